@@ -1,0 +1,72 @@
+"""Checks of parameters: one line each where they are used, one clear sentence where they fail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from difflib import get_close_matches
+from numbers import Integral, Real
+
+from jumpset._errors import InputError
+
+
+def real(name: str, value: object, *, above: float | None = None, at_least: float | None = None,
+         at_most: float | None = None, below: float | None = None) -> None:  # fmt: skip
+    """Raise unless ``value`` is a finite real number within the bounds."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise InputError(
+            f"{name} must be a finite number",
+            given=repr(value),
+            do=f"pass {_bounds(above, at_least, at_most, below)}",
+        )
+    v = float(value)
+    wrong = (
+        (above is not None and v <= above)
+        or (at_least is not None and v < at_least)
+        or (at_most is not None and v > at_most)
+        or (below is not None and v >= below)
+    )
+    if wrong:
+        bounds = _bounds(above, at_least, at_most, below)
+        raise InputError(f"{name} must be {bounds}", given=repr(value), do=f"pass {bounds}")
+
+
+def integer(name: str, value: object, *, at_least: int | None = None, at_most: int | None = None) -> None:
+    """Raise unless ``value`` is a whole number within the bounds."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(f"{name} must be a whole number", given=repr(value), do="pass an int")
+    real(name, int(value), at_least=at_least, at_most=at_most)
+
+
+def flag(name: str, value: object) -> None:
+    """Raise unless ``value`` is a bool."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be True or False", given=repr(value), do="pass a bool")
+
+
+def one_of(name: str, value: object, allowed: Iterable[object]) -> None:
+    """Raise unless ``value`` is one of ``allowed``; names the nearest one."""
+    options = list(allowed)
+    if value not in options:
+        raise InputError(f"unknown {name}", given=repr(value), do=advise(value, options))
+
+
+def advise(value: object, options: Iterable[object]) -> str:
+    """``use one of …``, with the nearest spelling first where there is one."""
+    names = [str(o) for o in options]
+    near = get_close_matches(str(value), names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}use one of: {', '.join(names)}" if names else "there is nothing to choose from"
+
+
+def _bounds(above: float | None, at_least: float | None, at_most: float | None, below: float | None) -> str:
+    parts = []
+    if above is not None:
+        parts.append(f"above {above:g}")
+    if at_least is not None:
+        parts.append(f"at least {at_least:g}")
+    if below is not None:
+        parts.append(f"below {below:g}")
+    if at_most is not None:
+        parts.append(f"at most {at_most:g}")
+    return " and ".join(parts) or "a finite number"

@@ -1,0 +1,46 @@
+"""Every error the package raises on purpose: each says what was wrong, what was given, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jumpset.driver import Result
+
+
+class JumpsetError(Exception):
+    """Base of all errors of this package."""
+
+
+class InputError(JumpsetError, ValueError):
+    """An argument, a picture or a parameter that cannot be used.
+
+    Parameters
+    ----------
+    what
+        What is wrong, as a clause without a full stop.
+    given
+        What was given.
+    do
+        What to do instead.
+    """
+
+    def __init__(self, what: str, *, given: object, do: str) -> None:
+        self.what, self.given, self.do = what, given, do
+        super().__init__(f"{what}; given {given}; {do}")
+
+
+class FileError(InputError):
+    """A file that cannot be read as a picture, or written."""
+
+
+class NoProx(JumpsetError, NotImplementedError):
+    """The penalty has no proximal operator that the package can evaluate."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during :func:`jumpset.smooth`; ``.result`` holds the best picture so far."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        super().__init__(f"interrupted after {result.n_steps} steps; the picture so far is in .result.image")

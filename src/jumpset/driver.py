@@ -1,0 +1,231 @@
+"""The one driver: runs any iteration, keeps time, history, limits and interrupts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._arrays import to_tensor
+from jumpset._types import Iteration, Status
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a callback or a stop function sees."""
+
+    n_steps: int
+    """Steps done so far."""
+    max_steps: int
+    """Steps after which the run ends in any case."""
+    elapsed: float
+    """Seconds spent in the method, callbacks not counted."""
+    record: Mapping[str, float]
+    """The method's numbers at this step: energies, residuals."""
+    _image: Callable[[], Any] = field(repr=False)
+
+    @property
+    def image(self) -> Any:
+        """The picture so far, of the caller's kind and dtype (made when asked for)."""
+        return self._image()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves."""
+
+    image: Any
+    """The picture: the kind, shape and dtype that came in."""
+    status: Status
+    """How it ended; ``status.value`` is advice."""
+    n_steps: int
+    """Steps done."""
+    elapsed: float
+    """Seconds spent in the method; callbacks and evaluation are not in it."""
+    history: dict[str, list[float]]
+    """``"step"``, ``"seconds"`` and the method's own numbers, one entry a reading."""
+    method: Iteration
+    """The hyper-parameters that were run."""
+    state: Any = field(repr=False)
+    """The method's last state."""
+
+
+class Snapshots:
+    """A callback that keeps the picture every ``every`` steps, for films and previews.
+
+    Examples
+    --------
+    >>> film = Snapshots(every=5)
+    >>> result = run(method, image, callback=film)  # doctest: +SKIP
+    >>> film.images  # doctest: +SKIP
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        _checks.integer("every", every, at_least=1)
+        self.every = every
+        self.steps: list[int] = []
+        self.images: list[Any] = []
+
+    def __call__(self, step: Step) -> None:
+        """Keep the picture if ``every`` steps have passed."""
+        if not self.steps or step.n_steps - self.steps[-1] >= self.every:
+            self.steps.append(step.n_steps)
+            self.images.append(step.image)
+
+
+def run(
+    method: Iteration,
+    image: Any,
+    *,
+    max_steps: int | None = None,
+    max_seconds: float | None = None,
+    stop: Callable[[Step], bool] | None = None,
+    callback: Callable[[Step], object] | None = None,
+    check_every: int | None = None,
+    channel_axis: int | None = -1,
+    alpha: bool | None = None,
+    value_range: tuple[float, float] | None = None,
+    device: str | torch.device | None = None,
+) -> Result:
+    """Run a method on a picture until it has finished or a limit is reached.
+
+    Parameters
+    ----------
+    method
+        An iteration, e.g. ``js.smoothers.TV(weight=0.1)``.
+    image
+        ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, H, W)`` tensor; bool, any integer or float
+        dtype. Integers are scaled by their dtype's range, floats are taken as they are.
+    max_steps
+        Step limit; default: the method's own.
+    max_seconds
+        Time limit in seconds, looked at between steps.
+    stop
+        ``stop(step) -> bool``; true ends the run with ``Status.STOPPED``.
+    callback
+        ``callback(step)`` at every reading; its time is not in ``elapsed``.
+    check_every
+        Steps between readings of history and stopping rules; default: the method's own.
+    channel_axis
+        Which axis of a 3-D NumPy array holds the channels.
+    alpha
+        Whether the last channel of a NumPy array is alpha, passed through untouched.
+        Default: yes for four uint8 channels, no for all else.
+    value_range
+        The values that stand for intensity 0 and 1, e.g. ``(0, 4095)`` for 12-bit data in uint16.
+    device
+        Where to compute; default: the tensor's own device, the CPU for arrays.
+
+    Returns
+    -------
+    Result
+        Picture, status, step count, seconds, history, method and state. Ctrl-C during the run gives a
+        result with ``Status.INTERRUPTED`` and the picture so far.
+
+    Raises
+    ------
+    InputError
+        For a picture or an option that cannot be used, before any work.
+    """
+    if max_steps is not None:
+        _checks.integer("max_steps", max_steps, at_least=0)
+    if max_seconds is not None:
+        _checks.real("max_seconds", max_seconds, above=0.0)
+    if check_every is not None:
+        _checks.integer("check_every", check_every, at_least=1)
+    tensor, layout = to_tensor(
+        image, channel_axis=channel_axis, alpha=alpha, value_range=value_range, device=device
+    )
+    limit = method.max_steps if max_steps is None else max_steps
+    every = check_every or method.check_every
+    back = layout.restore
+    history: dict[str, list[float]] = {"step": [], "seconds": []}
+
+    clock = _Clock(tensor)
+    with torch.no_grad():
+        state = method.init(tensor)
+        sound, n_steps, status = state, 0, None  # `sound`: the last state whose record was finite
+        try:
+            while status is None:
+                if n_steps % every == 0 or n_steps >= limit:
+                    record = method.record(state)
+                    with clock.paused():
+                        _append(history, n_steps, clock.elapsed, record)
+                    if not all(math.isfinite(v) for v in record.values()):
+                        status = Status.DIVERGED
+                        break
+                    sound = state
+                    status = method.finished(state)
+                    if callback is not None or stop is not None:
+                        with clock.paused():
+                            seen = Step(
+                                n_steps, limit, clock.elapsed, record, lambda s=state: back(method.image(s))
+                            )
+                            if callback is not None:
+                                callback(seen)
+                            if status is None and stop is not None and stop(seen):
+                                status = Status.STOPPED
+                    if status is not None:
+                        break
+                if n_steps >= limit:
+                    status = Status.MAX_STEPS
+                elif max_seconds is not None and clock.elapsed >= max_seconds:
+                    status = Status.TIME_LIMIT
+                else:
+                    state = method.step(state)
+                    n_steps += 1
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+        answer = method.image(sound if status is Status.DIVERGED else state)
+        clock.stop()
+    return Result(back(answer), status, n_steps, clock.elapsed, history, method, state)
+
+
+def _append(
+    history: dict[str, list[float]], n_steps: int, seconds: float, record: Mapping[str, float]
+) -> None:
+    row = {"step": n_steps, "seconds": seconds, **record}
+    for key, value in row.items():
+        history.setdefault(key, []).append(value)
+
+
+class _Clock:
+    """Seconds of work on the tensor's device, without the pauses."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._device = tensor.device
+        self._start = time.perf_counter()
+        self._pauses = 0.0
+        self._stopped: float | None = None
+
+    @property
+    def elapsed(self) -> float:
+        now = time.perf_counter() if self._stopped is None else self._stopped
+        return now - self._start - self._pauses
+
+    def stop(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        self._stopped = time.perf_counter()
+
+    def paused(self) -> _Pause:
+        return _Pause(self)
+
+
+class _Pause:
+    def __init__(self, clock: _Clock) -> None:
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        # stopping here makes `elapsed` read the moment of the pause
+        self._clock._stopped = self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._clock._pauses += time.perf_counter() - self._began
+        self._clock._stopped = None

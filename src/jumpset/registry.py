@@ -1,0 +1,113 @@
+"""All methods by name. A new method is known everywhere once its line stands in ``_CLASSES``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from importlib import import_module
+from typing import Any
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset._types import Iteration
+
+_CLASSES = {
+    "tv": "jumpset.smoothers.tv:TV",
+    "l0": "jumpset.smoothers.l0:L0",
+    "region-fusion": "jumpset.smoothers.region_fusion:RegionFusion",
+    "dip": "jumpset.dip.dip:DIP",
+    "dip-tv": "jumpset.dip.dip_tv:DIPTV",
+    "dip-l0": "jumpset.dip.dip_l0:DIPl0",
+}
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """What there is to know of a method before it runs."""
+
+    name: str
+    summary: str
+    """The first line of its docstring."""
+    paper: str
+    defaults: Mapping[str, Any]
+    """Hyper-parameters and their defaults."""
+    presets: Mapping[str, Mapping[str, Any]]
+    """Named settings that replace some defaults."""
+    cls: type = field(repr=False)
+    """The class; its docstring gives objective, parameters and source."""
+
+
+class MethodTable(dict[str, MethodInfo]):
+    """``name → MethodInfo``; prints as a table."""
+
+    def __repr__(self) -> str:
+        """Name, paper and summary, with the defaults below each."""
+        lines = []
+        for info in self.values():
+            settings = ", ".join(f"{k}={v!r}" for k, v in info.defaults.items())
+            lines += [f"{info.name:15s}{info.summary}", f"{'':15s}{info.paper}", f"{'':15s}{settings}"]
+            if info.presets:
+                lines.append(f"{'':15s}presets: {', '.join(info.presets)}")
+        return "\n".join(lines)
+
+
+def methods() -> MethodTable:
+    """Every method: name, one line, paper, defaults and presets.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.methods()["region-fusion"].defaults["weight"]
+    0.025
+    """
+    return MethodTable({name: _info(name) for name in _CLASSES})
+
+
+def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
+    """Make a method from its name.
+
+    Parameters
+    ----------
+    name
+        One of :func:`methods`.
+    preset
+        A named setting of that method, replacing its defaults.
+    **hyper
+        Hyper-parameters; they replace those of the preset.
+
+    Raises
+    ------
+    InputError
+        Unknown name, preset or hyper-parameter, or a value out of range; the message lists what there is.
+    """
+    _checks.one_of("method", name, _CLASSES)
+    info = _info(name)
+    settings: dict[str, Any] = {}
+    if preset is not None:
+        if preset not in info.presets:
+            raise InputError(
+                f"method {name!r} has no preset of that name",
+                given=repr(preset),
+                do=_checks.advise(preset, info.presets),
+            )
+        settings |= info.presets[preset]
+    for key in hyper:
+        if key not in info.defaults:
+            raise InputError(
+                f"method {name!r} has no parameter of that name",
+                given=repr(key),
+                do=_checks.advise(key, info.defaults),
+            )
+    return info.cls(**settings | hyper)
+
+
+def _info(name: str) -> MethodInfo:
+    module, _, attribute = _CLASSES[name].partition(":")
+    cls = getattr(import_module(module), attribute)
+    doc = (cls.__doc__ or "").strip().partition("\n")[0]
+    defaults = {
+        f.name: f.default_factory() if f.default_factory is not MISSING else f.default
+        for f in fields(cls)
+        if f.init
+    }
+    return MethodInfo(name, doc, cls.paper, defaults, cls.presets, cls)
