@@ -1,0 +1,286 @@
+"""Region fusion: merge neighbouring regions while a merge costs less than the boundary it removes.
+
+A region i has a mass w_i, a mean colour Y_i and a list of half-edges. Merging i and j raises the sum of
+squares by ``ΔSSE = w_i w_j / (w_i + w_j) ‖Y_i − Y_j‖²`` and removes a boundary of weight c_ij; one sweep at
+level β visits the regions in raster order and merges i with each neighbour j where ``ΔSSE ≤ β c_ij``.
+
+A region is visited again only if its *threshold*, the smallest ΔSSE / c_ij seen at its last visit, is at most
+β: whoever changed was visited at its change, so no pair that could merge is overlooked for longer than a
+sweep, and a sweep costs what changes instead of what exists.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+# (dy, dx) of the forward edges: right, down, and for eight neighbours down-right, down-left
+DIRECTIONS = {4: ((0, 1), (1, 0)), 8: ((0, 1), (1, 0), (1, 1), (1, -1))}
+
+
+class Regions(NamedTuple):
+    """The state of the merging: one entry a pixel, or a half-edge. Only root entries are meaningful."""
+
+    parent: np.ndarray  # (N,) int32: union-find forest; a root is its own parent
+    mass: np.ndarray  # (N,) float64: pixels in the region
+    mean: np.ndarray  # (N, C) float64: mean colour
+    threshold: np.ndarray  # (N,) float64: no merge below this level was possible at the last visit
+    head: np.ndarray  # (N,) int64: first half-edge, -1 at the end
+    tail: np.ndarray  # (N,) int64: last half-edge
+    after: np.ndarray  # (E,) int64: the next half-edge of the same region
+    target: np.ndarray  # (E,) int32: a pixel of the region on the other side
+    cost: np.ndarray  # (E,) float64: boundary weight
+    stamp: np.ndarray  # (N,) int64: number of the last visit that met this region
+    slot: np.ndarray  # (N,) int64: where that visit met it
+    totals: np.ndarray  # (3,) float64: sum of squares, boundary weight, visits so far
+
+
+def make_regions(pixels: np.ndarray, edge_weights: np.ndarray, connectivity: int) -> Regions:
+    """One region a pixel.
+
+    Parameters
+    ----------
+    pixels
+        ``(H, W, C)`` floats.
+    edge_weights
+        ``(D, H, W)``, the weight of the edge that leaves each pixel in each of ``DIRECTIONS``; those
+        across the border are ignored.
+    connectivity
+        4 or 8.
+    """
+    height, width, bands = pixels.shape
+    n = height * width
+    directions = np.array(DIRECTIONS[connectivity], dtype=np.int64)
+    links = 2 * len(directions) * n
+    regions = Regions(
+        parent=np.arange(n, dtype=np.int32),
+        mass=np.ones(n),
+        mean=np.array(pixels, dtype=np.float64).reshape(n, bands),  # a copy: merging works in place
+        threshold=np.zeros(n),
+        head=np.full(n, -1, dtype=np.int64),
+        tail=np.full(n, -1, dtype=np.int64),
+        after=np.full(links, -1, dtype=np.int64),
+        target=np.empty(links, dtype=np.int32),
+        cost=np.empty(links),
+        stamp=np.zeros(n, dtype=np.int64),
+        slot=np.zeros(n, dtype=np.int64),
+        totals=np.zeros(3),
+    )
+    _link(regions, np.ascontiguousarray(edge_weights, dtype=np.float64), directions, height, width)
+    return regions
+
+
+@njit(cache=True, nogil=True)
+def _link(regions, edge_weights, directions, height, width):
+    head, tail, after, target, cost = regions.head, regions.tail, regions.after, regions.target, regions.cost
+    count = len(directions)
+    for y in range(height):
+        for x in range(width):
+            p = y * width + x
+            for s in range(2 * count):
+                d = s % count
+                sign = 1 if s < count else -1
+                v, u = y + sign * directions[d, 0], x + sign * directions[d, 1]
+                if v < 0 or v >= height or u < 0 or u >= width:
+                    continue
+                w = edge_weights[d, y, x] if sign == 1 else edge_weights[d, v, u]
+                if w <= 0.0:
+                    continue
+                e = p * 2 * count + s
+                target[e], cost[e] = v * width + u, w
+                if tail[p] < 0:
+                    head[p] = e
+                else:
+                    after[tail[p]] = e
+                tail[p] = e
+                if sign == 1:
+                    regions.totals[1] += w
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _root(parent, p):
+    while parent[p] != p:
+        parent[p] = parent[parent[p]]
+        p = parent[p]
+    return p
+
+
+@njit(cache=True, nogil=True)
+def sweep(regions, level):
+    """Visit every region whose threshold is at most ``level`` once; returns the number of merges."""
+    parent, mass, mean, threshold = regions.parent, regions.mass, regions.mean, regions.threshold
+    head, tail, after, target, cost = regions.head, regions.tail, regions.after, regions.target, regions.cost
+    stamp, slot, totals = regions.stamp, regions.slot, regions.totals
+    bands = mean.shape[1]
+    visit = np.int64(totals[2])
+    merges = 0
+    for i in range(len(parent)):
+        if parent[i] != i or threshold[i] > level:
+            continue
+        visit += 1
+        # First pass: one half-edge a neighbour, carrying the whole boundary; inner edges are dropped.
+        previous = np.int64(-1)
+        e = head[i]
+        while e >= 0:
+            j = _root(parent, target[e])
+            following = after[e]
+            if j != i and stamp[j] != visit:
+                stamp[j], slot[j] = visit, e
+                target[e] = j
+                previous = e
+            else:
+                if j != i:
+                    cost[slot[j]] += cost[e]
+                if previous < 0:
+                    head[i] = following
+                else:
+                    after[previous] = following
+            e = following
+        tail[i] = previous
+        # Second pass: merge the smaller into the larger, so that long lists are never walked for small gains.
+        nearest = np.inf
+        merged = False
+        e = head[i]
+        end = tail[i]  # neighbours won during the visit wait for the next one
+        while e >= 0:
+            j = target[e]
+            c = cost[e]
+            distance = 0.0
+            for b in range(bands):
+                difference = mean[i, b] - mean[j, b]
+                distance += difference * difference
+            both = mass[i] + mass[j]
+            rise = mass[i] * mass[j] / both * distance
+            if rise > level * c:
+                nearest = min(nearest, rise / c)
+                if e == end:
+                    break
+                e = after[e]
+                continue
+            merges += 1
+            totals[0] += rise
+            totals[1] -= c
+            if mass[j] > mass[i]:
+                share = mass[i] / both
+                for b in range(bands):
+                    mean[j, b] += share * (mean[i, b] - mean[j, b])
+                mass[j] = both
+                parent[i] = j
+                after[tail[j]] = head[i]
+                tail[j] = tail[i]
+                threshold[j] = 0.0
+                break
+            share = mass[j] / both
+            for b in range(bands):
+                mean[i, b] += share * (mean[j, b] - mean[i, b])
+            mass[i] = both
+            parent[j] = i
+            merged = True
+            h = head[j]  # keep i's list one entry a neighbour: the boundaries stay exact
+            while h >= 0:
+                following = after[h]
+                k = _root(parent, target[h])
+                if k != i:
+                    if stamp[k] == visit:
+                        cost[slot[k]] += cost[h]
+                    else:
+                        stamp[k], slot[k] = visit, h
+                        target[h] = k
+                        after[tail[i]] = h
+                        tail[i] = h
+                        after[h] = -1
+                h = following
+            if e == end:
+                break
+            e = after[e]
+        threshold[i] = 0.0 if merged else nearest
+    totals[2] = visit
+    return merges
+
+
+@njit(cache=True, nogil=True)
+def paint(regions, out):
+    """Write each pixel's region mean into ``out`` ``(N, C)``; flattens the forest on the way."""
+    parent, mean = regions.parent, regions.mean
+    for p in range(len(parent)):
+        root = _root(parent, p)
+        parent[p] = root
+        for b in range(mean.shape[1]):
+            out[p, b] = mean[root, b]
+
+
+def labels(regions: Regions) -> np.ndarray:
+    """``(N,)`` region numbers 0, 1, … in raster order of first appearance."""
+    out = np.empty((len(regions.parent), regions.mean.shape[1]))
+    paint(regions, out)
+    _, first, inverse = np.unique(regions.parent, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]
+
+
+class PlainRegions:
+    """The same rule with dictionaries: the definition that the kernel is tested against, pixel by pixel."""
+
+    def __init__(self, pixels: np.ndarray, edge_weights: np.ndarray, connectivity: int) -> None:
+        height, width, bands = pixels.shape
+        n = height * width
+        forward = DIRECTIONS[connectivity]
+        self.members = {p: [p] for p in range(n)}
+        self.mean = {p: np.array(pixels.reshape(n, bands)[p], dtype=np.float64) for p in range(n)}
+        self.threshold = dict.fromkeys(range(n), 0.0)
+        self.boundary: dict[int, dict[int, float]] = {p: {} for p in range(n)}
+        for y, x in np.ndindex(height, width):
+            for sign in (1, -1):
+                for d, (dy, dx) in enumerate(forward):
+                    v, u = y + sign * dy, x + sign * dx
+                    if 0 <= v < height and 0 <= u < width:
+                        w = edge_weights[d, y, x] if sign == 1 else edge_weights[d, v, u]
+                        if w > 0:
+                            self.boundary[y * width + x][v * width + u] = float(w)
+
+    def sweep(self, level: float) -> None:
+        """Visit the live regions in raster order of their names."""
+        for i in sorted(self.members):
+            if i not in self.members or self.threshold[i] > level:
+                continue
+            nearest, merged = np.inf, False
+            for j in list(self.boundary[i]):
+                c = self.boundary[i][j]
+                w_i, w_j = len(self.members[i]), len(self.members[j])
+                rise = w_i * w_j / (w_i + w_j) * float(np.sum((self.mean[i] - self.mean[j]) ** 2))
+                if rise > level * c:
+                    nearest = min(nearest, rise / c)
+                elif w_j > w_i:
+                    self._merge(j, i)
+                    self.threshold[j] = 0.0
+                    break
+                else:
+                    self._merge(i, j)
+                    merged = True
+            if i in self.members:
+                self.threshold[i] = 0.0 if merged else nearest
+
+    def _merge(self, keep: int, gone: int) -> None:
+        share = len(self.members[gone]) / (len(self.members[gone]) + len(self.members[keep]))
+        self.mean[keep] = self.mean[keep] + share * (self.mean[gone] - self.mean[keep])
+        self.members[keep] += self.members.pop(gone)
+        for k, c in self.boundary.pop(gone).items():
+            if k != keep:
+                self.boundary[keep][k] = self.boundary[keep].get(k, 0.0) + c
+                renamed: dict[int, float] = {}  # in k's list the boundary keeps its earlier place
+                for name, weight in self.boundary[k].items():
+                    name = keep if name == gone else name
+                    renamed[name] = renamed.get(name, 0.0) + weight
+                self.boundary[k] = renamed
+        self.boundary[keep].pop(gone, None)
+
+    def paint(self) -> np.ndarray:
+        """``(N, C)`` region means."""
+        n = sum(map(len, self.members.values()))
+        out = np.empty((n, len(self.mean[0])))
+        for i, pixels in self.members.items():
+            out[pixels] = self.mean[i]
+        return out

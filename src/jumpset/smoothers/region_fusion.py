@@ -1,0 +1,159 @@
+"""Region fusion: merge neighbouring regions, strongest agreement first (Nguyen & Brown 2015)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset._types import Status
+from jumpset.kernels import region_fusion as kernel
+
+# Edge weights that make the length of a boundary nearly the same in every direction (Storath & Weinmann 2014)
+_DIRECTION_WEIGHTS = {
+    4: (1.0, 1.0),
+    8: (math.sqrt(2) - 1, math.sqrt(2) - 1, 1 - math.sqrt(0.5), 1 - math.sqrt(0.5)),
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """One entry of ``regions`` a picture; the kernel merges them in place."""
+
+    source: Tensor  # (B, C, H, W), the picture
+    regions: tuple[kernel.Regions, ...]
+    level: int  # levels done
+    merges: int  # merges of the last level
+
+
+@dataclass(frozen=True)
+class RegionFusion:
+    r"""Region fusion: sharp, exactly flat regions, the fastest way to a low l0 energy.
+
+    Looks for a small value of
+
+    .. math:: \sum_p \|u_p - f_p\|^2 + \text{weight} \sum_{(p,q)} \omega_{pq} [u_p \ne u_q]
+
+    (no ½; all channels jump together) by merging regions i, j, from single pixels up, where
+
+    .. math:: \frac{w_i w_j}{w_i + w_j} \|Y_i - Y_j\|^2 \le \beta_k c_{ij}, \qquad
+              \beta_k = (k / \text{levels})^\gamma \text{weight}, \quad k = 0 … \text{levels}.
+
+    Parameters
+    ----------
+    weight
+        λ, in squared intensities; useful from 0.001 (grain) to 0.3 (poster). Larger is flatter.
+    levels
+        How gradually the threshold β rises; more is slower and slightly lower in energy.
+    gamma
+        Curve of β: 1 rises linearly, above 1 slowly at first.
+    connectivity
+        4 or 8 neighbours; 8 makes boundaries nearly isotropic and regions rounder.
+    edge_weights
+        Optional ``(D, H, W)`` tensor or array of ω for the edges that leave each pixel to the right and
+        down (D = 2), and down-right and down-left (D = 4, with ``connectivity=8``); 0 cuts an edge.
+        Multiplies the direction's own weight.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range, or ``edge_weights`` of a wrong shape or negative.
+
+    Notes
+    -----
+    R. M. H. Nguyen, M. S. Brown, "Fast and effective L0 gradient minimization by region fusion", ICCV 2015.
+    Differences from the paper: (1) any number of bands, no rounding to 8 bits; (2) the smaller region is
+    merged into the larger and a region is only looked at again after it may have become mergeable, which
+    changes the order of merges, not the rule; (3) weighted and 8-neighbour grids.
+    """
+
+    weight: float = 0.025
+    levels: int = 100
+    gamma: float = 1.0
+    connectivity: int = 4
+    edge_weights: Any = None
+
+    name: ClassVar[str] = "region-fusion"
+    paper: ClassVar[str] = "Nguyen & Brown, ICCV 2015"
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"dip-l0": {"levels": 50}}
+    batched: ClassVar[bool] = True
+    check_every: ClassVar[int] = 10
+
+    def __post_init__(self) -> None:
+        _checks.real("weight", self.weight, at_least=0.0)
+        _checks.integer("levels", self.levels, at_least=1)
+        _checks.real("gamma", self.gamma, above=0.0)
+        _checks.one_of("connectivity", self.connectivity, (4, 8))
+
+    @property
+    def max_steps(self) -> int:
+        """One sweep a level, level 0 included."""
+        return self.levels + 1
+
+    def init(self, image: Tensor) -> State:
+        """Every pixel is a region."""
+        weights = self._edge_weights(*image.shape[-2:])
+        pixels = image.detach().to("cpu", torch.float64).permute(0, 2, 3, 1).numpy()
+        regions = tuple(kernel.make_regions(p, weights, self.connectivity) for p in pixels)
+        return State(image, regions, level=0, merges=0)
+
+    def step(self, state: State) -> State:
+        """One sweep over all regions at the next level."""
+        beta = self.weight * (state.level / self.levels) ** self.gamma
+        merges = sum(kernel.sweep(regions, beta) for regions in state.regions)
+        return State(state.source, state.regions, state.level + 1, merges)
+
+    def image(self, state: State) -> Tensor:
+        """Each pixel in the mean colour of its region."""
+        batch, channels, height, width = state.source.shape
+        out = np.empty((batch, height * width, channels))
+        for picture, regions in zip(out, state.regions, strict=True):
+            kernel.paint(regions, picture)
+        painted = torch.from_numpy(out).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+        return painted.to(state.source).contiguous()
+
+    def record(self, state: State) -> dict[str, float]:
+        """The energy above, summed over the batch, and the number of regions."""
+        squares, boundary = (sum(float(r.totals[k]) for r in state.regions) for k in (0, 1))
+        count = sum(int(np.count_nonzero(r.parent == np.arange(len(r.parent)))) for r in state.regions)
+        return {"energy": squares + self.weight * boundary, "regions": count}
+
+    def finished(self, state: State) -> Status | None:
+        """After the last level."""
+        return Status.CONVERGED if state.level > self.levels else None
+
+    def _edge_weights(self, height: int, width: int) -> np.ndarray:
+        own = np.array(_DIRECTION_WEIGHTS[self.connectivity])[:, None, None]
+        shape = (len(own), height, width)
+        if self.edge_weights is None:
+            return np.broadcast_to(own, shape)
+        given = torch.as_tensor(self.edge_weights).detach().to("cpu", torch.float64).numpy()
+        if given.shape != shape:
+            raise InputError(
+                "edge_weights do not fit the picture", given=given.shape, do=f"pass an array of shape {shape}"
+            )
+        if not np.isfinite(given).all() or (given < 0).any():
+            raise InputError(
+                "edge_weights must be finite and not negative",
+                given=f"values down to {given.min():g}",
+                do="use 0 to cut an edge",
+            )
+        return own * given
+
+
+def fuse(image: Tensor, weight: float, levels: int = 50) -> Tensor:
+    """Region fusion of a ``(B, C, H, W)`` tensor in one call, for use inside other methods.
+
+    Returns a tensor of the same shape, dtype and device.
+    """
+    method = RegionFusion(weight=weight, levels=levels)
+    state = method.init(image)
+    for _ in range(method.max_steps):
+        state = method.step(state)
+    return method.image(state)

@@ -1,0 +1,117 @@
+"""The kernel equals its definition; its bookkeeping is true; weights and neighbourhoods do what they say."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import jumpset as js
+from jumpset.kernels import region_fusion as kernel
+from jumpset.smoothers import RegionFusion
+
+
+def run_both(image, edge_weights, connectivity, weight, levels=10):
+    fast = kernel.make_regions(image, edge_weights, connectivity)
+    plain = kernel.PlainRegions(image, edge_weights, connectivity)
+    for k in range(levels + 1):
+        kernel.sweep(fast, weight * k / levels)
+        plain.sweep(weight * k / levels)
+    out = np.empty((image.shape[0] * image.shape[1], image.shape[2]))
+    kernel.paint(fast, out)
+    return out, plain.paint(), fast
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_kernel_equals_its_definition(seed):
+    rng = np.random.default_rng(seed)
+    connectivity = (4, 8)[seed % 2]
+    image = rng.random((rng.integers(1, 9), rng.integers(1, 9), rng.integers(1, 4))).round(rng.integers(1, 4))
+    weights = np.ones((connectivity // 2, *image.shape[:2]))
+    if seed % 3 == 0:  # some edges cut, some weak
+        weights *= rng.random(weights.shape) * rng.integers(0, 2, weights.shape)
+    fast, plain, _ = run_both(image, weights, connectivity, weight=0.2 * rng.random())
+    np.testing.assert_allclose(fast, plain, rtol=0, atol=1e-12)
+
+
+def test_the_comparison_sees_a_wrong_kernel(monkeypatch):
+    wrong = kernel.sweep
+    monkeypatch.setattr(kernel, "sweep", lambda regions, level: wrong(regions, 1.05 * level))
+    rng = np.random.default_rng(0)
+    differences = [
+        np.abs(np.subtract(*run_both(rng.random((8, 8, 1)), np.ones((2, 8, 8)), 4, 0.1)[:2])).max()
+        for _ in range(5)
+    ]
+    assert max(differences) > 1e-3
+
+
+pictures = arrays(
+    np.float64, st.tuples(*[st.integers(1, 12)] * 2, st.integers(1, 4)), elements=st.floats(0, 1, width=16)
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(pictures, st.floats(0, 0.5), st.sampled_from([4, 8]))
+def test_recorded_energy_is_the_energy(image, weight, connectivity):
+    result = js.run(RegionFusion(weight=weight, connectivity=connectivity), image)
+    # labels, not colours: two touching regions of equal mean still have a boundary
+    height, width, _ = image.shape
+    labels = kernel.labels(result.state.regions[0]).reshape(height, width)
+    lengths = RegionFusion(connectivity=connectivity)._edge_weights(height, width)[:, 0, 0]
+    boundary = 0.0
+    for (dy, dx), length in zip(kernel.DIRECTIONS[connectivity], lengths, strict=True):
+        for y, x in np.ndindex(height, width):
+            if 0 <= y + dy < height and 0 <= x + dx < width:
+                boundary += length * (labels[y, x] != labels[y + dy, x + dx])
+    energy = ((result.image - image) ** 2).sum() + weight * boundary
+    assert result.history["energy"][-1] == pytest.approx(energy, abs=1e-9)
+    assert result.history["regions"][-1] == labels.max() + 1
+    for label in range(labels.max() + 1):  # each region is its mean
+        inside = labels == label
+        np.testing.assert_allclose(
+            result.image[inside], image[inside].mean(0, keepdims=True).repeat(inside.sum(), 0)
+        )
+
+
+def test_no_merge_is_left_undone():
+    """At the end no pair of neighbours would gain by merging (after a last sweep that finds nothing)."""
+    image = np.random.default_rng(3).random((20, 20, 3))
+    regions = kernel.make_regions(image, np.ones((2, 20, 20)), 4)
+    while kernel.sweep(regions, 0.05):
+        pass
+    labels = kernel.labels(regions).reshape(20, 20)
+    pairs = {
+        (a, b) for d in (0, 1) for a, b in zip(np.roll(labels, -1, d).flat, labels.flat, strict=True) if a < b
+    }
+    for a, b in pairs:
+        touching = sum((np.sort(np.stack(p), 0).reshape(2, -1).T == (a, b)).all(1).sum() for p in
+                       ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])))  # fmt: skip
+        if touching:
+            p, q = image[labels == a], image[labels == b]
+            rise = len(p) * len(q) / (len(p) + len(q)) * ((p.mean(0) - q.mean(0)) ** 2).sum()
+            assert rise > 0.05 * touching
+
+
+def test_large_weight_joins_all_and_cut_edges_hold():
+    image = np.random.default_rng(0).random((6, 8))
+    np.testing.assert_allclose(js.smooth(image, weight=1e3), image.mean())
+    cut = torch.ones(2, 6, 8)
+    cut[0, :, 3] = 0  # nothing crosses from column 3 to 4
+    halves = js.smooth(image, weight=1e3, edge_weights=cut)
+    np.testing.assert_allclose(halves[:, :4], image[:, :4].mean())
+    np.testing.assert_allclose(halves[:, 4:], image[:, 4:].mean())
+
+
+@pytest.mark.parametrize("wrong", [np.ones((2, 3, 3)), -np.ones((2, 4, 4)), np.full((2, 4, 4), np.nan)])
+def test_bad_edge_weights(wrong):
+    with pytest.raises(js.InputError, match="edge_weights"):
+        js.smooth(np.zeros((4, 4)), edge_weights=wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"levels": 0}, {"levels": 2.5}, {"gamma": 0}, {"connectivity": 6}, {"weight": -1e-9}]
+)
+def test_bad_parameters(wrong):
+    with pytest.raises(js.InputError, match=next(iter(wrong))):
+        RegionFusion(**wrong)
