@@ -1,0 +1,181 @@
+"""What every method of the registry promises. A new method is tested by being listed."""
+
+import numpy as np
+import pytest
+import torch
+
+import jumpset as js
+
+# Settings that make each method quick on tiny pictures; the promises are the same for any setting.
+QUICK = {
+    "tv": {"tol": 1e-5},
+    "dip": {"steps": 2},
+    "dip-tv": {"steps": 2},
+    "dip-l0": {"outer_steps": 2, "inner_steps": 1},
+}
+ALL = sorted(js.methods())
+CLASSICAL = [name for name in ALL if not name.startswith("dip")]
+TOLERANCE = {"float64": 1e-9, "float32": 1e-5, "float16": 2e-3}
+
+
+def smooth(image, name, **settings):
+    return js.smooth(image, name, **QUICK.get(name, {}) | settings)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 9), (9, 1), (7, 10), (13, 6, 1), (12, 11, 3), (8, 9, 5), (1, 1, 2)]
+)
+def test_shapes(name, shape, rng):
+    image = rng.random(shape, dtype=np.float32)
+    before = image.copy()
+    out = smooth(image, name)
+    assert out.shape == shape
+    assert out.dtype == np.float32
+    assert np.isfinite(out).all()
+    np.testing.assert_array_equal(image, before, err_msg="the input was changed")
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "int8", "uint16", "int16", "int32", "float16", "float32", "float64"]
+)
+def test_dtypes(name, dtype, rng):
+    if dtype == "bool" or dtype.startswith("float"):
+        image = (rng.random((10, 9)) > 0.5).astype(dtype)
+    else:
+        info = np.iinfo(dtype)
+        image = rng.integers(info.min, info.max, (10, 9), endpoint=True).astype(dtype)
+    out = smooth(image, name)
+    assert out.dtype == image.dtype
+    assert out.shape == image.shape
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.uint8])
+def test_tensors_keep_their_kind(name, dtype, rng):
+    image = torch.from_numpy(rng.random((2, 3, 8, 9)))
+    image = (image * 255).to(dtype) if dtype == torch.uint8 else image.to(dtype)
+    out = smooth(image, name)
+    assert isinstance(out, torch.Tensor)
+    assert (out.shape, out.dtype, out.device) == (image.shape, image.dtype, image.device)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_batch_equals_loop(name, rng):
+    batch = torch.from_numpy(rng.random((3, 2, 9, 7), dtype=np.float32))
+    batch[1] *= 0.1  # converges at another step than its neighbours
+    together = smooth(batch, name)
+    alone = torch.cat([smooth(batch[k : k + 1], name) for k in range(3)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=0 if name != "l0" else 1e-6)
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_constant_is_a_fixed_point(name, dtype):
+    image = np.full((9, 12, 3), [0.2, 0.7, 1.0], dtype=dtype)
+    np.testing.assert_allclose(smooth(image, name), image, rtol=0, atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_zero_weight_changes_nothing(name, rng):
+    image = rng.random((9, 12, 3), dtype=np.float32)
+    np.testing.assert_allclose(smooth(image, name, weight=0.0), image, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_larger_weight_is_smoother(name, rng):
+    image = rng.random((24, 20), dtype=np.float32)
+    roughness = [np.abs(np.diff(smooth(image, name, weight=w))).sum() for w in (0.01, 0.1, 1.0)]
+    assert roughness[0] >= roughness[1] >= roughness[2]
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_mean_is_kept(name, rng):
+    image = rng.random((14, 11, 3))
+    np.testing.assert_allclose(smooth(image, name).mean((0, 1)), image.mean((0, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_mirrored_picture_gives_mirrored_answer(name, rng):
+    if name == "region-fusion":
+        pytest.skip("the order of merges is the raster order, by definition of the method")
+    image = rng.random((10, 13))
+    np.testing.assert_allclose(smooth(image[:, ::-1], name), smooth(image, name)[:, ::-1], atol=2e-2)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_repeats_bit_for_bit(name, rng):
+    image = rng.random((11, 9, 3), dtype=np.float32)
+    np.testing.assert_array_equal(smooth(image, name), smooth(image, name))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_rgba_passes_alpha_through(name, rng):
+    image = rng.integers(0, 256, (8, 9, 4), dtype=np.uint8)
+    out = smooth(image, name)
+    np.testing.assert_array_equal(out[..., 3], image[..., 3])
+    np.testing.assert_array_equal(out[..., :3], smooth(image[..., :3], name))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_channel_axis(name, rng):
+    image = rng.random((8, 9, 3), dtype=np.float32)
+    first = smooth(np.ascontiguousarray(np.moveaxis(image, -1, 0)), name, channel_axis=0)
+    np.testing.assert_array_equal(np.moveaxis(first, 0, -1), smooth(image, name))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_views_are_read_rightly(name, rng):
+    image = rng.random((16, 18, 3), dtype=np.float32)[::2, ::-2]
+    np.testing.assert_array_equal(smooth(image, name), smooth(image.copy(), name))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_history_and_status(name, rng):
+    method = js.method(name, **QUICK.get(name, {}))
+    result = js.run(method, rng.random((9, 8), dtype=np.float32))
+    assert result.status in (js.Status.CONVERGED, js.Status.MAX_STEPS)
+    lengths = {len(v) for v in result.history.values()}
+    assert len(lengths) == 1
+    assert result.history["step"][-1] == result.n_steps
+    assert all(np.isfinite(v).all() for v in result.history.values())
+    assert result.method is method
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_usable_right_after_init(name, rng):
+    image = rng.random((9, 8), dtype=np.float32)
+    result = js.run(js.method(name, **QUICK.get(name, {})), image, max_steps=0)
+    assert result.image.shape == image.shape
+    assert np.isfinite(result.image).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_method_is_documented(name):
+    info = js.methods()[name]
+    assert info.cls.name == name
+    assert info.summary.endswith(".")
+    assert info.paper[-4:].isdigit()
+    doc = info.cls.__doc__
+    assert "Parameters" in doc
+    assert ".. math::" in doc
+    assert "Notes" in doc
+    for parameter in info.defaults:
+        assert f"\n    {parameter}" in doc or f", {parameter}" in doc, f"{parameter} is not in the docstring"
+    for preset in info.presets:
+        js.method(name, preset=preset)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), "a", None, True])
+def test_impossible_weight(name, weight):
+    if "weight" not in js.methods()[name].defaults:
+        pytest.skip("the method has no weight")
+    with pytest.raises(js.InputError, match="weight"):
+        js.method(name, weight=weight)
