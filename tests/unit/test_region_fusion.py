@@ -9,12 +9,13 @@ from hypothesis.extra.numpy import arrays
 
 import jumpset as js
 from jumpset.kernels import region_fusion as kernel
+from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.smoothers import RegionFusion
 
 
-def run_both(image, edge_weights, connectivity, weight, levels=10):
-    fast = kernel.make_regions(image, edge_weights, connectivity)
-    plain = kernel.PlainRegions(image, edge_weights, connectivity)
+def run_both(image, edge_weights, neighbors, weight, levels=10):
+    fast = kernel.make_regions(image, edge_weights, OFFSETS[neighbors])
+    plain = kernel.PlainRegions(image, edge_weights, OFFSETS[neighbors])
     for k in range(levels + 1):
         kernel.sweep(fast, weight * k / levels)
         plain.sweep(weight * k / levels)
@@ -26,12 +27,12 @@ def run_both(image, edge_weights, connectivity, weight, levels=10):
 @pytest.mark.parametrize("seed", range(60))
 def test_kernel_equals_its_definition(seed):
     rng = np.random.default_rng(seed)
-    connectivity = (4, 8)[seed % 2]
+    neighbors = (4, 8)[seed % 2]
     image = rng.random((rng.integers(1, 9), rng.integers(1, 9), rng.integers(1, 4))).round(rng.integers(1, 4))
-    weights = np.ones((connectivity // 2, *image.shape[:2]))
+    weights = np.ones((neighbors // 2, *image.shape[:2]))
     if seed % 3 == 0:  # some edges cut, some weak
         weights *= rng.random(weights.shape) * rng.integers(0, 2, weights.shape)
-    fast, plain, _ = run_both(image, weights, connectivity, weight=0.2 * rng.random())
+    fast, plain, _ = run_both(image, weights, neighbors, weight=0.2 * rng.random())
     np.testing.assert_allclose(fast, plain, rtol=0, atol=1e-12)
 
 
@@ -53,14 +54,14 @@ pictures = arrays(
 
 @settings(deadline=None, max_examples=60)
 @given(pictures, st.floats(0, 0.5), st.sampled_from([4, 8]))
-def test_recorded_energy_is_the_energy(image, weight, connectivity):
-    result = js.run(RegionFusion(weight=weight, connectivity=connectivity), image)
+def test_recorded_energy_is_the_energy(image, weight, neighbors):
+    result = js.run(RegionFusion(weight=weight, neighbors=neighbors), image)
     # labels, not colours: two touching regions of equal mean still have a boundary
     height, width, _ = image.shape
     labels = kernel.labels(result.state.regions[0]).reshape(height, width)
-    lengths = RegionFusion(connectivity=connectivity)._edge_weights(height, width)[:, 0, 0]
+    lengths = RegionFusion(neighbors=neighbors)._edge_weights(height, width)[:, 0, 0]
     boundary = 0.0
-    for (dy, dx), length in zip(kernel.DIRECTIONS[connectivity], lengths, strict=True):
+    for (dy, dx), length in zip(OFFSETS[neighbors], lengths, strict=True):
         for y, x in np.ndindex(height, width):
             if 0 <= y + dy < height and 0 <= x + dx < width:
                 boundary += length * (labels[y, x] != labels[y + dy, x + dx])
@@ -77,7 +78,7 @@ def test_recorded_energy_is_the_energy(image, weight, connectivity):
 def test_no_merge_is_left_undone():
     """At the end no pair of neighbours would gain by merging (after a last sweep that finds nothing)."""
     image = np.random.default_rng(3).random((20, 20, 3))
-    regions = kernel.make_regions(image, np.ones((2, 20, 20)), 4)
+    regions = kernel.make_regions(image, np.ones((2, 20, 20)), OFFSETS[4])
     while kernel.sweep(regions, 0.05):
         pass
     labels = kernel.labels(regions).reshape(20, 20)
@@ -110,7 +111,7 @@ def test_bad_edge_weights(wrong):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"levels": 0}, {"levels": 2.5}, {"gamma": 0}, {"connectivity": 6}, {"weight": -1e-9}]
+    "wrong", [{"levels": 0}, {"levels": 2.5}, {"gamma": 0}, {"neighbors": 6}, {"weight": -1e-9}]
 )
 def test_bad_parameters(wrong):
     with pytest.raises(js.InputError, match=next(iter(wrong))):

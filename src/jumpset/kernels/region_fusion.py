@@ -11,13 +11,13 @@ sweep, and a sweep costs what changes instead of what exists.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-# (dy, dx) of the forward edges: right, down, and for eight neighbours down-right, down-left
-DIRECTIONS = {4: ((0, 1), (1, 0)), 8: ((0, 1), (1, 0), (1, 1), (1, -1))}
+Offsets = Sequence[tuple[int, int]]
 
 
 class Regions(NamedTuple):
@@ -37,7 +37,7 @@ class Regions(NamedTuple):
     totals: np.ndarray  # (3,) float64: sum of squares, boundary weight, visits so far
 
 
-def make_regions(pixels: np.ndarray, edge_weights: np.ndarray, connectivity: int) -> Regions:
+def make_regions(pixels: np.ndarray, edge_weights: np.ndarray, offsets: Offsets) -> Regions:
     """One region a pixel.
 
     Parameters
@@ -45,14 +45,14 @@ def make_regions(pixels: np.ndarray, edge_weights: np.ndarray, connectivity: int
     pixels
         ``(H, W, C)`` floats.
     edge_weights
-        ``(D, H, W)``, the weight of the edge that leaves each pixel in each of ``DIRECTIONS``; those
-        across the border are ignored.
-    connectivity
-        4 or 8.
+        ``(D, H, W)``, the weight of the edge that leaves each pixel by each offset; those across the
+        border are ignored.
+    offsets
+        D forward edges as (rows, columns).
     """
     height, width, bands = pixels.shape
     n = height * width
-    directions = np.array(DIRECTIONS[connectivity], dtype=np.int64)
+    directions = np.array(offsets, dtype=np.int64)
     links = 2 * len(directions) * n
     regions = Regions(
         parent=np.arange(n, dtype=np.int32),
@@ -224,17 +224,16 @@ def labels(regions: Regions) -> np.ndarray:
 class PlainRegions:
     """The same rule with dictionaries: the definition that the kernel is tested against, pixel by pixel."""
 
-    def __init__(self, pixels: np.ndarray, edge_weights: np.ndarray, connectivity: int) -> None:
+    def __init__(self, pixels: np.ndarray, edge_weights: np.ndarray, offsets: Offsets) -> None:
         height, width, bands = pixels.shape
         n = height * width
-        forward = DIRECTIONS[connectivity]
         self.members = {p: [p] for p in range(n)}
         self.mean = {p: np.array(pixels.reshape(n, bands)[p], dtype=np.float64) for p in range(n)}
         self.threshold = dict.fromkeys(range(n), 0.0)
         self.boundary: dict[int, dict[int, float]] = {p: {} for p in range(n)}
         for y, x in np.ndindex(height, width):
             for sign in (1, -1):
-                for d, (dy, dx) in enumerate(forward):
+                for d, (dy, dx) in enumerate(offsets):
                     v, u = y + sign * dy, x + sign * dx
                     if 0 <= v < height and 0 <= u < width:
                         w = edge_weights[d, y, x] if sign == 1 else edge_weights[d, v, u]

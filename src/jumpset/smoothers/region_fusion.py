@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,12 +13,7 @@ from jumpset import _checks
 from jumpset._errors import InputError
 from jumpset._types import Status
 from jumpset.kernels import region_fusion as kernel
-
-# Edge weights that make the length of a boundary nearly the same in every direction (Storath & Weinmann 2014)
-_DIRECTION_WEIGHTS = {
-    4: (1.0, 1.0),
-    8: (math.sqrt(2) - 1, math.sqrt(2) - 1, 1 - math.sqrt(0.5), 1 - math.sqrt(0.5)),
-}
+from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 
 
 @dataclass(frozen=True)
@@ -53,11 +47,11 @@ class RegionFusion:
         How gradually the threshold β rises; more is slower and slightly lower in energy.
     gamma
         Curve of β: 1 rises linearly, above 1 slowly at first.
-    connectivity
+    neighbors
         4 or 8 neighbours; 8 makes boundaries nearly isotropic and regions rounder.
     edge_weights
         Optional ``(D, H, W)`` tensor or array of ω for the edges that leave each pixel to the right and
-        down (D = 2), and down-right and down-left (D = 4, with ``connectivity=8``); 0 cuts an edge.
+        down (D = 2), and down-right and down-left (D = 4, with ``neighbors=8``); 0 cuts an edge.
         Multiplies the direction's own weight.
 
     Raises
@@ -76,7 +70,7 @@ class RegionFusion:
     weight: float = 0.025
     levels: int = 100
     gamma: float = 1.0
-    connectivity: int = 4
+    neighbors: int = 4
     edge_weights: Any = None
 
     name: ClassVar[str] = "region-fusion"
@@ -89,7 +83,7 @@ class RegionFusion:
         _checks.real("weight", self.weight, at_least=0.0)
         _checks.integer("levels", self.levels, at_least=1)
         _checks.real("gamma", self.gamma, above=0.0)
-        _checks.one_of("connectivity", self.connectivity, (4, 8))
+        _checks.one_of("neighbors", self.neighbors, (4, 8))
 
     @property
     def max_steps(self) -> int:
@@ -100,7 +94,7 @@ class RegionFusion:
         """Every pixel is a region."""
         weights = self._edge_weights(*image.shape[-2:])
         pixels = image.detach().to("cpu", torch.float64).permute(0, 2, 3, 1).numpy()
-        regions = tuple(kernel.make_regions(p, weights, self.connectivity) for p in pixels)
+        regions = tuple(kernel.make_regions(p, weights, OFFSETS[self.neighbors]) for p in pixels)
         return State(image, regions, level=0, merges=0)
 
     def step(self, state: State) -> State:
@@ -129,7 +123,7 @@ class RegionFusion:
         return Status.CONVERGED if state.level > self.levels else None
 
     def _edge_weights(self, height: int, width: int) -> np.ndarray:
-        own = np.array(_DIRECTION_WEIGHTS[self.connectivity])[:, None, None]
+        own = np.array(LENGTHS[self.neighbors])[:, None, None]
         shape = (len(own), height, width)
         if self.edge_weights is None:
             return np.broadcast_to(own, shape)

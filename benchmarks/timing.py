@@ -1,0 +1,34 @@
+"""One way to time everything: warm up, repeat, report the median and the spread."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of several runs."""
+
+    runs: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle run."""
+        return statistics.median(self.runs)
+
+    def __str__(self) -> str:
+        """Median, and the range in brackets."""
+        return f"{self.median:.4f} ({min(self.runs):.4f} … {max(self.runs):.4f})"
+
+
+def measure(function: Callable[[], object], repeats: int = 7, warm_up: int = 1) -> Timing:
+    """Run `function` `warm_up` times unmeasured, then `repeats` times."""
+    for _ in range(warm_up):
+        function()
+    runs = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        function()
+        runs.append(time.perf_counter() - began)
+    return Timing(tuple(runs))
