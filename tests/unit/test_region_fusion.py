@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 import jumpset as js
 from jumpset.kernels import region_fusion as kernel
-from jumpset.operators.neighborhoods import OFFSETS
+from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset.smoothers import RegionFusion
 
 
@@ -59,7 +59,7 @@ def test_recorded_energy_is_the_energy(image, weight, neighbors):
     # labels, not colours: two touching regions of equal mean still have a boundary
     height, width, _ = image.shape
     labels = kernel.labels(result.state.regions[0]).reshape(height, width)
-    lengths = RegionFusion(neighbors=neighbors)._edge_weights(height, width)[:, 0, 0]
+    lengths = edge_weights(neighbors, height, width)[:, 0, 0]
     boundary = 0.0
     for (dy, dx), length in zip(OFFSETS[neighbors], lengths, strict=True):
         for y, x in np.ndindex(height, width):

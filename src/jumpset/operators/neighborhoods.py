@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
+
+from jumpset import _checks
+from jumpset._errors import InputError
 
 # (rows, columns) from a pixel to its forward neighbours: right, down, down-right, down-left.
 # The backward neighbours are the same edges seen from the other side.
@@ -11,3 +17,37 @@ OFFSETS = {4: ((0, 1), (1, 0)), 8: ((0, 1), (1, 0), (1, 1), (1, -1))}
 # What an edge of each offset weighs. With 8 neighbours the weights of Storath & Weinmann (2014), whose
 # boundary length is nearest to Euclidean.
 LENGTHS = {4: (1.0, 1.0), 8: (math.sqrt(2) - 1, math.sqrt(2) - 1, 1 - math.sqrt(0.5), 1 - math.sqrt(0.5))}
+
+
+def edge_weights(neighbors: int, height: int, width: int, given: Any = None) -> np.ndarray:
+    """``(D, height, width)`` float64: the weight of the edge that leaves each pixel by each offset.
+
+    Parameters
+    ----------
+    neighbors
+        4 or 8, for D = 2 or 4.
+    height, width
+        Of the picture. The entries of edges that would leave it mean nothing.
+    given
+        Optional array or tensor of the same shape that multiplies the lengths; 0 cuts an edge.
+
+    Raises
+    ------
+    InputError
+        Another number of neighbours, a wrong shape, or negative or non-finite weights.
+    """
+    _checks.one_of("neighbors", neighbors, OFFSETS)
+    lengths = np.array(LENGTHS[neighbors])[:, None, None]
+    shape = (len(lengths), height, width)
+    if given is None:
+        return np.broadcast_to(lengths, shape)
+    if hasattr(given, "detach"):  # a tensor, wherever it is
+        given = given.detach().cpu()
+    weights = np.asarray(given, dtype=np.float64)
+    if weights.shape != shape:
+        is_shape = f"shape {weights.shape}"
+        raise InputError("edge_weights do not fit the picture", given=is_shape, do=f"pass {shape}")
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        least = f"values down to {weights.min():g}"
+        raise InputError("edge_weights must be finite and not negative", given=least, do="use 0 to cut")
+    return lengths * weights

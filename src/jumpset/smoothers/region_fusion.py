@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._errors import InputError
 from jumpset._types import Status
 from jumpset.kernels import region_fusion as kernel
-from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
+from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,8 @@ class RegionFusion:
 
     def init(self, image: Tensor) -> State:
         """Every pixel is a region."""
-        weights = self._edge_weights(*image.shape[-2:])
+        height, width = image.shape[-2:]
+        weights = edge_weights(self.neighbors, height, width, self.edge_weights)
         pixels = image.detach().to("cpu", torch.float64).permute(0, 2, 3, 1).numpy()
         regions = tuple(kernel.make_regions(p, weights, OFFSETS[self.neighbors]) for p in pixels)
         return State(image, regions, level=0, merges=0)
@@ -121,24 +121,6 @@ class RegionFusion:
     def finished(self, state: State) -> Status | None:
         """After the last level."""
         return Status.CONVERGED if state.level > self.levels else None
-
-    def _edge_weights(self, height: int, width: int) -> np.ndarray:
-        own = np.array(LENGTHS[self.neighbors])[:, None, None]
-        shape = (len(own), height, width)
-        if self.edge_weights is None:
-            return np.broadcast_to(own, shape)
-        given = torch.as_tensor(self.edge_weights).detach().to("cpu", torch.float64).numpy()
-        if given.shape != shape:
-            raise InputError(
-                "edge_weights do not fit the picture", given=given.shape, do=f"pass an array of shape {shape}"
-            )
-        if not np.isfinite(given).all() or (given < 0).any():
-            raise InputError(
-                "edge_weights must be finite and not negative",
-                given=f"values down to {given.min():g}",
-                do="use 0 to cut an edge",
-            )
-        return own * given
 
 
 def fuse(image: Tensor, weight: float, levels: int = 50) -> Tensor:

@@ -1,0 +1,92 @@
+"""What goes wrong with pictures: noise, and JPEG compression."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jumpset._checks import integer, one_of, real
+from jumpset._errors import InputError
+from jumpset.datasets._ranges import from_unit, to_unit
+
+_SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+_JPEG_MAX = 65500  # the longest side that libjpeg writes
+
+
+def add_noise(image: ArrayLike, sigma: float, seed: int = 0) -> np.ndarray:
+    """Add independent Gaussian noise to every value: ``y = x + sigma · N(0, 1)``.
+
+    Parameters
+    ----------
+    image
+        Array of any shape; floats, or integers.
+    sigma
+        Standard deviation in intensities in [0, 1], whatever the dtype: ``25 / 255`` is the usual "sigma 25".
+    seed
+        The same seed gives the same noise, whole number >= 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        The noisy picture, of the same shape and dtype. Integers are clipped to their range and rounded;
+        floats are *not* clipped, so that the noise stays Gaussian.
+
+    Raises
+    ------
+    InputError
+        The array is empty, non-finite or of wide signed integers, or ``sigma`` or ``seed`` is out of range.
+    """
+    real("sigma", sigma, at_least=0)
+    integer("seed", seed, at_least=0)
+    values = to_unit(image)
+    noise = np.random.default_rng(seed).standard_normal(values.shape)
+    return from_unit(values + float(sigma) * noise, np.asarray(image).dtype)
+
+
+def jpeg(image: ArrayLike, quality: int, subsampling: str = "4:2:0") -> np.ndarray:
+    """Compress a picture as JPEG and decode it again.
+
+    Parameters
+    ----------
+    image
+        Gray (H, W) or (H, W, 1), or colour (H, W, 3); floats in [0, 1], or integers. Other dtypes than uint8
+        are rounded to 8 bits first, and floats outside [0, 1] are clipped, as a file of them would be.
+    quality
+        1 (worst) to 100, on libjpeg's scale.
+    subsampling
+        Of the chroma: ``"4:4:4"`` (none), ``"4:2:2"`` or ``"4:2:0"``. Gray pictures have none.
+
+    Returns
+    -------
+    numpy.ndarray
+        The decoded picture, of the same shape and dtype.
+
+    Raises
+    ------
+    InputError
+        Another number of channels, a side longer than 65500 pixels, a quality or subsampling that does not
+        exist, or an array that is empty, non-finite or of wide signed integers.
+    """
+    from PIL import Image
+
+    integer("quality", quality, at_least=1, at_most=100)
+    one_of("subsampling", subsampling, _SUBSAMPLINGS)
+    values = to_unit(image)
+    shape = values.shape
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
+        raise InputError(
+            "JPEG holds (H, W), (H, W, 1) or (H, W, 3)", given=f"shape {shape}", do="pick channels"
+        )
+    if max(shape[:2]) > _JPEG_MAX:
+        raise InputError(
+            f"JPEG holds at most {_JPEG_MAX} pixels a side", given=f"shape {shape}", do="cut it up"
+        )
+    levels = from_unit(values, np.dtype(np.uint8))
+    buffer = BytesIO()
+    Image.fromarray(levels if shape[2:] == (3,) else levels.reshape(shape[:2])).save(
+        buffer, format="JPEG", quality=int(quality), subsampling=subsampling
+    )
+    decoded = np.asarray(Image.open(buffer)).reshape(shape)
+    return from_unit(decoded / 255.0, np.asarray(image).dtype)

@@ -1,0 +1,25 @@
+"""The photograph that ships with the package."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+import numpy as np
+
+from jumpset.datasets._files import read_picture
+
+
+def coffee() -> np.ndarray:
+    """A cup of coffee on a wooden table, a photograph with flat regions and fine grain.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, (400, 600, 3).
+
+    References
+    ----------
+    Rachel Michetti, courtesy of Pikolo Espresso Bar; CC0 1.0.
+    """
+    with as_file(files("jumpset.datasets") / "pictures" / "coffee.png") as path:
+        return read_picture(path)

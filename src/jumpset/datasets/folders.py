@@ -1,0 +1,157 @@
+"""Folders of pictures with their ground truths: ``input/`` beside ``truth/``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from jumpset._checks import integer, one_of
+from jumpset._errors import FileError
+from jumpset.datasets._files import EXTENSIONS, picture_size, read_picture
+
+_KINDS = ("folder", "nks", "clipart")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture and its ground truth, as files."""
+
+    name: str  # stem of the input file
+    input: Path
+    truth: Path
+
+    def load(self) -> tuple[np.ndarray, np.ndarray]:
+        """Read both as uint8 arrays of one shape, (H, W) or (H, W, 3).
+
+        Transparent pictures are composited on black, rounded; an opaque alpha channel is thereby dropped.
+        Where one of the two is gray and the other coloured, the gray one is repeated in three channels.
+
+        Returns
+        -------
+        input, truth
+            The two arrays.
+
+        Raises
+        ------
+        FileError
+            A file is gone or cannot be read, has more than 8 bits a value, or the sizes differ.
+        """
+        pair = [read_picture(self.input), read_picture(self.truth)]
+        _require_same_size(self, pair[0].shape[:2], pair[1].shape[:2])
+        if pair[0].ndim != pair[1].ndim:
+            pair = [a if a.ndim == 3 else np.repeat(a[..., None], 3, axis=-1) for a in pair]
+        return pair[0], pair[1]
+
+
+def pairs(
+    directory: str | os.PathLike[str],
+    kind: Literal["folder", "nks", "clipart"] = "folder",
+    limit: int | None = None,
+) -> list[Pair]:
+    """List the pairs of a folder with ``input/`` and ``truth/``, in natural order (``S2`` before ``S10``).
+
+    Hidden files and files with other extensions than those of pictures (png, jpg, tif, bmp, webp, pgm, ppm)
+    are passed over. All of the inputs are matched before the list is thinned by ``limit``, and no pixel is
+    read.
+
+    Parameters
+    ----------
+    directory
+        The folder.
+    kind
+        How an input names its truth. ``"folder"`` and ``"clipart"``: the same stem, with any picture
+        extension. ``"nks"``: the stem up to its first underscore, as PNG (``S3_T7.png`` belongs to
+        ``S3.png``), so that several inputs share a truth.
+    limit
+        At most so many pairs, spread evenly over the whole sorted list rather than its first ones (the
+        middles of ``limit`` equal stretches), so that a short run still sees every part of a set.
+
+    Returns
+    -------
+    list of Pair
+
+    Raises
+    ------
+    FileError
+        The folder, ``input/`` or ``truth/`` is missing; there is no input; an input has no truth, or two
+        candidates; two inputs have one name; a file cannot be read, or a pair differs in size.
+    InputError
+        Another kind, or a limit below 1.
+    """
+    one_of("kind", kind, _KINDS)
+    if limit is not None:
+        integer("limit", limit, at_least=1)
+    root = Path(directory)
+    for folder in (root, root / "input", root / "truth"):
+        if not folder.is_dir():
+            raise FileError(
+                "a folder is missing", given=str(folder), do="pass a folder that holds input/ and truth/"
+            )
+    inputs = _by_stem(root / "input")
+    truths = _by_stem(root / "truth")
+    if not inputs:
+        raise FileError(
+            "there is no picture in the folder", given=str(root / "input"), do="put the inputs there"
+        )
+    found = [
+        Pair(stem, _only(inputs[stem]), _truth_of(inputs[stem][0], truths, kind))
+        for stem in sorted(inputs, key=_natural)
+    ]
+    if limit is not None and limit < len(found):
+        found = [found[(2 * i + 1) * len(found) // (2 * limit)] for i in range(limit)]
+    for pair in found:
+        _require_same_size(pair, picture_size(pair.input), picture_size(pair.truth))
+    return found
+
+
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    """The picture files, by the name without its extension."""
+    stems: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file():
+            stems[path.stem].append(path)
+    return dict(stems)
+
+
+def _truth_of(path: Path, truths: dict[str, list[Path]], kind: str) -> Path:
+    stem = path.stem.split("_", 1)[0] if kind == "nks" else path.stem
+    candidates = truths.get(stem, [])
+    if kind == "nks":
+        candidates = [truth for truth in candidates if truth.suffix.lower() == ".png"]
+    if not candidates:
+        ending = ".png" if kind == "nks" else " with a picture's extension"
+        raise FileError(
+            "an input has no truth", given=str(path), do=f"add truth/{stem}{ending}, or remove the input"
+        )
+    return _only(candidates)
+
+
+def _only(candidates: list[Path]) -> Path:
+    if len(candidates) > 1:
+        raise FileError(
+            "one name stands for more than one file",
+            given=" and ".join(map(str, candidates)),
+            do="keep one of them",
+        )
+    return candidates[0]
+
+
+def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Runs of digits compare as numbers, before letters; the name itself settles ties such as 1 and 01."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
+    return [(0, int(part), "") if part[0].isdigit() else (1, 0, part) for part in parts], name
+
+
+def _require_same_size(pair: Pair, a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    if a != b:
+        raise FileError(
+            f"input and truth of {pair.name} differ in size",
+            given=f"{a[0]} x {a[1]} and {b[0]} x {b[1]} pixels (height x width)",
+            do="crop or resize one of the files",
+        )

@@ -1,0 +1,23 @@
+"""Scores of a picture: PSNR, two variants of SSIM, the l0 energies, and how contiguous a support is.
+
+Everything here takes NumPy arrays (scikit-image layout) and gives plain numbers.
+"""
+
+from __future__ import annotations
+
+from jumpset.metrics._contiguity import Contiguity, contiguity
+from jumpset.metrics._energies import energy_edge, energy_pix, gradient_count, jump_count
+from jumpset.metrics._psnr import psnr
+from jumpset.metrics._ssim import ssim, ssim_volume
+
+__all__ = [
+    "Contiguity",
+    "contiguity",
+    "energy_edge",
+    "energy_pix",
+    "gradient_count",
+    "jump_count",
+    "psnr",
+    "ssim",
+    "ssim_volume",
+]

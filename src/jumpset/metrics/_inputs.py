@@ -1,0 +1,87 @@
+"""Checks that all metrics share: real finite arrays, comparable pairs, and the range of a dtype."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jumpset._checks import real
+from jumpset._errors import InputError
+
+
+def real_array(x: ArrayLike, name: str) -> np.ndarray:
+    """``x`` as an array of at least one finite real number, of its own dtype."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "buif":
+        raise InputError(
+            f"{name} must hold real numbers",
+            given=f"dtype {array.dtype}",
+            do="pass integers, floats or booleans",
+        )
+    if array.size == 0:
+        raise InputError(f"{name} is empty", given=f"shape {array.shape}", do="pass at least one pixel")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = int(array.size - np.isfinite(array).sum())
+        raise InputError(
+            f"{name} must be finite", given=f"{bad} values that are NaN or infinite", do="replace them"
+        )
+    return array
+
+
+def comparable(a: ArrayLike, b: ArrayLike, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Two arrays of one shape and one dtype; floats of different widths share one range and may mix."""
+    x, y = real_array(a, names[0]), real_array(b, names[1])
+    both = f"{names[0]} and {names[1]}"
+    if x.shape != y.shape:
+        raise InputError(
+            f"{both} must have one shape", given=f"{x.shape} and {y.shape}", do="crop or resize one"
+        )
+    if x.dtype != y.dtype and not (x.dtype.kind == y.dtype.kind == "f"):
+        raise InputError(
+            f"{both} must have one dtype, because each dtype has a range of its own",
+            given=f"{x.dtype} and {y.dtype}",
+            do="convert one of them",
+        )
+    return x, y
+
+
+def dtype_range(dtype: np.dtype) -> tuple[float, float]:
+    """The values of black and white: 0 and 1 for floats and booleans, the whole range of an integer dtype."""
+    if dtype.kind in "bf":
+        return 0.0, 1.0
+    if dtype.kind == "i" and dtype.itemsize > 2:
+        # Mostly 8-bit values after some arithmetic: their own range would give a wrong score without a word.
+        raise InputError(
+            "signed integers of 32 or 64 bits have no agreed range",
+            given=f"dtype {dtype}",
+            do="convert to uint8, uint16 or floats in [0, 1], or pass data_range where there is one",
+        )
+    info = np.iinfo(dtype)
+    return float(info.min), float(info.max)
+
+
+def span(dtype: np.dtype) -> float:
+    """White minus black."""
+    low, high = dtype_range(dtype)
+    return high - low
+
+
+def span_or(data_range: float | None, dtype: np.dtype) -> float:
+    """The given range, checked, or else the one of the dtype."""
+    if data_range is None:
+        return span(dtype)
+    real("data_range", data_range, above=0)
+    return float(data_range)
+
+
+def channels_last(x: np.ndarray, channel_axis: int | None, name: str) -> np.ndarray:
+    """The picture as (H, W, C); a 2-D array is gray whatever ``channel_axis`` says."""
+    if x.ndim == 2:
+        return x[:, :, None]
+    if x.ndim == 3 and channel_axis is not None and -3 <= channel_axis < 3:
+        return np.moveaxis(x, channel_axis, -1)
+    raise InputError(
+        f"{name} must be (H, W), or three axes of which channel_axis names the channels",
+        given=f"shape {x.shape}, channel_axis={channel_axis}",
+        do="pass one picture at a time",
+    )

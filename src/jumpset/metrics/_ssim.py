@@ -1,0 +1,121 @@
+"""Structural similarity: per channel, and of the colour picture taken as a volume."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.ndimage import correlate1d
+
+from jumpset._errors import InputError
+from jumpset.metrics._inputs import channels_last, comparable, span_or
+
+_RADIUS = 5
+_TAPS = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / 1.5) ** 2)
+_TAPS /= _TAPS.sum()
+_K1, _K2 = 0.01, 0.03
+
+
+def ssim(
+    image: ArrayLike, truth: ArrayLike, *, data_range: float | None = None, channel_axis: int | None = -1
+) -> float:
+    """Mean structural similarity per channel, averaged over the channels; 1 for identical pictures.
+
+    ``(2 μx μy + C1)(2 σxy + C2) / ((μx² + μy² + C1)(σx² + σy² + C2))`` at each pixel, with moments under a
+    Gaussian window of standard deviation 1.5 and 11 x 11 pixels, ``C1 = (0.01 L)²``, ``C2 = (0.03 L)²``, and
+    population (not sample) covariances. The mean leaves out the 5 border pixels whose windows would leave the
+    picture.
+
+    Parameters
+    ----------
+    image, truth
+        Pictures of one shape and dtype, (H, W) or with a channel axis (floats of different widths may mix).
+    data_range
+        ``L``; by default that of the dtype, as in :func:`psnr`.
+    channel_axis
+        The axis of the channels of a 3-D array; a 2-D array is gray.
+
+    Returns
+    -------
+    float
+        At most 1. Along an axis shorter than 11 pixels nothing is left out, and windows see the picture
+        mirrored about its border (``d c b a | a b c d | d c b a``), so that any size has a value.
+
+    Raises
+    ------
+    InputError
+        As in :func:`psnr`, or where the arrays are not pictures.
+
+    References
+    ----------
+    Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity,
+    IEEE Transactions on Image Processing 2004.
+    """
+    x, y = comparable(image, truth, ("image", "truth"))
+    peak = span_or(data_range, x.dtype)
+    # Channels first: each channel is then one contiguous plane, which the filter runs through fastest.
+    x, y = (channels_last(a, channel_axis, "image").transpose(2, 0, 1) for a in (x, y))
+    similarity = _similarity(x, y, peak, axes=(1, 2), mode="reflect")
+    return float(similarity[:, _inner(similarity.shape[1]), _inner(similarity.shape[2])].mean())
+
+
+def ssim_volume(image: ArrayLike, truth: ArrayLike, *, data_range: float | None = None) -> float:
+    """Mean structural similarity of an (H, W, C) picture read as a *volume*; 1 for identical pictures.
+
+    The formula of :func:`ssim`, with a Gaussian window (1.5, 11 samples wide) over all axes, **colour
+    included**, the border values repeated outwards along each axis, and the mean over every value. It is what
+    MATLAB's ``ssim`` computes for an M x N x 3 array, and what several smoothing papers print; it is larger
+    than :func:`ssim` for most colour pictures, and the two must not be compared. A gray (H, W) picture has
+    the 2-D window.
+
+    Parameters
+    ----------
+    image, truth
+        Pictures (H, W), or with a third axis anywhere, of one shape and dtype (floats of different widths may
+        mix).
+    data_range
+        ``L``; by default that of the dtype, as in :func:`psnr`.
+
+    Returns
+    -------
+    float
+        At most 1.
+
+    Raises
+    ------
+    InputError
+        As in :func:`psnr`, or where the arrays have neither two nor three axes.
+
+    References
+    ----------
+    Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity,
+    IEEE Transactions on Image Processing 2004.
+    """
+    x, y = comparable(image, truth, ("image", "truth"))
+    peak = span_or(data_range, x.dtype)
+    if x.ndim not in (2, 3):
+        raise InputError(
+            "image must have two or three axes", given=f"shape {x.shape}", do="pass one picture at a time"
+        )
+    return float(_similarity(x, y, peak, axes=tuple(range(x.ndim)), mode="nearest").mean())
+
+
+def _inner(length: int) -> slice:
+    """The pixels whose window lies inside the picture, or all where no window fits."""
+    return slice(_RADIUS, length - _RADIUS) if length > 2 * _RADIUS else slice(None)
+
+
+def _similarity(x: np.ndarray, y: np.ndarray, peak: float, axes: tuple[int, ...], mode: str) -> np.ndarray:
+    """The map of similarities, with a Gaussian window over ``axes``."""
+    x, y = (np.ascontiguousarray(a, dtype=np.float64) for a in (x, y))
+
+    def mean(a: np.ndarray) -> np.ndarray:
+        for axis in axes:
+            a = correlate1d(a, _TAPS, axis=axis, mode=mode)
+        return a
+
+    c1, c2 = (_K1 * peak) ** 2, (_K2 * peak) ** 2
+    mx, my = mean(x), mean(y)
+    mxx, myy, mxy = mx * mx, my * my, mx * my
+    covariance = mean(x * y) - mxy
+    variances = mean(x * x) - mxx + mean(y * y) - myy
+    return (2 * mxy + c1) * (2 * covariance + c2) / ((mxx + myy + c1) * (variances + c2))

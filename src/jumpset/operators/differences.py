@@ -1,0 +1,81 @@
+"""Finite differences in the formula language: any array library, any number of spatial axes, Neumann borders.
+
+The spatial axes of ``(B, C, *spatial)`` are 2, 3, …; a difference that would leave the picture, or touch a
+pixel outside the mask, is zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jumpset.operators.namespaces import namespace
+
+
+def spatial_axes(x: Any) -> range:
+    """The axes behind batch and channels."""
+    return range(2, len(x.shape))
+
+
+def forward(x: Any, axis: int, mask: Any = None) -> Any:
+    """``x[i + 1] − x[i]`` along an axis, zero at the last place; shaped like ``x``."""
+    return shifted_difference(x, {axis: 1}, mask)
+
+
+def shifted_difference(x: Any, shift: dict[int, int], mask: Any = None) -> Any:
+    """``x[p + shift] − x[p]``, zero where ``p + shift`` lies outside; shaped like ``x``.
+
+    Parameters
+    ----------
+    x
+        ``(B, C, *spatial)``.
+    shift
+        Axis to +1 or −1, e.g. ``{2: 1, 3: -1}`` for the neighbour below and to the left.
+    mask
+        Optional bool array that broadcasts to x.
+    """
+    xp = namespace(x)
+    everything = [slice(None)] * len(x.shape)
+    here, there = list(everything), list(everything)
+    for axis, offset in shift.items():
+        here[axis], there[axis] = (slice(None, -1), slice(1, None))[::offset]  # reversed for −1
+    difference = x[tuple(there)] - x[tuple(here)]
+    if mask is not None:
+        mask = xp.broadcast_to(mask, x.shape)
+        inside = mask[tuple(there)] & mask[tuple(here)]
+        difference = xp.where(inside, difference, xp.zeros_like(difference))
+    axes = list(shift)
+    for k in reversed(range(len(axes))):  # give back the cut slabs, as zeros, the last cut first
+        slab = list(everything)
+        for cut in axes[:k]:
+            slab[cut] = here[cut]
+        slab[axes[k]] = slice(0, 1)
+        zeros = xp.zeros_like(x[tuple(slab)])
+        parts = [difference, zeros] if shift[axes[k]] > 0 else [zeros, difference]
+        difference = xp.concat(parts, axis=axes[k])
+    return difference
+
+
+def second(x: Any, axis: int, other: int, mask: Any = None) -> Any:
+    """Second difference along two axes, zero where one of its pixels is missing; shaped like ``x``.
+
+    ``x[i+1] − 2 x[i] + x[i−1]`` for one axis twice, else ``x[i+1, j+1] − x[i+1, j] − x[i, j+1] + x[i, j]``.
+    """
+    first = forward(x, axis, mask)
+    complete = _has_next(x, axis, mask)  # where the first difference exists at all
+    if axis == other:
+        return -shifted_difference(first, {axis: -1}, complete)
+    return forward(first, other, complete)
+
+
+def _has_next(x: Any, axis: int, mask: Any) -> Any:
+    """Bool map: the pixel and its neighbour along the axis both lie inside picture and mask."""
+    xp = namespace(x)
+    inside = xp.ones_like(x) > 0 if mask is None else xp.broadcast_to(mask, x.shape)
+    here, there, last = (
+        [slice(None)] * len(x.shape),
+        [slice(None)] * len(x.shape),
+        [slice(None)] * len(x.shape),
+    )
+    here[axis], there[axis], last[axis] = slice(None, -1), slice(1, None), slice(-1, None)
+    outside = inside[tuple(last)] & ~inside[tuple(last)]
+    return xp.concat([inside[tuple(here)] & inside[tuple(there)], outside], axis=axis)

@@ -1,0 +1,57 @@
+"""One formula for every array library: the functions that the formulas use, wherever the array comes from.
+
+torch, NumPy, CuPy and JAX offer the names of the array API standard (Python array API, 2023.12), or come
+close; what differs is put right here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_TORCH = SimpleNamespace(
+    abs=torch.abs,
+    sqrt=torch.sqrt,
+    exp=torch.exp,
+    log=torch.log,
+    log1p=torch.log1p,
+    where=torch.where,
+    maximum=torch.maximum,
+    minimum=torch.minimum,
+    zeros_like=torch.zeros_like,
+    ones_like=torch.ones_like,
+    broadcast_to=torch.broadcast_to,
+    reshape=torch.reshape,
+    cumulative_sum=lambda x, axis: torch.cumsum(x, dim=axis),
+    sum=lambda x, axis=None, keepdims=False: x.sum() if axis is None else x.sum(dim=axis, keepdim=keepdims),
+    max=lambda x, axis, keepdims=False: torch.amax(x, dim=axis, keepdim=keepdims),
+    mean=torch.mean,
+    concat=lambda arrays, axis: torch.cat(arrays, dim=axis),
+    stack=lambda arrays, axis: torch.stack(arrays, dim=axis),
+    astype=lambda x, dtype: x.to(dtype),
+)
+
+
+def namespace(x: Any) -> Any:
+    """The module whose functions treat ``x``; only names of the array API standard are used of it.
+
+    Raises
+    ------
+    TypeError
+        For something that is no array of a known library.
+    """
+    if isinstance(x, Tensor):
+        return _TORCH
+    library = type(x).__module__.partition(".")[0]
+    if library == "tensorflow":
+        from jumpset.interop.tensorflow import NAMESPACE
+
+        return NAMESPACE
+    if hasattr(x, "__array_namespace__"):  # NumPy 2, JAX, CuPy 14
+        return x.__array_namespace__()
+    import array_api_compat
+
+    return array_api_compat.array_namespace(x)

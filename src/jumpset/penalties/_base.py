@@ -1,0 +1,198 @@
+"""What every penalty is: a frozen record of hyper-parameters with one formula."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import InputError, NoProx
+from jumpset.operators.namespaces import namespace
+
+Normalize = Literal["sum", "mean"]
+Reduction = Literal["none", "mean", "sum"]
+
+
+class Penalty(ABC):
+    """R(x): small for images that are flat, or empty, in large contiguous regions.
+
+    A subclass is a frozen dataclass with one method, :meth:`terms`; value, loss, sums and multiples follow.
+    Arrays are ``(B, C, *spatial)`` with one to three spatial axes: torch tensors, or NumPy, JAX, CuPy or
+    TensorFlow arrays, for which the same formula is evaluated.
+    """
+
+    name: ClassVar[str]
+    """Short name, for tables."""
+    paper: ClassVar[str]
+    """Authors, venue, year."""
+    convex: ClassVar[bool] = True
+
+    @abstractmethod
+    def terms(self, x: Any, mask: Any = None) -> Any:
+        """The formula: a non-negative map that sums to R(x), broadcastable to ``(B, C, *spatial)``.
+
+        Terms that touch a pixel outside ``mask`` (bool, broadcastable to x) are zero, as if the mask's
+        outline were the border of the picture.
+        """
+
+    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
+        """R(x) of each image: the sum exactly as in the class's formula.
+
+        Parameters
+        ----------
+        x
+            ``(B, C, *spatial)``, floats.
+        mask
+            Optional bool array that broadcasts to x; pixels outside it do not take part.
+        weight_map
+            Optional non-negative array that broadcasts to x; multiplies the term of each pixel.
+
+        Returns
+        -------
+        array ``(B,)``
+        """
+        check_images(x)
+        terms = self.terms(x, mask)
+        if weight_map is not None:
+            terms = terms * weight_map
+        xp = namespace(x)
+        return xp.sum(terms, axis=tuple(range(1, len(terms.shape))))
+
+    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:  # noqa: ARG002
+        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image.
+
+        Raises
+        ------
+        NoProx
+            Where the package cannot evaluate it.
+        """
+        raise NoProx(
+            f"{type(self).__name__} has no proximal operator; use its gradient, or a penalty that has one"
+        )
+
+    def __call__(
+        self,
+        x: Any,
+        *,
+        mask: Any = None,
+        weight_map: Any = None,
+        normalize: Normalize = "mean",
+        reduction: Reduction = "mean",
+    ) -> Any:
+        """Loss for training.
+
+        Parameters
+        ----------
+        x, mask, weight_map
+            As in :meth:`value`.
+        normalize
+            ``"mean"``: R divided by the number of pixels (of the mask, where one is given), so that the loss
+            keeps its size when the resolution changes. ``"sum"``: R itself.
+        reduction
+            Over the batch: ``"mean"``, ``"sum"``, or ``"none"`` for one number an image.
+
+        Returns
+        -------
+        array, scalar or ``(B,)``
+        """
+        _checks.one_of("normalize", normalize, ("sum", "mean"))
+        _checks.one_of("reduction", reduction, ("none", "mean", "sum"))
+        value = self.value(x, mask=mask, weight_map=weight_map)
+        xp = namespace(x)
+        if normalize == "mean":
+            value = value / self._pixels(x, mask)
+        if reduction == "none":
+            return value
+        return xp.mean(value) if reduction == "mean" else xp.sum(value)
+
+    def _pixels(self, x: Any, mask: Any) -> Any:
+        """Pixels of each image, or of its mask: a number or ``(B,)``."""
+        if mask is None:
+            return float(prod(x.shape[2:]))
+        xp = namespace(x)
+        inside = xp.astype(xp.broadcast_to(mask, x.shape), x.dtype)
+        counted = xp.sum(inside, axis=tuple(range(1, len(x.shape)))) / x.shape[1]
+        return xp.maximum(counted, xp.ones_like(counted))  # an empty mask gives 0 / 1
+
+    def __mul__(self, factor: float) -> WeightedSum:
+        """``factor * self``."""
+        _checks.real("factor", factor, at_least=0.0)
+        return WeightedSum(((float(factor), self),))
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Penalty) -> WeightedSum:
+        """``self + other``."""
+        if not isinstance(other, Penalty):
+            return NotImplemented
+        return WeightedSum((*_parts(self), *_parts(other)))
+
+
+@dataclass(frozen=True)
+class WeightedSum(Penalty):
+    """``Σ_k w_k R_k(x)``, what ``0.7 * TotalVariation() + 0.3 * L1()`` makes."""
+
+    parts: tuple[tuple[float, Penalty], ...]
+
+    name: ClassVar[str] = "sum"
+    paper: ClassVar[str] = "none"
+
+    def terms(self, x: Any, mask: Any = None) -> Any:
+        """Sum of the parts' terms, each reduced to one map a pixel."""
+        return sum(w * _per_pixel(p.terms(x, mask)) for w, p in self.parts)
+
+    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
+        """Sum of the parts' values: a part with a fused kernel keeps it."""
+        return sum(w * p.value(x, mask=mask, weight_map=weight_map) for w, p in self.parts)
+
+    def __mul__(self, factor: float) -> WeightedSum:
+        """Scale every part."""
+        _checks.real("factor", factor, at_least=0.0)
+        return WeightedSum(tuple((factor * w, p) for w, p in self.parts))
+
+    __rmul__ = __mul__
+
+
+def _parts(penalty: Penalty) -> tuple[tuple[float, Penalty], ...]:
+    return penalty.parts if isinstance(penalty, WeightedSum) else ((1.0, penalty),)
+
+
+def _per_pixel(terms: Any) -> Any:
+    return namespace(terms).sum(terms, axis=1, keepdims=True)
+
+
+def check_images(x: Any) -> None:
+    """Raise unless x is ``(B, C, *spatial)`` with one to three spatial axes and float values."""
+    shape = tuple(getattr(x, "shape", ()))
+    if not 3 <= len(shape) <= 5:
+        raise InputError(
+            "penalties take (B, C, *spatial) with 1 to 3 spatial axes",
+            given=f"shape {shape}",
+            do="add the missing axes, e.g. x[None, None]",
+        )
+    if isinstance(x, Tensor) and not torch.is_floating_point(x):
+        raise InputError("penalties take floats", given=str(x.dtype), do="convert with x.float() / 255")
+
+
+def per_image(tau: float | Tensor, v: Tensor) -> float | Tensor:
+    """``tau`` as it multiplies ``v``: a number, or one number an image.
+
+    Raises
+    ------
+    InputError
+        Negative or non-finite ``tau``, or a tensor that is not ``(B,)``.
+    """
+    if isinstance(tau, (int, float)) or tau.ndim == 0:
+        _checks.real("tau", float(tau), at_least=0.0)
+        return float(tau)
+    if tau.shape != v.shape[:1]:
+        shape = f"shape {tuple(tau.shape)}"
+        raise InputError("tau must be one number, or one an image", given=shape, do=f"pass ({len(v)},)")
+    if not bool(((tau >= 0) & torch.isfinite(tau)).all()):
+        raise InputError("tau must be finite and not negative", given=tau.tolist(), do="clamp it at 0")
+    return tau.to(v).reshape(-1, *[1] * (v.ndim - 1))

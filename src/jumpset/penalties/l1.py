@@ -1,0 +1,39 @@
+"""The l1 norm: zeros anywhere, adjacency ignored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from jumpset.operators.namespaces import namespace
+from jumpset.penalties._base import Penalty, per_image
+
+
+@dataclass(frozen=True)
+class L1(Penalty):
+    r"""The l1 norm: pulls every pixel towards zero, each for itself.
+
+    .. math:: R(x) = \sum_{c, p} |x_{c, p}|
+
+    The baseline of all sparse penalties: it takes no account of adjacency, so its zeros scatter.
+
+    Notes
+    -----
+    R. Tibshirani, JRSS B 1996. The gradient at 0 is 0. The prox is soft thresholding.
+    """
+
+    name: ClassVar[str] = "l1"
+    paper: ClassVar[str] = "Tibshirani, JRSS B 1996"
+
+    def terms(self, x: Any, mask: Any = None) -> Any:
+        """``|x|``."""
+        xp = namespace(x)
+        size = xp.abs(x)
+        return size if mask is None else xp.where(mask, size, xp.zeros_like(size))
+
+    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
+        """Soft thresholding, ``sign(v) max(|v| − tau, 0)``."""
+        return torch.sign(v) * (v.abs() - per_image(tau, v)).clamp_min(0.0)
