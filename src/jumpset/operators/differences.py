@@ -40,7 +40,7 @@ def shifted_difference(x: Any, shift: dict[int, int], mask: Any = None) -> Any:
         here[axis], there[axis] = (slice(None, -1), slice(1, None))[::offset]  # reversed for −1
     difference = x[tuple(there)] - x[tuple(here)]
     if mask is not None:
-        mask = xp.broadcast_to(mask, x.shape)
+        mask = mask & (xp.ones_like(x) > 0)  # broadcasts without a static shape
         inside = mask[tuple(there)] & mask[tuple(here)]
         difference = xp.where(inside, difference, xp.zeros_like(difference))
     axes = list(shift)
@@ -70,7 +70,9 @@ def second(x: Any, axis: int, other: int, mask: Any = None) -> Any:
 def _has_next(x: Any, axis: int, mask: Any) -> Any:
     """Bool map: the pixel and its neighbour along the axis both lie inside picture and mask."""
     xp = namespace(x)
-    inside = xp.ones_like(x) > 0 if mask is None else xp.broadcast_to(mask, x.shape)
+    inside = xp.ones_like(x) > 0
+    if mask is not None:
+        inside = inside & mask
     here, there, last = (
         [slice(None)] * len(x.shape),
         [slice(None)] * len(x.shape),

@@ -112,10 +112,11 @@ class Penalty(ABC):
 
     def _pixels(self, x: Any, mask: Any) -> Any:
         """Pixels of each image, or of its mask: a number or ``(B,)``."""
-        if mask is None:
+        if mask is None and None not in tuple(x.shape[2:]):
             return float(prod(x.shape[2:]))
         xp = namespace(x)
-        inside = xp.astype(xp.broadcast_to(mask, x.shape), x.dtype)
+        ones = xp.ones_like(x)
+        inside = ones if mask is None else xp.where(mask, ones, xp.zeros_like(x))
         counted = xp.sum(inside, axis=tuple(range(1, len(x.shape)))) / x.shape[1]
         return xp.maximum(counted, xp.ones_like(counted))  # an empty mask gives 0 / 1
 
