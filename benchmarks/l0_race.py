@@ -12,7 +12,6 @@ The floor: one pass over the float32 picture and a copy of it. One L0 iteration 
 import sys
 
 import cv2
-import imageio.v3 as iio
 import numpy as np
 from skimage import data
 from timing import measure
@@ -35,7 +34,7 @@ def solvers(image, weight):
 
 def main() -> None:
     paths = sys.argv[1:]
-    pictures = {p: iio.imread(p) for p in paths} or {"astronaut": data.astronaut()}
+    pictures = {p: js.io.read_picture(p).pixels for p in paths} or {"astronaut": data.astronaut()}
     for name, image in pictures.items():
         floats = image.astype(np.float32) / 255
         copy = measure(lambda x=floats: x.copy(), repeats=50)

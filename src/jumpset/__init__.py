@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jumpset import dip as dip
     from jumpset import io as io
     from jumpset import metrics as metrics
+    from jumpset import report as report
     from jumpset import smoothers as smoothers
     from jumpset._errors import FileError as FileError
     from jumpset._errors import InputError as InputError
@@ -46,7 +47,7 @@ _HOME = {
     "run": "driver",
     "smooth": "smoothing",
 }
-_PACKAGES = ("datasets", "dip", "io", "metrics", "smoothers")
+_PACKAGES = ("datasets", "dip", "io", "metrics", "report", "smoothers")
 
 __all__ = [*_HOME, *_PACKAGES]
 

@@ -12,21 +12,10 @@ PACKAGE = Path(js.__file__).parent
 LAYERS = [
     ("_types", "_checks", "_errors", "_arrays"),
     ("kernels",),
-    ("operators",),
+    ("operators", "interop"),
     ("penalties",),
     ("smoothers", "dip", "learned"),
-    (
-        "driver",
-        "registry",
-        "smoothing",
-        "metrics",
-        "datasets",
-        "io",
-        "_exif",
-        "_picture",
-        "_png16",
-        "interop",
-    ),
+    ("driver", "registry", "smoothing", "metrics", "datasets", "io"),
     ("report", "bench", "cli", "__main__"),
 ]
 # What only some places may import, and where.
@@ -36,9 +25,10 @@ RESERVED = {
     "matplotlib": ("cli", "report"),
     "rich": ("cli", "report"),
     "typer": ("cli",),
-    "PIL": ("io", "_exif", "_picture", "_png16", "datasets", "report"),
-    "imageio": ("io", "datasets"),
-    "tifffile": ("io", "_exif", "_picture"),
+    "PIL": ("io", "datasets", "report"),
+    "tifffile": ("io",),
+    "tensorflow": ("interop",),
+    "jax": ("interop",),
 }
 
 

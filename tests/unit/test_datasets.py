@@ -295,8 +295,8 @@ def test_pairs_that_do_not_match(tmp_path):
     save(tmp_path / "truth" / "a.png", gray(4, 4))
     with pytest.raises(FileError, match="3 x 4 and 4 x 4"):
         datasets.pairs(tmp_path)
-    save(tmp_path / "truth" / "a.bmp", gray())
-    with pytest.raises(FileError, match=r"more than one file.*a\.bmp and .*a\.png"):
+    save(tmp_path / "truth" / "a.webp", gray())
+    with pytest.raises(FileError, match=r"more than one file.*a\.png and .*a\.webp"):
         datasets.pairs(tmp_path)
     (tmp_path / "truth" / "a.png").unlink()
     save(tmp_path / "input" / "a.tif", gray())
@@ -310,7 +310,7 @@ def test_files_that_cannot_be_read(tmp_path):
     pair = datasets.pairs(tmp_path)[0]
     whole = pair.input.read_bytes()
     pair.input.write_bytes(whole[:45])
-    with pytest.raises(FileError, match="cannot be read"):
+    with pytest.raises(FileError, match="cut short"):
         pair.load()
     pair.input.write_bytes(b"no picture")
     with pytest.raises(FileError, match="cannot be read"):

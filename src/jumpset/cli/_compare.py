@@ -1,0 +1,165 @@
+"""``jumpset compare``: several methods on one picture, in one report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from jumpset._errors import InputError
+from jumpset.cli._progress import Progress
+from jumpset.cli._shared import (
+    check_device,
+    check_seconds,
+    command,
+    command_line,
+    interrupts,
+    names,
+    say,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from jumpset.driver import Result
+    from jumpset.io import Picture
+
+
+@command
+def compare(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="Comma-separated; with a preset as dip-l0:paper.")
+    ],
+    report: Annotated[Path, typer.Option(metavar="FILE.html", help="The report, as one file.")],
+    truth: Annotated[
+        Path | None, typer.Option(help="The picture that should come out: gives PSNR and SSIM.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="For the methods that have it.")] = None,
+    weight: Annotated[
+        float | None, typer.Option("--weight", "-w", help="For the methods that have one.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="For the methods that have the parameter."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="For methods that draw random numbers.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Time limit of each method.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Run several methods on a picture and write one report.
+
+    Ctrl-C ends the comparison; the report then holds the methods so far, and the exit code is 130. A
+    transparent truth is composited on black, unless the picture is transparent too. Seconds may include the
+    compilation at a method's very first run.
+    """
+    from jumpset.report import check_report_path, write_report
+
+    check_report_path(report)
+    hyper = settings(assignments or [], weight=weight)
+    check_seconds(max_seconds)
+    from jumpset import io
+    from jumpset._types import Status
+    from jumpset.bench import candidates
+    from jumpset.driver import run
+
+    chosen = candidates(names(methods), preset=preset, hyper=hyper, seed=seed)
+    check_device(device)
+    picture = io.read_picture(source)
+    goal = None if truth is None else _truth(io.read_picture(truth), picture)
+
+    results: dict[str, Result] = {}
+    try:
+        with Progress(wanted=not quiet) as progress:
+            for candidate in chosen:
+                progress.begin(candidate.label)
+                result = run(
+                    candidate.make(),
+                    picture.pixels,
+                    max_seconds=max_seconds,
+                    stop=interrupts.seen,
+                    callback=progress,
+                    alpha=False,
+                    device=device,
+                )
+                if interrupts.seen() and result.n_steps == 0:
+                    break
+                if result.status is Status.STOPPED:
+                    result = replace(result, status=Status.INTERRUPTED)
+                results[candidate.label] = result
+                if interrupts.seen():
+                    break
+    except KeyboardInterrupt:  # within a method's preparations
+        pass
+    if not results:
+        raise KeyboardInterrupt
+    notes = [] if picture.alpha is None else ["The picture's transparency is not shown."]
+    with interrupts.held_back():
+        write_report(
+            report,
+            results,
+            picture=picture.pixels,
+            truth=goal,
+            name=source.name,
+            command=command_line(),
+            alpha=False,
+            notes=notes,
+        )
+    if not quiet:
+        _table(picture, goal, results)
+        say(f"{report}: {len(results)} of {len(chosen)} methods")
+    if interrupts.seen():
+        raise typer.Exit(interrupts.exit_code)
+    if any(result.status is Status.DIVERGED for result in results.values()):
+        raise typer.Exit(1)
+
+
+def _truth(truth: Picture, picture: Picture) -> np.ndarray:
+    """The truth in the picture's shape and dtype, if that is a matter of gray and transparency alone."""
+    goal, want = truth.pixels, picture.pixels
+    if goal.shape[:2] != want.shape[:2]:
+        raise InputError(
+            "the truth must have the picture's size",
+            given="{1} x {0} for a picture of {3} x {2} pixels".format(*goal.shape[:2], *want.shape[:2]),
+            do="crop or resize one of them",
+        )
+    if goal.dtype != want.dtype:
+        raise InputError(
+            "the truth must have the picture's dtype",
+            given=f"{goal.dtype} and {want.dtype}",
+            do="convert one of them",
+        )
+    if truth.alpha is not None and picture.alpha is None:
+        full = np.iinfo(goal.dtype).max if goal.dtype.kind in "iu" else 1
+        opacity = truth.alpha.astype(np.float64) / full
+        black = goal * (opacity if goal.ndim == 2 else opacity[..., None])
+        goal = (np.rint(black) if goal.dtype.kind in "iu" else black).astype(goal.dtype)
+    if goal.ndim == 2 and want.ndim == 3:
+        goal = np.repeat(goal[..., None], want.shape[2], axis=2)
+    if goal.shape != want.shape:
+        raise InputError(
+            "the truth must have the picture's bands",
+            given=f"{goal.shape} and {want.shape}",
+            do="convert one of them",
+        )
+    return goal
+
+
+def _table(picture: Picture, goal: np.ndarray | None, results: dict[str, Result]) -> None:
+    from jumpset.cli._tables import show
+    from jumpset.report import _numbers
+
+    def row(label: str, image: np.ndarray, *last: str) -> list[str]:
+        if goal is None:
+            return [label, *last]
+        s = _numbers.scores(image, goal)
+        return [label, f"{s.psnr:.2f}", f"{s.ssim:.4f}", f"{s.ssim_volume:.4f}", *last]
+
+    scored = ["PSNR, dB", "SSIM", "volume SSIM"] if goal is not None else []
+    rows = [row("input", picture.pixels, "", "", "")]
+    for label, r in results.items():
+        rows.append(row(label, r.image, str(r.n_steps), f"{r.elapsed:.2f}", r.status.name))
+    show(["method", *scored, "steps", "seconds", "status"], rows)

@@ -1,0 +1,74 @@
+"""A progress bar for work that lasts, and nothing for work that does not."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jumpset.driver import Step
+
+_PATIENCE = 1.0  # seconds before a bar appears
+
+
+class Progress:
+    """A context whose bar shows up on stderr after a second, if that is a terminal and ``wanted``."""
+
+    def __init__(self, wanted: bool = True) -> None:
+        self._bar = None
+        self._lock = threading.Lock()
+        self._over = False
+        if not (wanted and sys.stderr.isatty()):
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._timer = threading.Timer(_PATIENCE, self._show)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, _kind: type | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._bar is None:
+            return
+        self._timer.cancel()
+        with self._lock:
+            self._over = True
+            self._bar.stop()
+
+    def begin(self, text: str, total: int | None = None) -> None:
+        """Start anew, with another text."""
+        if self._bar is not None:
+            self._bar.reset(self._task, description=text.replace("[", r"\["), total=total)
+
+    def advance(self, done: int, total: int) -> None:
+        """So much is done."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
+    def __call__(self, step: Step) -> None:
+        """As the callback of a run."""
+        self.advance(step.n_steps, step.max_steps)
+
+    def _show(self) -> None:
+        with self._lock:
+            if self._bar is not None and not self._over:
+                self._bar.start()

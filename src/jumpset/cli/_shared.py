@@ -1,0 +1,167 @@
+"""What the commands share: errors and interrupts as exit codes, settings, devices."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import typer
+
+from jumpset._errors import InputError
+
+# What torch says, on the CPU and on GPUs, in an error of no class of its own.
+_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+
+
+def say(text: str) -> None:
+    """One line on stderr, whatever the text holds."""
+    line = " ".join(text.splitlines())
+    # a file's name may hold bytes that are no characters
+    typer.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
+
+
+class Interrupts:
+    """Ctrl-C and SIGTERM end what runs once; while a file is being written they wait.
+
+    A second signal within a second is taken as part of the first: a shell and a wrapper often both send one.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        """The signal that came, if one did."""
+        self._came = 0.0
+        self._busy = False
+        self._late = False  # a signal came while busy
+
+    def seen(self, *_: object) -> bool:
+        """Whether a signal came; also serves as a ``stop`` function."""
+        return self.signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """As shells count it: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + (self.signal or signal.SIGINT)
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Turn both signals into ``KeyboardInterrupt`` within the block."""
+        self.signal = None
+        handled = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self._handle) for number in handled]
+        try:
+            yield
+        finally:
+            for number, handler in zip(handled, before, strict=True):
+                signal.signal(number, handler)
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Let signals wait for the end of a short block that must be finished."""
+        self._busy, self._late = True, False
+        try:
+            yield
+        finally:
+            self._busy = False
+        if self._late:
+            raise KeyboardInterrupt
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        repeated = self.signal is not None and time.monotonic() - self._came < 1.0
+        if self.signal is None:
+            self.signal, self._came = number, time.monotonic()
+        if repeated:
+            return
+        if self._busy:
+            self._late = True
+        else:
+            raise KeyboardInterrupt
+
+
+interrupts = Interrupts()
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a function a command: its errors become one line and exit code 2, an interrupt 130."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            with interrupts.caught():
+                function(*args, **kwargs)
+        except InputError as error:
+            say(f"jumpset: {error}")
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            say("jumpset: interrupted before there was a result; nothing was written")
+            raise typer.Exit(interrupts.exit_code) from None
+        except (MemoryError, RuntimeError) as error:
+            if not (isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)):
+                raise
+            say(
+                "jumpset: not enough memory for this method and picture; use a smaller one, or another method"
+            )
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def names(text: str) -> list[str]:
+    """``"a, b"`` as a list."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def settings(assignments: Sequence[str], **named: Any) -> dict[str, Any]:
+    """``["levels=50", "isotropic=False"]`` as Python values, and options that have a name of their own."""
+    values = {key: value for key, value in named.items() if value is not None}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        key = key.strip()
+        if not equals or not key.isidentifier():
+            raise InputError(
+                "--set needs name=value", given=repr(assignment), do="write e.g. --set levels=50"
+            )
+        if key in values:
+            raise InputError("a parameter is set twice", given=key, do="set it once")
+        try:
+            values[key] = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            values[key] = text
+    return values
+
+
+def check_device(name: str | None) -> None:
+    """Raise ``InputError`` unless torch can compute there."""
+    if name is None:
+        return
+    import torch
+
+    available = ["cpu"]
+    if torch.cuda.is_available():
+        available += ["cuda", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        available.append("mps")
+    if name not in available:
+        raise InputError(
+            "the device is not available", given=repr(name), do=f"use one of: {', '.join(available)}"
+        )
+
+
+def check_seconds(seconds: float | None) -> None:
+    """Raise ``InputError`` unless the limit is above 0."""
+    from jumpset import _checks
+
+    if seconds is not None:
+        _checks.real("max_seconds", seconds, above=0.0)
+
+
+def command_line() -> str:
+    """The command as it could be typed again."""
+    return shlex.join(["jumpset", *sys.argv[1:]])

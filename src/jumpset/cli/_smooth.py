@@ -1,0 +1,242 @@
+"""``jumpset smooth``: one picture in, one picture out."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jumpset._errors import InputError
+from jumpset.cli._progress import Progress
+from jumpset.cli._shared import check_device, check_seconds, command, command_line, interrupts, say, settings
+
+if TYPE_CHECKING:
+    from jumpset.driver import Result, Step
+
+_EVENT_INTERVAL = 0.2  # seconds between two "step" lines of --json
+
+
+@command
+def smooth(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The output; its suffix names the format. May be IN.")
+    ],
+    method: Annotated[str, typer.Option("--method", "-m", help="See: jumpset methods.")] = "region-fusion",
+    preset: Annotated[str | None, typer.Option(help="A named setting of the method.")] = None,
+    weight: Annotated[float | None, typer.Option("--weight", "-w", help="Larger is smoother.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter; may be repeated."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="For methods that draw random numbers; others need none.")
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Step limit; default: the method's own.")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Time limit; the picture so far is written.")
+    ] = None,
+    value_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LOW HIGH", help="Values of intensity 0 and 1, e.g. 0 4095 for 12-bit data."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Also write a report, as one file.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print events as JSON on stdout, one a line.")
+    ] = False,
+) -> None:
+    """Smooth a picture.
+
+    The output has the kind, size and dtype of the input, with its transparency, colour profile and EXIF data.
+    It is written whole or not at all: an existing file is replaced only on success.
+
+    Ctrl-C writes the picture so far and exits with 130. If the method diverges nothing is written, and the
+    exit code is 1: the last sound picture would look like a result.
+    """
+    # the cheap checks first, then those that load torch, then the picture
+    from jumpset.report import check_report_path
+
+    hyper = settings(assignments or [], weight=weight)
+    check_seconds(max_seconds)
+    if report is not None:
+        check_report_path(report)
+    from jumpset import io, registry
+    from jumpset._types import Status
+    from jumpset.driver import run
+
+    io.check_writable(target)
+    if seed is not None:
+        hyper |= _seed(method, seed, hyper)
+    iteration = registry.method(method, preset=preset, **hyper)
+    check_device(device)
+    picture = io.read_picture(source)
+    io.check_can_hold(target, picture)
+
+    events = _Events(as_json)
+    events.print(
+        "start",
+        input=source,
+        output=target,
+        method=method,
+        shape=picture.pixels.shape,
+        dtype=picture.pixels.dtype,
+    )
+    with Progress(wanted=not quiet) as progress:
+        progress.begin(method)
+
+        def watch(step: Step) -> None:
+            progress(step)
+            events.step(step)
+
+        result = run(
+            iteration,
+            picture.pixels,
+            max_steps=max_steps,
+            max_seconds=max_seconds,
+            # an interrupt that came where Python swallows exceptions is not lost
+            stop=interrupts.seen,
+            callback=watch,
+            alpha=False,
+            value_range=value_range,
+            device=device,
+        )
+    stopped = interrupts.seen() or result.status is Status.INTERRUPTED
+    if stopped and result.n_steps == 0:
+        raise KeyboardInterrupt
+    if result.status is Status.STOPPED:
+        result = replace(result, status=Status.INTERRUPTED)
+    if result.status is Status.DIVERGED:
+        say(f"jumpset: {method} diverged, nothing was written: {Status.DIVERGED.value}")
+        raise typer.Exit(1)
+    written = False
+    try:
+        with interrupts.held_back():
+            io.write_picture(target, picture.with_pixels(result.image))
+            written = True
+        if report is not None:
+            _report(report, result, picture, source, value_range)
+        events.result(result, picture.pixels, target, report, value_range)
+    except KeyboardInterrupt:
+        if not written:
+            raise
+        lacks = "" if report is None else ", without a report"
+        say(f"jumpset: interrupted; the picture is in {target}{lacks}")
+        raise typer.Exit(interrupts.exit_code) from None
+    if not quiet and not as_json:
+        _summary(result, target, report)
+    if stopped:
+        raise typer.Exit(interrupts.exit_code)
+
+
+def _seed(method: str, seed: int, hyper: dict[str, Any]) -> dict[str, int]:
+    from jumpset import _checks
+    from jumpset.registry import methods
+
+    _checks.integer("seed", seed, at_least=0)
+    if "seed" in hyper:
+        raise InputError("a parameter is set twice", given="seed", do="set it once")
+    table = methods()
+    _checks.one_of("method", method, table)
+    return {"seed": seed} if "seed" in table[method].defaults else {}
+
+
+def _report(
+    path: Path, result: Result, picture: Any, source: Path, value_range: tuple[float, float] | None
+) -> None:
+    from jumpset.report import write_report
+
+    notes = (
+        []
+        if picture.alpha is None
+        else ["The picture's transparency is kept in the output; it is not shown here."]
+    )
+    write_report(
+        path,
+        result,
+        picture=picture.pixels,
+        name=source.name,
+        command=command_line(),
+        alpha=False,
+        value_range=value_range,
+        notes=notes,
+    )
+
+
+def _summary(result: Result, target: Path, report: Path | None) -> None:
+    parts = [f"{target}: {result.method.name}, {result.n_steps} steps, {result.elapsed:.2f} s"]
+    if report is not None:
+        parts.append(f"report in {report}")
+    if result.status.name != "CONVERGED":
+        parts.append(result.status.value)
+    say("; ".join(parts))
+
+
+class _Events:
+    """JSON lines on stdout, or nothing."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self._last = 0.0
+
+    def print(self, event: str, **values: Any) -> None:
+        from jumpset.report._numbers import finite
+
+        if self._wanted:
+            typer.echo(json.dumps({"event": event, **finite(values)}, default=str, allow_nan=False))
+
+    def step(self, step: Step) -> None:
+        from jumpset.report._numbers import finite
+
+        now = time.monotonic()
+        if self._wanted and now - self._last >= _EVENT_INTERVAL:
+            self._last = now
+            self.print(
+                "step",
+                n_steps=step.n_steps,
+                max_steps=step.max_steps,
+                elapsed=step.elapsed,
+                record=finite(step.record),
+            )
+
+    def result(
+        self,
+        result: Result,
+        pixels: Any,
+        target: Path,
+        report: Path | None,
+        value_range: tuple[float, float] | None,
+    ) -> None:
+        from jumpset.report import _numbers
+
+        if not self._wanted:
+            return
+        history = {
+            key: values[-1]
+            for key, values in result.history.items()
+            if key not in ("step", "seconds") and values
+        }
+        energies = {
+            name: _numbers.finite(_numbers.energies(image, pixels, result.method, value_range))
+            for name, image in (("input", pixels), ("output", result.image))
+        }
+        self.print(
+            "result",
+            status=result.status.name,
+            advice=result.status.value,
+            method=result.method.name,
+            parameters=_numbers.parameters(result.method),
+            n_steps=result.n_steps,
+            elapsed=result.elapsed,
+            output=target,
+            report=report,
+            record=_numbers.finite(history),
+            energies=energies,
+        )

@@ -1,0 +1,186 @@
+"""EXIF blocks: the orientation tag, and the way of a block into and out of a TIFF file.
+
+An EXIF block is itself a small TIFF file without an image: a byte-order mark, and directories of tagged
+values whose offsets count from the mark. Values are kept as the bytes they are, never decoded.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+ORIENTATION = 0x0112
+_EXIF, _GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
+# Description, make, model, software, date, artist, copyright, and the two sub-directories: what describes the
+# picture. All else in a main directory describes the file it stands in, and must not travel to another.
+_DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, _EXIF, _GPS)
+_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+
+
+class _Entry(NamedTuple):
+    type: int
+    count: int
+    payload: bytes | dict[int, _Entry]
+
+
+def bare(block: bytes | None) -> bytes | None:
+    """The block from its byte-order mark on, or None where it has none."""
+    block = (block or b"").removeprefix(b"Exif\0\0")
+    return block if byte_order(block) else None
+
+
+def byte_order(block: bytes) -> str | None:
+    """The struct prefix of the block's byte order, or None where this is no EXIF block."""
+    return {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(block[:4]))
+
+
+def orientation(block: bytes | None) -> int:
+    """The orientation (1 to 8) that an EXIF block states; 1, upright, where it states none that is valid."""
+    field = _orientation_field(block)
+    if block is None or field is None:
+        return 1
+    value = struct.unpack_from(field[0], block, field[1])[0]
+    return value if 1 <= value <= 8 else 1
+
+
+def upright(block: bytes | None) -> bytes | None:
+    """The same block with the orientation 1, every other byte kept."""
+    field = _orientation_field(block)
+    if block is None or field is None:
+        return block
+    changed = bytearray(block)
+    struct.pack_into(field[0], changed, field[1], 1)
+    return bytes(changed)
+
+
+def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo an EXIF orientation.
+
+    Orientations 5 to 8 exchange rows and columns; then 2, 3, 6, 7 reverse the columns, and 3, 4, 7, 8 the
+    rows.
+    """
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    return np.ascontiguousarray(array)
+
+
+def from_tiff(path: Path) -> bytes | None:
+    """The part of a TIFF file that describes its picture, as an EXIF block; None where there is none."""
+    try:
+        order, main = _main_directory(path)
+    except (struct.error, ValueError):  # damaged, or BigTIFF, which has another layout
+        return None
+    chosen = {tag: entry for tag, entry in main.items() if tag in _DESCRIPTIVE}
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}L", 8)
+    return head + _pack(chosen, order, at=8) if chosen else None
+
+
+def into_tiff(path: Path, block: bytes) -> None:
+    """Add the describing part of an EXIF block to a TIFF file of the same byte order.
+
+    A new main directory, the old one with the block's entries, is appended and the file's header is pointed
+    at it. Offsets of the image data stay right, since these do not move. A damaged block is left out.
+    """
+    try:
+        order, described = _block_directory(block)
+    except (struct.error, ValueError):
+        return
+    tiff_order, main = _main_directory(path)
+    if order != tiff_order:
+        raise ValueError("the TIFF file must have the byte order of its EXIF block")
+    main.update({tag: entry for tag, entry in described.items() if tag in _DESCRIPTIVE})
+    with path.open("r+b") as file:
+        at = file.seek(0, 2)
+        at += file.write(b"\0" * (at % 2))
+        file.write(_pack(main, order, at=at))
+        file.seek(4)
+        file.write(struct.pack(f"{order}L", at))
+
+
+def with_entries(data: bytes, changes: dict[int, Sequence[int]]) -> bytes:
+    """A TIFF file's content with some integer tags of its main directory replaced; no values remove a tag."""
+    order, main = _block_directory(data)
+    for tag, values in changes.items():
+        main.pop(tag, None)
+        if values:
+            main[tag] = _Entry(4, len(values), struct.pack(f"{order}{len(values)}L", *values))
+    data += b"\0" * (len(data) % 2)
+    return data[:4] + struct.pack(f"{order}L", len(data)) + data[8:] + _pack(main, order, at=len(data))
+
+
+def _orientation_field(block: bytes | None) -> tuple[str, int] | None:
+    """Format and position of the orientation's value in the block."""
+    order = byte_order(block or b"")
+    if block is None or order is None:
+        return None
+    try:
+        start = struct.unpack_from(f"{order}L", block, 4)[0]
+        for i in range(struct.unpack_from(f"{order}H", block, start)[0]):
+            tag, kind, count = struct.unpack_from(f"{order}HHL", block, start + 2 + 12 * i)
+            if tag == ORIENTATION and kind in (3, 4) and count == 1:
+                field = (order + {3: "H", 4: "L"}[kind], start + 10 + 12 * i)
+                struct.unpack_from(*field[:1], block, field[1])  # it may be cut off here
+                return field
+    except struct.error:
+        pass
+    return None
+
+
+def _main_directory(path: Path) -> tuple[str, dict[int, _Entry]]:
+    """Byte order and main directory of a classic TIFF file."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return _block_directory(data)
+
+
+def _block_directory(block: bytes | mmap.mmap) -> tuple[str, dict[int, _Entry]]:
+    """Byte order and main directory of a block; ValueError or struct.error where it is damaged."""
+    order = byte_order(block[:4])
+    if order is None:
+        raise ValueError("no byte-order mark of a classic TIFF file")
+    return order, _parse(block, order, struct.unpack_from(f"{order}L", block, 4)[0])
+
+
+def _parse(block: bytes | mmap.mmap, order: str, at: int, *, depth: int = 0) -> dict[int, _Entry]:
+    """Read the directory at an offset, and the EXIF directories that it points to."""
+    directory: dict[int, _Entry] = {}
+    for i in range(struct.unpack_from(f"{order}H", block, at)[0]):
+        field = at + 2 + 12 * i
+        tag, kind, count = struct.unpack_from(f"{order}HHL", block, field)
+        size = _TYPE_SIZES.get(kind, 0) * count
+        start = field + 8 if size <= 4 else struct.unpack_from(f"{order}L", block, field + 8)[0]
+        if size == 0 or start + size > len(block):
+            continue  # a value of unknown type, or one that is cut off: the others are still good
+        if tag in (_EXIF, _GPS, _INTEROPERABILITY) and size == 4 and depth < 2:
+            target = struct.unpack_from(f"{order}L", block, start)[0]
+            directory[tag] = _Entry(4, 1, _parse(block, order, target, depth=depth + 1))
+        else:
+            directory[tag] = _Entry(kind, count, bytes(block[start : start + size]))
+    return directory
+
+
+def _pack(directory: dict[int, _Entry], order: str, *, at: int) -> bytes:
+    """Lay a directory out for an offset: the table, then the values that do not fit into it."""
+    table = struct.pack(f"{order}H", len(directory))
+    values = b""
+    values_at = at + 2 + 12 * len(directory) + 4
+    for tag, (kind, count, payload) in sorted(directory.items()):
+        if isinstance(payload, dict):
+            payload, inside = _pack(payload, order, at=values_at + len(values)), False
+        else:
+            inside = len(payload) <= 4
+        if inside:
+            field = payload.ljust(4, b"\0")
+        else:
+            field = struct.pack(f"{order}L", values_at + len(values))
+            values += payload + b"\0" * (len(payload) % 2)
+        table += struct.pack(f"{order}HHL", tag, kind, count) + field
+    return table + struct.pack(f"{order}L", 0) + values

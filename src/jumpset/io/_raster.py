@@ -1,0 +1,192 @@
+"""JPEG, WebP and PNG files, by Pillow.
+
+The plugins' classes are called directly: ``PIL.Image.open`` would warn of, and above 179 million pixels
+refuse, pictures that the caller allows; the caller's own limit is checked before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jumpset._errors import FileError
+from jumpset.io import _exif, _png16
+from jumpset.io._picture import Picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture that its header says to be empty or too large."""
+    if width < 1 or height < 1:
+        raise FileError(
+            "the file holds a picture without pixels",
+            given=f"{path}, {width} x {height}",
+            do="use another file",
+        )
+    if width * height > max_pixels:
+        raise FileError(
+            "the picture has more pixels than are allowed",
+            given=f"{path}, {width} x {height} = {width * height} pixels; at most {max_pixels}",
+            do="cut or shrink it first, or raise max_pixels if the file is to be trusted",
+        )
+
+
+def refuse_frames(path: Path, n_frames: int) -> None:
+    """Refuse a file that holds several pictures."""
+    if n_frames > 1:
+        raise FileError(
+            "the file holds several pictures (pages, frames or slices), not one",
+            given=f"{path}, {n_frames} pictures",
+            do="save the one that is meant as a file of its own; save bands of one picture as samples of one "
+            "TIFF page or as an (H, W, C) .npy array",
+        )
+
+
+def read_png(path: Path, max_pixels: int) -> Picture:
+    """Read a PNG file of any depth."""
+    from PIL.PngImagePlugin import PngImageFile
+
+    data = path.read_bytes()
+    header = _png16.read_header(data)
+    check_size(path, header.width, header.height, max_pixels)
+    chunks = _png16.read_chunks(data)
+    first = dict(reversed(chunks))
+    if b"acTL" in first:
+        refuse_frames(path, int.from_bytes(first[b"acTL"][:4], "big"))
+    if header.depth == 16:
+        picture = _png16.read_png16(data)
+        return _upright(picture, picture.exif)
+
+    image = PngImageFile(io.BytesIO(data))
+    image.load()
+    key = None
+    if image.mode == "P":
+        converted = image.convert("RGBA" if b"tRNS" in first else "RGB")
+    else:
+        key = first.get(b"tRNS") if header.colour_type in (0, 2) else None
+        converted = image.convert("L") if image.mode == "1" else image
+    picture = _from_image(converted, "png", image.info)
+    if key is not None:
+        picture = replace(picture, alpha=_png16.key_alpha(picture.pixels, key, header.depth))
+    kept = tuple((name, first[name]) for name in _png16.COLOUR_CHUNKS if name in first)
+    return _upright(replace(picture, png_chunks=kept), image.info.get("exif"))
+
+
+def read_jpeg(path: Path, max_pixels: int) -> Picture:
+    """Read a JPEG file (the first picture, where a camera put others behind it)."""
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    with path.open("rb") as file:
+        image = JpegImageFile(file)
+        check_size(path, image.width, image.height, max_pixels)
+        if image.mode not in ("L", "RGB"):
+            # Ink values mean nothing without their profile: a conversion here would be a guess.
+            raise FileError(
+                "the JPEG holds ink values (CMYK), not colours",
+                given=f"{path}, mode {image.mode}",
+                do="convert it to RGB first, with a program that manages colour profiles",
+            )
+        image.load()
+        return _upright(_from_image(image, "jpeg", image.info), image.info.get("exif"))
+
+
+def read_webp(path: Path, max_pixels: int) -> Picture:
+    """Read a still WebP file."""
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    with path.open("rb") as file:
+        image = WebPImageFile(file)
+        check_size(path, image.width, image.height, max_pixels)
+        refuse_frames(path, getattr(image, "n_frames", 1))
+        image.load()
+        return _upright(_from_image(image, "webp", image.info), image.info.get("exif"))
+
+
+def write_png(path: Path, picture: Picture) -> None:
+    """Write a uint8 or uint16 picture as PNG, with all that belongs to it."""
+    from PIL.PngImagePlugin import PngInfo
+
+    with path.open("wb") as file:
+        if picture.pixels.dtype == np.uint16:
+            _png16.write_png16(file, picture)
+            return
+        extra = PngInfo()
+        for name, content in picture.png_chunks:
+            if not (name == b"sRGB" and picture.icc_profile):
+                extra.add(name, content)
+        options: dict[str, Any] = {"pnginfo": extra, "icc_profile": picture.icc_profile}
+        if picture.exif:
+            options["exif"] = picture.exif
+        if picture.dpi:
+            options["dpi"] = picture.dpi
+        _to_image(picture).save(file, format="PNG", **options)
+
+
+def write_jpeg(path: Path, picture: Picture, quality: int) -> None:
+    """Write a uint8 picture as JPEG, without chroma subsampling."""
+    options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": picture.icc_profile}
+    if picture.exif:
+        options["exif"] = b"Exif\0\0" + picture.exif
+    if picture.dpi and max(picture.dpi) < 2**16 - 1:
+        options["dpi"] = picture.dpi
+    with path.open("wb") as file:
+        _to_image(picture).save(file, format="JPEG", **options)
+
+
+def write_webp(path: Path, picture: Picture) -> None:
+    """Write a uint8 picture as lossless WebP; colours under full transparency are kept too."""
+    options: dict[str, Any] = {"lossless": True, "exact": True, "icc_profile": picture.icc_profile or b""}
+    if picture.exif:
+        options["exif"] = picture.exif
+    with path.open("wb") as file:
+        _to_image(picture).save(file, format="WEBP", **options)
+
+
+def _from_image(image: Image, name: str, info: dict[Any, Any]) -> Picture:
+    """A picture from a loaded Pillow image of mode L, LA, RGB or RGBA."""
+    if image.mode not in ("L", "LA", "RGB", "RGBA"):
+        raise ValueError(f"unexpected mode {image.mode}")
+    samples = np.array(image)
+    alpha = None
+    if image.mode in ("LA", "RGBA"):
+        alpha = np.ascontiguousarray(samples[:, :, -1])
+        samples = np.ascontiguousarray(samples[:, :, 0] if image.mode == "LA" else samples[:, :, :3])
+    return Picture(samples, alpha, info.get("icc_profile") or None, None, name, _clean_dpi(info.get("dpi")))
+
+
+def _upright(picture: Picture, exif: bytes | None) -> Picture:
+    """Turn a picture as its EXIF block asks, and keep the block with the orientation reset."""
+    block = _exif.bare(exif)
+    return turned(picture, _exif.orientation(block), _exif.upright(block))
+
+
+def turned(picture: Picture, orientation: int, exif: bytes | None) -> Picture:
+    """The picture with an orientation undone, and with the given EXIF block."""
+    alpha = None if picture.alpha is None else _exif.turn_upright(picture.alpha, orientation)
+    dpi = (picture.dpi[1], picture.dpi[0]) if picture.dpi and orientation >= 5 else picture.dpi
+    pixels = _exif.turn_upright(picture.pixels, orientation)
+    return Picture(pixels, alpha, picture.icc_profile, exif, picture.format, dpi, picture.png_chunks)
+
+
+def _to_image(picture: Picture) -> Image:
+    from PIL import Image
+
+    samples = picture.pixels.reshape(*picture.pixels.shape[:2], -1)
+    if picture.alpha is not None:
+        samples = np.concatenate([samples, picture.alpha[:, :, None]], axis=2)
+    return Image.fromarray(np.ascontiguousarray(samples[:, :, 0] if samples.shape[2] == 1 else samples))
+
+
+def _clean_dpi(dpi: Any) -> tuple[float, float] | None:
+    """A resolution that can be written again, or None."""
+    try:
+        across, down = (float(value) for value in dpi)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None

@@ -1,0 +1,265 @@
+"""Reading and writing picture files: PNG, JPEG, WebP, TIFF and NumPy arrays.
+
+Pixels keep their dtype, and alpha, colour profile, EXIF data and resolution stay with them; a picture that
+a format cannot hold is refused, never converted in silence. Output replaces a file only when it is complete.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from jumpset._errors import FileError, InputError
+from jumpset.io._files import as_path, atomic_write, check_writable, format_of, read_head
+from jumpset.io._picture import Picture
+
+_LARGEST_SIDE = {"png": 2**31 - 1, "jpeg": 65500, "webp": 16383, "tiff": 2**31 - 1}
+_JPEG_EXIF_LIMIT = 65533 - 6  # a segment's length counts itself, and "Exif\0\0" opens the block
+
+
+def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000) -> Picture:
+    """Read a picture from a PNG, JPEG, WebP, TIFF or ``.npy`` file.
+
+    The format is found from the file's content, not from its name. Pixels keep the dtype of the file;
+    palettes become colours, bilevel pictures uint8 of 0 and 255, and packed samples fill the range of their
+    dtype. Premultiplied alpha is divided out. Of a JPEG with several pictures (as cameras write them) the
+    first is read.
+
+    An EXIF or TIFF orientation is carried out, so that the first row is the top row, and its tag is reset.
+    From a TIFF, camera and position data and the common texts are kept as EXIF. XMP and IPTC data are not
+    kept.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    max_pixels : int
+        Refuse a picture of more pixels (height times width), by its header, before it is decoded.
+
+    Returns
+    -------
+    Picture
+        The pixels, (H, W) or (H, W, C), and what belongs to them.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, not readable, empty, damaged, cut short or too large; if it holds several
+        pictures, ink values (CMYK), no numbers, or numbers that are not finite.
+    InputError
+        If an argument is of the wrong kind.
+    """
+    if isinstance(max_pixels, bool) or not isinstance(max_pixels, (int, np.integer)) or max_pixels < 1:
+        raise InputError(
+            "max_pixels must be a whole number above 0", given=repr(max_pixels), do="pass e.g. 10**8"
+        )
+    path = as_path(path)
+    reader = _reader(path, read_head(path))
+    try:
+        with warnings.catch_warnings():
+            # What libraries warn of (odd metadata, mostly) leaves the pixels right; damage raises.
+            warnings.simplefilter("ignore")
+            picture = reader(path, int(max_pixels))
+    except FileError:
+        raise
+    except MemoryError:
+        raise FileError(
+            "the picture does not fit into memory",
+            given=path,
+            do="cut it into parts, or set a lower max_pixels",
+        ) from None
+    except Exception as error:  # decoders meet damage with errors of many classes
+        raise FileError(
+            "the file is damaged or cut short",
+            given=f"{path} ({type(error).__name__}: {error})",
+            do="copy or download it again, or save it anew from the program that made it",
+        ) from error
+    _refuse_non_finite(picture, path)
+    return picture
+
+
+def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *, quality: int = 95) -> None:
+    """Write a picture to a file, in the format that the suffix names.
+
+    The file is replaced only when the new one is complete. Pixels are written as they are, never rescaled:
+    PNG of 8 or 16 bits, TIFF of any dtype (one page, compressed without loss), ``.npy`` (pixels alone), and
+    WebP **without loss**, since flat regions are what is to be kept. JPEG has full chroma resolution (4:4:4).
+    WebP has no gray (it is written as three equal colours) and no alpha that is opaque throughout.
+    TIFF keeps of EXIF the camera and position data and the common texts; ``.npy`` keeps the pixels alone.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; ``.png``, ``.jpg``, ``.jpeg``, ``.webp``, ``.tif``, ``.tiff`` or ``.npy``. If it is a
+        symbolic link, the file that it points to is replaced.
+    picture : Picture or ndarray
+        The picture, or its pixels, (H, W) or (H, W, C), without alpha.
+    quality : int
+        JPEG only: 1 (coarse) to 100 (fine).
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written (see :func:`check_writable`), or the format cannot hold the picture
+        (see :func:`check_can_hold`). The old file is then whole.
+    InputError
+        If an argument is of the wrong kind.
+    """
+    if isinstance(quality, bool) or not isinstance(quality, (int, np.integer)) or not 1 <= quality <= 100:
+        raise InputError(
+            "quality must be a whole number from 1 to 100", given=repr(quality), do="pass e.g. 95"
+        )
+    check_writable(path)
+    check_can_hold(path, picture)
+    path = as_path(path)
+    try:
+        with warnings.catch_warnings(), atomic_write(path) as temporary:
+            warnings.simplefilter("ignore")
+            _write(temporary, _as_picture(picture), int(quality))
+    except FileError:
+        raise
+    except Exception as error:  # encoders fail with errors of many classes, a full disk among them
+        raise FileError(
+            "the file could not be written",
+            given=f"{path} ({type(error).__name__}: {error})",
+            do="look at free space and memory, or write another format",
+        ) from error
+
+
+def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) -> None:
+    """Check, before any work, that the format of a path can hold a picture without loss of kind.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to be written; only its suffix counts.
+    picture : Picture or ndarray
+        The picture, or one of the same dtype, shape and alpha.
+
+    Raises
+    ------
+    FileError
+        If the format cannot hold the dtype, the alpha channel, the number of bands, the size or the EXIF
+        data, or if values are not finite.
+    InputError
+        If the picture is none, or is empty.
+    """
+    path = as_path(path)
+    name = format_of(path)
+    picture = _as_picture(picture)
+    dtype, shape = picture.pixels.dtype, picture.pixels.shape
+    if picture.pixels.size == 0:
+        raise InputError(
+            "a picture without pixels cannot be written", given=f"shape {shape}", do="pass pixels"
+        )
+    if dtype.kind not in "buif" or dtype.itemsize > 8:
+        raise InputError(
+            "pixels must be real numbers of at most 64 bits", given=dtype, do="convert them first"
+        )
+    allowed = {"png": ("bool", "uint8", "uint16"), "jpeg": ("bool", "uint8"), "webp": ("bool", "uint8")}
+    if name in allowed and dtype.name not in allowed[name]:
+        holds = "8 or 16" if name == "png" else "8"
+        others = "TIFF or .npy" if name == "png" or dtype != np.uint16 else "PNG, TIFF or .npy"
+        smaller = "uint8 or uint16" if name == "png" else "uint8"
+        raise FileError(
+            f"{name} holds whole numbers of {holds} bits, not {dtype}",
+            given=path,
+            do=f"write {others}, or convert the pixels to {smaller} first",
+        )
+    if picture.alpha is not None and name in ("jpeg", "npy"):
+        raise FileError(
+            f"{name} cannot hold an alpha channel",
+            given=path,
+            do="write PNG, WebP or TIFF, or leave alpha out",
+        )
+    if name in allowed and picture.n_bands not in (1, 3):
+        hint = "; alpha is passed apart, as Picture(pixels[..., :-1], alpha=pixels[..., -1])"
+        raise FileError(
+            f"{name} holds 1 band or 3, not {picture.n_bands}",
+            given=path,
+            do="write TIFF or .npy" + (hint if picture.n_bands in (2, 4) else ""),
+        )
+    if max(shape[:2]) > _LARGEST_SIDE.get(name, max(shape)):
+        raise FileError(
+            f"{name} holds at most {_LARGEST_SIDE[name]} pixels a side",
+            given=f"{path}, {shape[1]} x {shape[0]}",
+            do="write PNG or TIFF, or make the picture smaller",
+        )
+    if name == "jpeg" and picture.exif and len(picture.exif) > _JPEG_EXIF_LIMIT:
+        raise FileError(
+            f"jpeg holds at most {_JPEG_EXIF_LIMIT} bytes of EXIF data",
+            given=f"{path}, {len(picture.exif)} bytes",
+            do="write another format, or leave the EXIF data out",
+        )
+    _refuse_non_finite(picture, path)
+
+
+def _reader(path: Path, head: bytes) -> Callable[[Path, int], Picture]:
+    """The function that reads the format that the file's first bytes announce."""
+    from jumpset.io import _npy, _raster, _tiff
+
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _raster.read_png
+    if head.startswith(b"\xff\xd8\xff"):
+        return _raster.read_jpeg
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return _raster.read_webp
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return _tiff.read_tiff
+    if head.startswith(b"\x93NUMPY"):
+        return _npy.read_npy
+    raise FileError(
+        "the file is no picture of a format that is read",
+        given=path,
+        do="save it as PNG, JPEG, WebP, TIFF or .npy",
+    )
+
+
+def _write(path: Path, picture: Picture, quality: int) -> None:
+    from jumpset.io import _exif, _npy, _raster, _tiff
+
+    name = format_of(path)
+    # The pixels are upright, so an orientation that a block of the caller's still has would turn them.
+    picture = replace(picture, exif=_exif.upright(_exif.bare(picture.exif)))
+    if picture.pixels.dtype == np.bool_ and name != "npy":
+        picture = picture.with_pixels(picture.pixels.astype(np.uint8) * np.uint8(255))
+    if name == "jpeg":
+        _raster.write_jpeg(path, picture, quality)
+    else:
+        write = {
+            "png": _raster.write_png,
+            "webp": _raster.write_webp,
+            "tiff": _tiff.write_tiff,
+            "npy": _npy.write_npy,
+        }[name]
+        write(path, picture)
+
+
+def _as_picture(picture: Picture | np.ndarray) -> Picture:
+    if isinstance(picture, Picture):
+        return picture
+    if isinstance(picture, np.ndarray):
+        return Picture(picture)
+    raise InputError(
+        "a picture must be a Picture or a NumPy array",
+        given=type(picture).__name__,
+        do="pass an array of shape (H, W) or (H, W, C); of a tensor, its .numpy()",
+    )
+
+
+def _refuse_non_finite(picture: Picture, path: Path) -> None:
+    for name, values in (("pixels", picture.pixels), ("alpha", picture.alpha)):
+        if values is None or values.dtype.kind != "f":
+            continue
+        n_bad = values.size - int(np.isfinite(values).sum())
+        if n_bad:
+            raise FileError(
+                f"{name} that are not finite (NaN or infinite)",
+                given=f"{path}, {n_bad} of {values.size} values",
+                do="replace them by numbers first",
+            )

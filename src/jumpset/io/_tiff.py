@@ -1,0 +1,213 @@
+"""TIFF files of one page, of any depth and any number of bands."""
+
+from __future__ import annotations
+
+import logging
+import math
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jumpset._errors import FileError
+from jumpset.io import _exif
+from jumpset.io._picture import Picture
+from jumpset.io._raster import check_size, refuse_frames, turned
+from jumpset.io._tiff_samples import read_samples
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage
+
+_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
+# Size, samples, compression, colours, strips, planes, predictor, palette, tiles, extra samples, format.
+_STRUCTURAL = {*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, 320, *range(322, 326), 338, 339}
+_PROFILE = 34675
+_PREMULTIPLIED, _STRAIGHT = 1, 2  # the ExtraSamples values that mean alpha
+_MOST_BANDS = 64  # per allowed pixel: many bands are well, but not on as many pixels
+
+# tifffile logs what it finds amiss; where the caller has set up no logging, Python would print it.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def read_tiff(path: Path, max_pixels: int) -> Picture:
+    """Read a TIFF file that holds one picture."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        page: Any = _only_page(path, file)
+        _check_tags(path, page)
+        check_size(path, page.imagewidth, page.imagelength, max_pixels)
+        if page.imagewidth * page.imagelength * page.samplesperpixel > _MOST_BANDS * max_pixels:
+            raise FileError(
+                f"the picture has more samples than are allowed ({_MOST_BANDS} times max_pixels)",
+                given=f"{path}, {page.imagewidth} x {page.imagelength} x {page.samplesperpixel} samples",
+                do="cut it first, or raise max_pixels if the file is to be trusted",
+            )
+        _check_kind(path, page)
+        _check_segments(path, page)
+        samples = read_samples(path, page)
+        picture = _interpret(page, samples)
+        orientation = _tag(page, _exif.ORIENTATION, 1)
+    turn = orientation if orientation in range(1, 9) else 1
+    return turned(picture, turn, _exif.from_tiff(path))
+
+
+def write_tiff(path: Path, picture: Picture) -> None:
+    """Write a picture as one Deflate-compressed page; bands beyond a colour are unspecified extra samples."""
+    import tifffile
+
+    height, width = picture.pixels.shape[:2]
+    samples = picture.pixels.reshape(height, width, -1)
+    n_colours = 3 if samples.shape[2] == 3 else 1
+    extra = [0] * (samples.shape[2] - n_colours)
+    if picture.alpha is not None:
+        samples = np.concatenate([samples, picture.alpha[:, :, None]], axis=2)
+        extra.append(_STRAIGHT)
+    order = _exif.byte_order(picture.exif or b"") or "<"
+    options: dict[str, Any] = {}
+    if picture.icc_profile:
+        options["extratags"] = [(_PROFILE, 7, len(picture.icc_profile), picture.icc_profile, True)]
+    if picture.dpi:
+        options |= {"resolution": picture.dpi, "resolutionunit": "INCH"}
+    if extra:
+        options["extrasamples"] = extra
+    big = samples.nbytes > 2**32 - 2**26  # the offsets of classic TIFF end at 4 GiB
+    gray = samples.shape[2] == 1
+    tifffile.imwrite(
+        path,
+        np.ascontiguousarray(samples[:, :, 0] if gray else samples),
+        bigtiff=big,
+        byteorder=order,
+        photometric="rgb" if n_colours == 3 else "minisblack",
+        planarconfig=None if gray else "contig",
+        compression="zlib",
+        metadata=None,
+        software=False,
+        **options,
+    )
+    if picture.exif and not big:
+        _exif.into_tiff(path, picture.exif)
+
+
+def _only_page(path: Path, file: TiffFile) -> TiffPage:
+    """The one full-size picture of the file; thumbnails and masks beside it do not count."""
+    pages: list[Any] = list(file.pages)
+    full = [page for page in pages if not page.subfiletype & 0b101] or pages
+    refuse_frames(path, len(full))
+    page = full[0]
+    n_slices = page.imagedepth
+    if file.is_imagej or file.is_shaped:  # these may put further slices behind the only page's data
+        n_slices = max(n_slices, math.prod(file.series[0].shape) // max(1, math.prod(page.shape)))
+    refuse_frames(path, n_slices)
+    return page
+
+
+def _check_tags(path: Path, page: Any) -> None:
+    """Refuse a file in which a tag that the pixels depend on is cut off: tifffile would take its default."""
+    order, big = page.parent.byteorder, page.parent.is_bigtiff
+    n_format, tag_format = (order + "Q", order + "HHQ8s") if big else (order + "H", order + "HHL4s")
+    with path.open("rb") as file:
+        file.seek(page.offset)
+        (n,) = struct.unpack(n_format, file.read(struct.calcsize(n_format)))
+        table = file.read(n * struct.calcsize(tag_format))
+    codes = {code for code, *_ in struct.iter_unpack(tag_format, table)}
+    lost = [code for code in codes & _STRUCTURAL if code not in page.tags]
+    if lost:
+        raise ValueError(f"the tags {lost} are damaged or cut off")
+
+
+def _check_kind(path: Path, page: Any) -> None:
+    """Refuse pixels that are no gray values, colours or bands."""
+    kind = _tag(page, 262, _MINISBLACK)
+    known = kind in (_MINISWHITE, _MINISBLACK, _RGB, _PALETTE)
+    if not known and not (kind == _YCBCR and page.compression in (6, 7)):  # JPEG is decoded to RGB
+        raise FileError(
+            "the TIFF holds ink, YCbCr, Lab or raw sensor values, not gray values, RGB or bands",
+            given=f"{path}, photometric interpretation {kind}",
+            do="convert it to RGB first, with a program that manages colour profiles",
+        )
+    if page.dtype is None or page.dtype.kind not in "buif":
+        raise FileError(
+            "the TIFF's samples are of a kind that no picture has",
+            given=f"{path}, {page.bitspersample} bits, sample format {page.sampleformat}",
+            do="save it with integers or floats of 8, 16, 32 or 64 bits",
+        )
+
+
+def _check_segments(path: Path, page: Any) -> None:
+    """Refuse a file whose strips or tiles are missing or cut off: tifffile would fill them with zeros."""
+    if page.is_tiled:
+        n = math.ceil(page.imagelength / page.tilelength) * math.ceil(page.imagewidth / page.tilewidth)
+    else:
+        n = math.ceil(page.imagelength / page.rowsperstrip)
+    n *= page.samplesperpixel if page.planarconfig == 2 else 1
+    offsets, counts = page.dataoffsets, page.databytecounts
+    if len(offsets) != n or len(counts) != n:
+        raise ValueError(f"{len(offsets)} strips or tiles in place of {n}")
+    size = path.stat().st_size
+    if any(
+        start < 8 or count < 1 or start + count > size for start, count in zip(offsets, counts, strict=True)
+    ):
+        raise ValueError("strips or tiles are missing, or lie beyond the end of the file")
+
+
+def _interpret(page: Any, samples: np.ndarray) -> Picture:
+    """From stored samples to gray values, colours or bands, and straight alpha."""
+    kind = _tag(page, 262, _MINISBLACK)
+    extra = [int(value) for value in page.extrasamples]
+    n_colours = samples.shape[2] - len(extra)
+    opacity = next((n_colours + i for i, value in enumerate(extra) if value in (1, 2)), None)
+    if kind == _PALETTE:
+        if n_colours != 1 or page.colormap is None or samples.dtype.kind != "u":
+            raise ValueError("a palette picture without a palette")
+        colours = page.colormap >> 8 if page.colormap.max() > 255 else page.colormap
+        return Picture(
+            np.ascontiguousarray(colours.astype(np.uint8).T[samples[:, :, 0]]), **_belongings(page)
+        )
+    if samples.dtype == np.bool_ or page.bitspersample == 1:
+        samples = samples.astype(np.uint8) * np.uint8(255)
+    elif samples.dtype.kind == "u" and page.bitspersample < 8 * samples.dtype.itemsize:
+        stretch = np.iinfo(samples.dtype).max / (2**page.bitspersample - 1)
+        samples = np.rint(samples * stretch).astype(samples.dtype)
+    if kind == _MINISWHITE:
+        if samples.dtype.kind != "u":
+            raise ValueError(f"inverted gray values of dtype {samples.dtype}")
+        samples = np.concatenate([~samples[:, :, :n_colours], samples[:, :, n_colours:]], axis=2)
+    if opacity is None:
+        alpha, pixels = None, samples
+    else:
+        alpha, pixels = np.ascontiguousarray(samples[:, :, opacity]), np.delete(samples, opacity, axis=2)
+        if extra[opacity - n_colours] == _PREMULTIPLIED:
+            pixels = _divide_by_alpha(pixels, alpha)
+    pixels = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+    return Picture(np.ascontiguousarray(pixels), alpha, **_belongings(page))
+
+
+def _divide_by_alpha(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Straight colours from premultiplied ones; zero where the picture is fully transparent."""
+    if pixels.dtype.kind == "i":
+        raise ValueError("premultiplied alpha with signed samples")
+    top = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
+    divisor = np.where(alpha == 0, 1, alpha).astype(np.float64)[:, :, None]
+    straight = np.where(alpha[:, :, None] == 0, 0.0, pixels * (top / divisor))
+    if pixels.dtype.kind == "u":
+        straight = np.rint(np.minimum(straight, top))
+    return straight.astype(pixels.dtype)
+
+
+def _belongings(page: Any) -> dict[str, Any]:
+    """The profile and the resolution, as arguments of Picture."""
+    profile = _tag(page, _PROFILE, None)
+    dpi = None
+    unit = {2: 1.0, 3: 2.54}.get(_tag(page, 296, 2))  # inch, centimetre; without unit it is a bare ratio
+    resolutions = _tag(page, 282, None), _tag(page, 283, None)
+    if unit and all(isinstance(pair, tuple) and len(pair) == 2 and min(pair) > 0 for pair in resolutions):
+        across, down = (float(pair[0] / pair[1] * unit) for pair in resolutions)
+        dpi = (across, down) if max(across, down) < 1e6 else None
+    return {"icc_profile": profile if isinstance(profile, bytes) else None, "dpi": dpi, "format": "tiff"}
+
+
+def _tag(page: Any, code: int, default: Any) -> Any:
+    tag = page.tags.get(code)
+    return default if tag is None else tag.value

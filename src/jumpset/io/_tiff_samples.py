@@ -1,0 +1,127 @@
+"""The stored samples of a TIFF page: by tifffile, and by Pillow's libtiff where that lacks a codec.
+
+tifffile alone decodes Deflate; with the package imagecodecs, which is not required, it decodes all.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jumpset._errors import FileError
+from jumpset.io import _exif
+
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import TiffImageFile
+
+_PLAIN_CODECS = (1, 8, 32946)  # none and Deflate
+_LIBTIFF_CODECS = (5, 8, 32946, 32773, 34925, 50000)  # LZW, Deflate, PackBits, LZMA, Zstandard
+
+
+def read_samples(path: Path, page: Any) -> np.ndarray:
+    """The stored samples, (H, W, S), in the byte order of this machine."""
+    plain = page.compression in _PLAIN_CODECS and page.predictor in (1, 2)
+    if find_spec("imagecodecs") or (plain and page.bitspersample in (1, 8, 16, 32, 64)):
+        samples = page.asarray()
+        if page.planarconfig == 2 and samples.ndim == 3:
+            samples = np.moveaxis(samples, 0, 2)
+        return samples.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
+    classic = not page.parent.is_bigtiff  # tags are changed in the layout of classic TIFF
+    if classic and page.bitspersample in (8, 16, 32, 64) and page.compression in _LIBTIFF_CODECS:
+        return _read_by_libtiff(path, page)
+    if classic and page.bitspersample in (1, 2, 4, 8) and page.planarconfig == 1:
+        samples = _read_by_pillow(path, page)
+        if samples is not None:
+            return samples
+    raise FileError(
+        "the TIFF is compressed or packed in a way that cannot be read here",
+        given=f"{path}, compression {page.compression!s}, predictor {page.predictor!s}, "
+        f"{page.bitspersample} bits",
+        do="save it uncompressed or with Deflate, or install the package imagecodecs",
+    )
+
+
+def _read_by_libtiff(path: Path, page: Any) -> np.ndarray:
+    """Decompress with Pillow's libtiff, whatever the dtype and the number of samples.
+
+    Pillow reads few kinds of pixels, but the bytes of any row are a row of 8-bit gray values. So the file is
+    given to it as such a picture, plane by plane, and the bytes are put together here, with the prediction
+    undone.
+    """
+    n_planes = page.samplesperpixel if page.planarconfig == 2 else 1
+    n_samples = page.samplesperpixel // n_planes
+    width = page.tilewidth if page.is_tiled else page.imagewidth
+    n_across = math.ceil(page.imagewidth / width)
+    row = width * n_samples * page.dtype.itemsize
+    changes: dict[int, Sequence[int]] = {
+        256: [n_across * row],
+        258: [8],
+        262: [1],
+        277: [1],
+        284: [1],
+        317: [],
+    }
+    changes |= {338: [], 339: [], 320: [], 330: [], 34665: [], 34853: [], _exif.ORIENTATION: []}
+    if page.is_tiled:
+        changes[322] = [row]
+    data = path.read_bytes()
+    n_segments = len(page.dataoffsets) // n_planes
+    planes = []
+    for start in range(0, len(page.dataoffsets), n_segments):
+        changes[324 if page.is_tiled else 273] = page.dataoffsets[start : start + n_segments]
+        changes[325 if page.is_tiled else 279] = page.databytecounts[start : start + n_segments]
+        image = _open(data, changes)
+        image.load()
+        rows = np.array(image).reshape(page.imagelength, n_across, row)
+        samples = _without_prediction(rows, page, n_samples)
+        samples = samples.reshape(page.imagelength, n_across * width, n_samples)
+        planes.append(samples[:, : page.imagewidth])
+    return np.concatenate(planes, axis=2)
+
+
+def _without_prediction(rows: np.ndarray, page: Any, n_samples: int) -> np.ndarray:
+    """Samples (H, n, width, S) from bytes (H, n, width * S * itemsize), by TIFF 6.0 and its Note 3."""
+    height, n_across = rows.shape[:2]
+    shape = (height, n_across, -1, n_samples)
+    itemsize = page.dtype.itemsize
+    if page.predictor == 3:  # per row: all highest bytes first, then all next ones, and bytewise differences
+        total = np.cumsum(rows.reshape(shape), axis=2, dtype=np.uint8)
+        planes = total.reshape(height, n_across, itemsize, -1).swapaxes(2, 3)
+        return (
+            np.ascontiguousarray(planes).view(page.dtype.newbyteorder(">")).astype(page.dtype).reshape(shape)
+        )
+    native = rows.view(page.dtype.newbyteorder(page.parent.byteorder)).astype(page.dtype).reshape(shape)
+    if page.predictor != 2:
+        return native
+    word = np.dtype(f"u{itemsize}")  # differences wrap around, in integers whatever the type
+    return np.cumsum(native.view(word), axis=2, dtype=word).view(page.dtype)
+
+
+def _read_by_pillow(path: Path, page: Any) -> np.ndarray | None:
+    """Fax, JPEG and packed samples, as far as Pillow reads them without loss; None where it does not."""
+    image = _open(path.read_bytes(), {_exif.ORIENTATION: []})  # else Pillow would turn the picture
+    if image.mode not in ("1", "L", "P", "RGB"):
+        return None
+    image.load()
+    samples = np.array(image).reshape(page.imagelength, page.imagewidth, -1)
+    if samples.shape[2] != page.samplesperpixel:
+        return None
+    photometric = page.tags.get(262)
+    if photometric is not None and photometric.value == 0:  # Pillow has inverted them
+        samples = ~samples
+    if image.mode == "L":  # and stretched fewer bits to 0..255
+        samples = samples // (255 // (2**page.bitspersample - 1))
+    return samples
+
+
+def _open(data: bytes, changes: dict[int, Sequence[int]]) -> TiffImageFile:
+    """The file of the given content as Pillow sees it with other tags."""
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    return TiffImageFile(io.BytesIO(_exif.with_entries(data, changes)))

@@ -1,0 +1,271 @@
+"""The page: sections of HTML, each from a short function."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jumpset.report import _numbers
+from jumpset.report._curves import chart
+from jumpset.report._pictures import Display, display_for, png_uri, scale_of
+
+if TYPE_CHECKING:
+    from jumpset.driver import Result
+
+# Nothing may be loaded from anywhere, even if a name or a note tried to.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the page is about; all arrays of one shape and dtype, without alpha."""
+
+    picture: np.ndarray
+    truth: np.ndarray | None
+    outputs: dict[str, np.ndarray]
+    results: dict[str, Result]
+    name: str
+    command: str
+    value_range: tuple[float, float] | None
+    notes: tuple[str, ...]
+
+
+def page(subject: Subject) -> str:
+    """The whole document."""
+    display = display_for(subject.picture, subject.value_range)
+    title = subject.name or "Report"
+    body = [
+        _header(subject, title),
+        _results(subject),
+        _viewer(subject),
+        _pictures(subject, display),
+        *_details(subject, display),
+        _provenance(),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)} – jumpset</title>\n<style>\n{_asset('page.css')}</style>\n</head>\n<body>\n"
+        + "\n".join(part for part in body if part)
+        + f"\n<script>\n{_asset('page.js')}</script>\n</body>\n</html>\n"
+    )
+
+
+def _header(subject: Subject, title: str) -> str:
+    height, width = subject.picture.shape[:2]
+    bands = 1 if subject.picture.ndim == 2 else subject.picture.shape[2]
+    kind = {1: "gray", 3: "colour"}.get(bands, f"{bands} bands")
+    parts = [f"<header>\n<h1>{escape(title)}</h1>"]
+    parts.append(f'<p class="quiet">{width} × {height} pixels, {kind}, {subject.picture.dtype}</p>')
+    for label, result in subject.results.items():
+        if result.status.name != "CONVERGED":
+            parts.append(f'<p class="warn">{escape(label)}: {escape(result.status.value)}.</p>')
+    if subject.command:
+        parts.append(f"<pre>{escape(subject.command)}</pre>")
+    return "\n".join([*parts, "</header>"])
+
+
+def _results(subject: Subject) -> str:
+    """One row a picture: scores, how flat it is, and what it cost."""
+    f, goal, limits = subject.picture, subject.truth, subject.value_range
+    head = [
+        *(("PSNR, dB", "SSIM", "volume SSIM") if goal is not None else ()),
+        "flat pixels",
+        "steps",
+        "seconds",
+        "status",
+    ]
+
+    def row(label: str, image: np.ndarray, last: Sequence[str]) -> list[str]:
+        cells = [label]
+        if goal is not None:
+            s = _numbers.scores(image, goal, limits)
+            cells += [f"{s.psnr:.2f}", f"{s.ssim:.4f}", f"{s.ssim_volume:.4f}"]
+        return [*cells, f"{100 * _numbers.flat_share(image):.1f} %", *last]
+
+    rows = [row("Input", f, ("", "", ""))]
+    for label, result in subject.results.items():
+        ended = result.status.name.lower().replace("_", " ")
+        rows.append(row(label, subject.outputs[label], (str(result.n_steps), f"{result.elapsed:.2f}", ended)))
+    about = "Flat pixels have a gradient of exactly zero in every band."
+    if goal is not None:
+        about = "Scores against the truth, at full size. " + about
+    return (
+        f'<section>\n<h2>Results</h2>\n{_table(["", *head], rows)}\n<p class="quiet">{about}</p>\n</section>'
+    )
+
+
+def _viewer(subject: Subject) -> str:
+    """The controls of the comparison; the script fills in the pictures, and shows it at all."""
+    labels = list(subject.results)
+    left = ["Input", *(["Truth"] if subject.truth is not None else []), *(labels if len(labels) > 1 else [])]
+    tabs = ""
+    if len(labels) > 1:
+        pills = "".join(
+            f'<label class="pill"><input type="radio" name="method" value="{escape(label)}"'
+            f"{' checked' if k == 0 else ''}><span>{escape(label)}</span></label>"
+            for k, label in enumerate(labels)
+        )
+        tabs = f"<fieldset><legend>Method</legend>{pills}</fieldset>"
+    sizes = "".join(
+        f'<option value="{v}">{t}</option>'
+        for v, t in (("fit", "fit"), (1, "1 : 1"), (2, "2 : 1"), (4, "4 : 1"))
+    )
+    return (
+        '<section id="viewer" hidden>\n<h2>Before and after</h2>\n'
+        f'<div class="bar">{tabs}'
+        f'<label class="choice">On the left <select id="left">{_options(left)}</select></label>'
+        f'<label class="choice">Size <select id="zoom">{sizes}</select></label></div>\n'
+        '<div class="stage" id="stage" tabindex="0" aria-label="Picture with a divider">'
+        '<div class="sheet" id="sheet">'
+        '<img id="under" alt=""><img class="over" id="over" alt=""><span class="line"></span></div></div>\n'
+        '<input type="range" id="cut" min="0" max="100" step="0.5" value="50" '
+        'aria-label="Divider between the pictures">\n'
+        '<p class="ends" id="ends"><span id="left-name"></span><span id="right-name"></span></p>\n</section>'
+    )
+
+
+def _pictures(subject: Subject, display: Display) -> str:
+    """Input, truth and all outputs side by side; the viewer takes its pictures from here."""
+    shown = {"Input": subject.picture}
+    if subject.truth is not None:
+        shown["Truth"] = subject.truth
+    shown |= subject.outputs
+    figures = []
+    for label, array in shown.items():
+        caption = f"<b>{escape(label)}</b>"
+        if subject.truth is not None and label != "Truth":
+            caption += f" · {_numbers.psnr(array, subject.truth, subject.value_range):.2f} dB"
+        figures.append(_figure(display.levels(array), caption, alt=label, name=label))
+    slope = display.gradient_factor(subject.picture)
+    caption = f"Gradient magnitude of the input, × {slope}"
+    figures.append(_figure(display.gradient(subject.picture, slope), caption, alt="Gradient of the input"))
+    height, width = subject.picture.shape[:2]
+    notes = [*subject.notes, *display.notes]
+    if scale_of(height, width) < 1:
+        notes.append(
+            f"Pictures are shown at {100 * scale_of(height, width):.0f} % of their size; numbers are not."
+        )
+    listed = (
+        f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>' if notes else ""
+    )
+    return (
+        f'<section>\n<h2>Pictures</h2>\n{listed}\n<div class="pictures">{"".join(figures)}</div>\n</section>'
+    )
+
+
+def _details(subject: Subject, display: Display) -> Iterable[str]:
+    """Per method: what changed, what is left of the gradients, how it went, and its settings."""
+    f = subject.picture
+    factor = display.difference_factor(list(subject.outputs.values()), f)
+    slope = display.gradient_factor(f)
+    for label, u in subject.outputs.items():
+        result = subject.results[label]
+        difference = _figure(
+            display.difference(u, f, factor),
+            f"Output minus input, × {factor}; gray is no change",
+            alt=f"{label} minus input",
+        )
+        after = _figure(
+            display.gradient(u, slope),
+            f"Gradient magnitude of the output, × {slope}",
+            alt=f"Gradient of {label}",
+        )
+        charts = [
+            chart(key, result.history["step"], values)
+            for key, values in result.history.items()
+            if key not in ("step", "seconds")
+        ]
+        curves = f'<h3>History</h3>\n<div class="pictures">{"".join(charts)}</div>' if any(charts) else ""
+        yield (
+            f'<section class="detail" data-name="{escape(label)}">\n<h2>{escape(label)}</h2>\n'
+            f'{_about(result)}\n<div class="pictures">{difference}{after}</div>\n{curves}\n'
+            f'<div class="columns">{_settings(result)}{_energies(subject, label)}</div>\n</section>'
+        )
+
+
+def _about(result: Result) -> str:
+    summary = (result.method.__doc__ or "").strip().partition("\n")[0]
+    paper = getattr(result.method, "paper", "")
+    ended = f"Ended after {result.n_steps} steps and {result.elapsed:.2f} s: {result.status.value}."
+    about = " ".join(part for part in (summary, f"({paper})" if paper else "") if part)
+    return f"<p>{escape(about)}</p>\n<p>{escape(ended)}</p>"
+
+
+def _settings(result: Result) -> str:
+    rows = [[escape(key), escape(value)] for key, value in _numbers.parameters(result.method).items()]
+    if not rows:
+        return ""
+    return f"<div><h3>Parameters</h3>\n{_table(('name', 'value'), rows, escaped=True, long=True)}</div>"
+
+
+def _energies(subject: Subject, label: str) -> str:
+    result = subject.results[label]
+    columns = [
+        _numbers.energies(image, subject.picture, result.method, subject.value_range)
+        for image in (subject.picture, subject.outputs[label])
+    ]
+    if not columns[0]:
+        return ""
+    neighbors = getattr(result.method, "neighbors", 4)
+    names = {"e_pix": "E_pix, price per pixel", "e_edge": f"E_edge, {neighbors} neighbours"}
+    rows = [[name, *(f"{c[key]:.6g}" for c in columns)] for key, name in names.items()]
+    weight = getattr(result.method, "weight", None)
+    about = (
+        f"‖u − f‖² + {weight:g} × the number of pixels with a gradient, or of unequal neighbours, "
+        "in the pictures as written."
+    )
+    return (
+        f"<div><h3>L0 energies</h3>\n{_table(('', 'input', 'output'), rows)}\n"
+        f'<p class="quiet">{escape(about)}</p></div>'
+    )
+
+
+def _provenance() -> str:
+    rows = [[key, value] for key, value in _numbers.versions().items()]
+    written = dt.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    return (
+        f"<section>\n<h2>Made with</h2>\n{_table(('name', 'version'), rows, long=True)}\n"
+        f'<p class="quiet">Written {escape(written)}.</p>\n</section>'
+    )
+
+
+def _figure(levels: np.ndarray, caption: str, *, alt: str, name: str | None = None) -> str:
+    """A picture with its caption (HTML). ``name`` makes it one that the viewer can take."""
+    uri, width, height = png_uri(levels)
+    tiny = ' class="tiny"' if max(width, height) < 300 else ""  # enlarged, pixels as they are
+    data = "" if name is None else f' data-name="{escape(name)}"'
+    return (
+        f'<figure{tiny}><img src="{uri}" width="{width}" height="{height}" alt="{escape(alt)}"{data}>'
+        f"<figcaption>{caption}</figcaption></figure>\n"
+    )
+
+
+def _table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, escaped: bool = False, long: bool = False
+) -> str:
+    """A table that scrolls by itself where the screen is narrow; ``long`` wraps the text in its columns."""
+    clean = (lambda text: text) if escaped else escape
+    kind = ' class="text"' if long else ""
+    top = "".join(f"<th{kind}>{clean(text)}</th>" for text in head)
+    kind = ' class="text long"' if long else ""
+    lines = "".join(
+        "<tr>" + "".join(f"<td{kind if k else ''}>{clean(text)}</td>" for k, text in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+
+def _options(values: Iterable[str]) -> str:
+    return "".join(f'<option value="{escape(v)}">{escape(v)}</option>' for v in values)
+
+
+def _asset(name: str) -> str:
+    return files("jumpset.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,136 @@
+"""``write_report``: checks, then the page, then the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jumpset._errors import InputError
+from jumpset.report._files import check_text_path, write_text
+from jumpset.report._page import Subject, page
+
+if TYPE_CHECKING:
+    from jumpset.driver import Result
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    results: Result | Mapping[str, Result],
+    *,
+    picture: np.ndarray,
+    truth: np.ndarray | None = None,
+    name: str = "",
+    command: str = "",
+    alpha: bool | None = None,
+    value_range: tuple[float, float] | None = None,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write one self-contained HTML file about what one or more methods did to a picture.
+
+    It holds the pictures before and after with a movable divider, differences ``128 + k (u - f)`` and
+    gradient magnitudes ``√(Σ (∂u)²)``, the curves of the history, PSNR and SSIM where a truth is given, the
+    l0 energies ``E_pix`` and ``E_edge`` at the method's weight, its parameters, the command and the versions.
+    Nothing is loaded from elsewhere, so the file can be mailed and kept. Without JavaScript all but the
+    divider is there; with it, an address such as ``report.html#slider=25&method=l0&left=Truth&zoom=2`` opens
+    the divider in that state.
+
+    Parameters
+    ----------
+    path
+        A file that ends in ``.html`` or ``.htm``; replaced whole, or not at all.
+    results
+        What :func:`jumpset.run` returned for ``picture``; several by the names they are to be shown under.
+    picture
+        What the methods were given: (H, W) or (H, W, C), any bool, integer or float dtype.
+    truth
+        The picture that they should have found, of the same shape and dtype.
+    name
+        Heading of the page, e.g. the file's name.
+    command
+        The command that made the results.
+    alpha
+        Whether the last band is alpha, as in :func:`jumpset.run`; it is neither shown nor counted.
+    value_range
+        The values that stand for intensity 0 and 1, as in :func:`jumpset.run`.
+    notes
+        Further sentences for the reader.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FileError
+        The path is not that of an HTML file, or cannot be written.
+    InputError
+        There is no result; a picture is not an array of the right shape and dtype; a name is empty or one of
+        ``Input`` and ``Truth``, which the page uses itself.
+
+    Notes
+    -----
+    Pictures longer than 1600 pixels are reduced for display, never for the numbers. Of more than three bands
+    the first three are shown. Values outside [0, 1] are stretched for display; the page says so.
+    """
+    target = check_report_path(path)
+    if not isinstance(results, Mapping):
+        results = {getattr(results.method, "name", "result"): results}
+    _check_names(results)
+    before = _colours("picture", picture, alpha)
+    after = {
+        label: _colours(f"the result of {label}", result.image, alpha) for label, result in results.items()
+    }
+    goal = None if truth is None else _colours("truth", truth, alpha)
+    for label, array in [*after.items(), *([] if goal is None else [("truth", goal)])]:
+        if (array.shape, array.dtype) != (before.shape, before.dtype):
+            raise InputError(
+                f"{label} and picture must have one shape and dtype",
+                given=f"{array.dtype} {array.shape} and {before.dtype} {before.shape}",
+                do="pass the picture that was run, and a truth of its kind",
+            )
+    spoken = [*notes]
+    if before.shape != picture.shape:
+        spoken.append("The alpha channel is passed through untouched; it is neither shown nor counted.")
+    subject = Subject(before, goal, after, dict(results), name, command, value_range, tuple(spoken))
+    write_text(target, page(subject), "report")
+    return target
+
+
+def check_report_path(path: str | os.PathLike[str]) -> Path:
+    """Raise ``FileError`` unless an HTML file can be written there."""
+    return check_text_path(path, "report", (".html", ".htm"))
+
+
+def _check_names(results: Mapping[str, Any]) -> None:
+    if not results:
+        raise InputError("a report needs a result", given="none", do="pass what jumpset.run returned")
+    for label in results:
+        if not isinstance(label, str) or not label.strip() or label in ("Input", "Truth"):
+            raise InputError(
+                "a result needs a name of its own", given=repr(label), do="use e.g. the method's name"
+            )
+
+
+def _colours(what: str, array: Any, alpha: bool | None) -> np.ndarray:
+    """The picture without alpha, which is told as :func:`jumpset.run` tells it."""
+    if (
+        not isinstance(array, np.ndarray)
+        or array.ndim not in (2, 3)
+        or array.size == 0
+        or array.dtype.kind not in "buif"
+    ):
+        raise InputError(
+            f"{what} must be a NumPy array (H, W) or (H, W, C)",
+            given=f"{type(array).__name__} {getattr(array, 'shape', '')}".strip(),
+            do="convert it with np.asarray, one picture at a time",
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(f"{what} has non-finite pixels", given="NaN or infinite values", do="replace them")
+    if alpha is None:
+        alpha = array.ndim == 3 and array.dtype == np.uint8 and array.shape[2] == 4
+    return array[..., :-1] if alpha and array.ndim == 3 and array.shape[2] > 1 else array

@@ -1,0 +1,472 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import jumpset as js
+from jumpset.cli import app
+from jumpset.datasets import add_noise, shapes
+
+LONG = ["--set", "levels=1000000000"]  # ends only when it is told to
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def lines(text):
+    return text.strip().splitlines()
+
+
+@pytest.fixture
+def picture():
+    return np.rint(255 * add_noise(shapes(24, 31, seed=1), 0.05, seed=2).clip(0, 1)).astype(np.uint8)
+
+
+@pytest.fixture
+def source(tmp_path, picture):
+    path = tmp_path / "in & <1>.png"
+    js.io.write_picture(path, picture)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three pairs, two of them of one truth size."""
+    for name in ("input", "truth"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for k in range(3):
+        truth = shapes(20 + k, 26, seed=k)
+        for name, values in (("input", add_noise(truth, 0.08, seed=k)), ("truth", truth)):
+            pixels = np.rint(255 * values.clip(0, 1)).astype(np.uint8)
+            js.io.write_picture(tmp_path / "data" / name / f"p{k + 9}.png", pixels)
+    return tmp_path / "data"
+
+
+def refused(result, *absent):
+    """Exit code 2, one line on stderr, nothing on stdout, no file."""
+    assert result.exit_code == 2, result.output
+    assert len(lines(result.stderr)) == 1
+    assert result.stderr.startswith("jumpset: ")
+    assert result.stdout == ""
+    assert not any(path.exists() for path in absent)
+    return result.stderr
+
+
+# smooth
+
+
+def test_smooth_is_js_smooth(source, tmp_path, picture):
+    result = call("smooth", source, tmp_path / "out.png", "-w", "0.1", "--set", "levels=7")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert len(lines(result.stderr)) == 1
+    assert "out.png: region-fusion, 8 steps" in result.stderr
+    written = js.io.read_picture(tmp_path / "out.png")
+    np.testing.assert_array_equal(written.pixels, js.smooth(picture, weight=0.1, levels=7))
+
+
+def test_smooth_onto_itself_and_quietly(source, picture):
+    result = call("smooth", source, source, "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+    np.testing.assert_array_equal(js.io.read_picture(source).pixels, js.smooth(picture))
+
+
+def test_alpha_and_profile_pass_through(tmp_path, picture):
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    alpha = np.arange(picture[..., 0].size, dtype=np.uint8).reshape(picture.shape[:2])
+    js.io.write_picture(tmp_path / "a.png", js.io.Picture(picture, alpha=alpha, icc_profile=profile))
+    assert (
+        call("smooth", tmp_path / "a.png", tmp_path / "b.png", "--report", tmp_path / "b.html").exit_code == 0
+    )
+    written = js.io.read_picture(tmp_path / "b.png")
+    np.testing.assert_array_equal(written.alpha, alpha)
+    np.testing.assert_array_equal(written.pixels, js.smooth(picture))
+    assert written.icc_profile == profile
+    assert "transparency is kept" in (tmp_path / "b.html").read_text()
+
+
+def test_sixteen_bits_and_value_range(tmp_path, picture):
+    deep = picture.astype(np.uint16) * 16  # 12 bits
+    np.save(tmp_path / "a.npy", deep)
+    assert call("smooth", tmp_path / "a.npy", tmp_path / "b.npy", "--value-range", 0, 4095).exit_code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), js.smooth(deep, value_range=(0, 4095)))
+
+
+def test_seed_goes_to_methods_that_have_one(source, tmp_path):
+    def pixels(name, seed, *more):
+        assert call("smooth", source, tmp_path / name, "--seed", seed, *more).exit_code == 0
+        return js.io.read_picture(tmp_path / name).pixels
+
+    np.testing.assert_array_equal(pixels("a.png", 1), pixels("b.png", 2))  # deterministic: accepted
+    dip = ("-m", "dip", "--max-steps", 1, "--set", "network=jpeg")
+    assert (pixels("c.png", 1, *dip) != pixels("d.png", 2, *dip)).any()
+    np.testing.assert_array_equal(pixels("e.png", 1, *dip), js.io.read_picture(tmp_path / "c.png").pixels)
+
+
+def test_json_lines(source, tmp_path, picture):
+    result = call(
+        "smooth", source, tmp_path / "out.png", "--json", "-m", "l0", "--report", tmp_path / "r.html"
+    )
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    events = [json.loads(line) for line in lines(result.stdout)]
+    assert [e["event"] for e in events[:2]] == ["start", "step"]
+    last = events[-1]
+    assert last["event"] == "result"
+    assert (last["status"], last["method"]) == ("CONVERGED", "l0")
+    assert last["output"] == str(tmp_path / "out.png")
+    assert last["n_steps"] > 0
+    assert last["elapsed"] > 0
+    out = js.io.read_picture(tmp_path / "out.png").pixels
+    assert last["energies"]["output"]["e_pix"] == pytest.approx(js.metrics.energy_pix(out, picture, 0.02))
+    assert last["energies"]["input"]["e_edge"] == pytest.approx(
+        js.metrics.energy_edge(picture, picture, 0.02)
+    )
+    assert (tmp_path / "r.html").is_file()
+
+
+def test_limits_are_told(source, tmp_path):
+    result = call("smooth", source, tmp_path / "out.png", "--max-steps", 3)
+    assert result.exit_code == 0
+    assert js.Status.MAX_STEPS.value in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--method", "l00"], "did you mean 'l0'"),
+        (["--preset", "nope"], "no preset"),
+        (["--weight", "-1"], "at least 0"),
+        (["--weight", "nan"], "finite"),
+        (["-w", "1", "--set", "weight=2"], "twice"),
+        (["--set", "levels"], "name=value"),
+        (["--set", "level=3"], "did you mean 'levels'"),
+        (["--set", "levels=many"], "whole number"),
+        (["--device", "cuda:99"], "not available"),
+        (["--device", "meta"], "not available"),
+        (["--device", "nonsense"], "not available"),
+        (["--max-seconds", "0"], "above 0"),
+        (["--max-seconds", "nan"], "finite"),
+        (["--max-steps", "-1"], "at least 0"),
+        (["--seed", "-1"], "at least 0"),
+        (["--value-range", "5", "5"], "low < high"),
+        (["--report", "report.png"], ".html"),
+        (["--report", "no/such/folder/report.html"], "does not exist"),
+        (["--method", "dip", "--weight", "1"], "no parameter"),
+    ],
+)
+def test_wrong_options(source, tmp_path, arguments, says):
+    assert says in refused(call("smooth", source, tmp_path / "out.png", *arguments), tmp_path / "out.png")
+
+
+def test_wrong_inputs(source, tmp_path):
+    out = tmp_path / "out.png"
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("no picture")
+    whole = source.read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    np.save(tmp_path / "nan.npy", np.full((3, 4), np.nan))
+    np.save(tmp_path / "range.npy", np.full((3, 4), 1000.0))
+    np.save(tmp_path / "line.npy", np.zeros(4))
+    for name in ("missing.png", ".", "empty.png", "text.png", "cut.png", "nan.npy", "line.npy"):
+        refused(call("smooth", tmp_path / name, out), out)
+    refused(call("smooth", tmp_path / "range.npy", tmp_path / "o.npy"), tmp_path / "o.npy")
+
+
+def test_wrong_outputs(source, tmp_path):
+    assert "suffix" in refused(call("smooth", source, tmp_path / "out.xyz"), tmp_path / "out.xyz")
+    refused(call("smooth", source, tmp_path / "no" / "out.png"), tmp_path / "no")
+    (tmp_path / "folder.png").mkdir()
+    refused(call("smooth", source, tmp_path / "folder.png"))
+    js.io.write_picture(tmp_path / "deep.png", np.zeros((4, 5), dtype=np.uint16))
+    assert "8 bits" in refused(call("smooth", tmp_path / "deep.png", tmp_path / "o.jpg"), tmp_path / "o.jpg")
+    assert list(tmp_path.glob(".*")) == []  # no temporary is left
+
+
+@pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="permissions do not bind this user")
+def test_folder_without_permission(source, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    refused(call("smooth", source, tmp_path / "locked" / "out.png"))
+    refused(call("smooth", source, tmp_path / "out.png", "--report", tmp_path / "locked" / "r.html"))
+
+
+def test_usage_errors_exit_2(source):
+    assert call("smooth", source).exit_code == 2
+    assert call("smooth", source, "o.png", "--no-such-option").exit_code == 2
+    assert call("no-such-command").exit_code == 2
+
+
+def test_failure_leaves_the_old_output(source, tmp_path, monkeypatch):
+    out = tmp_path / "out.png"
+    out.write_bytes(b"old")
+    refused(call("smooth", source, out, "-w", "-1"))
+
+    def disk_full(path, *_):
+        Path(path).write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(js.io._read_write, "_write", disk_full)
+    refused(call("smooth", source, out))
+    assert out.read_bytes() == b"old"
+
+
+def test_divergence_writes_nothing(source, tmp_path, monkeypatch):
+    sound = js.run(js.method("region-fusion"), np.zeros((24, 31, 3), dtype=np.uint8))
+    monkeypatch.setattr("jumpset.driver.run", lambda *_, **__: replace(sound, status=js.Status.DIVERGED))
+    result = call("smooth", source, tmp_path / "out.png")
+    assert result.exit_code == 1
+    assert len(lines(result.stderr)) == 1
+    assert js.Status.DIVERGED.value in result.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_not_enough_memory(source, tmp_path, monkeypatch):
+    def exhausted(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes")
+
+    monkeypatch.setattr("jumpset.driver.run", exhausted)
+    result = call("smooth", source, tmp_path / "out.png")
+    assert result.exit_code == 1
+    assert "not enough memory" in result.stderr
+
+
+# interrupts
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_before_a_picture(source, tmp_path, monkeypatch, number):
+    monkeypatch.setattr("jumpset.driver.run", lambda *_, **__: signal.raise_signal(number))
+    result = call("smooth", source, tmp_path / "out.png")
+    assert result.exit_code == 128 + number
+    assert lines(result.stderr) == ["jumpset: interrupted before there was a result; nothing was written"]
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("report", [False, True])
+def test_interrupt_while_writing_waits(source, tmp_path, monkeypatch, picture, report):
+    write = js.io._read_write._write
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        write(*arguments)
+
+    monkeypatch.setattr(js.io._read_write, "_write", interrupted)
+    more = ["--report", tmp_path / "r.html"] if report else []
+    result = call("smooth", source, tmp_path / "out.png", *more)
+    assert result.exit_code == 130
+    assert len(lines(result.stderr)) == 1
+    np.testing.assert_array_equal(js.io.read_picture(tmp_path / "out.png").pixels, js.smooth(picture))
+    assert not (tmp_path / "r.html").exists()
+
+
+def until_step(process):
+    for line in process.stdout:
+        if json.loads(line)["event"] == "step" and json.loads(line)["n_steps"] > 0:
+            return
+    pytest.fail(f"the run ended early: {process.stderr.read()}")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_in_a_long_run_writes_what_there_is(source, tmp_path, number):
+    out, report = tmp_path / "out.png", tmp_path / "out.html"
+    out.write_bytes(b"old")
+    command = [sys.executable, "-m", "jumpset", "smooth", source, out, *LONG, "--json", "--report", report]
+    with subprocess.Popen(
+        [str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until_step(process)
+        assert out.read_bytes() == b"old"
+        process.send_signal(number)
+        process.send_signal(number)  # as a shell and a wrapper do
+        events, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert errors == ""
+    last = json.loads(lines(events)[-1])
+    assert (last["event"], last["status"]) == ("result", "INTERRUPTED")
+    assert js.io.read_picture(out).pixels.shape == (24, 31, 3)
+    assert js.Status.INTERRUPTED.value in report.read_text()
+    assert list(tmp_path.glob(".*")) == []
+
+
+# compare
+
+
+def test_compare(source, tmp_path, picture):
+    truth = tmp_path / "truth.png"
+    js.io.write_picture(truth, np.rint(255 * shapes(24, 31, seed=1)).astype(np.uint8))
+    report = tmp_path / "r.html"
+    methods = "region-fusion,l0:sharp, region-fusion:dip-l0"
+    result = call(
+        "compare", source, "--methods", methods, "--truth", truth, "--report", report, "--set", "weight=0.1"
+    )
+    assert result.exit_code == 0, result.output
+    for label in ("input", "region-fusion", "l0:sharp", "region-fusion:dip-l0", "PSNR"):
+        assert label in result.stdout
+    flat = js.smooth(picture, weight=0.1)
+    assert f"{js.metrics.psnr(flat, js.io.read_picture(truth).pixels):.2f}" in result.stdout
+    assert 'data-name="l0:sharp"' in report.read_text()
+
+
+def test_compare_refuses(source, tmp_path):
+    report, wrong = tmp_path / "r.html", tmp_path / "wrong.png"
+    js.io.write_picture(wrong, np.zeros((24, 30, 3), dtype=np.uint8))
+    deep = tmp_path / "deep.png"
+    js.io.write_picture(deep, np.zeros((24, 31, 3), dtype=np.uint16))
+
+    def refusal(methods, *more):
+        return refused(call("compare", source, "--methods", methods, "--report", report, *more), report)
+
+    assert "size" in refusal("l0", "--truth", wrong)
+    assert "dtype" in refusal("l0", "--truth", deep)
+    assert "none of the methods" in refusal("l0,region-fusion", "--set", "nothing=1")
+    assert "none of the methods" in refusal("l0", "--preset", "nothing")
+    assert "twice" in refusal("l0,l0")
+    assert "no method" in refusal(",")
+    assert "unknown method" in refusal("l0,nothing")
+    assert "no preset" in refusal("l0:nothing")
+
+
+def test_compare_with_transparent_truth_on_gray(tmp_path):
+    gray = np.zeros((9, 8, 3), dtype=np.uint8)
+    js.io.write_picture(tmp_path / "in.png", gray)
+    white = np.full((9, 8), 255, dtype=np.uint8)
+    js.io.write_picture(tmp_path / "truth.png", js.io.Picture(white, alpha=np.zeros_like(white)))
+    result = call(
+        "compare", tmp_path / "in.png", "--methods", "l0", "--truth", tmp_path / "truth.png",
+        "--report", tmp_path / "r.html",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert "inf" in result.stdout  # black on black
+
+
+# bench
+
+
+def test_bench_records(folder, tmp_path):
+    out = tmp_path / "out.json"
+    result = call(
+        "bench", "folder", "--data", folder, "--methods", "region-fusion,l0", "--json", out, "-w", 0.05
+    )
+    assert result.exit_code == 0, result.output
+    records = json.loads(out.read_text())
+    assert [(r["image"], r["method"]) for r in records] == [
+        (image, method) for image in ("p9", "p10", "p11") for method in ("region-fusion", "l0")
+    ]
+    for record in records:
+        keys = ["image", "method", "psnr", "ssim", "ssim_volume", "seconds", "n_steps", "status"]
+        assert list(record) == keys
+        assert record["status"] == "CONVERGED"
+    picture, truth = js.datasets.pairs(folder)[0].load()
+    flat = js.smooth(picture, weight=0.05)
+    assert records[0]["psnr"] == js.metrics.psnr(flat, truth)
+    assert records[0]["ssim_volume"] == js.metrics.ssim_volume(flat, truth)
+    assert "input" in result.stdout
+    assert f"{np.mean([r['psnr'] for r in records if r['method'] == 'l0']):.3f}" in result.stdout
+
+
+@pytest.mark.slow
+def test_bench_in_two_processes_is_the_same(folder, tmp_path):
+    def records(jobs):
+        out = tmp_path / f"{jobs}.json"
+        arguments = (
+            "bench",
+            "folder",
+            "--data",
+            folder,
+            "-m",
+            "region-fusion,l0:sharp",
+            "--json",
+            out,
+            "-j",
+            jobs,
+        )
+        assert call(*arguments, "--limit", 2, "--quiet").exit_code == 0
+        return [{k: v for k, v in r.items() if k != "seconds"} for r in json.loads(out.read_text())]
+
+    assert records(2) == records(1)
+
+
+def test_bench_goes_on_after_a_failure(folder, tmp_path):
+    path = folder / "input" / "p10.png"
+    path.write_bytes(path.read_bytes()[:200])  # the header is whole
+    out = tmp_path / "out.json"
+    result = call("bench", "folder", "--data", folder, "--methods", "region-fusion", "--json", out)
+    assert result.exit_code == 1
+    assert "p10" in lines(result.stderr)[0]
+    records = json.loads(out.read_text())
+    assert [r["status"].partition(":")[0] for r in records] == ["CONVERGED", "FAILED", "CONVERGED"]
+    assert records[1]["psnr"] is None
+    assert "2 CONVERGED, 1 FAILED" in result.stdout
+
+
+def test_bench_interrupt_keeps_what_is_done(folder, tmp_path, monkeypatch):
+    from jumpset import bench
+
+    seen = []
+
+    def once(pair, *rest):
+        seen.append(pair)
+        if len(seen) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return run_pair(pair, *rest)
+
+    run_pair = bench.run_pair
+    monkeypatch.setattr(bench, "run_pair", once)
+    out = tmp_path / "out.json"
+    result = call("bench", "folder", "--data", folder, "--methods", "region-fusion", "--json", out)
+    assert result.exit_code == 130
+    assert [r["image"] for r in json.loads(out.read_text())] == ["p9"]
+    assert "1 of 3 pictures" in result.stderr
+
+
+def test_bench_refuses(folder, tmp_path):
+    out = tmp_path / "out.json"
+
+    def refusal(*more, data=folder, methods="l0", json=out):
+        return refused(call("bench", "folder", "--data", data, "-m", methods, "--json", json, *more), json)
+
+    assert "folder is missing" in refusal(data=tmp_path / "nothing")
+    assert "unknown method" in refusal(methods="nothing")
+    assert ".json" in refusal(json=tmp_path / "out.txt")
+    assert "limit" in refusal("--limit", 0)
+    assert "jobs" in refusal("--jobs", 0)
+    assert "none of the methods" in refusal("--set", "nothing=1")
+    (folder / "truth" / "p9.png").unlink()
+    assert "no truth" in refusal()
+    assert call("bench", "nothing", "--data", folder, "-m", "l0", "--json", out).exit_code == 2
+
+
+# the rest
+
+
+def test_methods():
+    result = call("methods")
+    assert result.exit_code == 0
+    assert "region-fusion" in result.stdout
+    rows = json.loads(call("methods", "--json").stdout)
+    assert [row["name"] for row in rows] == list(js.methods())
+    assert all({"name", "summary", "paper", "defaults", "presets"} == set(row) for row in rows)
+
+
+def test_version_and_help_load_no_torch():
+    code = (
+        "import sys\nfrom jumpset.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules)"
+    )
+    for option, says in (("--version", f"jumpset {js.__version__}"), ("--help", "compare")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, option], capture_output=True, text=True, check=True
+        )
+        assert says in done.stdout
+        assert lines(done.stdout)[-1] == "0 False"
