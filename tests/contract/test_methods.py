@@ -9,8 +9,8 @@ import jumpset as js
 # Settings that make each method quick on tiny pictures; the promises are the same for any setting.
 QUICK = {
     "tv": {"tol": 1e-5},
-    "dip": {"steps": 2},
-    "dip-tv": {"steps": 2},
+    "dip": {"n_steps": 2},
+    "dip-tv": {"n_steps": 2},
     "dip-l0": {"outer_steps": 2, "inner_steps": 1},
 }
 ALL = sorted(js.methods())
@@ -102,11 +102,11 @@ def test_mean_is_kept(name, rng):
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
-def test_mirrored_picture_gives_mirrored_answer(name, rng):
+def test_rows_and_columns_are_alike(name, rng):
     if name == "region-fusion":
         pytest.skip("the order of merges is the raster order, by definition of the method")
     image = rng.random((10, 13))
-    np.testing.assert_allclose(smooth(image[:, ::-1], name), smooth(image, name)[:, ::-1], atol=2e-2)
+    np.testing.assert_allclose(smooth(image.T, name), smooth(image, name).T, atol=5e-3)
 
 
 @pytest.mark.parametrize("name", ALL)

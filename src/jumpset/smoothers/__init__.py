@@ -2,3 +2,4 @@
 
 from jumpset.smoothers.l0 import L0 as L0
 from jumpset.smoothers.region_fusion import RegionFusion as RegionFusion
+from jumpset.smoothers.tv import TV as TV

@@ -1,0 +1,263 @@
+"""The dual iteration of total variation: fused loops for the CPU, and the plain formula that they must equal.
+
+A picture f, C channels jointly, and a dual field p, two entries (down, right) per pixel and channel:
+
+    u = f + div p                                       (the primal picture)
+    y = p + momentum (p - old)                          (extrapolation)
+    q = y + step grad(f + div y)
+    p = q min(1, weight / |q|)                          (projection)
+
+|q| is taken over channels and both directions of a pixel (isotropic), or over channels for each direction.
+Entries of p that point out of the picture are zero, and stay zero.
+
+The loops visit each row once and keep what lies between two rows in cache: an iteration reads f, p and old
+and writes the new p, 5 reads and 2 writes of a plane (9 transfers where lines are fetched before a write).
+
+Bands of rows run on threads of their own (:mod:`jumpset.kernels._threads`). A band reads one row beyond its
+ends and writes to a third buffer: bands need not wait for each other, and no digit depends on the cuts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from jumpset.kernels._threads import in_bands
+
+LEAST_BAND = 1 << 16  # values that are worth waking a thread for
+# Fast mathematics is harmless: all values are finite (inputs are checked, p is bounded).
+# error_model: a division is a division, without a branch that would keep the loop from being vectorised.
+FAST: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": True}
+
+
+def advance(
+    f: Tensor,
+    p: Tensor,
+    old: Tensor,
+    spare: Tensor,
+    *,
+    momentum: list[float],
+    weight: float,
+    step: float,
+    isotropic: bool,
+    active: list[bool],
+) -> Tensor:
+    """One iteration for each active picture of a batch.
+
+    Parameters
+    ----------
+    f
+        ``(B, C, H, W)``, contiguous.
+    p, old
+        ``(B, 2, C, H, W)``, the dual field and the one before it.
+    spare
+        Like ``p``: where the loops write. A picture that is not active must be the same in p, old and spare.
+    momentum, active
+        One entry per picture.
+    weight
+        Above 0.
+    step
+        At most 1 / ‖grad‖²: 1/8 in two dimensions.
+    isotropic
+        Which norm, see above.
+
+    Returns
+    -------
+    Tensor
+        The new dual field: ``spare`` itself, or a new tensor where the plain formula ran.
+    """
+    if not has_loops(f):
+        return advance_plain(
+            f, p, old, momentum=momentum, weight=weight, step=step, isotropic=isotropic, active=active
+        )
+    fields = [x.detach().numpy() for x in (f, p, old, spare)]
+    for k, on in enumerate(active):
+        if on:
+            arrays = [x[k] for x in fields]
+            number = arrays[0].dtype.type  # Python floats would lift the loops to float64
+            scalars = (number(momentum[k]), number(step), number(weight))
+            in_bands(_advance, f.shape[2], *arrays, *scalars, isotropic, least=least_rows(f))
+    return spare
+
+
+def advance_plain(
+    f: Tensor,
+    p: Tensor,
+    old: Tensor,
+    *,
+    momentum: list[float],
+    weight: float,
+    step: float,
+    isotropic: bool,
+    active: list[bool],
+) -> Tensor:
+    """The definition of :func:`advance`, for any device, differentiable."""
+
+    def column(values: list[Any], dtype: torch.dtype) -> Tensor:
+        return torch.tensor(values, dtype=dtype, device=f.device).reshape(-1, 1, 1, 1, 1)
+
+    y = p + column(momentum, f.dtype) * (p - old)
+    q = y + step * gradient_plain(primal_plain(f, y))
+    axes = (1, 2) if isotropic else 2
+    norm = torch.linalg.vector_norm(q, dim=axes, keepdim=True)  # its slope at 0 is 0, not NaN
+    new = torch.where(norm > weight, q * (weight / norm.clamp_min(weight)), q)
+    return torch.where(column(active, torch.bool), new, p)
+
+
+def primal(f: Tensor, p: Tensor) -> Tensor:
+    """``u = f + div p`` for ``(B, C, H, W)`` and ``(B, 2, C, H, W)``."""
+    if not has_loops(f):
+        return primal_plain(f, p)
+    u = torch.empty_like(f)
+    for x, field, out in zip(f.detach().numpy(), p.detach().numpy(), u.numpy(), strict=True):
+        in_bands(_primal, f.shape[2], x, field, out, least=least_rows(f))
+    return u
+
+
+def primal_plain(f: Tensor, p: Tensor) -> Tensor:
+    """The definition of :func:`primal`."""
+    down, right = p[:, 0, :, :-1, :], p[:, 1, :, :, :-1]
+    zero_row, zero_column = torch.zeros_like(f[:, :, :1]), torch.zeros_like(f[..., :1])
+    return (
+        f
+        + down.diff(dim=-2, prepend=zero_row, append=zero_row)
+        + right.diff(dim=-1, prepend=zero_column, append=zero_column)
+    )
+
+
+def gradient_plain(u: Tensor) -> Tensor:
+    """``(B, 2, C, H, W)`` forward differences, zero at the far border."""
+    down = u.diff(dim=-2, append=u[..., -1:, :])
+    right = u.diff(dim=-1, append=u[..., -1:])
+    return torch.stack((down, right), dim=1)
+
+
+def least_rows(f: Tensor) -> int:
+    """Rows of ``(…, C, H, W)`` that are worth a thread."""
+    return -(-LEAST_BAND // (f.shape[-1] * f.shape[-3]))
+
+
+def has_loops(f: Tensor) -> bool:
+    """Whether the loops can run: on the CPU, and where no gradient is asked for."""
+    return f.device.type == "cpu" and not (f.requires_grad and torch.is_grad_enabled())
+
+
+@njit(**FAST)
+def _advance(first, last, f, p, old, new, momentum, step, weight, isotropic):
+    channels, height, width = f.shape
+    y = np.empty((2, 2, channels, width), f.dtype)  # two rows in turn, two directions
+    u = np.empty((2, channels, width + 1), f.dtype)  # the extra place repeats the last: no difference there
+    above = np.zeros((channels, width), f.dtype)
+    size = np.empty((2, width), f.dtype)
+    if first > 0:
+        for c in range(channels):
+            _extrapolate(p[0, c, first - 1], old[0, c, first - 1], momentum, above[c])
+    for row in range(first, min(last + 1, height)):  # one row ahead of the rows that are written
+        now, before = row % 2, 1 - row % 2
+        for c in range(channels):
+            up = above[c] if row == first else y[before, 0, c]
+            _primal_row(f[c, row], p[0, c, row], old[0, c, row], p[1, c, row], old[1, c, row],
+                        momentum, up, y[now, 0, c], y[now, 1, c], u[now, c])  # fmt: skip
+        if row > first:
+            _project_row(y[before], u[before], u[now], step, weight, isotropic, size, new, row - 1)
+    if last == height:
+        end = (height - 1) % 2
+        _project_row(y[end], u[end], u[end], step, weight, isotropic, size, new, height - 1)
+
+
+@njit(**FAST)
+def _extrapolate(p, old, momentum, y):
+    for j in range(len(p)):
+        y[j] = p[j] + momentum * (p[j] - old[j])
+
+
+@njit(**FAST)
+def _primal_row(f, down, old_down, right, old_right, momentum, above, y_down, y_right, u):
+    """The extrapolated field of one row, and ``u`` from it."""
+    width = len(f)
+    y_down[0] = down[0] + momentum * (down[0] - old_down[0])
+    y_right[0] = right[0] + momentum * (right[0] - old_right[0])
+    u[0] = f[0] + ((y_down[0] - above[0]) + y_right[0])
+    for j in range(1, width):
+        # computed anew: reading y_right[j - 1] would make each step wait for the last
+        left = right[j - 1] + momentum * (right[j - 1] - old_right[j - 1])
+        r = right[j] + momentum * (right[j] - old_right[j])
+        d = down[j] + momentum * (down[j] - old_down[j])
+        y_down[j], y_right[j] = d, r
+        u[j] = f[j] + ((d - above[j]) + (r - left))
+    u[width] = u[width - 1]
+
+
+@njit(**FAST)
+def _project_row(y, u, below, step, weight, isotropic, size, new, row):
+    channels = u.shape[0]
+    if channels == 1:
+        out_down, out_right = new[0, 0, row], new[1, 0, row]
+        _project_alone(y[0, 0], y[1, 0], u[0], below[0], step, weight, isotropic, out_down, out_right)
+        return
+    size[:] = 0
+    for c in range(channels):
+        _ascend(y[0, c], below[c, :-1], u[c, :-1], step, size[0])
+        _ascend(y[1, c], u[c, 1:], u[c, :-1], step, size[0 if isotropic else 1])
+    _shrinkage(size[0], weight)
+    if not isotropic:
+        _shrinkage(size[1], weight)
+    for c in range(channels):
+        _multiply(y[0, c], size[0], new[0, c, row])
+        _multiply(y[1, c], size[0 if isotropic else 1], new[1, c, row])
+
+
+@njit(**FAST)
+def _project_alone(y_down, y_right, u, below, step, weight, isotropic, new_down, new_right):
+    """The three loops below as one, for a single channel."""
+    one = weight / weight  # of the picture's own dtype
+    if isotropic:
+        for j in range(len(y_down)):
+            d = y_down[j] + step * (below[j] - u[j])
+            r = y_right[j] + step * (u[j + 1] - u[j])
+            square = d * d + r * r
+            scale = weight / np.sqrt(square) if square > weight * weight else one
+            new_down[j], new_right[j] = d * scale, r * scale
+    else:
+        for j in range(len(y_down)):
+            new_down[j] = min(max(y_down[j] + step * (below[j] - u[j]), -weight), weight)
+            new_right[j] = min(max(y_right[j] + step * (u[j + 1] - u[j]), -weight), weight)
+
+
+@njit(**FAST)
+def _ascend(q, there, here, step, size):
+    for j in range(len(q)):
+        q[j] += step * (there[j] - here[j])
+        size[j] += q[j] * q[j]
+
+
+@njit(**FAST)
+def _shrinkage(size, weight):
+    one = weight / weight
+    for j in range(len(size)):
+        size[j] = weight / np.sqrt(size[j]) if size[j] > weight * weight else one
+
+
+@njit(**FAST)
+def _multiply(q, scale, out):
+    for j in range(len(q)):
+        out[j] = q[j] * scale[j]
+
+
+@njit(**FAST)
+def _primal(first, last, f, p, u):
+    channels, _, width = f.shape
+    for c in range(channels):
+        for row in range(first, last):
+            down, right, x, out = p[0, c, row], p[1, c, row], f[c, row], u[c, row]
+            out[0] = x[0] + (down[0] + right[0])
+            for j in range(1, width):
+                out[j] = x[j] + (down[j] + (right[j] - right[j - 1]))
+            if row > 0:
+                above = p[0, c, row - 1]
+                for j in range(width):
+                    out[j] -= above[j]
