@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints-dev.txt
 INPUTS := pyproject.toml constraints-dev.txt
 
-.PHONY: demo test test-all lint fmt type bench clean
+# `peers` adds the libraries that some tests compare with.
+.PHONY: demo test test-all peers lint fmt type bench clean
 
 # One stamp for the package alone, one for what tests need, one for what linters need.
 $(VENV)/.installed: $(INPUTS)
@@ -16,6 +17,10 @@ $(VENV)/.installed: $(INPUTS)
 
 $(VENV)/.test: $(VENV)/.installed
 	$(PIP) --group test
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.test
+	$(PIP) --group peers
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
@@ -42,8 +47,10 @@ fmt: $(VENV)/.lint
 type: $(VENV)/.lint
 	$(BIN)/pyright
 
-bench: $(VENV)/.test
-	$(BIN)/python benchmarks/races.py
+peers: $(VENV)/.peers
+
+bench: $(VENV)/.peers
+	for race in benchmarks/*_race.py; do $(BIN)/python $$race || exit 1; done
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis

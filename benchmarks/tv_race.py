@@ -1,0 +1,117 @@
+"""TV against scikit-image's Chambolle: time to a stated accuracy, in one run, and the memory floor.
+
+    python benchmarks/tv_race.py [REPEATS]
+
+The picture is the scikit-image astronaut, 512×512 gray, plus noise of 0.1, weight 0.1. Errors are
+(energy - least energy) / least energy of the picture that comes out, in our energy ½ ‖u - f‖² + weight TV(u).
+TV is told a tolerance, which bounds that error; scikit-image the number of iterations that reaches it, found
+here before the race (its own stopping rule compares successive energies and gives no bound).
+Seconds: median (least … most) after one call that is not counted; rivals take turns under the same load.
+
+The floor: an iteration must read f, p and its predecessor and write the new p, 5 reads and 2 writes of a
+plane, as fast as torch copies that many bytes within arrays of the same size.
+"""
+
+import sys
+from functools import partial
+
+import numpy as np
+import torch
+from skimage import color, data
+from skimage.restoration import denoise_tv_chambolle
+from timing import Timing, measure
+
+import jumpset as js
+from jumpset.kernels import tv as kernel
+from jumpset.smoothers.tv import TV
+
+WEIGHT = 0.1
+LEAST = {True: 1862.31318, False: 1968.71518}  # from runs to a gap of 2e-8 and less
+GOALS = (1e-3, 2e-4, 1e-4, 1e-5, 1e-6)
+
+
+def energy(u, f, isotropic):
+    down, right = np.zeros((2, *f.shape))
+    down[:-1], right[:, :-1] = np.diff(u.astype(float), axis=0), np.diff(u.astype(float), axis=1)
+    length = np.hypot(down, right) if isotropic else abs(down) + abs(right)
+    return 0.5 * np.sum((u.astype(float) - f) ** 2) + WEIGHT * length.sum()
+
+
+def iterations_needed(f, goal):
+    """Of scikit-image, to within 2 %: its runs for n and m > n iterations agree on the first n."""
+
+    def error(n):
+        u = denoise_tv_chambolle(f, weight=WEIGHT, eps=0.0, max_num_iter=n)
+        return energy(u, f, True) / LEAST[True] - 1
+
+    low, high = 1, 16
+    while error(high) > goal:
+        low, high = high, 2 * high
+    while high - low > max(1, high // 50):
+        middle = (low + high) // 2
+        low, high = (middle, high) if error(middle) > goal else (low, middle)
+    return high
+
+
+def take_turns(calls, repeats):
+    """Timings of several functions, one call of each in every round."""
+    rounds = [[measure(call, repeats=1, warm_up=k == 0).runs[0] for call in calls] for k in range(repeats)]
+    return [Timing(runs) for runs in zip(*rounds, strict=True)]
+
+
+def race(f, repeats):
+    for isotropic in (True, False):
+        kind = "isotropic" if isotropic else "anisotropic"
+        print(f"\n{kind}, {f.dtype}; least energy {LEAST[isotropic]}")
+        print(f"{'goal':>8s}  {'method':34s}{'steps':>6s}{'error':>10s}   seconds")
+        for goal in GOALS:
+            method = TV(weight=WEIGHT, isotropic=isotropic, tol=goal)
+            rivals = {"jumpset TV": (lambda m=method: js.run(m, f).image, js.run(method, f).n_steps)}
+            if isotropic and goal >= 2e-4:
+                count = iterations_needed(f, goal)
+                chambolle = partial(denoise_tv_chambolle, f, weight=WEIGHT, eps=0.0, max_num_iter=count)
+                rivals["scikit-image denoise_tv_chambolle"] = (chambolle, count)
+            timings = take_turns([call for call, _ in rivals.values()], repeats)
+            for (name, (call, steps)), timing in zip(rivals.items(), timings, strict=True):
+                error = energy(call(), f, isotropic) / LEAST[isotropic] - 1
+                print(f"{goal:8.0e}  {name:34s}{steps:6d}{error:10.1e}   {timing}", flush=True)
+            if len(timings) > 1:
+                print(f"{'':10s}{timings[1].median / timings[0].median:.1f} times faster")
+
+
+def floor(f):
+    """Milliseconds of one iteration, and of moving its bytes."""
+    x = torch.from_numpy(f)[None, None]
+    p, old, spare = (torch.zeros(1, 2, 1, *f.shape, dtype=x.dtype) for _ in range(3))
+    half = torch.zeros(7 * f.size // 2, dtype=x.dtype)  # a copy reads and writes: 3.5 planes move 7
+    target = torch.zeros_like(half)
+    for isotropic in (True, False):
+        advance = partial(
+            kernel.advance,
+            *(x, p, old, spare),
+            momentum=[0.9], weight=WEIGHT, step=0.125, isotropic=isotropic, active=[True],
+        )  # fmt: skip
+        step, copy = (measure(call, repeats=200, warm_up=5) for call in (advance, lambda: target.copy_(half)))
+        moved = 7 * x.nbytes
+        print(
+            f"{f.dtype!s:8s} {'isotropic' if isotropic else 'anisotropic':12s}"
+            f"one step {1e3 * step.median:.3f} ms (least {1e3 * min(step.runs):.3f}); "
+            f"{moved / 1e6:.1f} MB by copies {1e3 * copy.median:.3f} ms (least {1e3 * min(copy.runs):.3f}, "
+            f"{moved / min(copy.runs) / 1e9:.0f} GB/s); "
+            f"ratio of the least {min(step.runs) / min(copy.runs):.1f}"
+        )
+
+
+def main() -> None:
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    noise = 0.1 * np.random.default_rng(0).standard_normal((512, 512))
+    f = color.rgb2gray(data.astronaut()) + noise
+    print(f"{torch.get_num_threads()} threads; 512×512 gray, weight {WEIGHT}")
+    for dtype in (np.float32, np.float64):
+        floor(f.astype(dtype))
+    for dtype in (np.float32, np.float64):
+        race(f.astype(dtype), repeats)
+
+
+if __name__ == "__main__":
+    main()
