@@ -1,0 +1,5 @@
+"""Deep image priors: a network fitted to one picture, whose structure is the prior."""
+
+from jumpset.dip.dip import DIP as DIP
+from jumpset.dip.dip_l0 import DIPl0 as DIPl0
+from jumpset.dip.dip_tv import DIPTV as DIPTV

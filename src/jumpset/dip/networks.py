@@ -1,0 +1,146 @@
+"""The "skip" network of the deep image prior (Ulyanov, Vedaldi, Lempitsky 2018), at any width and size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The widths of a skip network, from the finest scale to the coarsest."""
+
+    inputs: int
+    """Channels of the fixed input where it is noise."""
+    widths: tuple[int, ...]
+    """Channels of each scale, on the way down and on the way up."""
+    skips: tuple[int, ...]
+    """Channels handed over from the way down to the way up at each scale; 0 hands over none."""
+    reflect: bool = True
+    """Reflect at the border of every convolution, as the paper does; otherwise zeros, which is faster."""
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "full": Architecture(32, (128,) * 5, (4,) * 5),  # the paper's denoiser: 2 217 831 parameters for RGB
+    "jpeg": Architecture(3, (8, 16, 32, 64, 128), (0, 0, 0, 4, 4)),  # the paper's small net: 572 827
+    "thin": Architecture(8, (8, 16, 32, 64, 64), (4,) * 5, reflect=False),  # 264 863, for a CPU
+}
+
+
+class SkipNet(nn.Module):
+    """An hourglass with side branches: halve, convolve, go deeper, double, join, convolve.
+
+    Every convolution is followed by batch norm (statistics of the one picture) and leaky ReLU with slope
+    0.2; a sigmoid ends the network. The input's sides must be multiples of ``2 ** len(widths)``, see
+    :func:`canvas`.
+
+    Parameters
+    ----------
+    architecture
+        The widths. Scales beyond ``n_scales`` are left out.
+    outputs
+        Channels of the picture.
+    n_scales
+        Scales to build; default: all.
+    """
+
+    def __init__(self, architecture: Architecture, outputs: int, n_scales: int | None = None) -> None:
+        super().__init__()
+        widths = architecture.widths[:n_scales]
+        skips, reflect = architecture.skips, architecture.reflect
+        above = (architecture.inputs, *widths[:-1])  # channels that come down to each scale
+        below = (*widths[1:], widths[-1])  # channels that come up to each scale
+        scales = zip(above, widths, below, skips, strict=False)
+        self.scales = nn.ModuleList(_Scale(*channels, reflect) for channels in scales)
+        self.last = nn.Conv2d(widths[0], outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(1, inputs, H, W)`` to ``(1, outputs, H, W)`` in (0, 1)."""
+        handed = []
+        for scale in self.scales:
+            handed.append(scale.skip(x) if scale.skip is not None else None)
+            x = scale.down(x)
+        for scale, side in zip(reversed(self.scales), reversed(handed), strict=True):
+            x = double(x)
+            x = scale.up(x if side is None else torch.cat([side, x], dim=1))
+        return torch.sigmoid(self.last(x))
+
+
+class _Scale(nn.Module):
+    def __init__(self, above: int, width: int, below: int, skip: int, reflect: bool) -> None:
+        super().__init__()
+        self.skip = _conv(above, skip, 1, reflect=reflect) if skip else None
+        self.down = nn.Sequential(
+            _conv(above, width, 3, stride=2, reflect=reflect), _conv(width, width, 3, reflect=reflect)
+        )
+        self.up = nn.Sequential(
+            _norm(below + skip),
+            _conv(below + skip, width, 3, reflect=reflect),
+            _conv(width, width, 1, reflect=reflect),
+        )
+
+
+def _conv(inputs: int, outputs: int, size: int, *, reflect: bool, stride: int = 1) -> nn.Sequential:
+    pad = size // 2
+    border = [_Reflect()] if pad and reflect else []
+    conv = nn.Conv2d(inputs, outputs, size, stride, padding=0 if border else pad)
+    return nn.Sequential(*border, conv, _norm(outputs), nn.LeakyReLU(0.2, inplace=True))
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, track_running_stats=False)
+
+
+class _Reflect(nn.Module):
+    """Reflection by one pixel, by slices: the gradient of torch's own is not repeatable on GPUs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([x[:, :, 1:2], x, x[:, :, -2:-1]], dim=2)
+        return torch.cat([x[..., 1:2], x, x[..., -2:-1]], dim=3)
+
+
+def double(x: Tensor) -> Tensor:
+    """Bilinear interpolation to twice the size, with the border pixels repeated."""
+    if x.device.type == "cpu":
+        return nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    return double_by_slices(x)
+
+
+def double_by_slices(x: Tensor) -> Tensor:
+    """:func:`double` by slices: the gradient of torch's own is not repeatable on GPUs."""
+    for dim in (2, 3):
+        n = x.shape[dim]
+        before = torch.cat([x.narrow(dim, 0, 1), x.narrow(dim, 0, n - 1)], dim)
+        after = torch.cat([x.narrow(dim, 1, n - 1), x.narrow(dim, n - 1, 1)], dim)
+        x = torch.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], dim + 1).flatten(dim, dim + 1)
+    return x
+
+
+def canvas(height: int, width: int, n_scales: int) -> tuple[int, int, int]:
+    """Scales that suit a picture, and the size to pad it to: ``(n_scales, height, width)``.
+
+    A small picture gets fewer scales, so that its coarsest layer is not mostly padding; every layer
+    keeps at least 2 × 2 pixels, the least that reflection and batch norm can work with.
+    """
+    fitting = max(1, min(height, width).bit_length() - 2)
+    n = min(n_scales, fitting)
+    unit = 2**n
+    rows, columns = (max(2, -(-side // unit)) * unit for side in (height, width))
+    return n, rows, columns
+
+
+def build(
+    name: str, height: int, width: int, *, inputs: int, outputs: int, seed: int
+) -> tuple[SkipNet, tuple[int, int]]:
+    """The named network for one picture with its weights drawn from ``seed``, and the canvas it works on.
+
+    torch draws weights from its global CPU generator, which is put back afterwards.
+    """
+    architecture = replace(ARCHITECTURES[name], inputs=inputs)
+    n_scales, rows, columns = canvas(height, width, len(architecture.widths))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also touch the GPUs' generators
+        network = SkipNet(architecture, outputs, n_scales)
+    return network, (rows, columns)

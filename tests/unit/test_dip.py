@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from jumpset import run
+from jumpset._errors import InputError
+from jumpset._types import Status
+from jumpset.dip import DIP, DIPTV, DIPl0, inputs, networks
+from jumpset.dip.dip_tv import total_variation
+from jumpset.dip.networks import ARCHITECTURES, SkipNet
+from jumpset.metrics import psnr
+from jumpset.smoothers.region_fusion import fuse
+
+SHORT = [
+    DIP(n_steps=3),
+    DIP(n_steps=2, network="jpeg", input_noise=0.0),
+    DIPTV(n_steps=3),
+    DIPl0(outer_steps=1, inner_steps=3),
+    DIPl0(outer_steps=2, inner_steps=1, start="random"),
+]
+SIZES = [(1, 1), (1, 7), (5, 3), (33, 47)]
+
+
+def picture(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def edges(height: int, width: int) -> np.ndarray:
+    """Discs and bars of flat colour."""
+    y, x = np.mgrid[:height, :width]
+    out = np.full((height, width, 3), (0.85, 0.8, 0.6))
+    out[(x - 0.3 * width) ** 2 + (y - 0.5 * height) ** 2 < (0.3 * height) ** 2] = (0.2, 0.3, 0.7)
+    out[(x + y) % 50 < 12] = (0.7, 0.2, 0.2)
+    out[:, int(0.7 * width) : int(0.8 * width)] = (0.1, 0.5, 0.3)
+    return out
+
+
+# --- networks -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "count"), [("full", 2_217_831), ("jpeg", 572_827), ("thin", 264_863)])
+def test_parameter_counts_for_rgb(name, count):
+    network = SkipNet(ARCHITECTURES[name], 3)
+    assert sum(p.numel() for p in network.parameters()) == count
+
+
+@pytest.mark.parametrize("size", [(2, 2), (4, 6), (5, 3)])
+def test_doubling_by_slices_equals_torch(size):
+    x = picture(1, 3, *size).double().requires_grad_()
+    ours, theirs = networks.double_by_slices(x), networks.double(x)
+    torch.testing.assert_close(ours, theirs)
+    weights = picture(*ours.shape, seed=1).double()
+    gradients = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (ours, theirs)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_reflection_equals_torch():
+    x = picture(1, 2, 4, 5)
+    torch.testing.assert_close(
+        networks._Reflect()(x), torch.nn.functional.pad(x, (1, 1, 1, 1), mode="reflect")
+    )
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1), (1, 500), (7, 3), (33, 47), (64, 64), (65, 384), (512, 384)]
+)
+def test_canvas_holds_the_picture_and_all_scales(height, width):
+    n, rows, columns = networks.canvas(height, width, 5)
+    assert 1 <= n <= 5
+    assert rows >= height
+    assert columns >= width
+    assert rows % 2**n == columns % 2**n == 0
+    assert min(rows, columns) // 2**n >= 2
+    if min(height, width) >= 64:
+        assert n == 5
+
+
+def test_input_noise_range_and_repetition():
+    z = inputs.noise(4, (8, 9), seed=3)
+    assert z.shape == (1, 4, 8, 9)
+    assert 0 <= z.min()
+    assert z.max() < 0.1
+    assert torch.equal(z, inputs.noise(4, (8, 9), seed=3))
+
+
+# --- all methods --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", SHORT, ids=lambda m: f"{m.name}-{m.network}")
+@pytest.mark.parametrize("size", SIZES)
+def test_any_size(method, size):
+    result = run(method, picture(1, 3, *size))
+    assert result.image.shape == (1, 3, *size)
+    assert torch.isfinite(result.image).all()
+    assert result.status is Status.CONVERGED
+    assert result.n_steps == method.max_steps
+
+
+@pytest.mark.parametrize(
+    "method", [DIP(n_steps=2), DIPTV(n_steps=2), DIPl0(outer_steps=1, inner_steps=2)], ids=lambda m: m.name
+)
+class TestEveryMethod:
+    @pytest.mark.parametrize("channels", [1, 3, 5])
+    def test_any_number_of_bands(self, method, channels):
+        assert run(method, picture(1, channels, 9, 12)).image.shape == (1, channels, 9, 12)
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_dtype_is_kept(self, method, dtype):
+        x = picture(1, 1, 8, 9).to(dtype)
+        assert method.image(method.init(x)).dtype == dtype
+        assert run(method, x).image.dtype == dtype
+
+    def test_repeats_bit_for_bit(self, method):
+        x = picture(1, 3, 33, 47)
+        first, second = (run(method, x).image for _ in range(2))
+        assert torch.equal(first, second)
+
+    def test_another_seed_gives_another_picture(self, method):
+        x = picture(1, 3, 12, 17)
+        assert not torch.equal(run(method, x).image, run(replace(method, seed=1), x).image)
+
+    def test_global_random_numbers_are_left_alone(self, method):
+        before = torch.get_rng_state()
+        run(method, picture(1, 1, 8, 8))
+        assert torch.equal(before, torch.get_rng_state())
+
+    def test_input_is_left_alone(self, method):
+        x = picture(1, 3, 9, 8)
+        kept = x.clone()
+        state = method.init(x)
+        method.step(state)
+        assert torch.equal(x, kept)
+
+    def test_states_keep_their_pictures(self, method):
+        state = method.init(picture(1, 3, 9, 8))
+        shown = method.image(state).clone()
+        after = method.step(method.step(state))
+        assert torch.equal(method.image(state), shown)
+        assert not torch.equal(method.image(after), shown)
+
+    def test_usable_before_the_first_step(self, method):
+        x = picture(1, 3, 9, 8)
+        result = run(method, x, max_steps=0)
+        assert result.status is Status.MAX_STEPS
+        assert torch.isfinite(result.image).all()
+        assert all(math.isfinite(v[0]) for v in result.history.values())
+
+    def test_several_pictures_are_an_error(self, method):
+        with pytest.raises(InputError, match="one picture"):
+            run(method, picture(2, 3, 8, 8))
+
+    def test_divergence_is_seen_and_leaves_a_sound_picture(self, method, monkeypatch):
+        monkeypatch.setattr(type(method), "step", _poisoned(type(method).step))
+        result = run(replace(method, **_longer(method)), picture(1, 3, 16, 16), check_every=1)
+        assert result.status is Status.DIVERGED
+        assert torch.isfinite(result.image).all()
+
+    def test_image_is_finite_even_before_divergence_is_read(self, method, monkeypatch):
+        monkeypatch.setattr(type(method), "step", _poisoned(type(method).step))
+        state = method.init(picture(1, 3, 16, 16))
+        for _ in range(6):
+            state = method.step(state)
+        assert not all(math.isfinite(v) for v in method.record(state).values())
+        assert torch.isfinite(method.image(state)).all()
+
+    def test_values_beyond_one_can_be_reached(self, method):
+        x = picture(1, 1, 8, 8) * 3 - 1
+        state = method.init(x)
+        low, high = state.fit._low, state.fit._high
+        assert low == x.min()
+        assert high == x.max()
+
+
+def _poisoned(step):
+    """The method's step, with a weight that becomes NaN after the second."""
+
+    def poisoned(self, state):
+        if state.n_steps == 2:
+            with torch.no_grad():
+                state.fit._network.last.bias.fill_(math.nan)
+        return step(self, state)
+
+    return poisoned
+
+
+def _longer(method):
+    return {"outer_steps": 4} if isinstance(method, DIPl0) else {"n_steps": 8}
+
+
+@pytest.mark.parametrize("method_type", [DIP, DIPTV, DIPl0])
+def test_presets_are_valid(method_type):
+    for preset in method_type.presets.values():
+        assert method_type(**preset).max_steps > 0
+
+
+@pytest.mark.parametrize(
+    ("method_type", "wrong"),
+    [
+        (DIP, {"network": "fulll"}),
+        (DIP, {"n_steps": -1}),
+        (DIP, {"step_size": 0.0}),
+        (DIP, {"average": 1.0}),
+        (DIP, {"input_noise": -0.1}),
+        (DIP, {"seed": 1.5}),
+        (DIPTV, {"weight": -1.0}),
+        (DIPl0, {"weight": float("nan")}),
+        (DIPl0, {"rho": 0.0}),
+        (DIPl0, {"inner_steps": 0}),
+        (DIPl0, {"start": "zero"}),
+    ],
+)
+def test_wrong_parameters(method_type, wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        method_type(**wrong)
+
+
+# --- DIP and DIP-TV -----------------------------------------------------------------------------------------
+
+
+def test_dip_average_starts_at_the_first_output():
+    method = DIP(n_steps=3, input_noise=0.0, average=0.75)
+    state = method.init(picture(1, 1, 9, 8))
+    expected = None
+    for _ in range(3):
+        g = state.fit.output()
+        expected = g if expected is None else 0.75 * expected + 0.25 * g
+        state = method.step(state)
+        torch.testing.assert_close(method.image(state), expected)
+
+
+@pytest.mark.parametrize(
+    "method", [DIP(n_steps=60, average=0.0, input_noise=0.0), DIPTV(n_steps=60, average=0.0, input_noise=0.0)]
+)
+def test_objective_falls(method):
+    losses = run(method, edges(24, 36).astype(np.float32), check_every=5).history["loss"]
+    assert losses[-1] < 0.25 * losses[0]
+
+
+def test_total_variation_is_the_formula():
+    x = picture(1, 3, 4, 5).double()
+    expected = 0.0
+    for i in range(4):
+        for j in range(5):
+            right = x[0, :, i, j + 1] - x[0, :, i, j] if j < 4 else torch.zeros(3)
+            down = x[0, :, i + 1, j] - x[0, :, i, j] if i < 3 else torch.zeros(3)
+            expected += math.sqrt(float((right**2).sum() + (down**2).sum()))
+    assert float(total_variation(x)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "x", [torch.zeros(1, 3, 5, 6), torch.full((1, 1, 1, 1), 0.3), torch.ones(1, 2, 1, 4)]
+)
+def test_total_variation_of_a_flat_picture_has_gradient_zero(x):
+    x.requires_grad_()
+    total_variation(x).backward()
+    assert x.grad is not None
+    assert torch.equal(x.grad, torch.zeros_like(x))
+
+
+def test_total_variation_gradient():
+    x = picture(1, 2, 4, 5).double().requires_grad_()
+    assert torch.autograd.gradcheck(total_variation, x)
+
+
+# --- DIP-l0 -------------------------------------------------------------------------------------------------
+
+
+def _plain_dip_l0(method, f):
+    """The ADMM of the paper, written out on its own with the same network and start."""
+    fit = method.init(f).fit
+    adam = torch.optim.Adam(fit._network.parameters(), lr=method.step_size)
+    generator = torch.Generator().manual_seed(method.seed)
+    v = torch.rand(f.shape, generator=generator)
+    w = torch.rand(f.shape, generator=generator)
+    average, n_fusions = f, 0
+    for _ in range(method.outer_steps):
+        for _ in range(method.inner_steps):
+            with torch.enable_grad():
+                g = fit._forward(fit._input)
+                loss = ((f - g) ** 2).sum() + (w * (v - g)).sum() + method.rho / 2 * ((v - g) ** 2).sum()
+                adam.zero_grad()
+                loss.backward()
+            adam.step()
+        g = fit.output()
+        v = fuse(g - w / method.rho, 2 * method.weight / method.rho, 50)
+        n_fusions += 1
+        w = w + method.rho * (v - g)
+        average = method.average * average + (1 - method.average) * g
+    return average, v, w, n_fusions
+
+
+def test_dip_l0_bookkeeping(monkeypatch):
+    f = picture(1, 3, 11, 14)
+    method = DIPl0(**{**DIPl0.presets["paper-jpeg"], "outer_steps": 3, "inner_steps": 2})
+    calls = []
+
+    def counted(image, weight, levels):
+        calls.append((weight, levels))
+        return fuse(image, weight, levels)
+
+    monkeypatch.setattr("jumpset.dip.dip_l0.fuse", counted)
+    result = run(method, f)
+    average, v, w, n_fusions = _plain_dip_l0(method, f)
+    assert result.n_steps == 6
+    assert calls == [(2 * 0.025 / 2.0, 50)] * n_fusions
+    torch.testing.assert_close(result.image, average)
+    torch.testing.assert_close(result.state.v, v)
+    torch.testing.assert_close(result.state.w, w)
+
+
+def test_dip_l0_default_start():
+    f = picture(1, 3, 20, 24)
+    method = DIPl0(inner_steps=2)
+    state = method.init(f)
+    flat = fuse(f, method.weight, method.levels)
+    assert torch.equal(state.v, flat)
+    assert torch.equal(method.image(state), flat)
+    assert not state.w.any()
+    z = state.fit._input
+    assert z.shape == (1, 6, 24, 24)
+    torch.testing.assert_close(z[..., :20, :24], torch.cat([flat, f], dim=1) - 0.5)
+    torch.testing.assert_close(z[..., 20:, :], z[..., 19:20, :].expand(-1, -1, 4, -1))
+
+
+@pytest.mark.parametrize("start", ["random", "region-fusion"])
+@pytest.mark.parametrize("feed", ["noise", "picture"])
+def test_dip_l0_feeds_and_starts_can_be_mixed(feed, start):
+    result = run(DIPl0(feed=feed, start=start, outer_steps=1), picture(1, 2, 9, 13))
+    assert torch.isfinite(result.image).all()
+
+
+def test_dip_l0_ignores_unfinished_outer_iterations():
+    method = DIPl0(inner_steps=3)
+    state = method.init(picture(1, 1, 8, 8))
+    shown = method.image(state)
+    for _ in range(2):
+        state = method.step(state)
+    assert torch.equal(method.image(state), shown)
+    assert not torch.equal(method.image(method.step(state)), shown)
+
+
+def test_dip_l0_keeps_a_constant_picture():
+    x = np.full((40, 56, 3), (0.2, 0.5, 0.9))
+    assert np.abs(run(DIPl0(), x).image - x).max() < 0.03
+
+
+@pytest.mark.slow
+def test_dip_l0_default_removes_texture():
+    rng = np.random.default_rng(0)
+    truth = edges(96, 128)
+    texture = rng.normal(size=(96, 128, 1))
+    for axis in (0, 1):  # correlated over a few pixels, as cloth and paper are
+        texture = texture + np.roll(texture, 1, axis)
+    textured = truth + 0.05 * texture / texture.std()
+    result = run(DIPl0(), textured.astype(np.float32))
+    assert psnr(result.image, truth.astype(np.float32)) > psnr(textured, truth) + 3
