@@ -1,25 +1,27 @@
 """TV against scikit-image's Chambolle: time to a stated accuracy, in one run, and the memory floor.
 
-    python benchmarks/tv_race.py [REPEATS]
+    python benchmarks/tv_race.py [REPEATS] [cpu]
 
 The picture is the scikit-image astronaut, 512×512 gray, plus noise of 0.1, weight 0.1. Errors are
 (energy - least energy) / least energy of the picture that comes out, in our energy ½ ‖u - f‖² + weight TV(u).
 TV is told a tolerance, which bounds that error; scikit-image the number of iterations that reaches it, found
 here before the race (its own stopping rule compares successive energies and gives no bound).
-Seconds: median (least … most) after one call that is not counted; rivals take turns under the same load.
+Seconds: median (least … most) after one call that is not counted; rivals take turns under the same load. With
+`cpu`, seconds of processor time on a single thread: for machines that are busy with other things.
 
 The floor: an iteration must read f, p and its predecessor and write the new p, 5 reads and 2 writes of a
 plane, as fast as torch copies that many bytes within arrays of the same size.
 """
 
 import sys
+import time
 from functools import partial
 
 import numpy as np
 import torch
 from skimage import color, data
 from skimage.restoration import denoise_tv_chambolle
-from timing import Timing, measure
+from timing import Timing
 
 import jumpset as js
 from jumpset.kernels import tv as kernel
@@ -28,6 +30,7 @@ from jumpset.smoothers.tv import TV
 WEIGHT = 0.1
 LEAST = {True: 1862.31318, False: 1968.71518}  # from runs to a gap of 2e-8 and less
 GOALS = (1e-3, 2e-4, 1e-4, 1e-5, 1e-6)
+clock = time.perf_counter
 
 
 def energy(u, f, isotropic):
@@ -55,8 +58,14 @@ def iterations_needed(f, goal):
 
 def take_turns(calls, repeats):
     """Timings of several functions, one call of each in every round."""
-    rounds = [[measure(call, repeats=1, warm_up=k == 0).runs[0] for call in calls] for k in range(repeats)]
-    return [Timing(runs) for runs in zip(*rounds, strict=True)]
+    runs = [[] for _ in calls]
+    for k in range(repeats + 1):
+        for call, seconds in zip(calls, runs, strict=True):
+            began = clock()
+            call()
+            if k > 0:  # the first round compiles and warms up
+                seconds.append(clock() - began)
+    return [Timing(tuple(seconds)) for seconds in runs]
 
 
 def race(f, repeats):
@@ -91,7 +100,7 @@ def floor(f):
             *(x, p, old, spare),
             momentum=[0.9], weight=WEIGHT, step=0.125, isotropic=isotropic, active=[True],
         )  # fmt: skip
-        step, copy = (measure(call, repeats=200, warm_up=5) for call in (advance, lambda: target.copy_(half)))
+        step, copy = take_turns([advance, lambda: target.copy_(half)], 200)
         moved = 7 * x.nbytes
         print(
             f"{f.dtype!s:8s} {'isotropic' if isotropic else 'anisotropic':12s}"
@@ -103,7 +112,11 @@ def floor(f):
 
 
 def main() -> None:
+    global clock
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    if "cpu" in sys.argv:
+        clock = time.thread_time
+        torch.set_num_threads(1)
     noise = 0.1 * np.random.default_rng(0).standard_normal((512, 512))
     f = color.rgb2gray(data.astronaut()) + noise
     print(f"{torch.get_num_threads()} threads; 512×512 gray, weight {WEIGHT}")

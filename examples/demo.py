@@ -9,6 +9,7 @@ OUT is out/demo unless given.
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import jumpset as js
@@ -21,33 +22,34 @@ METHODS = {
 }
 
 
+def show(name: str, began: float, step: js.Step) -> None:
+    """One line that moves, where somebody looks."""
+    if sys.stderr.isatty():
+        seconds = time.monotonic() - began
+        print(
+            f"\r{name:14s} step {step.n_steps} of {step.max_steps}, {seconds:.0f} s", end="", file=sys.stderr
+        )
+
+
 def main() -> None:
+    """Run the methods, write the picture and the report, say where they are."""
     out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/demo")
     out.mkdir(parents=True, exist_ok=True)
     picture = js.datasets.coffee()
 
     results = {}
     for name, settings in METHODS.items():
-        method = js.method(name, **settings)
-        began = time.monotonic()
+        callback = partial(show, name, time.monotonic())
+        results[name] = js.run(js.method(name, **settings), picture, callback=callback)
+        print(
+            f"\r{name:14s} {results[name].n_steps:4d} steps, {results[name].elapsed:5.1f} s      ", flush=True
+        )
 
-        def show(step, name=name, began=began):
-            if sys.stderr.isatty():
-                seconds = time.monotonic() - began
-                print(
-                    f"\r{name:14s} step {step.n_steps} of {step.max_steps}, {seconds:.0f} s",
-                    end="",
-                    file=sys.stderr,
-                )
-
-        results[name] = js.run(method, picture, callback=show)
-        print(f"\r{name:14s} {results[name].n_steps} steps, {results[name].elapsed:.1f} s    ", flush=True)
-
-    js.io.write_picture(out / "smoothed.png", results["dip-l0"].image)
-    js.report.write_report(
-        out / "report.html", results, picture=picture, name="coffee.png", command="python examples/demo.py"
-    )
-    print(f"smoothed picture: {out / 'smoothed.png'}\nreport:           {out / 'report.html'}")
+    smoothed, report = out / "smoothed.png", out / "report.html"
+    js.io.write_picture(smoothed, results["dip-l0"].image)
+    command = "python examples/demo.py"
+    js.report.write_report(report, results, picture=picture, name="coffee.png", command=command)
+    print(f"smoothed picture: {smoothed}\nreport:           {report}")
 
 
 if __name__ == "__main__":
