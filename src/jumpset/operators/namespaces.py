@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 _TORCH = SimpleNamespace(
+    float32=torch.float32,
     abs=torch.abs,
     sqrt=torch.sqrt,
     exp=torch.exp,
     log=torch.log,
     log1p=torch.log1p,
+    expm1=torch.expm1,
     where=torch.where,
     maximum=torch.maximum,
     minimum=torch.minimum,
@@ -47,7 +49,7 @@ def namespace(x: Any) -> Any:
         return _TORCH
     library = type(x).__module__.partition(".")[0]
     if library == "tensorflow":
-        from jumpset.interop.tensorflow import NAMESPACE
+        from jumpset.operators.tensorflow_names import NAMESPACE
 
         return NAMESPACE
     if hasattr(x, "__array_namespace__"):  # NumPy 2, JAX, CuPy 14

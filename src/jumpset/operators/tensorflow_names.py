@@ -22,11 +22,13 @@ def _max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 NAMESPACE = SimpleNamespace(
+    float32=tf.float32,
     abs=tf.abs,
     sqrt=tf.sqrt,
     exp=tf.exp,
     log=tf.math.log,
     log1p=tf.math.log1p,
+    expm1=tf.math.expm1,
     sign=tf.sign,
     where=tf.where,
     maximum=tf.maximum,

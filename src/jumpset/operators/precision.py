@@ -1,0 +1,22 @@
+"""Half precision is for storage: its squares overflow at 256 and vanish below 0.0003."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from jumpset.operators.namespaces import namespace
+
+
+def at_least_single(x: Any) -> Any:
+    """``x`` in float32 where it was float16 or bfloat16, else as it is."""
+    xp = namespace(x)
+    size = getattr(x.dtype, "itemsize", None) or x.dtype.size  # TensorFlow says size
+    return xp.astype(x, xp.float32) if size < 4 else x
+
+
+def widest(x: Tensor) -> Tensor:
+    """``x`` in float64, or in float32 on devices that have no float64."""
+    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)

@@ -1,0 +1,92 @@
+"""Sums over sliding windows in the formula language, without a subtraction.
+
+Running sums (``cumulative_sum`` and a difference) would lose the digits of a dark window behind bright
+pixels, even to negative sums of squares. Here a window is put together of sums over 1, 2, 4, … places, which
+costs the logarithm of its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset.operators.differences import spatial_axes
+from jumpset.operators.namespaces import namespace
+
+
+def sizes_per_axis(name: str, size: int | Sequence[int], n_axes: int) -> tuple[int, ...]:
+    """A size for each spatial axis, from one for all or one for each.
+
+    Raises
+    ------
+    InputError
+        As many sizes as there are axes are needed.
+    """
+    if isinstance(size, int):
+        return (size,) * n_axes
+    if len(size) != n_axes:
+        raise InputError(
+            f"{name} does not fit the number of spatial axes",
+            given=f"{name}={tuple(size)} for {n_axes} axes",
+            do="pass one whole number, or one for each axis",
+        )
+    return tuple(size)
+
+
+def check_sizes(name: str, size: object) -> None:
+    """Raise unless ``size`` is a whole number from 1, or a tuple of such."""
+    if isinstance(size, tuple) and size:
+        for one in size:
+            _checks.integer(name, one, at_least=1)
+    else:
+        _checks.integer(name, size, at_least=1)
+
+
+def box_sums(x: Any, window: Sequence[int], *, transposed: bool = False) -> Any:
+    """Sum over the window centred on each pixel, zeros outside; shaped like ``x``.
+
+    A window of n places reaches (n − 1) // 2 back and n // 2 ahead; ``transposed`` exchanges the two.
+    """
+    for axis, size in zip(spatial_axes(x), window, strict=True):
+        length = x.shape[axis]
+        # beyond the far end there is nothing more to add
+        reach = min((size - 1) // 2, length - 1), min(size // 2, length - 1)
+        back, ahead = reversed(reach) if transposed else reach
+        x = window_sums(pad_with_zeros(x, axis, back, ahead), axis, back + ahead + 1)
+    return x
+
+
+def window_sums(x: Any, axis: int, size: int) -> Any:
+    """``x[i] + … + x[i + size − 1]`` along an axis, for the places where the window fits."""
+    places = x.shape[axis] - size + 1
+    total, offset, partial, width = None, 0, x, 1
+    while True:
+        if size & width:
+            part = slab(partial, axis, offset, offset + places)
+            total = part if total is None else total + part
+            offset += width
+        if 2 * width > size:
+            return total
+        length = partial.shape[axis]
+        partial = slab(partial, axis, 0, length - width) + slab(partial, axis, width, length)
+        width *= 2
+
+
+def pad_with_zeros(x: Any, axis: int, before: int, after: int) -> Any:
+    """``x`` with zeros at both ends of an axis, each at most as many as ``x`` has places."""
+    xp = namespace(x)
+    parts = [x]
+    if before:
+        parts.insert(0, xp.zeros_like(slab(x, axis, 0, before)))
+    if after:
+        parts.append(xp.zeros_like(slab(x, axis, 0, after)))
+    return xp.concat(parts, axis=axis) if len(parts) > 1 else x
+
+
+def slab(x: Any, axis: int, start: int, stop: int) -> Any:
+    """``x[start:stop]`` along an axis."""
+    index = [slice(None)] * len(x.shape)
+    index[axis] = slice(start, stop)
+    return x[tuple(index)]
