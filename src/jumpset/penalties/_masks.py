@@ -1,0 +1,23 @@
+"""What a mask does to groups: pixels outside count as zeros, and windows are cut at its outline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jumpset.operators.namespaces import namespace
+
+
+def keep_inside(x: Any, mask: Any) -> Any:
+    """``x`` with zeros outside the mask."""
+    xp = namespace(x)
+    return x if mask is None else xp.where(mask, x, xp.zeros_like(x))
+
+
+def inside_like(mask: Any, x: Any, channels: str) -> Any:
+    """The mask as ones and zeros, ``(B, C, *spatial)``, or one channel where the channels are coupled.
+
+    A pixel that is inside in one channel is inside for a group of all channels.
+    """
+    xp = namespace(x)
+    inside = xp.astype(xp.broadcast_to(mask, x.shape), x.dtype)
+    return xp.max(inside, axis=1, keepdims=True) if channels == "joint" else inside

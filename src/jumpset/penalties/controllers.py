@@ -1,0 +1,192 @@
+"""Weights that follow a target during training: a share of zeros, or a number of regions."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset.penalties._base import check_images
+from jumpset.penalties.loss import PenaltyLoss
+
+
+class _Controller(ABC):
+    """Integral control of the logarithm of the weight.
+
+    ``weight ← clip(weight · exp(gain · error), bounds)`` after every batch, where the error is positive while
+    the output is less sparse than wanted. With the measure averaged as ``m ← memory · m + (1 − memory) ·
+    new``.
+    """
+
+    def __init__(
+        self, loss: PenaltyLoss, gain: float, memory: float, bounds: tuple[float, float], tol: float
+    ) -> None:
+        if not isinstance(loss, PenaltyLoss):
+            raise InputError("a controller sets the weight of a PenaltyLoss", given=repr(loss), do="pass one")
+        _checks.real("gain", gain, above=0.0)
+        _checks.real("memory", memory, at_least=0.0, below=1.0)
+        _checks.real("tol", tol, at_least=0.0)
+        low, high = bounds
+        _checks.real("bounds[0]", low, above=0.0)
+        _checks.real("bounds[1]", high, at_least=low)
+        self.loss, self.gain, self.memory, self.tol = loss, float(gain), float(memory), float(tol)
+        self.bounds = (float(low), float(high))
+        self.average: float | None = None
+        """The averaged measure; ``None`` before the first batch."""
+
+    @abstractmethod
+    def measure(self, x: Tensor) -> float:
+        """What the controller looks at, of ``(B, C, *spatial)``."""
+
+    @abstractmethod
+    def _error(self, average: float) -> float: ...
+
+    def update(self, x: Tensor) -> float:
+        """Measure a batch of outputs and set the loss's weight; waits for a GPU.
+
+        Returns
+        -------
+        float
+            The averaged measure.
+        """
+        new = self.measure(x.detach())
+        old = self.average
+        self.average = new if old is None else self.memory * old + (1 - self.memory) * new
+        low, high = self.bounds
+        started = min(max(self.loss.weight, low), high)  # a weight of 0 could not grow by a factor
+        step = min(max(self.gain * self._error(self.average), -10.0), 10.0)
+        self.loss.weight = min(max(started * math.exp(step), low), high)
+        return self.average
+
+    def state_dict(self) -> dict[str, float | None]:
+        """The averaged measure and the weight."""
+        return {"average": self.average, "weight": self.loss.weight}
+
+    def load_state_dict(self, state: dict[str, float | None]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        weight = state["weight"]
+        assert weight is not None
+        self.average, self.loss.weight = state["average"], weight
+
+
+class ZeroFractionController(_Controller):
+    """Sets the weight during training so that a share of the output is zero.
+
+    After each batch ``weight ← clip(weight · exp(gain · (fraction − z)), bounds)``, with z the averaged share
+    of entries of magnitude at most ``tol``. A steady z means z = fraction, or a weight at a bound.
+
+    Parameters
+    ----------
+    loss
+        The :class:`PenaltyLoss` whose weight is set.
+    fraction
+        Zeros over entries, strictly between 0 and 1.
+    tol
+        Magnitudes up to ``tol`` count as zero. Outputs trained by gradients are rarely exactly zero:
+        0.5 / 255 is where they are when saved with 8 bits.
+    gain
+        Speed: with 0.1 a fraction that is off by 0.5 changes the weight by 5 % a batch.
+    memory
+        Of the running average, from 0 (none) to below 1.
+    bounds
+        Least and greatest weight, above 0.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range.
+
+    Examples
+    --------
+    >>> control = ZeroFractionController(loss, fraction=0.7)
+    >>> control.update(output)  # after each optimiser step
+    """
+
+    def __init__(
+        self,
+        loss: PenaltyLoss,
+        fraction: float,
+        *,
+        tol: float = 0.5 / 255,
+        gain: float = 0.1,
+        memory: float = 0.9,
+        bounds: tuple[float, float] = (1e-8, 1e4),
+    ) -> None:
+        _checks.real("fraction", fraction, above=0.0, below=1.0)
+        super().__init__(loss, gain, memory, bounds, tol)
+        self.fraction = float(fraction)
+
+    def measure(self, x: Tensor) -> float:
+        """Share of entries of magnitude at most ``tol``."""
+        return float((x.abs() <= self.tol).double().mean())
+
+    def _error(self, average: float) -> float:
+        return self.fraction - average
+
+
+class RegionCountController(_Controller):
+    """Sets the weight during training so that the output has a number of flat regions.
+
+    After each batch ``weight ← clip(weight · (n / count)^gain, bounds)``, with n the averaged number of
+    regions an image: components of pixels joined to neighbours along the axes that differ by at most ``tol``
+    in every channel.
+
+    Parameters
+    ----------
+    loss
+        The :class:`PenaltyLoss` whose weight is set.
+    count
+        Regions an image, from 1.
+    tol
+        Differences up to ``tol`` do not separate.
+    gain, memory, bounds
+        As in :class:`ZeroFractionController`; with gain 0.05 twice the count changes the weight by 3.5 % a
+        batch.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range.
+    """
+
+    def __init__(
+        self,
+        loss: PenaltyLoss,
+        count: int,
+        *,
+        tol: float = 0.5 / 255,
+        gain: float = 0.05,
+        memory: float = 0.9,
+        bounds: tuple[float, float] = (1e-8, 1e4),
+    ) -> None:
+        _checks.integer("count", count, at_least=1)
+        super().__init__(loss, gain, memory, bounds, tol)
+        self.count = int(count)
+
+    def measure(self, x: Tensor) -> float:
+        """Mean number of regions of the images."""
+        check_images(x)
+        return float(np.mean([count_regions(image, self.tol) for image in x.double().cpu().numpy()]))
+
+    def _error(self, average: float) -> float:
+        return math.log(average / self.count)
+
+
+def count_regions(image: np.ndarray, tol: float) -> int:
+    """Components of the pixels of ``(C, *spatial)`` joined where they differ by at most ``tol``."""
+    places = np.arange(image[0].size).reshape(image.shape[1:])
+    heads, tails = [], []
+    for axis in range(places.ndim):
+        same = (np.abs(np.diff(image, axis=axis + 1)) <= tol).all(axis=0)
+        length = places.shape[axis]
+        heads.append(np.take(places, range(length - 1), axis)[same])
+        tails.append(np.take(places, range(1, length), axis)[same])
+    rows, columns = np.concatenate(heads), np.concatenate(tails)
+    graph = coo_matrix((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(places.size,) * 2)
+    return int(connected_components(graph, directed=False)[0])

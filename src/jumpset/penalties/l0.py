@@ -1,0 +1,36 @@
+"""The number of nonzeros."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from jumpset.penalties._jumps import count
+from jumpset.penalties._scalar import ScalarPenalty
+
+
+@dataclass(frozen=True)
+class L0(ScalarPenalty):
+    r"""The number of nonzero entries: for its prox, hard thresholding, and as a measure.
+
+    .. math:: R(x) = \sum_{c, p} [x_{c, p} \ne 0]
+
+    Notes
+    -----
+    T. Blumensath, M. Davies, JFAA 2008. The gradient is 0 everywhere, so that training sees nothing of it.
+    The prox keeps |v| > √(2 tau) (½‖u − v‖² in front, as for every penalty here).
+    """
+
+    name: ClassVar[str] = "l0"
+    paper: ClassVar[str] = "Blumensath, Davies, JFAA 2008"
+    convex: ClassVar[bool] = False
+
+    def profile(self, size: Any) -> Any:
+        """1 where the entry is not zero."""
+        return count(size)
+
+    def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:  # noqa: ARG002
+        """The entry itself."""
+        return [size]

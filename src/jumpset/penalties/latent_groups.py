@@ -1,0 +1,148 @@
+"""Latent groups: a support that is a union of windows."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset.operators.differences import spatial_axes
+from jumpset.operators.norms import over_channels
+from jumpset.operators.precision import widest
+from jumpset.operators.windows import check_sizes, sizes_per_axis, window_sums
+from jumpset.penalties._base import Penalty, check_images
+from jumpset.penalties._masks import keep_inside
+
+_TINY = 1e-30
+_LOWEST = -200.0  # of log η: such a window plays no part, and may come back
+
+
+@dataclass(frozen=True)
+class LatentGroups(Penalty):
+    r"""Latent groups: the support becomes a union of windows, instead of the zeros as with sliding groups.
+
+    .. math:: R(x) = \min \Bigl\{ \sum_i \|z_i\|_2 : \sum_i z_i = x,\ \operatorname{supp} z_i \subset W(i)
+              \Bigr\} = \max \Bigl\{ \langle \alpha, x \rangle : \|\alpha_{W(i)}\|_2 \le 1 \Bigr\}
+
+    over all windows of one size that fit the picture. Torch tensors only.
+
+    Parameters
+    ----------
+    window
+        Pixels along each spatial axis: one number, or one an axis. Cut down to the picture where it is
+        larger.
+    tol
+        The value is below the exact one by at most this share.
+    max_steps
+        Limit of the inner iteration; a ``RuntimeWarning`` tells when an image reaches it.
+    channels
+        ``"separate"``: the sum over the channels. ``"joint"``: a group holds all channels of its window.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range, or an array that is not a torch tensor.
+
+    Notes
+    -----
+    L. Jacob, G. Obozinski, J.-P. Vert, "Group lasso with overlap and graph lasso", ICML 2009. The inner
+    iteration works on one number η_i a window instead of the z_i: with ``ζ_p = Σ_{i : p ∈ W(i)} η_i`` and α =
+    x/ζ, repeat ``η_i ← η_i ‖α_W(i)‖₂``, the majorisation-minimisation of ``½ Σ_p x_p²/ζ_p + ½ Σ_i η_i``, with
+    Nesterov's extrapolation of log η, restarted where that sum rises; in double precision. ``Σ_i η_i
+    ‖α_W(i)‖`` is an upper bound of R, and ⟨α, x⟩, α scaled to be feasible, a lower one; each image stops by
+    itself when they are near enough. The value returned is the lower bound and the gradient is its α
+    (envelope theorem). No prox.
+    """
+
+    window: int | tuple[int, ...] = 5
+    tol: float = 1e-3
+    max_steps: int = 2000
+    channels: Literal["separate", "joint"] = "separate"
+
+    name: ClassVar[str] = "latent-groups"
+    paper: ClassVar[str] = "Jacob, Obozinski, Vert, ICML 2009"
+
+    def __post_init__(self) -> None:
+        check_sizes("window", self.window)
+        _checks.real("tol", self.tol, above=0.0)
+        _checks.integer("max_steps", self.max_steps, at_least=1)
+        _checks.one_of("channels", self.channels, ("separate", "joint"))
+
+    def terms(self, x: Any, mask: Any = None) -> Any:
+        """``α x``, with the maximiser α held fixed."""
+        if not isinstance(x, Tensor):
+            raise InputError(
+                "latent groups need their own solver, which is written for torch",
+                given=type(x).__name__,
+                do="convert with torch.from_numpy, or use SlidingGroups",
+            )
+        inside = keep_inside(x, mask)
+        return self._dual(inside.detach()).to(x.dtype) * inside
+
+    def _dual(self, x: Tensor) -> Tensor:
+        """Feasible α with ⟨α, x⟩ ≥ (1 − tol) R(x), of each image."""
+        check_images(x)
+        sizes = sizes_per_axis("window", self.window, x.ndim - 2)
+        window = [min(size, length) for size, length in zip(sizes, x.shape[2:], strict=True)]
+        wide = widest(x)
+        largest = wide.abs().amax(dim=tuple(range(1, x.ndim)), keepdim=True)
+        wide = wide / torch.where(largest > 0, largest, 1.0)
+        answer = torch.zeros_like(wide)
+        open_ = torch.nonzero(largest.flatten() > 0).flatten()  # images that are not done
+        y = self._sums(torch.zeros_like(wide), window)[open_]  # log η, one number a window
+        last = y.clone()  # what the iteration itself gave last, before the extrapolation
+        momentum = y.new_ones(len(open_))
+        energy = y.new_full((len(open_),), torch.inf)
+        missing = 0.0
+        for step in range(1, self.max_steps + 1):
+            if len(open_) == 0:
+                break
+            f, eta = wide[open_], y.exp()
+            zeta = self._cover(eta, window)
+            alpha = torch.where(f != 0, f / torch.where(f != 0, zeta, 1.0), 0.0)
+            norms = self._sums(alpha.square(), window).sqrt()
+            # with separate channels each channel has its own groups, and its own scale
+            peak = norms.amax(dim=tuple(range(2, x.ndim)), keepdim=True).clamp_min(1.0)
+            upper = (eta * norms).flatten(1).sum(1)
+            gap = 1 - (alpha / peak * f).flatten(1).sum(1) / upper
+            done = gap <= self.tol
+            if step == self.max_steps:
+                missing = float(gap.max())
+                done = torch.ones_like(done)
+            answer[open_[done]] = (alpha / peak)[done]
+            # one step, and ahead along its direction, as long as the energy falls
+            new = (y + norms.clamp_min(_TINY).log()).clamp_min(_LOWEST)
+            now = (alpha * f).flatten(1).sum(1) + eta.flatten(1).sum(1)
+            momentum = torch.where(now > energy, 1.0, momentum)
+            faster = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
+            ahead = ((momentum - 1) / faster).reshape(-1, *[1] * (x.ndim - 1))
+            y = (new + ahead * (new - last)).clamp_min(_LOWEST)
+            open_, y, last = open_[~done], y[~done], new[~done]
+            momentum, energy = faster[~done], now[~done]
+        if missing > self.tol:
+            warnings.warn(
+                f"latent groups stopped after {self.max_steps} steps with a relative gap of {missing:.1e};"
+                " raise max_steps or tol",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        return answer
+
+    def _sums(self, squares: Tensor, window: list[int]) -> Tensor:
+        """Sums over every window that fits."""
+        squares = over_channels(squares, self.channels)
+        for axis, size in zip(spatial_axes(squares), window, strict=True):
+            squares = window_sums(squares, axis, size)
+        return squares
+
+    def _cover(self, eta: Tensor, window: list[int]) -> Tensor:
+        """Sums over the windows that hold each pixel."""
+        for axis, size in zip(spatial_axes(eta), window, strict=True):
+            border = [0, 0] * (eta.ndim - 1 - axis) + [size - 1, size - 1]
+            eta = window_sums(torch.nn.functional.pad(eta, border), axis, size)
+        return eta

@@ -1,0 +1,60 @@
+"""The minimax concave penalty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset.operators.namespaces import namespace
+from jumpset.penalties._scalar import ScalarPenalty
+
+
+@dataclass(frozen=True)
+class MCP(ScalarPenalty):
+    r"""Minimax concave penalty: l1 near zero, constant above a scale, so that large entries keep their size.
+
+    .. math:: R(x) = \sum_{c, p} \rho(|x_{c, p}|), \qquad
+              \rho(t) = \begin{cases} t - t^2 / 2s & t \le s \\ s / 2 & t > s \end{cases}
+
+    Parameters
+    ----------
+    scale
+        s, above 0, in the unit of x: entries above it are not shrunk at all.
+
+    Raises
+    ------
+    InputError
+        ``scale`` out of range.
+
+    Notes
+    -----
+    C.-H. Zhang, Annals of Statistics 2010, with his λ taken out as the factor of the penalty: his (λ, γ) is
+    λ R with s = γλ. The prox is firm thresholding for tau < s, else hard thresholding at √(tau s).
+    """
+
+    scale: float = 0.2
+
+    name: ClassVar[str] = "mcp"
+    paper: ClassVar[str] = "Zhang, Annals of Statistics 2010"
+    convex: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _checks.real("scale", self.scale, above=0.0)
+
+    def profile(self, size: Any) -> Any:
+        """ρ above."""
+        xp = namespace(size)
+        capped = xp.where(size < self.scale, size, xp.ones_like(size) * self.scale)
+        return capped - capped * capped / (2 * self.scale)
+
+    def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
+        """The stationary point below s, where it is a minimum, and v itself above s."""
+        taus = torch.as_tensor(tau).to(size)
+        convex = taus < self.scale
+        stretch = torch.where(convex, 1 - taus / self.scale, 1.0)
+        inner = ((size - taus) / stretch).clamp(0.0, self.scale)
+        return [torch.where(convex, inner, 0.0), size.clamp_min(self.scale)]

@@ -1,0 +1,86 @@
+"""Sparse groups: zeros in regions, and single zeros in the regions that are left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset.operators.namespaces import namespace
+from jumpset.penalties._base import Penalty, per_image
+from jumpset.penalties.l1 import L1
+from jumpset.penalties.quadtree_groups import QuadtreeGroups
+from jumpset.penalties.sliding_groups import SlidingGroups
+from jumpset.penalties.tiled_groups import TiledGroups
+
+
+@dataclass(frozen=True)
+class SparseGroup(Penalty):
+    r"""Sparse groups: a group penalty plus a little l1, which clears what groups leave at their outlines.
+
+    .. math:: R(x) = G(x) + \text{ratio}\, \|x\|_1
+
+    Parameters
+    ----------
+    groups
+        G: :class:`TiledGroups`, :class:`QuadtreeGroups` or :class:`SlidingGroups`.
+    ratio
+        Weight of the l1 norm beside G, at least 0.
+
+    Raises
+    ------
+    InputError
+        Another kind of groups, or a negative ratio.
+
+    Notes
+    -----
+    N. Simon, J. Friedman, T. Hastie, R. Tibshirani, "A sparse-group lasso", JCGS 2013. The prox is that of G
+    after soft thresholding, exactly: the prox of G keeps signs and zeros, for overlapping groups too.
+    """
+
+    groups: TiledGroups | QuadtreeGroups | SlidingGroups = field(default_factory=TiledGroups)
+    ratio: float = 0.5
+
+    name: ClassVar[str] = "sparse-group"
+    paper: ClassVar[str] = "Simon, Friedman, Hastie, Tibshirani, JCGS 2013"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.groups, TiledGroups | QuadtreeGroups | SlidingGroups):
+            raise InputError(
+                "groups must be a group penalty",
+                given=repr(self.groups),
+                do="pass TiledGroups(…), QuadtreeGroups(…) or SlidingGroups(…)",
+            )
+        _checks.real("ratio", self.ratio, at_least=0.0)
+
+    @property
+    def convex(self) -> bool:  # type: ignore[override]
+        """Whether R is convex."""
+        return self.groups.convex
+
+    def at_step(self, step: int, seed: int = 0) -> SparseGroup:
+        """The same penalty with its grid at a random place; sliding groups have none and stay as they are."""
+        if isinstance(self.groups, SlidingGroups):
+            return self
+        return replace(self, groups=self.groups.at_step(step, seed))
+
+    def terms(self, x: Any, mask: Any = None) -> Any:
+        """The groups' terms and the sizes, one map a pixel."""
+        xp = namespace(x)
+        groups = self.groups.terms(x, mask)
+        return xp.sum(groups, axis=1, keepdims=True) + self.ratio * xp.sum(
+            L1().terms(x, mask), axis=1, keepdims=True
+        )
+
+    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
+        """R(x) of each image; see :meth:`Penalty.value`."""
+        groups = self.groups.value(x, mask=mask, weight_map=weight_map)
+        return groups + self.ratio * L1().value(x, mask=mask, weight_map=weight_map)
+
+    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
+        """The groups' prox of the soft-thresholded picture."""
+        per_image(tau, v)  # checks it before it is scaled
+        return self.groups.prox(L1().prox(v, self.ratio * tau), tau)

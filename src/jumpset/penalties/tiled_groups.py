@@ -1,0 +1,99 @@
+"""Tiled groups: block sparsity with a closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset.operators.namespaces import namespace
+from jumpset.operators.norms import over_channels, root
+from jumpset.operators.precision import at_least_single
+from jumpset.operators.windows import check_sizes, sizes_per_axis
+from jumpset.penalties._base import Penalty, check_images, per_image
+from jumpset.penalties._masks import inside_like, keep_inside
+from jumpset.penalties._tiles import random_shift, tile_sums
+
+
+@dataclass(frozen=True)
+class TiledGroups(Penalty):
+    r"""Tiled groups: zeros in whole tiles, with a proximal operator in closed form.
+
+    .. math:: R(x) = \sum_T \|x_T\|_2
+
+    over the tiles T of a regular grid, cut at the border. The grid shows in the result; in training, a new
+    place for it at every step (:meth:`at_step`) makes it invisible on average.
+
+    Parameters
+    ----------
+    tile
+        Pixels along each spatial axis: one number, or one an axis.
+    shift
+        How many pixels before the picture's corner the grid begins: one number, or one an axis.
+    channels
+        ``"separate"``: the sum over the channels. ``"joint"``: a group holds all channels of its tile.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range, or one that does not fit the number of spatial axes.
+
+    Notes
+    -----
+    M. Yuan, Y. Lin, "Model selection and estimation in regression with grouped variables", JRSS B 2006, with
+    weight 1 for every group. The map that ``weight_map`` multiplies gives each pixel of a tile
+    the same share of the tile's norm. The gradient at an empty tile is 0.
+
+    Examples
+    --------
+    >>> loss = js.PenaltyLoss(js.TiledGroups(8).at_step, weight=1e-3)  # a new grid after each loss.step()
+    """
+
+    tile: int | tuple[int, ...] = 4
+    shift: int | tuple[int, ...] = 0
+    channels: Literal["separate", "joint"] = "separate"
+
+    name: ClassVar[str] = "tiled-groups"
+    paper: ClassVar[str] = "Yuan, Lin, JRSS B 2006"
+
+    def __post_init__(self) -> None:
+        check_sizes("tile", self.tile)
+        for one in self.shift if isinstance(self.shift, tuple) else (self.shift,):
+            _checks.integer("shift", one, at_least=0)
+        _checks.one_of("channels", self.channels, ("separate", "joint"))
+
+    def at_step(self, step: int, seed: int = 0) -> TiledGroups:
+        """The same penalty with the grid at a random place that depends on ``step`` and ``seed`` alone."""
+        _checks.integer("step", step, at_least=0)
+        _checks.integer("seed", seed, at_least=0)
+        tile = self.tile if isinstance(self.tile, tuple) else (self.tile,) * 3
+        shift = random_shift(tile, step, seed)
+        return replace(self, shift=shift)
+
+    def terms(self, x: Any, mask: Any = None) -> Any:
+        """Each tile's norm, in equal shares on its pixels."""
+        xp = namespace(x)
+        wide = at_least_single(keep_inside(x, mask))
+        squares = over_channels(wide * wide, self.channels)
+        inside = xp.ones_like(squares) if mask is None else inside_like(mask, wide, self.channels)
+        count = self._sums(inside)
+        norm = root(self._sums(squares))
+        return xp.astype(norm * inside / xp.maximum(count, xp.ones_like(count)), x.dtype)
+
+    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
+        """Block soft thresholding, ``v_T max(1 − tau / ‖v_T‖, 0)``; differentiable."""
+        check_images(v)
+        wide = at_least_single(v)
+        norm = root(self._sums(over_channels(wide * wide, self.channels)))
+        above = norm > per_image(tau, wide)
+        kept = torch.where(above, 1 - per_image(tau, wide) / torch.where(above, norm, 1.0), 0.0)
+        return (wide * kept).to(v.dtype)
+
+    def _sums(self, x: Any) -> Any:
+        n_axes = len(x.shape) - 2
+        # a grid placed by at_step carries a shift for every axis there could be
+        shift = self.shift[:n_axes] if isinstance(self.shift, tuple) else self.shift
+        return tile_sums(x, sizes_per_axis("tile", self.tile, n_axes), sizes_per_axis("shift", shift, n_axes))

@@ -1,0 +1,198 @@
+"""The weight for one picture, from a share of zeros, a number of regions, or a noise level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._arrays import to_tensor
+from jumpset._errors import InputError
+from jumpset.kernels import region_fusion
+from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
+from jumpset.penalties._base import Penalty, check_images
+from jumpset.penalties.potts import Potts
+
+_DOUBLINGS = 40  # from the start of a search, up or down, before it is given up
+
+
+def weight_for_zero_fraction(
+    image: Tensor, penalty: Penalty, fraction: float, *, tol: float = 0.0, accuracy: float = 0.01
+) -> float:
+    """The least ``tau`` for which ``penalty.prox(image, tau)`` has the wanted share of zeros, by bisection.
+
+    Parameters
+    ----------
+    image
+        ``(B, C, *spatial)``, floats; entries of all images are counted together.
+    penalty
+        One that has a prox and makes zeros.
+    fraction
+        Zeros over entries, above 0 and at most 1.
+    tol
+        Magnitudes up to ``tol`` count as zero.
+    accuracy
+        Relative accuracy of the weight.
+
+    Returns
+    -------
+    float
+        0 where the image has that many zeros already.
+
+    Raises
+    ------
+    NoProx
+        The penalty has no prox.
+    InputError
+        A parameter out of range, or a penalty that makes no zeros.
+
+    Notes
+    -----
+    Bisection supposes that zeros grow with the weight. Where they do not quite (overlapping or nonconvex
+    penalties) the answer still has the wanted share, but may not be the least such weight.
+    """
+    check_images(image)
+    _checks.real("fraction", fraction, above=0.0, at_most=1.0)
+    _checks.real("tol", tol, at_least=0.0)
+    _checks.real("accuracy", accuracy, above=0.0)
+
+    def reached(tau: float) -> bool:
+        zeros = penalty.prox(image, tau).abs() <= tol
+        return float(zeros.double().mean()) >= fraction
+
+    start = float(image.abs().max())
+    found = _least(reached, start if start > 0 else 1.0, accuracy)
+    if found is None:
+        raise InputError(
+            "no weight makes that many zeros",
+            given=f"{penalty!r}, fraction={fraction}",
+            do="pass a penalty whose prox makes zeros, such as L1 or SlidingGroups, or tol > 0",
+        )
+    return found
+
+
+def weight_for_regions(
+    image: Any, count: int, *, neighbors: int = 4, levels: int = 50, accuracy: float = 0.01
+) -> float:
+    """The least weight for which region fusion leaves at most ``count`` regions, by bisection.
+
+    It is the λ of ``Σ‖u − f‖² + λ · length of the jumps`` (no ½), as in ``js.smooth(image,
+    method="region-fusion", weight=λ)``; as a ``tau`` of a :class:`Potts` prox with ½ it is λ / 2. Each trial
+    is one region fusion, about twenty in all.
+
+    Parameters
+    ----------
+    image
+        One picture as :func:`jumpset.smooth` takes it: ``(H, W)`` or ``(H, W, C)``, or ``(1, C, H, W)``.
+    count
+        Number of regions, from 1.
+    neighbors, levels
+        As in region fusion.
+    accuracy
+        Relative accuracy of the weight.
+
+    Returns
+    -------
+    float
+        0 where the picture has that few regions of equal colour already.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range, or a picture that cannot be used.
+    """
+    _checks.integer("count", count, at_least=1)
+    _checks.one_of("neighbors", neighbors, (4, 8))
+    _checks.integer("levels", levels, at_least=1)
+    _checks.real("accuracy", accuracy, above=0.0)
+    pixels = to_tensor(image)[0].double()
+    if len(pixels) != 1:
+        raise InputError("one picture at a time", given=f"a batch of {len(pixels)}", do="pass image[:1]")
+    pixels = np.ascontiguousarray(pixels[0].permute(1, 2, 0).cpu().numpy())
+    lengths = np.array(LENGTHS[neighbors])[:, None, None]
+    edges = np.broadcast_to(lengths, (len(lengths), *pixels.shape[:2]))
+
+    def reached(weight: float) -> bool:
+        regions = region_fusion.make_regions(pixels, edges, OFFSETS[neighbors])
+        for k in range(levels + 1):
+            region_fusion.sweep(regions, weight * k / levels)
+        return int(np.count_nonzero(regions.parent == np.arange(len(regions.parent)))) <= count
+
+    found = _least(reached, 0.01, accuracy)
+    assert found is not None  # a weight above the picture's variance leaves one region
+    return found
+
+
+def weight_from_noise(
+    sigma: float,
+    penalty: Penalty,
+    shape: Sequence[int] = (1, 1, 64, 64),
+    *,
+    fraction: float = 0.99,
+    seed: int = 0,
+) -> float:
+    """The weight at which a picture of nothing but noise would come out empty, or flat.
+
+    For a penalty that makes zeros: the least ``tau`` whose prox zeroes ``fraction`` of white Gaussian noise
+    (a simulated picture of the given shape), for the objective ``½‖u − f‖² + tau R(u)``. For :class:`Potts`
+    the closed form ``2 sigma² log N``, N the number of pixels, for the objective with no ½: two neighbours
+    differ by √2 sigma times a normal number, and merging them costs half of the square.
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of the noise, in intensities.
+    penalty
+        A penalty with a prox that makes zeros, or :class:`Potts`.
+    shape
+        ``(B, C, *spatial)`` of the picture; a smaller one is quicker and nearly as good.
+    fraction
+        Share of the noise that must vanish.
+    seed
+        Of the simulated noise.
+
+    Raises
+    ------
+    NoProx
+        The penalty has no prox.
+    InputError
+        A parameter out of range, or a penalty that makes no zeros.
+
+    Notes
+    -----
+    The quantile universal threshold of C. Giacobino, S. Sardy, J. Diaz-Rodriguez, N. Hengartner, EJS 2017;
+    for l1 it is the universal threshold of D. Donoho, I. Johnstone, Biometrika 1994, where ``fraction`` is 1.
+    """
+    _checks.real("sigma", sigma, at_least=0.0)
+    if isinstance(penalty, Potts):
+        return 2 * sigma**2 * float(np.log(max(2, np.prod(shape[2:]))))
+    if sigma == 0:
+        return 0.0
+    noise = sigma * np.random.default_rng(seed).standard_normal(tuple(shape))
+    return weight_for_zero_fraction(torch.from_numpy(noise), penalty, fraction)
+
+
+def _least(reached: Callable[[float], bool], start: float, accuracy: float) -> float | None:
+    """The least weight for which ``reached``, or ``None`` if none is found."""
+    if reached(0.0):
+        return 0.0
+    high = start
+    for _ in range(_DOUBLINGS):
+        if reached(high):
+            break
+        high *= 2
+    else:
+        return None
+    low = high / 2
+    for _ in range(_DOUBLINGS):
+        if not reached(low):
+            break
+        high, low = low, low / 2
+    while high - low > accuracy * low:
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high

@@ -1,0 +1,248 @@
+"""The module for training, the controllers of its weight, and the weights for one picture."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import jumpset as js
+import jumpset.penalties as P  # noqa: N812
+from jumpset.kernels import region_fusion
+from jumpset.penalties.controllers import count_regions
+
+
+@pytest.fixture
+def x():
+    return torch.rand(2, 3, 8, 9, generator=torch.Generator().manual_seed(0))
+
+
+def test_loss_is_weight_times_penalty(x):
+    loss = P.PenaltyLoss(P.TotalVariation(), 0.3)
+    torch.testing.assert_close(loss(x), 0.3 * P.TotalVariation()(x))
+    each = P.PenaltyLoss(P.L1(), 2.0, normalize="sum", reduction="none")
+    torch.testing.assert_close(each(x), 2 * x.abs().sum((1, 2, 3)))
+    mask = x[:, :1] > 0.5
+    torch.testing.assert_close(loss(x, mask=mask), 0.3 * P.TotalVariation()(x, mask=mask))
+    both = P.PenaltyLoss(0.7 * P.TotalVariation() + 0.3 * P.L1(), 0.5)
+    torch.testing.assert_close(both(x), 0.35 * P.TotalVariation()(x) + 0.15 * P.L1()(x))
+    loss.weight = 0.6
+    torch.testing.assert_close(loss(x), 0.6 * P.TotalVariation()(x))
+
+
+def test_resolution_and_batch_do_not_change_it(x):
+    loss = P.PenaltyLoss(P.L1())
+    torch.testing.assert_close(loss(x), loss(torch.cat([x, x])))
+    torch.testing.assert_close(loss(x), loss(x.repeat_interleave(2, -1).repeat_interleave(2, -2)))
+
+
+def test_schedule_and_steps(x):
+    loss = P.PenaltyLoss(P.L1(), 0.5, schedule=lambda step: min(1.0, step / 4))
+    seen = []
+    for _ in range(6):
+        seen.append(float(loss(x) / P.L1()(x)))
+        loss(x)  # evaluating twice is not a step
+        loss.step()
+    np.testing.assert_allclose(seen, [0, 0.125, 0.25, 0.375, 0.5, 0.5], atol=1e-6)
+
+
+def test_penalties_that_change_with_the_step(x):
+    loss = P.PenaltyLoss(P.TiledGroups(4).at_step)
+    values = []
+    for step in range(5):
+        torch.testing.assert_close(loss(x), P.TiledGroups(4).at_step(step)(x))
+        values.append(float(loss(x)))
+        loss.step()
+    assert len(set(values)) > 1
+    potts = P.Potts()
+    loss = P.PenaltyLoss(lambda step: potts.annealed(step, 3, 0.5, 0.05))
+    for scale in (0.5, 0.025**0.5, 0.05, 0.05):
+        torch.testing.assert_close(loss(x), P.Potts(scale=scale)(x))
+        loss.step()
+
+
+def test_state_travels(x):
+    def make():
+        return P.PenaltyLoss(P.TiledGroups(4).at_step, 0.1, schedule=lambda step: 1 + step)
+
+    loss, other = make(), make()
+    for _ in range(3):
+        loss.step()
+    loss.weight = 0.7
+    other.load_state_dict(loss.state_dict())
+    torch.testing.assert_close(other(x), loss(x))
+    assert int(other.n_steps) == 3
+    assert other.weight == 0.7
+    other.half().to("cpu").float()  # a counter survives a change of dtype
+    assert int(other.n_steps) == 3
+    assert "TiledGroups" in repr(P.PenaltyLoss(P.TiledGroups(4), 0.5))
+
+
+def test_it_trains_inside_a_model():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3, padding=1))
+    loss = P.PenaltyLoss(P.SlidingGroups(3), 0.05)
+    x = torch.rand(2, 1, 8, 8)
+    (model(x).square().mean() + loss(model(x))).backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in model.parameters())
+    assert not list(loss.parameters())
+
+
+def test_it_compiles_in_one_graph(x):
+    loss = P.PenaltyLoss(P.SlidingGroups(3), 0.2)
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), loss(x))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"penalty": "tv"}, "penalty"),
+        ({"weight": -1}, "weight"),
+        ({"schedule": 3}, "schedule"),
+        ({"schedule": lambda step: -1.0}, "schedule"),
+        ({"penalty": lambda step: step}, "penalty"),
+        ({"normalize": "max"}, "normalize"),
+        ({"reduction": "max"}, "reduction"),
+    ],
+)
+def test_bad_losses(wrong, match):
+    with pytest.raises(js.InputError, match=match):
+        P.PenaltyLoss(**{"penalty": P.L1()} | wrong)
+
+
+# ------------------------------------------------------------------------------------- controllers
+
+
+def test_zero_fraction_controller_reaches_its_target():
+    """Against a plant that answers at once: the soft threshold at 50 times the weight."""
+    v = torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(0))
+    loss = P.PenaltyLoss(P.L1(), 1e-4)
+    control = P.ZeroFractionController(loss, 0.7, tol=0.0, gain=0.5, memory=0.5)
+    for _ in range(100):
+        control.update(P.L1().prox(v, 50 * loss.weight))
+    assert control.average == pytest.approx(0.7, abs=0.01)
+    assert loss.weight == pytest.approx(0.7 / 50, rel=0.05)
+
+
+def test_controller_follows_its_rule_and_its_bounds():
+    loss = P.PenaltyLoss(P.L1(), 1.0)
+    control = P.ZeroFractionController(loss, 0.5, tol=0.1, gain=0.2, memory=0.75, bounds=(0.5, 1.3))
+    ones, zeros = torch.ones(1, 1, 4), torch.zeros(1, 1, 4)
+    assert control.update(ones) == 0.0
+    assert loss.weight == pytest.approx(math.exp(0.2 * 0.5))
+    assert control.update(zeros) == pytest.approx(0.25)
+    assert loss.weight == pytest.approx(math.exp(0.2 * 0.5 + 0.2 * 0.25))
+    for _ in range(50):
+        control.update(ones)
+    assert loss.weight == pytest.approx(1.3)
+    for _ in range(100):
+        control.update(zeros)
+    assert loss.weight == pytest.approx(0.5)
+    other = P.ZeroFractionController(P.PenaltyLoss(P.L1(), 9.0), 0.5)
+    other.load_state_dict(control.state_dict())
+    assert other.average == control.average
+    assert other.loss.weight == loss.weight
+
+
+def test_region_controller():
+    x = torch.zeros(2, 2, 6, 6)
+    x[0, 0, :, 3:] = 1
+    x[1, 1, 2, 2] = 1
+    x[1, 0, 4, 4] = 1e-4
+    assert count_regions(x[0].numpy(), 0.01) == 2
+    assert count_regions(x[1].numpy(), 0.01) == 2
+    assert count_regions(x[1].numpy(), 0.0) == 3
+    assert count_regions(np.zeros((1, 1)), 0.0) == 1
+    loss = P.PenaltyLoss(P.Potts(), 1.0)
+    control = P.RegionCountController(loss, 4, gain=0.5)
+    assert control.update(x) == 2.0
+    assert loss.weight == pytest.approx(0.5**0.5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"fraction": 0}, {"fraction": 1}, {"gain": 0}, {"memory": 1}, {"tol": -1}, {"bounds": (0, 1)}]
+)
+def test_bad_controllers(wrong):
+    with pytest.raises(js.InputError, match=next(iter(wrong))):
+        P.ZeroFractionController(P.PenaltyLoss(P.L1()), **{"fraction": 0.5} | wrong)
+    with pytest.raises(js.InputError, match="PenaltyLoss"):
+        P.RegionCountController(P.L1(), 3)
+
+
+# ----------------------------------------------------------------------------- weights for one picture
+
+
+def picture():
+    x = torch.zeros(1, 1, 24, 24, dtype=torch.float64)
+    x[..., 6:14, 8:18] = 0.9
+    return x + 0.05 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "penalty", [P.L1(), P.L0(), P.MCP(0.2), P.TiledGroups(4), P.SlidingGroups(3), P.SparseGroup()], ids=repr
+)
+@pytest.mark.parametrize("fraction", [0.3, 0.8])
+def test_weight_for_zero_fraction(penalty, fraction):
+    x = picture()
+    weight = P.weight_for_zero_fraction(x, penalty, fraction)
+    assert float((penalty.prox(x, weight) == 0).double().mean()) >= fraction
+    if isinstance(penalty, P.L1):
+        assert weight == pytest.approx(float(x.abs().flatten().quantile(fraction)), rel=0.05)
+    if not isinstance(penalty, P.SlidingGroups):
+        assert float((penalty.prox(x, 0.97 * weight) == 0).double().mean()) < fraction
+
+
+def test_zero_fraction_corner_cases():
+    assert P.weight_for_zero_fraction(torch.zeros(1, 1, 4), P.L1(), 0.5) == 0.0
+    assert P.weight_for_zero_fraction(torch.ones(1, 1, 4), P.L1(), 1.0) == pytest.approx(1.0, rel=0.02)
+    with pytest.raises(js.InputError, match="no weight"):
+        P.weight_for_zero_fraction(torch.ones(1, 1, 4), P.Cauchy(0.2), 0.5)
+    with pytest.raises(js.JumpsetError, match="proximal"):
+        P.weight_for_zero_fraction(torch.ones(1, 1, 4), P.Potts(), 0.5)
+
+
+def regions_at(image, weight, levels):
+    offsets = region_fusion_offsets()
+    regions = region_fusion.make_regions(image, np.ones((2, *image.shape[:2])), offsets)
+    for k in range(levels + 1):
+        region_fusion.sweep(regions, weight * k / levels)
+    return region_fusion.labels(regions).max() + 1
+
+
+def region_fusion_offsets():
+    from jumpset.operators.neighborhoods import OFFSETS
+
+    return OFFSETS[4]
+
+
+def test_weight_for_regions():
+    image = picture()[0, 0].clamp(0, 1).numpy()
+    for count in (2, 10, 60):
+        weight = P.weight_for_regions(image, count, levels=10)
+        assert regions_at(image[..., None], weight, 10) <= count
+        assert regions_at(image[..., None], 0.5 * weight, 10) > count
+        colour = np.repeat(image[..., None], 3, -1)
+        assert regions_at(colour, P.weight_for_regions(colour, count, levels=10), 10) <= count
+    assert P.weight_for_regions(np.zeros((5, 5)), 1) == 0.0
+    assert P.weight_for_regions(image, 1, neighbors=8, levels=5) > 0
+    with pytest.raises(js.InputError, match="count"):
+        P.weight_for_regions(image, 0)
+    with pytest.raises(js.InputError, match="one picture"):
+        P.weight_for_regions(torch.zeros(2, 1, 4, 4), 1)
+
+
+def test_weight_from_noise():
+    sigma, shape = 0.1, (1, 1, 40, 40)
+    l1 = P.weight_from_noise(sigma, P.L1(), shape, fraction=1.0)
+    assert l1 == pytest.approx(sigma * math.sqrt(2 * math.log(1600)), rel=0.2)  # the universal threshold
+    for penalty in (P.L1(), P.TiledGroups(4), P.L0()):
+        weight = P.weight_from_noise(sigma, penalty, shape)
+        fresh = sigma * torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+        assert float((penalty.prox(fresh, weight) == 0).double().mean()) > 0.95
+        assert P.weight_from_noise(sigma, penalty, shape) == weight
+        assert P.weight_from_noise(0.0, penalty) == 0.0
+    flat = P.weight_from_noise(sigma, P.Potts(), shape)
+    assert flat == pytest.approx(2 * sigma**2 * math.log(1600))
+    noise = 0.5 + sigma * np.random.default_rng(0).standard_normal((40, 40, 1))
+    assert regions_at(noise, flat, 50) < 20
