@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jumpset import dip as dip
     from jumpset import io as io
     from jumpset import metrics as metrics
+    from jumpset import penalties as penalties
     from jumpset import report as report
     from jumpset import smoothers as smoothers
     from jumpset._errors import FileError as FileError
@@ -26,6 +27,32 @@ if TYPE_CHECKING:
     from jumpset.driver import Snapshots as Snapshots
     from jumpset.driver import Step as Step
     from jumpset.driver import run as run
+    from jumpset.penalties import AITV as AITV
+    from jumpset.penalties import L0 as L0
+    from jumpset.penalties import L1 as L1
+    from jumpset.penalties import MCP as MCP
+    from jumpset.penalties import SCAD as SCAD
+    from jumpset.penalties import TGV2 as TGV2
+    from jumpset.penalties import Cauchy as Cauchy
+    from jumpset.penalties import Charbonnier as Charbonnier
+    from jumpset.penalties import Connectedness as Connectedness
+    from jumpset.penalties import GraphNet as GraphNet
+    from jumpset.penalties import HuberTV as HuberTV
+    from jumpset.penalties import L0Gradient as L0Gradient
+    from jumpset.penalties import LatentGroups as LatentGroups
+    from jumpset.penalties import LogSum as LogSum
+    from jumpset.penalties import Penalty as Penalty
+    from jumpset.penalties import PenaltyLoss as PenaltyLoss
+    from jumpset.penalties import Potts as Potts
+    from jumpset.penalties import QuadtreeGroups as QuadtreeGroups
+    from jumpset.penalties import SlidingGroups as SlidingGroups
+    from jumpset.penalties import SparseGroup as SparseGroup
+    from jumpset.penalties import SparseTV as SparseTV
+    from jumpset.penalties import TargetArea as TargetArea
+    from jumpset.penalties import TiledGroups as TiledGroups
+    from jumpset.penalties import TotalVariation as TotalVariation
+    from jumpset.penalties import TransformedL1 as TransformedL1
+    from jumpset.penalties import VectorialTV as VectorialTV
     from jumpset.registry import method as method
     from jumpset.registry import methods as methods
     from jumpset.smoothing import smooth as smooth
@@ -33,21 +60,47 @@ if TYPE_CHECKING:
 # Where each public name lives: torch and numba are loaded when the first of them is used. The same list as
 # above, which is what type checkers and editors read; tests/unit/test_public_api.py holds them together.
 _HOME = {
+    "AITV": "penalties",
+    "Cauchy": "penalties",
+    "Charbonnier": "penalties",
+    "Connectedness": "penalties",
     "FileError": "_errors",
+    "GraphNet": "penalties",
+    "HuberTV": "penalties",
     "InputError": "_errors",
     "Interrupted": "_errors",
     "Iteration": "_types",
     "JumpsetError": "_errors",
+    "L0": "penalties",
+    "L0Gradient": "penalties",
+    "L1": "penalties",
+    "LatentGroups": "penalties",
+    "LogSum": "penalties",
+    "MCP": "penalties",
+    "Penalty": "penalties",
+    "PenaltyLoss": "penalties",
+    "Potts": "penalties",
+    "QuadtreeGroups": "penalties",
     "Result": "driver",
+    "SCAD": "penalties",
+    "SlidingGroups": "penalties",
     "Snapshots": "driver",
+    "SparseGroup": "penalties",
+    "SparseTV": "penalties",
     "Status": "_types",
     "Step": "driver",
+    "TGV2": "penalties",
+    "TargetArea": "penalties",
+    "TiledGroups": "penalties",
+    "TotalVariation": "penalties",
+    "TransformedL1": "penalties",
+    "VectorialTV": "penalties",
     "method": "registry",
     "methods": "registry",
     "run": "driver",
     "smooth": "smoothing",
 }
-_PACKAGES = ("datasets", "dip", "io", "metrics", "report", "smoothers")
+_PACKAGES = ("datasets", "dip", "io", "metrics", "penalties", "report", "smoothers")
 
 __all__ = [*_HOME, *_PACKAGES]
 

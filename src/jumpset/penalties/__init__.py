@@ -1,5 +1,33 @@
 """R(x), one penalty a file: value, loss, gradient, and prox where one exists."""
 
 from jumpset.penalties._base import Penalty as Penalty
+from jumpset.penalties.aitv import AITV as AITV
+from jumpset.penalties.connectedness import Connectedness as Connectedness
+from jumpset.penalties.controllers import RegionCountController as RegionCountController
+from jumpset.penalties.controllers import ZeroFractionController as ZeroFractionController
+from jumpset.penalties.graph_net import GraphNet as GraphNet
+from jumpset.penalties.huber_tv import Charbonnier as Charbonnier
+from jumpset.penalties.huber_tv import HuberTV as HuberTV
+from jumpset.penalties.l0 import L0 as L0
+from jumpset.penalties.l0_gradient import L0Gradient as L0Gradient
 from jumpset.penalties.l1 import L1 as L1
+from jumpset.penalties.latent_groups import LatentGroups as LatentGroups
+from jumpset.penalties.log_sum import Cauchy as Cauchy
+from jumpset.penalties.log_sum import LogSum as LogSum
+from jumpset.penalties.loss import PenaltyLoss as PenaltyLoss
+from jumpset.penalties.mcp import MCP as MCP
+from jumpset.penalties.potts import Potts as Potts
+from jumpset.penalties.quadtree_groups import QuadtreeGroups as QuadtreeGroups
+from jumpset.penalties.scad import SCAD as SCAD
+from jumpset.penalties.sliding_groups import SlidingGroups as SlidingGroups
+from jumpset.penalties.sparse_group import SparseGroup as SparseGroup
+from jumpset.penalties.sparse_tv import SparseTV as SparseTV
+from jumpset.penalties.target_area import TargetArea as TargetArea
+from jumpset.penalties.tgv import TGV2 as TGV2
+from jumpset.penalties.tiled_groups import TiledGroups as TiledGroups
 from jumpset.penalties.total_variation import TotalVariation as TotalVariation
+from jumpset.penalties.transformed_l1 import TransformedL1 as TransformedL1
+from jumpset.penalties.vectorial_tv import VectorialTV as VectorialTV
+from jumpset.penalties.weights import weight_for_regions as weight_for_regions
+from jumpset.penalties.weights import weight_for_zero_fraction as weight_for_zero_fraction
+from jumpset.penalties.weights import weight_from_noise as weight_from_noise

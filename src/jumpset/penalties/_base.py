@@ -13,6 +13,7 @@ from torch import Tensor
 from jumpset import _checks
 from jumpset._errors import InputError, NoProx
 from jumpset.operators.namespaces import namespace
+from jumpset.operators.precision import at_least_single
 
 Normalize = Literal["sum", "mean"]
 Reduction = Literal["none", "mean", "sum"]
@@ -54,10 +55,10 @@ class Penalty(ABC):
 
         Returns
         -------
-        array ``(B,)``
+        array ``(B,)``, in float32 where x is in half precision
         """
         check_images(x)
-        terms = self.terms(x, mask)
+        terms = at_least_single(self.terms(x, mask))  # a sum in half precision would overflow
         if weight_map is not None:
             terms = terms * weight_map
         xp = namespace(x)

@@ -31,8 +31,8 @@ class L1(Penalty):
     def terms(self, x: Any, mask: Any = None) -> Any:
         """``|x|``."""
         xp = namespace(x)
-        size = xp.abs(x)
-        return size if mask is None else xp.where(mask, size, xp.zeros_like(size))
+        kept = x != 0 if mask is None else (x != 0) & mask  # JAX gives |x| the slope 1 at 0
+        return xp.where(kept, xp.abs(x), xp.zeros_like(x))
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """Soft thresholding, ``sign(v) max(|v| − tau, 0)``."""

@@ -1,0 +1,121 @@
+"""Second-order total generalised variation: edges, and shading in between, without staircases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset.operators.precision import at_least_single
+from jumpset.penalties._base import Penalty, check_images
+from jumpset.penalties._tgv_fields import Grid, solve, solve_in_graph
+
+
+@dataclass(frozen=True)
+class TGV2(Penalty):
+    r"""TGV²: regions may be ramps, not only flat; for shaded objects, where total variation makes staircases.
+
+    .. math:: R(x) = \min_w \; \alpha_1 \sum_p \|\nabla x_p - w_p\|_2 + \alpha_0 \sum_p \|(E w)_p\|_2
+
+    with forward differences ∇x, a vector field w on the same places, and its symmetrised derivative E w: the
+    second differences of x where w = ∇x. Torch tensors only.
+
+    Parameters
+    ----------
+    alpha0
+        α₀, above 0: price of a bend. α₀/α₁ is a length in pixels: shading within it counts as an edge.
+    alpha1
+        α₁, above 0: price of a jump.
+    steps
+        Iterations for w. The value is too large by at most :meth:`gap`; on photographs, 300 steps leave a gap
+        of about 0.5 %, and an error of the value ten times smaller. Time and accuracy grow with ``steps``.
+    channels
+        ``"separate"``: the sum over the channels. ``"joint"``: both norms run over the channels too.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range, an array that is no torch tensor, or a ``weight_map`` that is not above 0.
+
+    Notes
+    -----
+    K. Bredies, K. Kunisch, T. Pock, "Total generalized variation", SIAM J. Imaging Sciences 2010. w comes
+    from the primal-dual iteration of Chambolle and Pock (J. Math. Imaging Vis. 2011) on
+    ``min_w max_{‖q‖ ≤ α₀} α₁ ‖∇x − w‖ + ⟨q, E w⟩``, from w = 0, with the step sizes τ = 0.3 μ / (α₀ L) and
+    1 / (τ L²), L² = 4 D, μ the mean of ‖∇x‖: scaled so, R(a x) = a R(x). By the envelope theorem the gradient
+    is ``∇ᵀ p``, with the dual field p = Eᵀ q, scaled to ‖p‖ ≤ α₁, held fixed; a second derivative is not
+    defined. (1) A difference exists where its pixels do, in w as well, so that ramps have the value 0 up to
+    the border and to the outline of a mask. Half precision is computed, and returned, in float32.
+    """
+
+    alpha0: float = 2.0
+    alpha1: float = 1.0
+    steps: int = 300
+    channels: Literal["separate", "joint"] = "separate"
+
+    name: ClassVar[str] = "tgv2"
+    paper: ClassVar[str] = "Bredies, Kunisch, Pock, SIIMS 2010"
+
+    def __post_init__(self) -> None:
+        _checks.real("alpha0", self.alpha0, above=0.0)
+        _checks.real("alpha1", self.alpha1, above=0.0)
+        _checks.integer("steps", self.steps, at_least=1)
+        _checks.one_of("channels", self.channels, ("separate", "joint"))
+
+    def terms(self, x: Any, mask: Any = None) -> Any:
+        """Both norms at each pixel, for the w that was found."""
+        terms, _ = self._terms_and_dual(x, mask, None)
+        return terms
+
+    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
+        """R(x) of each image; see :meth:`Penalty.value`. The weight map takes part in the minimum over w."""
+        check_images(x)
+        terms, _ = self._terms_and_dual(x, mask, weight_map)
+        return terms.flatten(1).sum(1)
+
+    def gap(self, x: Tensor, *, mask: Any = None, weight_map: Any = None) -> Tensor:
+        """Duality gap of each image, ``(B,)``: R(x) lies between ``value(x) − gap(x)`` and ``value(x)``."""
+        check_images(x)
+        with torch.no_grad():
+            terms, dual = self._terms_and_dual(x, mask, weight_map)
+            return (terms - dual).flatten(1).sum(1)
+
+    def _terms_and_dual(self, x: Any, mask: Any, weight_map: Any) -> tuple[Tensor, Tensor]:
+        """The map of the primal value, with the gradient of the dual one, and the map of the dual value."""
+        if not isinstance(x, Tensor):
+            raise InputError(
+                "TGV2 needs its own solver, which is written for torch",
+                given=type(x).__name__,
+                do="convert with torch.from_numpy, or use TotalVariation(order=2)",
+            )
+        wide = at_least_single(x)
+        ones = torch.ones_like(wide)
+        inside = ones if mask is None else torch.where(mask, ones, 0.0)
+        joint = self.channels == "joint"
+        if weight_map is None:
+            weight = ones[:, :1] if joint else ones
+        else:
+            _check_positive(weight_map)
+            weight = ones * weight_map
+            if joint:  # as for every penalty: a weight for each channel multiplies the pixel's one term
+                per_channel = weight_map.ndim == x.ndim and weight_map.shape[1] > 1
+                weight = weight.sum(1, keepdim=True) if per_channel else weight[:, :1]
+        inner = solve_in_graph if torch.compiler.is_compiling() else solve
+        with torch.no_grad():
+            primal, p = inner(wide, inside, weight, self.alpha0, self.alpha1, joint, self.steps)
+        dual = (p * Grid(inside).gradient(wide)).sum(0)
+        dual = dual.sum(1, keepdim=True) if joint else dual
+        return primal + (dual - dual.detach()), dual
+
+
+def _check_positive(weight_map: Any) -> None:
+    if not torch.compiler.is_compiling() and not bool((torch.as_tensor(weight_map) > 0).all()):
+        raise InputError(
+            "TGV2 needs a weight above 0 at every pixel",
+            given="a weight_map with smaller ones",
+            do="leave those pixels out with mask",
+        )
