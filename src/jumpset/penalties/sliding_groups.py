@@ -14,7 +14,7 @@ from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, power, root
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.windows import box_sums, check_sizes, sizes_per_axis
-from jumpset.penalties._base import Normalize, Penalty, Reduction, check_images, per_image
+from jumpset.penalties._base import Penalty, check_images, per_image
 from jumpset.penalties._masks import inside_like, keep_inside
 from jumpset.penalties._shrinkage import overlapping_shrinkage
 
@@ -102,38 +102,12 @@ class SlidingGroups(Penalty):
             return capped - capped * capped / (2 * self.scale)
         return norm
 
-    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """R(x) of each image; see :meth:`Penalty.value`."""
-        if mask is None and weight_map is None and kernel.applies(x):
-            return kernel.sliding_groups(x, *self._settings(x))
-        return super().value(x, mask=mask, weight_map=weight_map)
-
-    def __call__(
-        self,
-        x: Any,
-        *,
-        mask: Any = None,
-        weight_map: Any = None,
-        normalize: Normalize = "mean",
-        reduction: Reduction = "mean",
-    ) -> Any:
-        """Loss for training; see :meth:`Penalty.__call__`."""
-        fused = mask is None and weight_map is None and kernel.applies(x)
-        if not fused or normalize not in ("mean", "sum") or reduction not in ("none", "mean", "sum"):
-            return super().__call__(
-                x, mask=mask, weight_map=weight_map, normalize=normalize, reduction=reduction
-            )
-        # the kernel writes the gradient with the factor of the loss, where a quotient would cost a pass
-        factor = 1.0 / self._pixels(x, None) if normalize == "mean" else 1.0
-        if reduction == "mean":
-            factor /= x.shape[0]
-        value = kernel.sliding_groups(x, *self._settings(x), factor)
-        return value if reduction == "none" else value.sum()
-
-    def _settings(self, x: Tensor) -> tuple[list[int], str, float, bool]:
+    def _fused(self, x: Tensor, factor: float) -> Tensor | None:
+        if not kernel.applies(x):
+            return None
         window = list(sizes_per_axis("window", self.window, x.ndim - 2))
         parameter = self.p if self.phi == "lp" else self.scale
-        return window, self.phi, float(parameter), self.channels == "joint"
+        return kernel.sliding_groups(x, window, self.phi, float(parameter), self.channels == "joint", factor)
 
     def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = 1e-4, max_steps: int = 10_000) -> Tensor:
         """Overlapping group shrinkage, for ``phi="identity"``; exact zeros, no derivative.

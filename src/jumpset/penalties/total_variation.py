@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from torch import Tensor
+
 from jumpset import _checks
 from jumpset._errors import InputError
 from jumpset.kernels import total_variation as kernel
@@ -12,7 +14,7 @@ from jumpset.operators.differences import forward, second, shifted_difference, s
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties._base import Normalize, Penalty, Reduction
+from jumpset.penalties._base import Penalty
 
 Scheme = Literal["forward", "upwind", "8-neighbor"]
 
@@ -90,39 +92,10 @@ class TotalVariation(Penalty):
         """Whether R is convex."""
         return self.beta >= 1.0
 
-    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """R(x) of each image; see :meth:`Penalty.value`."""
-        if mask is None and weight_map is None and self._has_kernel(x):
-            return kernel.total_variation(x, *self._settings())
-        return super().value(x, mask=mask, weight_map=weight_map)
-
-    def __call__(
-        self,
-        x: Any,
-        *,
-        mask: Any = None,
-        weight_map: Any = None,
-        normalize: Normalize = "mean",
-        reduction: Reduction = "mean",
-    ) -> Any:
-        """Loss for training; see :meth:`Penalty.__call__`."""
-        fused = mask is None and weight_map is None and self._has_kernel(x)
-        if not fused or normalize not in ("mean", "sum") or reduction not in ("none", "mean", "sum"):
-            return super().__call__(
-                x, mask=mask, weight_map=weight_map, normalize=normalize, reduction=reduction
-            )
-        # the kernel writes the gradient with the factor of the loss, where a quotient would cost a pass
-        factor = 1.0 / self._pixels(x, None) if normalize == "mean" else 1.0
-        if reduction == "mean":
-            factor /= x.shape[0]
-        value = kernel.total_variation(x, *self._settings(), factor)
-        return value if reduction == "none" else value.sum()
-
-    def _has_kernel(self, x: Any) -> bool:
-        return self.order == 1 and self.scheme == "forward" and kernel.applies(x)
-
-    def _settings(self) -> tuple[float, bool, bool]:
-        return float(self.beta), self.isotropic, self.channels == "joint"
+    def _fused(self, x: Tensor, factor: float) -> Tensor | None:
+        if self.order != 1 or self.scheme != "forward" or not kernel.applies(x):
+            return None
+        return kernel.total_variation(x, float(self.beta), self.isotropic, self.channels == "joint", factor)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """The formula above, a map."""
