@@ -42,7 +42,19 @@ PENALTIES = {
 }
 SMOOTH = [n for n in PENALTIES if n not in ("l0", "l0-gradient", "potts")]
 ALL = sorted(PENALTIES)
-WITH_PROX = {"l1", "sliding", "tiled", "sparse-group", "quadtree", "log-sum", "cauchy", "mcp", "scad", "transformed-l1", "l0"}
+WITH_PROX = {
+    "l1",
+    "sliding",
+    "tiled",
+    "sparse-group",
+    "quadtree",
+    "log-sum",
+    "cauchy",
+    "mcp",
+    "scad",
+    "transformed-l1",
+    "l0",
+}
 
 
 @pytest.fixture

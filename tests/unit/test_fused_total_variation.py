@@ -1,5 +1,6 @@
 """The fused kernel equals its plain formula, wherever torch may call it from."""
 
+import dataclasses
 import itertools
 import os
 import subprocess
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from jumpset.kernels import _buffers, _threads
 from jumpset.kernels import total_variation as kernel
 from jumpset.kernels.total_variation_loops import run_rows
-from jumpset.penalties import Penalty, TotalVariation
+from jumpset.penalties import TotalVariation
 
 SETTINGS = [
     TotalVariation(beta, isotropic=isotropic, channels=channels)
@@ -37,10 +38,21 @@ def picture(shape, dtype=torch.float64, seed=0):
     return x
 
 
+class Unfused(TotalVariation):
+    """The formula of :meth:`TotalVariation.terms`, never the kernel."""
+
+    def _fused(self, x, factor):
+        return None
+
+
+def unfused(penalty):
+    return Unfused(**dataclasses.asdict(penalty))
+
+
 def both(penalty, x, fused):
     """Value of each image, and the gradient of a sum in which each image has its own factor."""
     x = x.clone().requires_grad_()
-    value = penalty.value(x) if fused else Penalty.value(penalty, x)
+    value = (penalty if fused else unfused(penalty)).value(x)
     factors = torch.linspace(-1, 2, len(x), dtype=x.dtype)
     return value.detach(), torch.autograd.grad((factors * value).sum(), x)[0]
 
@@ -69,7 +81,7 @@ def test_kernel_equals_the_formula(shape, penalty, double, seed):
 def test_plain_formula_of_the_kernel_is_that_of_the_penalty(penalty):
     x = picture((2, 3, 4, 5))
     plain = kernel.total_variation_plain(x, penalty.beta, penalty.isotropic, penalty.channels == "joint")
-    torch.testing.assert_close(plain, Penalty.value(penalty, x))
+    torch.testing.assert_close(plain, unfused(penalty).value(x))
 
 
 @pytest.mark.parametrize("normalize", ["sum", "mean"])
@@ -78,7 +90,7 @@ def test_the_loss_is_the_same(normalize, reduction):
     x = picture((3, 2, 5, 6)).requires_grad_()
     options = {"normalize": normalize, "reduction": reduction}
     results = []
-    for loss in (TotalVariation()(x, **options), Penalty.__call__(TotalVariation(), x, **options)):
+    for loss in (TotalVariation()(x, **options), Unfused()(x, **options)):
         results.append((loss.detach(), torch.autograd.grad(0.3 * loss.sum(), x)[0]))
     torch.testing.assert_close(results[0], results[1])
 
@@ -132,6 +144,13 @@ def test_backward_twice():
     torch.testing.assert_close(first, second)
     torch.testing.assert_close(first, 2.0 * third)
     assert torch.equal(first, kept)  # not overwritten by the later passes
+
+
+def test_factors_that_want_a_gradient_themselves():
+    x = picture((2, 1, 5, 6)).requires_grad_()
+    factors = torch.tensor([2.0, -1.0], dtype=x.dtype, requires_grad=True)
+    gradients = [torch.autograd.grad(p.value(x), x, factors)[0] for p in (TotalVariation(), Unfused())]
+    torch.testing.assert_close(*gradients)
 
 
 def test_gradients_add_up():
@@ -305,7 +324,7 @@ def test_vmap_and_the_other_transforms():
 @pytest.mark.filterwarnings(JIT)
 def test_hessian_and_batched_gradients():
     x = torch.from_numpy(np.random.default_rng(2).random((1, 1, 3, 3)))
-    plain = torch.autograd.functional.hessian(lambda x: Penalty.__call__(TotalVariation(), x), x)
+    plain = torch.autograd.functional.hessian(Unfused(), x)
     torch.testing.assert_close(torch.func.hessian(TotalVariation())(x), plain)
     torch.testing.assert_close(torch.autograd.functional.hessian(TotalVariation(), x), plain)
     y = picture((3, 1, 3, 4)).requires_grad_()

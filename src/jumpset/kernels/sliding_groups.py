@@ -137,14 +137,17 @@ def _(x, window, phi, parameter, joint, factor, with_gradient):  # noqa: ARG001
     return x.new_empty(x.shape[0]), gradient if with_gradient else x.new_empty(0)
 
 
-@value_and_gradient.register_vmap
-def _(_info, in_dims, x, *settings):
+def _vmap(_info, in_dims, x, *settings):
     x = x.movedim(in_dims[0], 0)
     value, gradient = value_and_gradient(x.flatten(0, 1), *settings)
     several = x.shape[:2]
     if gradient.numel() == 0:
         return (value.unflatten(0, several), gradient), (0, None)
     return (value.unflatten(0, several), gradient.unflatten(0, several)), (0, 0)
+
+
+if hasattr(value_and_gradient, "register_vmap"):  # torch 2.5 and later
+    value_and_gradient.register_vmap(_vmap)
 
 
 def _remember(ctx, inputs, output):

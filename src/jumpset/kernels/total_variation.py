@@ -20,7 +20,8 @@ from jumpset.kernels._threads import in_bands
 from jumpset.kernels.total_variation_loops import run_rows, scale_rows
 
 _HAS_TRITON = find_spec("triton") is not None
-_BAND = 32768  # pixels that are worth a thread
+_BAND = 1 << 15  # pixels that are worth a thread
+_SCALED_BAND = 1 << 20  # the same, where they are only multiplied
 
 
 def applies(x: Any) -> bool:
@@ -144,14 +145,17 @@ def _(x, beta, isotropic, joint, factor, with_gradient):  # noqa: ARG001
     return x.new_empty(x.shape[0]), gradient if with_gradient else x.new_empty((0, 0, 0, 0))
 
 
-@_operator.register_vmap
-def _(_info, in_dims, x, *settings):
+def _vmap(_info, in_dims, x, *settings):
     x = x.movedim(in_dims[0], 0)
     value, gradient = _operator(x.flatten(0, 1), *settings)
     value = value.unflatten(0, x.shape[:2])
     if gradient.numel() == 0:
         return (value, gradient), (0, None)
     return (value, gradient.unflatten(0, x.shape[:2])), (0, 0)
+
+
+if hasattr(_operator, "register_vmap"):  # torch 2.5 and later
+    _operator.register_vmap(_vmap)
 
 
 def _setup_operator(ctx, inputs, output):
@@ -192,8 +196,9 @@ def _gradient(ctx: Any, outer: Tensor) -> Tensor:
     if set(outer.tolist()) != {1.0}:
         width = x.shape[-1]
         rows = gradient.numpy().reshape(-1, width)
+        factors = outer.detach().contiguous().numpy()
         # not by torch, whose threads go on spinning for a while and would hinder those of the next call
-        in_bands(scale_rows, len(rows), rows, outer.contiguous().numpy(), least=_BAND // width + 1)
+        in_bands(scale_rows, len(rows), rows, factors, least=_SCALED_BAND // width + 1)
     return gradient
 
 

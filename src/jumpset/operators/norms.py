@@ -10,25 +10,28 @@ from typing import Any
 
 from jumpset.operators.namespaces import namespace
 
+# Squares below this, differences below 1e-19, count as zero where the exponent is below ½: the gradient
+# would overflow in float32.
+_TINY = 1.2e-38
+
 
 def root(squares: Any) -> Any:
-    """``√squares`` for ``squares ≥ 0``, gradient 0 where ``squares`` is 0."""
-    xp = namespace(squares)
-    positive = squares > 0
-    safe = xp.where(positive, squares, xp.ones_like(squares))
-    return xp.where(positive, xp.sqrt(safe), xp.zeros_like(squares))
+    """``√squares`` for ``squares ≥ 0``, gradient 0 where ``squares`` is 0. NaN stays NaN."""
+    return _raised(squares, squares == 0, 0.5)
 
 
 def power(squares: Any, exponent: float) -> Any:
-    """``squares ** exponent`` for ``squares ≥ 0`` and an exponent above 0; gradient 0 at 0."""
+    """``squares ** exponent`` for ``squares ≥ 0`` and an exponent above 0; gradient 0 at 0. NaN stays NaN."""
     if exponent == 1.0:
         return squares
-    if exponent == 0.5:
-        return root(squares)
+    return _raised(squares, squares == 0 if exponent >= 0.5 else squares < _TINY, exponent)
+
+
+def _raised(squares: Any, zero: Any, exponent: float) -> Any:
     xp = namespace(squares)
-    positive = squares > 0
-    safe = xp.where(positive, squares, xp.ones_like(squares))
-    return xp.where(positive, safe**exponent, xp.zeros_like(squares))
+    safe = xp.where(zero, xp.ones_like(squares), squares)
+    raised = xp.sqrt(safe) if exponent == 0.5 else safe**exponent
+    return xp.where(zero, xp.zeros_like(squares), raised)
 
 
 def over_channels(squares: Any, channels: str) -> Any:

@@ -110,7 +110,7 @@ class Penalty(ABC):
         if mask is None and weight_map is None and isinstance(x, Tensor) and x.ndim > 2:
             # a kernel writes the gradient with the factor of the loss, where a quotient would cost a pass
             factor = 1.0 / self._pixels(x, None) if normalize == "mean" else 1.0
-            fused = self._fused(x, factor / x.shape[0] if reduction == "mean" else factor)
+            fused = self._fused(x, factor / max(len(x), 1) if reduction == "mean" else factor)
             if fused is not None:
                 return fused if reduction == "none" else fused.sum()
         value = self.value(x, mask=mask, weight_map=weight_map)
