@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints-dev.txt
 INPUTS := pyproject.toml constraints-dev.txt
 
 # `peers` adds the libraries that some tests compare with.
-.PHONY: demo test test-all peers lint fmt type bench clean
+.PHONY: demo test test-all peers lint fmt type bench docs clean
 
 # One stamp for the package alone, one for what tests need, one for what linters need.
 $(VENV)/.installed: $(INPUTS)
@@ -52,5 +52,13 @@ peers: $(VENV)/.peers
 bench: $(VENV)/.peers
 	for race in benchmarks/*_race.py; do $(BIN)/python $$race || exit 1; done
 
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) --group docs
+	@touch $@
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 clean:
-	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out build dist docs/_build docs/generated .pytest_cache .ruff_cache .hypothesis

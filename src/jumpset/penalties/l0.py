@@ -20,7 +20,7 @@ class L0(ScalarPenalty):
     Notes
     -----
     T. Blumensath, M. Davies, JFAA 2008. The gradient is 0 everywhere, so that training sees nothing of it.
-    The prox keeps |v| > √(2 tau) (½‖u − v‖² in front, as for every penalty here).
+    The prox keeps ``|v| > √(2 tau)`` (½‖u − v‖² in front, as for every penalty here).
     """
 
     name: ClassVar[str] = "l0"

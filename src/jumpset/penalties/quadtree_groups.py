@@ -25,7 +25,7 @@ class QuadtreeGroups(Penalty):
     Parameters
     ----------
     levels
-        L, from 1: tiles from single pixels (l = 0, where the norm is |x|) to 2^(L−1) pixels wide.
+        L, from 1: tiles from single pixels (l = 0, where the norm is ``|x|``) to 2^(L−1) pixels wide.
     growth
         γ, above 0. A tile's norm grows like its width, so that 1 puts the stress on small tiles and 2 on
         large ones.
