@@ -43,7 +43,10 @@ def edge_weights(neighbors: int, height: int, width: int, given: Any = None) -> 
         return np.broadcast_to(lengths, shape)
     if hasattr(given, "detach"):  # a tensor, wherever it is
         given = given.detach().cpu()
-    weights = np.asarray(given, dtype=np.float64)
+    try:
+        weights = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("edge_weights must be numbers", given=repr(given), do=f"pass {shape}") from None
     if weights.shape != shape:
         is_shape = f"shape {weights.shape}"
         raise InputError("edge_weights do not fit the picture", given=is_shape, do=f"pass {shape}")
