@@ -104,7 +104,9 @@ def test_large_weight_joins_all_and_cut_edges_hold():
     np.testing.assert_allclose(halves[:, 4:], image[:, 4:].mean())
 
 
-@pytest.mark.parametrize("wrong", ["text", np.ones((2, 3, 3)), -np.ones((2, 4, 4)), np.full((2, 4, 4), np.nan)])
+@pytest.mark.parametrize(
+    "wrong", ["text", np.ones((2, 3, 3)), -np.ones((2, 4, 4)), np.full((2, 4, 4), np.nan)]
+)
 def test_bad_edge_weights(wrong):
     with pytest.raises(js.InputError, match="edge_weights"):
         js.smooth(np.zeros((4, 4)), edge_weights=wrong)
