@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jumpset import _checks
 from jumpset._types import Status
-from jumpset.dip.fitting import Fit, blend, single
+from jumpset.dip.fitting import PRECISIONS, Fit, blend, single
 from jumpset.dip.networks import ARCHITECTURES
 
 
@@ -48,6 +48,9 @@ class DIP:
         Standard deviation of the noise added to the input at every step; the input itself lies in [0, 0.1).
     average
         How much of the running average each step keeps; 0 takes the last output.
+    precision
+        Of the network's layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
+        instructions for it. Weights, loss and Adam stay in float32.
     seed
         Of weights and noise; the same seed repeats the run bit for bit on one machine and device.
 
@@ -69,13 +72,14 @@ class DIP:
     step_size: float = 0.01
     input_noise: float = 1 / 30
     average: float = 0.99
+    precision: str = "auto"
     seed: int = 0
 
     name: ClassVar[str] = "dip"
     paper: ClassVar[str] = "Ulyanov, Vedaldi & Lempitsky, CVPR 2018"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "denoising": {"network": "full", "n_steps": 3000},
-        "jpeg": {"network": "jpeg", "n_steps": 2400, "input_noise": 0.0},
+        "denoising": {"network": "full", "n_steps": 3000, "precision": "float32"},
+        "jpeg": {"network": "jpeg", "n_steps": 2400, "input_noise": 0.0, "precision": "float32"},
     }
     batched: ClassVar[bool] = False
     check_every: ClassVar[int] = 50
@@ -86,6 +90,7 @@ class DIP:
         _checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
         _checks.real("input_noise", self.input_noise, at_least=0.0)
         _checks.real("average", self.average, at_least=0.0, below=1.0)
+        _checks.one_of("precision", self.precision, PRECISIONS)
         _checks.integer("seed", self.seed, at_least=0)
 
     @property
@@ -102,6 +107,7 @@ class DIP:
             step_size=self.step_size,
             seed=self.seed,
             input_noise=self.input_noise,
+            precision=self.precision,
         )
         loss = self.objective(fit.output(), target)
         return State(image, target, fit, average=target, loss=loss, n_steps=0)

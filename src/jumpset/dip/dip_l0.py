@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jumpset import _checks
 from jumpset._types import Status
-from jumpset.dip.fitting import Fit, blend, single
+from jumpset.dip.fitting import PRECISIONS, Fit, blend, single
 from jumpset.dip.networks import ARCHITECTURES
 from jumpset.smoothers.region_fusion import fuse
 
@@ -39,6 +39,7 @@ _PAPER: dict[str, Any] = {
     "step_size": 0.001,
     "levels": 50,
     "anchor": 0.0,
+    "precision": "float32",
 }
 
 
@@ -90,6 +91,10 @@ class DIPl0:
         network's pictures are nearly independent, so the mix is better than both.
     levels
         Levels of region fusion; more is slower and slightly lower in energy.
+    precision
+        Of the network's layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
+        instructions for it, which takes a third of the time with the full network and two thirds with the
+        thin one. Weights, loss and Adam stay in float32.
     seed
         Of weights, noise and random starts; the same seed repeats the run bit for bit on one machine and
         device.
@@ -122,6 +127,7 @@ class DIPl0:
     average: float = 0.9
     anchor: float = 0.4
     levels: int = 20
+    precision: str = "auto"
     seed: int = 0
 
     name: ClassVar[str] = "dip-l0"
@@ -146,6 +152,7 @@ class DIPl0:
         _checks.real("average", self.average, at_least=0.0, below=1.0)
         _checks.real("anchor", self.anchor, at_least=0.0, at_most=1.0)
         _checks.integer("levels", self.levels, at_least=1)
+        _checks.one_of("precision", self.precision, PRECISIONS)
         _checks.integer("seed", self.seed, at_least=0)
 
     @property
@@ -159,7 +166,14 @@ class DIPl0:
         plain = self.start == "random" and self.feed == "noise" and self.anchor == 0.0
         flat = f if plain else fuse(f, self.weight, self.levels)
         feed = (flat, f) if self.feed == "picture" else ()
-        fit = Fit(f, network=self.network, step_size=self.step_size, seed=self.seed, feed=feed)
+        fit = Fit(
+            f,
+            network=self.network,
+            step_size=self.step_size,
+            seed=self.seed,
+            feed=feed,
+            precision=self.precision,
+        )
         if self.start == "random":
             generator = torch.Generator().manual_seed(self.seed)
             v, w = (torch.rand(f.shape, generator=generator).to(f) for _ in range(2))

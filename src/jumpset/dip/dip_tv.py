@@ -29,7 +29,7 @@ class DIPTV(DIP):
 
     Parameters
     ----------
-    network, n_steps, step_size, input_noise, average, seed
+    network, n_steps, step_size, input_noise, average, precision, seed
         As in :class:`DIP`.
     weight
         Of the TV term, in intensities; useful from 0.01 (grain) to 0.3 (poster). Larger is flatter. It
@@ -51,7 +51,9 @@ class DIPTV(DIP):
 
     name: ClassVar[str] = "dip-tv"
     paper: ClassVar[str] = "Liu, Sun, Xu & Kamilov, ICASSP 2019"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"full": {"network": "full", "n_steps": 3000}}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "full": {"network": "full", "n_steps": 3000, "precision": "float32"}
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

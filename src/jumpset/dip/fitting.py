@@ -10,6 +10,8 @@ from torch import Tensor
 from jumpset._errors import InputError
 from jumpset.dip import inputs, networks
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+
 
 class Fit:
     """A network that is being fitted to one picture. Steps change its weights in place.
@@ -28,6 +30,8 @@ class Fit:
         Standard deviation of Gaussian noise that is added to the input, drawn anew at every step.
     feed
         Pictures ``(1, c, H, W)`` to feed the network with; default: uniform noise.
+    precision
+        Of the layers, from :data:`PRECISIONS`; weights, loss and Adam stay in float32.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Fit:
         seed: int,
         input_noise: float = 0.0,
         feed: Sequence[Tensor] = (),
+        precision: str = "float32",
     ) -> None:
         self._height, self._width = picture.shape[-2:]
         device = picture.device
@@ -46,7 +51,8 @@ class Fit:
         net, size = networks.build(
             network, self._height, self._width, inputs=n_inputs, outputs=picture.shape[1], seed=seed
         )
-        self._network = net.to(device)
+        self._half = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device))
+        self._network = net.to(device, memory_format=torch.channels_last)  # a third faster on a CPU
         self._input = (
             inputs.pictures(feed, size) if feed else inputs.noise(n_inputs, size, seed=seed).to(device)
         )
@@ -81,8 +87,19 @@ class Fit:
         return output.detach(), loss.detach()
 
     def _forward(self, x: Tensor) -> Tensor:
-        picture = self._network(x)[..., : self._height, : self._width]
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._half):
+            picture = self._network(x)[..., : self._height, : self._width].float()
         return self._low + (self._high - self._low) * picture
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for products of bfloat16, without which they only cost time."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # older versions do not tell
+        return False
+    able = torch.cpu.get_capabilities()
+    return able.get("amx_bf16", False) or able.get("avx512_bf16", False)
 
 
 def single(image: Tensor) -> Tensor:
