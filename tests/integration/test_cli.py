@@ -365,7 +365,9 @@ def test_bench_records(folder, tmp_path):
     ]
     for record in records:
         keys = ["image", "method", "psnr", "ssim", "ssim_volume", "seconds", "n_steps", "status"]
-        assert list(record) == keys
+        assert list(record)[: len(keys)] == keys
+        assert record["settings"]["weight"] == 0.05
+        assert 0 <= record["edges"] <= 1
         assert record["status"] == "CONVERGED"
     picture, truth = js.datasets.pairs(folder)[0].load()
     flat = js.smooth(picture, weight=0.05)
@@ -392,7 +394,8 @@ def test_bench_in_two_processes_is_the_same(folder, tmp_path):
             jobs,
         )
         assert call(*arguments, "--limit", 2, "--quiet").exit_code == 0
-        return [{k: v for k, v in r.items() if k != "seconds"} for r in json.loads(out.read_text())]
+        costs = ("seconds", "peak_mib")
+        return [{k: v for k, v in r.items() if k not in costs} for r in json.loads(out.read_text())]
 
     assert records(2) == records(1)
 
@@ -411,23 +414,68 @@ def test_bench_goes_on_after_a_failure(folder, tmp_path):
 
 
 def test_bench_interrupt_keeps_what_is_done(folder, tmp_path, monkeypatch):
-    from jumpset import bench
-
-    seen = []
+    from jumpset.bench import _run
 
     def once(pair, *rest):
-        seen.append(pair)
-        if len(seen) == 2:
+        if pair.name == "p10":
             signal.raise_signal(signal.SIGINT)
-        return run_pair(pair, *rest)
+        return run_one(pair, *rest)
 
-    run_pair = bench.run_pair
-    monkeypatch.setattr(bench, "run_pair", once)
+    run_one = _run.run_one
+    monkeypatch.setattr(_run, "run_one", once)
     out = tmp_path / "out.json"
     result = call("bench", "folder", "--data", folder, "--methods", "region-fusion", "--json", out)
     assert result.exit_code == 130
     assert [r["image"] for r in json.loads(out.read_text())] == ["p9"]
-    assert "1 of 3 pictures" in result.stderr
+    assert "1 of 3 runs" in result.stderr
+    monkeypatch.setattr(_run, "run_one", run_one)
+    more = ("bench", "folder", "--data", folder, "--json", out, "--resume")
+    seconds = json.loads(out.read_text())[0]["seconds"]
+    assert call(*more, "--methods", "region-fusion").exit_code == 0
+    records = json.loads(out.read_text())
+    assert [r["image"] for r in records] == ["p9", "p10", "p11"]
+    assert records[0]["seconds"] == seconds  # not run again
+    assert call(*more, "--methods", "l0", "--limit", 1).exit_code == 0
+    methods = [r["method"] for r in json.loads(out.read_text())]
+    assert sorted(methods) == ["l0", *["region-fusion"] * 3]
+    result = call(*more, "--methods", "region-fusion", "-w", 0.5)
+    assert result.exit_code == 2
+    assert "weight=0.5 instead of 0.025" in result.stderr
+    out.write_text("{")
+    assert "--resume" in call(*more, "--methods", "l0").stderr
+
+
+def test_bench_tables_and_outputs(folder, tmp_path):
+    tables = [tmp_path / f"table.{suffix}" for suffix in ("md", "tex", "html")]
+    arguments = [x for table in tables for x in ("--table", table)]
+    lines_file = tmp_path / "out.jsonl"
+    result = call(
+        "bench", "nks", "--data", folder, "--methods", "region-fusion,tv", "--json", lines_file,
+        "--outputs", tmp_path / "kept", *arguments,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    records = [json.loads(line) for line in lines_file.read_text().splitlines()]
+    assert len(records) == 6
+    markdown, latex, page = (table.read_text() for table in tables)
+    mean = np.mean([r["psnr"] for r in records if r["method"] == "tv"])
+    for text in (markdown, latex, page):
+        assert f"{mean:.2f}" in text
+        assert "+5.15" in text  # 33.19 - 28.04, published
+    assert latex.count("\\\\") == 4
+    assert page.count("data:image/png") == 3 * 4
+    output = js.io.read_picture(tmp_path / "kept" / "tv" / "p9.png").pixels
+    truth = js.io.read_picture(folder / "truth" / "p9.png").pixels
+    assert records[1]["psnr"] == js.metrics.psnr(output, truth)
+
+
+def test_bench_on_synthetic_pictures(tmp_path):
+    out = tmp_path / "out.json"
+    result = call("bench", "synthetic", "--methods", "region-fusion", "--limit", 3, "--json", out)
+    assert result.exit_code == 0, result.output
+    records = json.loads(out.read_text())
+    assert [r["image"] for r in records] == ["textured3", "textured10", "sparse0"]
+    assert "drawn" in call("bench", "synthetic", "--data", tmp_path, "-m", "l0", "--json", out).stderr
+    assert "--data" in call("bench", "nks", "-m", "l0", "--json", out).stderr
 
 
 def test_bench_refuses(folder, tmp_path):

@@ -327,3 +327,19 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_pairs_refuses(tmp_path, arguments):
     with pytest.raises(InputError, match=next(iter(arguments))):
         datasets.pairs(tmp_path, **arguments)
+
+
+def test_synthetic_pairs():
+    found = datasets.synthetic_pairs()
+    assert len({pair.name for pair in found}) == len(found) == 20
+    for pair in datasets.synthetic_pairs(5):
+        picture, truth = pair.load()
+        assert picture.dtype == truth.dtype == np.uint8
+        assert picture.shape == truth.shape
+        assert (picture != truth).mean() > 0.1
+        np.testing.assert_array_equal(pair.load()[0], picture)
+        if pair.kind == "sparse":
+            assert picture.ndim == 2
+            assert (truth == 0).mean() >= 0.7
+    with pytest.raises(InputError, match="limit"):
+        datasets.synthetic_pairs(0)

@@ -318,3 +318,24 @@ def test_a_range_must_be_positive(data_range):
 def test_what_else_is_refused(call, says):
     with pytest.raises(InputError, match=says):
         call()
+
+
+def test_edge_preservation():
+    rng = np.random.default_rng(3)
+    x, y = rng.random((9, 12, 3)), rng.random((9, 12, 3))
+
+    def laplacian(a):
+        p = np.pad(a, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        return p[2:, 1:-1] + p[:-2, 1:-1] + p[1:-1, 2:] + p[1:-1, :-2] - 4 * a
+
+    expected = np.corrcoef(laplacian(x).ravel(), laplacian(y).ravel())[0, 1]
+    assert metrics.edge_preservation(x, y) == pytest.approx(expected, abs=1e-12)
+    assert metrics.edge_preservation(y, y) == pytest.approx(1.0)
+    assert metrics.edge_preservation(0.5 * y + 0.2, y) == pytest.approx(1.0)  # contrast does not count
+    flat = np.full((5, 6), 0.3)
+    assert metrics.edge_preservation(flat, flat) == 1.0
+    assert metrics.edge_preservation(flat, y[:5, :6, 0]) == 0.0
+    levels = rng.integers(0, 256, (8, 7), dtype=np.uint8)
+    assert metrics.edge_preservation(levels, levels) == pytest.approx(1.0)
+    with pytest.raises(InputError, match="one shape"):
+        metrics.edge_preservation(x, y[:, :5])

@@ -10,6 +10,16 @@ import numpy as np
 import typer
 
 from jumpset._errors import InputError
+from jumpset.cli._options import (
+    Assignments,
+    Device,
+    MaxSeconds,
+    Methods,
+    Preset,
+    Quiet,
+    Seed,
+    Weight,
+)
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     check_device,
@@ -30,25 +40,18 @@ if TYPE_CHECKING:
 @command
 def compare(
     source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
-    methods: Annotated[
-        str, typer.Option("--methods", "-m", help="Comma-separated; with a preset as dip-l0:paper.")
-    ],
+    methods: Methods,
     report: Annotated[Path, typer.Option(metavar="FILE.html", help="The report, as one file.")],
     truth: Annotated[
         Path | None, typer.Option(help="The picture that should come out: gives PSNR and SSIM.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="For the methods that have it.")] = None,
-    weight: Annotated[
-        float | None, typer.Option("--weight", "-w", help="For the methods that have one.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="For the methods that have the parameter."),
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = None,
-    seed: Annotated[int | None, typer.Option(help="For methods that draw random numbers.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Time limit of each method.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    preset: Preset = None,
+    weight: Weight = None,
+    assignments: Assignments = None,
+    device: Device = None,
+    seed: Seed = None,
+    max_seconds: MaxSeconds = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run several methods on a picture and write one report.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jumpset._errors import InputError
+from jumpset.cli._options import Device, Quiet
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import check_device, check_seconds, command, command_line, interrupts, say, settings
 
@@ -33,7 +34,7 @@ def smooth(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter; may be repeated."),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = None,
+    device: Device = None,
     seed: Annotated[
         int | None, typer.Option(help="For methods that draw random numbers; others need none.")
     ] = None,
@@ -48,7 +49,7 @@ def smooth(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Also write a report, as one file.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print events as JSON on stdout, one a line.")
     ] = False,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -32,21 +30,29 @@ def show(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     console().print(table)
 
 
-def show_means(records: Sequence[Record], labels: Sequence[str]) -> None:
+def show_means(records: Sequence[Record]) -> None:
     """Means over the pictures, one row a method; failures are counted, never averaged."""
+    from jumpset.bench import INPUT, summarize
+
+    def text(value: float | None, form: str) -> str:
+        return "" if value is None else format(value, form)
+
     rows = []
-    for label in labels:
-        mine = [r for r in records if r["method"] == label]
-        good = [r for r in mine if r["psnr"] is not None]
-        ended = Counter(r["status"].partition(":")[0] for r in mine if r["status"])
-        status = ", ".join(f"{count} {name}" for name, count in ended.items())
-        if not good:
-            rows.append([label, len(good), *("",) * 5, status])
-            continue
-        mean = {
-            key: fmean(r[key] for r in good) for key in ("psnr", "ssim", "ssim_volume", "seconds", "n_steps")
-        }
-        scores = [f"{mean['psnr']:.3f}", f"{mean['ssim']:.4f}", f"{mean['ssim_volume']:.4f}"]
-        cost = ["", ""] if label == "input" else [f"{mean['seconds']:.2f}", f"{mean['n_steps']:.0f}"]
-        rows.append([label, len(good), *scores, *cost, status])
-    show(["method", "pictures", "PSNR, dB", "SSIM", "volume SSIM", "seconds", "steps", "status"], rows)
+    for row in summarize(records):
+        mean, is_input = row.means, row.label == INPUT
+        rows.append(
+            [
+                row.label,
+                row.n_pictures,
+                text(mean["psnr"], ".3f"),
+                "" if is_input else text(row.gain, "+.3f"),
+                text(mean["ssim"], ".4f"),
+                text(mean["ssim_volume"], ".4f"),
+                "" if is_input else text(mean["seconds"], ".2f"),
+                "" if is_input else text(mean["n_steps"], ".0f"),
+                ", ".join(f"{count} {name}" for name, count in row.ended.items()),
+            ]
+        )
+    show(
+        ["method", "pictures", "PSNR, dB", "gain", "SSIM", "volume SSIM", "seconds", "steps", "status"], rows
+    )

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from jumpset.datasets._benchmark import PairLike, SyntheticPair, synthetic_pairs
 from jumpset.datasets._corruptions import add_noise, jpeg
+from jumpset.datasets._marks import marks
 from jumpset.datasets._pictures import coffee
 from jumpset.datasets._synthetic import shapes, textured
 from jumpset.datasets.folders import Pair, pairs
 
-__all__ = ["Pair", "add_noise", "coffee", "jpeg", "pairs", "shapes", "textured"]
+__all__ = [
+    "Pair",
+    "PairLike",
+    "SyntheticPair",
+    "add_noise",
+    "coffee",
+    "jpeg",
+    "marks",
+    "pairs",
+    "shapes",
+    "synthetic_pairs",
+    "textured",
+]

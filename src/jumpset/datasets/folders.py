@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from jumpset._errors import FileError
 from jumpset.datasets._files import EXTENSIONS, picture_size, read_picture
 
 _KINDS = ("folder", "nks", "clipart")
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,17 @@ def pairs(
         Pair(stem, _only(inputs[stem]), _truth_of(inputs[stem][0], truths, kind))
         for stem in sorted(inputs, key=_natural)
     ]
-    if limit is not None and limit < len(found):
-        found = [found[(2 * i + 1) * len(found) // (2 * limit)] for i in range(limit)]
+    found = thinned(found, limit)
     for pair in found:
         _require_same_size(pair, picture_size(pair.input), picture_size(pair.truth))
     return found
+
+
+def thinned(items: list[_Item], limit: int | None) -> list[_Item]:
+    """At most ``limit`` of them: the middles of so many equal stretches."""
+    if limit is None or limit >= len(items):
+        return items
+    return [items[(2 * i + 1) * len(items) // (2 * limit)] for i in range(limit)]
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:

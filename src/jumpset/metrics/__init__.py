@@ -1,4 +1,4 @@
-"""Scores of a picture: PSNR, two variants of SSIM, the l0 energies, and how contiguous a support is.
+"""Scores of a picture: PSNR, two variants of SSIM, edges, the l0 energies, how contiguous a support is.
 
 Everything here takes NumPy arrays (scikit-image layout) and gives plain numbers.
 """
@@ -6,6 +6,7 @@ Everything here takes NumPy arrays (scikit-image layout) and gives plain numbers
 from __future__ import annotations
 
 from jumpset.metrics._contiguity import Contiguity, contiguity
+from jumpset.metrics._edges import edge_preservation
 from jumpset.metrics._energies import energy_edge, energy_pix, gradient_count, jump_count
 from jumpset.metrics._psnr import psnr
 from jumpset.metrics._ssim import ssim, ssim_volume
@@ -13,6 +14,7 @@ from jumpset.metrics._ssim import ssim, ssim_volume
 __all__ = [
     "Contiguity",
     "contiguity",
+    "edge_preservation",
     "energy_edge",
     "energy_pix",
     "gradient_count",

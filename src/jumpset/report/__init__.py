@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jumpset.report._comparison import comparison_page
 from jumpset.report._write import check_report_path, write_report
 
-__all__ = ["check_report_path", "write_report"]
+__all__ = ["check_report_path", "comparison_page", "write_report"]

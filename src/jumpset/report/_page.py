@@ -48,13 +48,19 @@ def page(subject: Subject) -> str:
         *_details(subject, display),
         _provenance(),
     ]
+    return document(title, body, script=_asset("page.js"))
+
+
+def document(title: str, body: Iterable[str], *, script: str = "") -> str:
+    """A page of its own from its sections; the empty ones are left out."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)} – jumpset</title>\n<style>\n{_asset('page.css')}</style>\n</head>\n<body>\n"
         + "\n".join(part for part in body if part)
-        + f"\n<script>\n{_asset('page.js')}</script>\n</body>\n</html>\n"
+        + (f"\n<script>\n{script}</script>" if script else "")
+        + "\n</body>\n</html>\n"
     )
 
 

@@ -1,0 +1,93 @@
+"""What is known of one output: its scores, its cost, and the settings that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jumpset._errors import InputError
+from jumpset.bench._candidates import Candidate
+
+if TYPE_CHECKING:
+    from jumpset.datasets import PairLike
+
+Record = dict[str, Any]
+INPUT = "input"
+"""The label of the records that hold the scores of the inputs themselves."""
+ENERGY_WEIGHT = 0.02
+"""λ of the two energies in a record: one for all methods, so that their outputs can be compared."""
+SCORES = (
+    "psnr",
+    "ssim",
+    "ssim_volume",
+    "edges",
+    "energy_pix",
+    "energy_edge",
+    "zero_fraction",
+    "isolated_fraction",
+)
+COSTS = ("seconds", "peak_mib", "n_steps")
+
+
+def make_record(
+    pair: PairLike,
+    label: str,
+    image: Any,
+    picture: Any,
+    truth: Any,
+    *,
+    settings: Mapping[str, Any],
+    seconds: float = 0.0,
+    peak_mib: float | None = None,
+    n_steps: int = 0,
+    status: str = "",
+) -> Record:
+    """The record of one output; ``picture`` is the input, of which the energies are."""
+    from jumpset import metrics
+
+    support = metrics.contiguity(image if image.ndim == 2 else np.abs(image).max(-1))
+    return {
+        "image": pair.name,
+        "method": label,
+        "psnr": metrics.psnr(image, truth),
+        "ssim": metrics.ssim(image, truth),
+        "ssim_volume": metrics.ssim_volume(image, truth),
+        "seconds": seconds,
+        "n_steps": n_steps,
+        "status": status,
+        "edges": metrics.edge_preservation(image, truth),
+        "energy_pix": metrics.energy_pix(image, picture, ENERGY_WEIGHT),
+        "energy_edge": metrics.energy_edge(image, picture, ENERGY_WEIGHT),
+        "zero_fraction": support.zero_fraction,
+        "isolated_fraction": support.isolated_fraction,
+        "peak_mib": peak_mib,
+        "settings": dict(settings),
+    }
+
+
+def failures(pair: PairLike, methods: Sequence[Candidate], why: str) -> list[Record]:
+    """Records that say why there are no scores."""
+    nothing = dict.fromkeys(SCORES + COSTS)
+    return [
+        {
+            "image": pair.name,
+            "method": c.label,
+            **nothing,
+            "status": f"FAILED: {why}",
+            "settings": c.settings(),
+        }
+        for c in methods
+    ]
+
+
+def failed(record: Record) -> bool:
+    """Whether the record is that of a failure."""
+    return record["status"].startswith("FAILED")
+
+
+def one_line(error: Exception) -> str:
+    """Why it failed."""
+    text = str(error).replace("\n", " ") or "no reason given"
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,172 @@
+"""Methods over pictures with truths: scores, seconds, memory, and nothing lost on an interrupt."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Collection, Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jumpset import _checks
+from jumpset.bench._candidates import Candidate
+from jumpset.bench._memory import watch_memory
+from jumpset.bench._records import INPUT, Record, failures, make_record, one_line
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from jumpset.datasets import PairLike
+
+_WARM_STEPS = 30  # enough to reach every kernel of an ADMM whose inner problem is solved each 25 steps
+
+
+def run_pairs(
+    pairs: Sequence[PairLike],
+    methods: Sequence[Candidate],
+    *,
+    max_seconds: float | None = None,
+    jobs: int = 1,
+    done: Collection[tuple[str, str]] = (),
+    outputs: Path | None = None,
+) -> Generator[Record, None, None]:
+    """Run every method on every picture; yields each record as soon as it is there.
+
+    The scores are those of the 8-bit output, rounded, against the truth. The seconds are those of the method
+    alone (``Result.elapsed``), after a first run on a tiny picture that compiles what there is to compile.
+
+    Parameters
+    ----------
+    pairs
+        From :func:`jumpset.datasets.pairs` or :func:`jumpset.datasets.synthetic_pairs`.
+    methods
+        From :func:`candidates`.
+    max_seconds
+        Time limit of each run.
+    jobs
+        Number of processes. With more than one, each computes in one thread, and records come in any order.
+    done
+        ``(image, method)`` that need not be run.
+    outputs
+        A folder for the outputs, as ``METHOD/IMAGE.png``; default: they are not kept.
+
+    Yields
+    ------
+    record
+        Of an input (method ``"input"``) or of an output; see :func:`make_record` for what is in it. Where a
+        picture or a method fails, the scores are None and the status is ``"FAILED: …"``; an input that cannot
+        be read has no record of its own.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C; what is in work is dropped, its runs being cut short.
+    """
+    _checks.integer("jobs", jobs, at_least=1)
+    tasks = [
+        (pair, candidate)
+        for pair in pairs
+        for candidate in (None, *methods)
+        if candidate is None or (pair.name, candidate.label) not in done
+    ]
+    if jobs == 1:
+        for pair, candidate in tasks:
+            yield from run_one(pair, candidate, max_seconds, outputs)
+        return
+    before = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(jobs, max(1, len(tasks))), mp_context=context, initializer=_start_worker)
+    try:
+        futures = {pool.submit(run_one, *task, max_seconds, outputs): task for task in tasks}
+        for future in as_completed(futures):
+            pair, candidate = futures[future]
+            try:
+                yield from future.result()
+            except BrokenProcessPool:
+                why = "a worker process died, perhaps for want of memory"
+                yield from failures(pair, [candidate] if candidate else [], why)
+    except BaseException:  # do not wait for pictures that nobody will ask for
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def run_one(
+    pair: PairLike, candidate: Candidate | None, max_seconds: float | None, outputs: Path | None
+) -> list[Record]:
+    """The record of one method on one picture, or of the input itself; none of an unreadable input."""
+    from jumpset._types import Status
+    from jumpset.driver import run
+
+    try:
+        picture, truth = pair.load()
+        if candidate is None:
+            return [make_record(pair, INPUT, picture, picture, truth, settings={})]
+        method = candidate.make()
+        _warm_up(candidate, picture.ndim)
+        rise = watch_memory()
+        result = run(method, picture, max_seconds=max_seconds, alpha=False)
+        peak_mib = rise()
+        if result.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        if outputs is not None:
+            _keep(result.image, output_path(outputs, candidate.label, pair.name))
+        return [
+            make_record(
+                pair,
+                candidate.label,
+                result.image,
+                picture,
+                truth,
+                settings=candidate.settings(),
+                seconds=result.elapsed,
+                peak_mib=peak_mib,
+                n_steps=result.n_steps,
+                status=result.status.name,
+            )
+        ]
+    except Exception as error:  # whatever it is, the others are still good
+        return failures(pair, [candidate] if candidate else [], one_line(error))
+
+
+def output_path(outputs: Path, label: str, image: str) -> Path:
+    """Where the output of a method on an image is kept."""
+    return outputs / label.replace(":", "-") / f"{image}.png"
+
+
+def _keep(image: np.ndarray, path: Path) -> None:
+    from jumpset.io import write_picture
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(path, image)
+
+
+_warm: set[tuple[str, int]] = set()  # what this process has compiled
+
+
+def _warm_up(candidate: Candidate, ndim: int) -> None:
+    import numpy as np
+
+    from jumpset.driver import run
+
+    if (candidate.label, ndim) in _warm:
+        return
+    method = candidate.make()
+    tiny = np.random.default_rng(0).integers(0, 256, (24, 32, 3)[:ndim], dtype=np.uint8)
+    run(method, tiny, max_steps=min(_WARM_STEPS, method.max_steps))
+    _warm.add((candidate.label, ndim))
+
+
+def _start_worker() -> None:
+    # Several processes with several threads each would only get in each other's way.
+    os.environ["NUMBA_NUM_THREADS"] = "1"  # before numba is imported
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent decides
+    import torch
+
+    torch.set_num_threads(1)

@@ -1,0 +1,46 @@
+"""Means over the pictures, a row a method."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from jumpset.bench._records import COSTS, INPUT, SCORES, Record
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method's line of a table. Failures are counted, never averaged."""
+
+    label: str
+    n_pictures: int
+    """Pictures with scores."""
+    means: dict[str, float | None]
+    """By the names of a record; None where there is nothing to average."""
+    gain: float | None
+    """Mean of the method's PSNR less that of the same pictures' inputs, in dB."""
+    ended: dict[str, int]
+    """How often runs ended in which status."""
+
+
+def summarize(records: Sequence[Record], labels: Sequence[str] | None = None) -> list[Row]:
+    """The rows of ``labels``, by default of all methods in the order of their first records."""
+    inputs = {r["image"]: r["psnr"] for r in records if r["method"] == INPUT}
+    if labels is None:
+        labels = list(dict.fromkeys(r["method"] for r in records))
+    rows = []
+    for label in labels:
+        mine = [r for r in records if r["method"] == label]
+        good = [r for r in mine if r["psnr"] is not None]
+        means = {key: _mean([r.get(key) for r in good]) for key in SCORES + COSTS}
+        gains = [r["psnr"] - inputs[r["image"]] for r in good if r["image"] in inputs]
+        ended = Counter(r["status"].partition(":")[0] for r in mine if r["status"])
+        rows.append(Row(label, len(good), means, _mean(gains), dict(ended)))
+    return rows
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return fmean(known) if known else None

@@ -1,0 +1,166 @@
+"""The files of ``jumpset bench``: records that can be gone on with, and tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jumpset._errors import FileError, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from jumpset.bench import Candidate, Record
+    from jumpset.datasets import PairLike
+
+_RECORD_SUFFIXES = (".json", ".jsonl")
+_TABLE_SUFFIXES = (".md", ".tex", ".html")
+_MOST_PICTURES = 3  # in an HTML table
+
+
+def check_paths(output: Path, tables: Sequence[Path], outputs: Path | None) -> None:
+    """Raise ``FileError`` unless all of them can be written; nothing is created."""
+    from jumpset.report._files import check_text_path
+
+    check_text_path(output, "file of records", _RECORD_SUFFIXES)
+    for table in tables:
+        check_text_path(table, "table", _TABLE_SUFFIXES)
+    if outputs is not None and outputs.exists() and not outputs.is_dir():
+        raise FileError("--outputs must be a folder", given=outputs, do="name another")
+
+
+def read_records(path: Path, methods: Sequence[Candidate]) -> list[Record]:
+    """The sound records of an earlier comparison; none where there is no file.
+
+    Raises
+    ------
+    FileError
+        The file cannot be read, or is no list of records.
+    InputError
+        It holds one of the methods with other settings.
+    """
+    if not path.exists():
+        return []
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = (
+            [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+        )
+        records = [r for r in found if not r["status"].startswith("FAILED")]
+        settings = {r["method"]: r["settings"] for r in records if r["image"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FileError(
+            "the file of records cannot be gone on with",
+            given=f"{path} ({type(error).__name__}: {error})",
+            do="leave --resume out, or name another file",
+        ) from error
+    for method in methods:
+        if settings.get(method.label, method.settings()) != method.settings():
+            raise InputError(
+                f"{path} holds {method.label} with other settings",
+                given=_difference(settings[method.label], method.settings()),
+                do="give the same settings, or name another file",
+            )
+    return records
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return ", ".join(f"{key}={new.get(key)!r} instead of {old.get(key)!r}" for key in keys)
+
+
+def arrange(records: Sequence[Record], images: Sequence[str], labels: Sequence[str]) -> list[Record]:
+    """By picture and method in the given orders, whatever came first; those of neither follow."""
+    place = {name: k for k, name in enumerate([*images, *labels])}
+    return sorted(records, key=lambda r: [place.get(r[key], len(place)) for key in ("image", "method")])
+
+
+def write_records(path: Path, records: Sequence[Record]) -> None:
+    """Replace the file as a whole; the records of the inputs are left out, being made anew at little cost."""
+    from jumpset.bench import INPUT
+    from jumpset.report._files import write_text
+    from jumpset.report._numbers import finite
+
+    lines = [json.dumps(finite(r), allow_nan=False) for r in records if r["method"] != INPUT]
+    if path.suffix == ".jsonl":
+        text = "".join(f"{line}\n" for line in lines)
+    else:
+        text = "[\n" + ",\n".join(lines) + "\n]\n"
+    write_text(path, text, "file of records")
+
+
+def write_tables(
+    paths: Sequence[Path],
+    records: Sequence[Record],
+    pairs: Sequence[PairLike],
+    outputs: Path | None,
+    command: str,
+    *,
+    title: str,
+    published: bool,
+) -> None:
+    """One file each, in the format that its suffix names, replaced as a whole."""
+    from jumpset.bench import INPUT, summarize
+    from jumpset.bench._tables import HEAD, PUBLISHED_HEAD, best, cells, latex, markdown
+    from jumpset.report import comparison_page
+    from jumpset.report._files import write_text
+
+    rows = summarize(records)
+    notes = _notes(published)
+    for path in paths:
+        if path.suffix == ".html":
+            text = comparison_page(
+                title,
+                [*HEAD, *(PUBLISHED_HEAD if published else ())],
+                [cells(row, published=published) for row in rows],
+                best(rows),
+                {r.label: (r.means["seconds"] or 0.0, r.gain or 0.0) for r in rows if r.label != INPUT},
+                {} if outputs is None else _pictures(pairs, [r.label for r in rows], outputs),
+                command=command,
+                notes=notes,
+            )
+        else:
+            text = (markdown if path.suffix == ".md" else latex)(rows, notes, published=published)
+        write_text(path, text, "table")
+
+
+def _notes(published: bool) -> list[str]:
+    from jumpset.bench import ENERGY_WEIGHT, PUBLISHED_INPUT_PSNR
+
+    notes = [
+        (
+            "Means over the pictures; scores of 8-bit outputs. gain: over the PSNR of the same inputs. "
+            "edges: correlation of the Laplacians. E_pix, E_edge: squared distance to the input plus "
+            f"{ENERGY_WEIGHT} for each changing pixel or jump. isolated: share of nonzero pixels without a "
+            "nonzero neighbour. MiB: rise of memory during the run."
+        )
+    ]
+    if published:
+        notes.append(
+            "Published: Tran, Bui & Xin (2026), on 120 other pictures of the set with inputs of "
+            f"{PUBLISHED_INPUT_PSNR} dB; their SSIM is the volume variant. Two of the "
+            "rows, resnet and vdcnn, are in doubt."
+        )
+    return notes
+
+
+def _pictures(
+    pairs: Sequence[PairLike], labels: Sequence[str], outputs: Path
+) -> dict[str, dict[str, np.ndarray]]:
+    """Of a few pictures: input, truth, and the outputs that are there."""
+    from jumpset.bench import INPUT, output_path
+    from jumpset.datasets.folders import thinned
+    from jumpset.io import read_picture
+
+    shown = {}
+    for pair in thinned([*pairs], _MOST_PICTURES):
+        picture, truth = pair.load()
+        images = {INPUT: picture, "truth": truth}
+        for label in labels:
+            path = output_path(outputs, label, pair.name)
+            if path.is_file():
+                images[label] = read_picture(path).pixels
+        shown[pair.name] = images
+    return shown

@@ -1,0 +1,59 @@
+"""Whether the edges of a picture are those of its truth."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.ndimage import laplace
+
+from jumpset.metrics._inputs import channels_last, comparable, span_or
+
+
+def edge_preservation(
+    image: ArrayLike, truth: ArrayLike, *, data_range: float | None = None, channel_axis: int | None = -1
+) -> float:
+    """Correlation of the Laplacians of a picture and its truth; 1 is perfect.
+
+    ``Σ (Δu - mean Δu)(Δs - mean Δs) / √(Σ (Δu - mean Δu)² Σ (Δs - mean Δs)²)`` over all pixels and channels,
+    with the five-point Laplacian and replicated borders. Blurred edges, halos and left-over texture all lower
+    it; a change of contrast alone does not.
+
+    Parameters
+    ----------
+    image, truth
+        Arrays of one shape, (H, W) or with a channel axis, and of one dtype (floats of different widths may
+        mix).
+    data_range
+        As in :func:`psnr`: Laplacians below a millionth of it count as zero.
+    channel_axis
+        The axis of the channels of a 3-D array.
+
+    Returns
+    -------
+    float
+        In [-1, 1]. Where a picture has no edges at all: 1 if neither has, else 0.
+
+    Raises
+    ------
+    InputError
+        Shapes or dtypes differ, an array is no picture, empty or non-finite.
+
+    References
+    ----------
+    Sattar, Floreby, Salomonsson, Lövström: Image enhancement based on a nonlinear multiscale method, IEEE
+    Transactions on Image Processing 1997.
+    """
+    x, y = comparable(image, truth, ("image", "truth"))
+    least = 1e-6 * span_or(data_range, x.dtype)
+    edges = [_laplacian(channels_last(a, channel_axis, "a picture"), least) for a in (x, y)]
+    lengths = [float(np.linalg.norm(e)) for e in edges]
+    if min(lengths) == 0.0:
+        return 1.0 if max(lengths) == 0.0 else 0.0
+    return float(np.vdot(edges[0], edges[1]) / (lengths[0] * lengths[1]))
+
+
+def _laplacian(x: np.ndarray, least: float) -> np.ndarray:
+    bands = [laplace(x[..., k].astype(np.float64), mode="nearest") for k in range(x.shape[-1])]
+    edges = np.stack(bands)
+    edges[np.abs(edges) < least] = 0.0
+    return edges - edges.mean() if edges.any() else edges
