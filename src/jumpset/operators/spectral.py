@@ -37,6 +37,26 @@ def laplacian_eigenvalues(height: int, width: int, *, like: Tensor) -> Tensor:
     return (rows[:, None] + columns[None, :]).to(like.dtype)
 
 
+def smooth_solve(v: Tensor, tau: float | Tensor) -> Tensor:
+    """``argmin_u ½‖u − v‖² + tau ‖∇u‖²`` over all spatial axes of ``(B, C, *spatial)``, in v's dtype.
+
+    ``tau`` is not negative: a number, or a tensor that broadcasts to v.
+    """
+    if v.numel() == 0:
+        return v
+    x = v if v.dtype in (torch.float32, torch.float64) else v.float()
+    values = torch.zeros(v.shape[2:], dtype=x.dtype, device=v.device)
+    for axis in range(2, v.ndim):
+        n = v.shape[axis]
+        x = _dct(x.movedim(axis, -1)).movedim(-1, axis)
+        own = 2.0 - 2.0 * torch.cos(math.pi * torch.arange(n, dtype=torch.float64, device=v.device) / n)
+        values = values + own.to(x.dtype).reshape([-1 if a == axis else 1 for a in range(2, v.ndim)])
+    x = x / (1.0 + 2.0 * tau * values)
+    for axis in range(2, v.ndim):
+        x = _idct(x.movedim(axis, -1)).movedim(-1, axis)
+    return x.to(v.dtype)
+
+
 def _dct(x: Tensor) -> Tensor:
     """DCT-II of the last axis by one complex FFT (Makhoul 1980)."""
     n = x.shape[-1]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from torch import Tensor
+
 from jumpset import _checks
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import root
 from jumpset.penalties._base import Penalty
 from jumpset.penalties._gradient_squares import squares_by_axis
+from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,27 @@ class HuberTV(Penalty):
     def __post_init__(self) -> None:
         _checks.real("delta", self.delta, above=0.0)
         _checks.one_of("channels", self.channels, ("separate", "joint"))
+
+    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
+        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
+        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
+
+    def prox_solution(
+        self,
+        v: Tensor,
+        tau: float | Tensor,
+        *,
+        tol: float = TOL,
+        max_steps: int = MAX_STEPS,
+        dual: Tensor | None = None,
+    ) -> ProxSolution:
+        """The proximal point with its certificate; parameters as of :meth:`TotalVariation.prox_solution`.
+
+        The accelerated dual method, whose momentum is bounded by the curvature that δ gives the dual.
+        """
+        coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
+        terms = Terms("l2", coupled, delta=float(self.delta))
+        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Huber's function of the gradient's norm."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._errors import NoProx
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties._base import Penalty, per_image
+from jumpset.penalties._base import Penalty, fused_sum
+from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
 
@@ -64,34 +63,38 @@ class SparseTV(Penalty):
         """Both parts of each pixel, ``(B, 1, *spatial)``."""
         return _over_channels(self._tv().terms(x, mask)) + self.ratio * _over_channels(L1().terms(x, mask))
 
+    def _fused(self, x: Tensor, factor: float) -> Tensor | None:
+        return fused_sum(((1.0, self._tv()), (self.ratio, L1())), x, factor)
+
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
         """R(x) of each image; see :meth:`Penalty.value`."""
         tv = self._tv().value(x, mask=mask, weight_map=weight_map)
         return tv + self.ratio * L1().value(x, mask=mask, weight_map=weight_map)
 
-    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """Soft thresholding at ``tau · ratio`` of the prox of total variation.
+    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
+        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
+        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
 
-        Exact for the anisotropic total variation of separate channels, because thresholding never turns a
-        difference around (J. Friedman, T. Hastie, H. Höfling, R. Tibshirani, Ann. Appl. Stat. 2007).
+    def prox_solution(
+        self,
+        v: Tensor,
+        tau: float | Tensor,
+        *,
+        tol: float = TOL,
+        max_steps: int = MAX_STEPS,
+        dual: Tensor | None = None,
+    ) -> ProxSolution:
+        """The proximal point with its certificate; parameters as of :meth:`TotalVariation.prox_solution`.
 
-        Raises
-        ------
-        NoProx
-            In the other cases, where it would be wrong; or where :class:`TotalVariation` has no prox.
+        Anisotropic, separate channels: soft thresholding at ``tau · ratio`` of the prox of total variation,
+        which is exact because thresholding never turns a difference around (J. Friedman, T. Hastie, H.
+        Höfling, R. Tibshirani, Ann. Appl. Stat. 2007). Otherwise that would be wrong, and both parts are
+        minimised together: the picture of a dual field p is ``soft(v + div p, tau · ratio)``. Zeros are
+        exact.
         """
-        if self.isotropic or (self.channels == "joint" and v.shape[1] > 1):
-            raise NoProx(
-                "SparseTV has a proximal operator for isotropic=False, channels='separate' only;"
-                " use its gradient, or those settings"
-            )
-        try:
-            flat = self._tv().prox(v, tau)
-        except NoProx as reason:
-            raise NoProx(
-                "SparseTV needs the proximal operator of TotalVariation; use its gradient"
-            ) from reason
-        return torch.sign(flat) * (flat.abs() - self.ratio * per_image(tau, v)).clamp_min(0.0)
+        coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
+        terms = Terms("l2" if self.isotropic else "l2-each", coupled, ratio=float(self.ratio))
+        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
 
 
 def _over_channels(terms: Any) -> Any:

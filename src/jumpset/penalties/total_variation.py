@@ -8,13 +8,15 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._errors import InputError, NoProx
 from jumpset.kernels import total_variation as kernel
 from jumpset.operators.differences import forward, second, shifted_difference, spatial_axes
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties._base import Penalty
+from jumpset.operators.spectral import smooth_solve
+from jumpset.penalties._base import Penalty, check_images, per_image
+from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, Terms, exactly, tv_prox
 
 Scheme = Literal["forward", "upwind", "8-neighbor"]
 
@@ -91,6 +93,67 @@ class TotalVariation(Penalty):
     def convex(self) -> bool:  # type: ignore[override]
         """Whether R is convex."""
         return self.beta >= 1.0
+
+    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
+        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
+        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
+
+    def prox_solution(
+        self,
+        v: Tensor,
+        tau: float | Tensor,
+        *,
+        tol: float = TOL,
+        max_steps: int = MAX_STEPS,
+        dual: Tensor | None = None,
+    ) -> ProxSolution:
+        """The proximal point with its certificate, for exponents 1 and 2 of first differences.
+
+        One direction, and lines in general: exact. Anisotropic: the accelerated dual method, and where it is
+        slow exact solves of lines in turn. Otherwise: the accelerated dual method. Exponent 2: a cosine
+        transform, exact.
+
+        Parameters
+        ----------
+        v
+            ``(B, C, *spatial)``, floats, any device; lines are solved on the CPU.
+        tau
+            A number, or one number an image.
+        tol
+            Each image, or channel of it where channels are separate, ends when its duality gap is at most
+            this part of ``½‖u − v‖² + tau R(u)``. Float32 images are computed in float64 where it takes that.
+        max_steps
+            Limit; a ``RuntimeWarning`` tells when an image reaches it.
+        dual
+            Where to start: ``.dual`` of an earlier solution of the same shape and settings.
+
+        Raises
+        ------
+        NoProx
+            For other exponents (1 < β < 2 has no fast dual form, β < 1 has many local minima), for second
+            differences, for isotropic upwind differences, and for joint channels on other grids than
+            ``scheme="forward"``.
+        """
+        if self.beta == 2.0 and self.order == 1 and self.scheme != "8-neighbor":
+            _checks.real("tol", tol, above=0.0, below=1.0)
+            check_images(v)
+            # every edge counts once, whatever the scheme, the isotropy and the channels
+            return exactly(v, smooth_solve(v.detach(), per_image(tau, v)))
+        coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
+        is_plain = self.scheme == "forward" or not (self.isotropic or coupled)
+        if self.beta != 1.0 or self.order != 1 or not is_plain:
+            raise NoProx(
+                f"{self!r} has no proximal operator; use its gradient, or beta=1 or 2 with order=1 and"
+                " scheme='forward'"
+            )
+        directions = None
+        if self.scheme == "8-neighbor":
+            check_images(v)
+            self._differences(v[:0], None)  # raises unless there are two axes
+            directions = (OFFSETS[8], LENGTHS[8])
+        norm = "l2" if self.isotropic else "l2-each"
+        terms = Terms(norm, coupled, directions=directions)
+        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
         if self.order != 1 or self.scheme != "forward" or not kernel.applies(x):

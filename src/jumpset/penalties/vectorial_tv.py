@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
+
+from torch import Tensor
 
 from jumpset import _checks
 from jumpset._errors import InputError
+from jumpset.kernels.tv_norms import Norm
 from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties._base import Penalty
+from jumpset.penalties._base import Penalty, check_images
+from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,39 @@ class VectorialTV(Penalty):
                 do="use isotropic=True",
             )
 
+    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
+        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
+        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
+
+    def prox_solution(
+        self,
+        v: Tensor,
+        tau: float | Tensor,
+        *,
+        tol: float = TOL,
+        max_steps: int = MAX_STEPS,
+        dual: Tensor | None = None,
+    ) -> ProxSolution:
+        """The proximal point with its certificate; parameters as of :meth:`TotalVariation.prox_solution`.
+
+        The accelerated dual method; the dual balls are those of each pixel's matrix: for ``linf`` of the
+        ``l1`` norms over channels, for ``nuclear`` of the largest singular value.
+
+        Raises
+        ------
+        InputError
+            As the class, for the nuclear norm.
+        """
+        check_images(v)
+        channels, axes = v.shape[1], v.ndim - 2
+        coupling = self.coupling if channels > 1 else "l2"
+        if coupling == "nuclear":
+            _check_rank(channels, axes)
+            coupling = "nuclear" if axes > 1 else "l2"
+        norm = coupling if self.isotropic else coupling + "-each"
+        terms = Terms(cast(Norm, norm), channels > 1)
+        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
+
     def terms(self, x: Any, mask: Any = None) -> Any:
         """The norm of each pixel's matrix, ``(B, 1, *spatial)``."""
         wide = at_least_single(x)
@@ -83,15 +120,19 @@ class VectorialTV(Penalty):
         return root(sum(squares))
 
 
+def _check_rank(channels: int, axes: int) -> None:
+    if channels > 2 and axes > 2:
+        raise InputError(
+            "the nuclear norm needs two channels or two spatial axes at most",
+            given=f"{channels} channels and {axes} spatial axes",
+            do="use coupling='l2' or 'linf'",
+        )
+
+
 def _squared_minors(columns: list[Any]) -> Any:
     """Sum of the squares of all 2 × 2 minors of each pixel's matrix, whose rank is at most 2."""
     channels = columns[0].shape[1]
-    if channels > 2 and len(columns) > 2:
-        raise InputError(
-            "the nuclear norm needs two channels or two spatial axes at most",
-            given=f"{channels} channels and {len(columns)} spatial axes",
-            do="use coupling='l2' or 'linf'",
-        )
+    _check_rank(channels, len(columns))
     total = None
     for k, first in enumerate(columns):
         for second in columns[k + 1 :]:

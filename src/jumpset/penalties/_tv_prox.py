@@ -1,0 +1,188 @@
+"""Proximal operators of the total variation family: one call for every penalty of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset.kernels.tv_norms import Norm
+from jumpset.operators.gradient import divergence
+from jumpset.penalties._base import check_images, per_image
+from jumpset.penalties._tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
+from jumpset.penalties._tv_lines import solve_lines
+
+TOL = 1e-6
+MAX_STEPS = 20_000
+# Where every norm is of one number, exact solves of lines are the better choice for small pictures, for which
+# the number of calls counts, and after this many steps of single edges, which regions of many pixels take.
+_FEW_PIXELS = 1 << 14
+_PATIENCE = 1000
+
+
+@dataclass(frozen=True)
+class ProxSolution:
+    """A proximal point with what is known of it; one entry an image, for separate channels the worst."""
+
+    image: Tensor
+    """``(B, C, *spatial)``, of the dtype that came in."""
+    gap: Tensor
+    """``(B,)`` float64: duality gap relative to the energy ``½‖u − v‖² + tau R(u)``, before u is rounded."""
+    n_steps: int
+    """Steps of the slowest image."""
+    dual: Tensor
+    """The dual variable, to start a later call of the same shape and settings from."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A member of the family: ``Σ h_delta(norm of the gradient) + ratio Σ |u|``, channels coupled or not."""
+
+    norm: Norm
+    joint: bool
+    delta: float = 0.0
+    ratio: float = 0.0
+    directions: tuple[Sequence[Sequence[int]], Sequence[float]] | None = None
+    # offsets and lengths of the edges, where they are not along the axes
+
+
+def tv_prox(
+    v: Tensor, tau: float | Tensor, terms: Terms, *, tol: float, max_steps: int, dual: Tensor | None
+) -> ProxSolution:
+    """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, to a relative duality gap of ``tol``.
+
+    A ``RuntimeWarning`` tells when an image has not reached it after ``max_steps``.
+    """
+    check_images(v)
+    _checks.real("tol", tol, above=0.0, below=1.0)
+    _checks.integer("max_steps", max_steps, at_least=1)
+    factor = per_image(tau, v)
+    with torch.no_grad():
+        pixels = v.detach() if v.dtype in (torch.float32, torch.float64) else v.detach().float()
+        taus = torch.as_tensor(factor, dtype=torch.float64).flatten().cpu().expand(len(v))
+        if not terms.joint:
+            pixels, taus = pixels.flatten(0, 1)[:, None], taus.repeat_interleave(v.shape[1])
+        axes = sum(n > 1 for n in v.shape[2:])
+        # a pixel's norm is of one number a direction, or there is one direction
+        by_lines = pixels.shape[1] == 1 and terms.delta == 0.0 and (terms.norm == "l2-each" or axes <= 1)
+        small = pixels.shape[2:].numel() <= _FEW_PIXELS or axes <= 1 or terms.directions is not None
+        solver = _by_lines if by_lines and small else _by_both if by_lines else _by_fields
+        found = solver(pixels, taus, terms, tol, max_steps, dual)
+        u, gaps, n_steps, dual = found
+    gap = gaps.reshape(len(v), -1).amax(1) if gaps.numel() else gaps
+    if bool((gap > tol).any()):
+        warnings.warn(
+            f"the prox stopped after {n_steps} steps at a relative duality gap of {float(gap.max()):.1e};"
+            " raise max_steps or tol",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return ProxSolution(u.reshape(v.shape).to(v.dtype), gap, n_steps, dual)
+
+
+def exactly(v: Tensor, u: Tensor) -> ProxSolution:
+    """A solution in closed form."""
+    none = torch.zeros(len(v), dtype=torch.float64)
+    return ProxSolution(u.to(v.dtype), none, 1, v.new_zeros(0))
+
+
+_Found = tuple[Tensor, Tensor, int, Tensor]
+
+
+def _by_lines(
+    v: Tensor, taus: Tensor, terms: Terms, tol: float, max_steps: int, dual: Tensor | None
+) -> _Found:
+    """By exact solves of lines, on the CPU, all pictures at once."""
+    offsets, lengths = terms.directions or _axes_of(v)
+    found = solve_lines(v[:, 0].cpu(), taus, offsets, lengths, tol=tol, max_steps=max_steps, pulls=dual)
+    return _soften(found.image[:, None], terms.ratio * taus).to(v), found.gap, found.n_steps, found.pulls
+
+
+def _by_both(
+    v: Tensor, taus: Tensor, terms: Terms, tol: float, max_steps: int, dual: Tensor | None
+) -> _Found:
+    """By single edges for a while, then by lines from the dual field reached."""
+    plain = replace(terms, ratio=0.0)
+    u, gaps, n_steps, duals = _by_fields(v, taus, plain, tol, min(max_steps, _PATIENCE), dual)
+    late = torch.nonzero(gaps > tol).flatten()
+    if len(late) and n_steps < max_steps:
+        f, w, p = v[late, 0].cpu().double(), taus[late], duals[late, :, 0].cpu().double()
+        used = [k for k in range(p.shape[1]) if f.shape[k + 1] > 1]
+        pulls = [divergence(_alone(p, k))[:, 0].flatten(1) for k in used[1:]]
+        offsets, lengths = _axes_of(v)
+        settings = {"tol": tol, "max_steps": max_steps - n_steps, "pulls": torch.stack(pulls, dim=1)}
+        found = solve_lines(f, w, offsets, lengths, **settings)
+        u[late], gaps[late] = found.image[:, None].to(u), found.gap
+        shares = [x.reshape(f.shape) for x in found.pulls.unbind(1)]
+        rest = (found.image - f) / w.reshape(-1, *[1] * (f.ndim - 1)) - sum(shares)
+        for k, share in zip(used, [rest, *shares], strict=True):
+            p[:, k] = share.cumsum(dim=k + 1)  # the field of one axis whose divergence that is
+        duals[late] = p[:, :, None].to(duals)
+        n_steps += found.n_steps
+    return _soften(u, terms.ratio * taus), gaps, n_steps, duals
+
+
+def _by_fields(
+    v: Tensor, taus: Tensor, terms: Terms, tol: float, max_steps: int, dual: Tensor | None
+) -> _Found:
+    """By the accelerated dual method, pictures of one tau at a time."""
+    shape = (len(v), v.ndim - 2, *v.shape[1:])
+    if dual is not None and dual.shape != shape:
+        raise InputError(
+            "the dual variable does not belong to this picture and penalty",
+            given=f"shape {tuple(dual.shape)}",
+            do=f"pass .dual of a solution of the same kind, shape {shape}",
+        )
+    u, duals = torch.empty_like(v), torch.zeros(shape, dtype=v.dtype, device=v.device)
+    gaps, n_steps = torch.zeros(len(v), dtype=torch.float64), 0
+    for tau in taus.unique().tolist():
+        where = torch.nonzero(taus == tau).flatten()
+        model = Model(tau, terms.norm, terms.delta, tau * terms.ratio)
+        groups = start(v[where], model, tol, None if dual is None else dual[where])
+        n_steps = max(n_steps, _run(groups, model, tol, max_steps))
+        for group in groups:
+            answers = images(group, model)
+            for k, place in enumerate(group.places):
+                u[where[place]], gaps[where[place]] = answers[k].to(u), group.gap[k]
+                duals[where[place]] = (group.p[k].div_(tau) if tau > 0 else group.p[k]).to(duals)
+    return u, gaps, n_steps, duals
+
+
+def _run(groups: tuple[Group, ...], model: Model, tol: float, max_steps: int) -> int:
+    """Until all pictures are done, or the limit; the number of steps."""
+    for step in range(max_steps + 1):
+        if step % CHECK_EVERY == 0 or step == max_steps:
+            for group in groups:
+                read(group, model)
+                settle(group, tol)
+            if all(all(group.done) for group in groups):
+                return step
+        if step < max_steps:
+            for group in groups:
+                if not all(group.done):
+                    advance(group, model)
+    return max_steps
+
+
+def _axes_of(v: Tensor) -> tuple[list[list[int]], list[float]]:
+    """The offsets and lengths of the edges along the axes."""
+    axes = v.ndim - 2
+    return [[int(k == a) for k in range(axes)] for a in range(axes)], [1.0] * axes
+
+
+def _alone(p: Tensor, k: int) -> Tensor:
+    """``(P, D, 1, *spatial)``: entry k of a field ``(P, D, *spatial)``, the others 0."""
+    field = torch.zeros_like(p)
+    field[:, k] = p[:, k]
+    return field[:, :, None]
+
+
+def _soften(u: Tensor, threshold: Tensor) -> Tensor:
+    """Soft thresholding, exact behind anisotropic total variation: no difference is turned around."""
+    threshold = threshold.to(u).reshape(-1, *[1] * (u.ndim - 1))
+    return torch.sign(u) * (u.abs() - threshold).clamp_min(0.0)
