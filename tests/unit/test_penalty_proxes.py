@@ -265,7 +265,7 @@ def test_shrinkage_says_when_it_is_not_done():
 
 def test_no_prox_is_said():
     v = torch.zeros(1, 1, 4, 4)
-    for penalty in (P.SlidingGroups(phi="log"), P.LatentGroups(), P.Potts(), P.TargetArea()):
+    for penalty in (P.SlidingGroups(phi="log"), P.Potts(), P.TargetArea()):
         with pytest.raises(js.JumpsetError, match="proximal"):
             penalty.prox(v, 0.1)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+from torch import Tensor
+
 from jumpset import _checks
 from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.namespaces import namespace
@@ -12,6 +14,7 @@ from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties._base import Penalty
 from jumpset.penalties._jumps import Surrogate, annealed_scale, check_surrogate, height, jumps
+from jumpset.penalties._lines import prox_of_jumps
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,15 @@ class L0Gradient(Penalty):
             step = over_channels(height(d, self.scale), self.channels)
             heights = step if heights is None else heights + step
         return xp.astype(jumps(heights, self.scale, self.surrogate), x.dtype)
+
+    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
+        """The exact minimiser, for pictures that are lines: one spatial axis longer than 1; no derivative.
+
+        Dynamic programming over all segmentations (:mod:`jumpset.kernels.potts_1d`).
+
+        Raises
+        ------
+        NoProx
+            For pictures of two or three axes, where the problem is NP-hard, and for the surrogates.
+        """
+        return prox_of_jumps(v, tau, self.scale, self.channels, type(self).__name__)

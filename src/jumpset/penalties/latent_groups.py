@@ -15,7 +15,8 @@ from jumpset.operators.differences import spatial_axes
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import widest
 from jumpset.operators.windows import check_sizes, sizes_per_axis, window_sums
-from jumpset.penalties._base import Penalty, check_images
+from jumpset.penalties._base import Penalty, check_images, per_image
+from jumpset.penalties._latent_shrinkage import latent_shrinkage
 from jumpset.penalties._masks import keep_inside
 
 _TINY = 1e-30
@@ -56,7 +57,7 @@ class LatentGroups(Penalty):
     Nesterov's extrapolation of log η, restarted where that sum rises; in double precision. ``Σ_i η_i
     ‖α_W(i)‖`` is an upper bound of R, and ⟨α, x⟩, α scaled to be feasible, a lower one; each image stops by
     itself when they are near enough. The value returned is the lower bound and the gradient is its α
-    (envelope theorem). No prox.
+    (envelope theorem).
     """
 
     window: int | tuple[int, ...] = 5
@@ -84,11 +85,45 @@ class LatentGroups(Penalty):
         inside = keep_inside(x, mask)
         return self._dual(inside.detach()).to(x.dtype) * inside
 
+    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = 1e-4, max_steps: int = 10_000) -> Tensor:
+        """Latent group shrinkage; exact zeros, no derivative.
+
+        v minus the nearest point of the set over which R is a maximum, times tau, by the same iteration as
+        the value, in double precision. Each image stops by itself when its duality gap proves
+        ``‖u − prox‖₂ ≤ tol ‖v‖₂``. What the bound cannot tell from zero is set to zero.
+
+        Parameters
+        ----------
+        v
+            ``(B, C, *spatial)``.
+        tau
+            A number, or one number an image.
+        tol
+            Relative distance to the exact answer.
+        max_steps
+            Limit; a ``RuntimeWarning`` tells when an image reaches it.
+        """
+        _checks.real("tol", tol, above=0.0)
+        _checks.integer("max_steps", max_steps, at_least=1)
+        check_images(v)
+        window = self._window(v)
+        return latent_shrinkage(
+            v,
+            per_image(tau, v),
+            lambda squares: self._sums(squares, window),
+            lambda eta: self._cover(eta, window),
+            tol,
+            max_steps,
+        )
+
+    def _window(self, x: Tensor) -> list[int]:
+        sizes = sizes_per_axis("window", self.window, x.ndim - 2)
+        return [min(size, length) for size, length in zip(sizes, x.shape[2:], strict=True)]
+
     def _dual(self, x: Tensor) -> Tensor:
         """Feasible α with ⟨α, x⟩ ≥ (1 − tol) R(x), of each image."""
         check_images(x)
-        sizes = sizes_per_axis("window", self.window, x.ndim - 2)
-        window = [min(size, length) for size, length in zip(sizes, x.shape[2:], strict=True)]
+        window = self._window(x)
         wide = widest(x)
         largest = wide.abs().amax(dim=tuple(range(1, x.ndim)), keepdim=True)
         wide = wide / torch.where(largest > 0, largest, 1.0)
