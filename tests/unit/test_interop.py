@@ -45,3 +45,62 @@ def test_deepinv_prior(monkeypatch):
     torch.testing.assert_close(prior.fn(x), torch.tensor([0.85]))
     torch.testing.assert_close(prior.grad(x), torch.tensor([[[[-1.0, 1.0, 1.0]]]]))
     torch.testing.assert_close(prior.prox(x, gamma=0.1), torch.tensor([[[[-0.4, 0.0, 0.2]]]]))
+
+
+def test_deepinv_prior_has_the_prox_of_the_penalty(monkeypatch):
+    """One tau an image, and solved proxes, as deepinv's algorithms hand them over."""
+    try:
+        import deepinv  # noqa: F401
+    except ImportError:
+        optim = types.ModuleType("deepinv.optim")
+        optim.Prior = torch.nn.Module
+        monkeypatch.setitem(sys.modules, "deepinv", types.ModuleType("deepinv"))
+        monkeypatch.setitem(sys.modules, "deepinv.optim", optim)
+        monkeypatch.delitem(sys.modules, "jumpset.interop.deepinv", raising=False)
+    from jumpset.interop.deepinv import PenaltyPrior
+
+    x = torch.rand(2, 3, 8, 9, generator=torch.Generator().manual_seed(0))
+    gamma = torch.tensor([0.05, 0.2])
+    for penalty in (js.TotalVariation(), js.SlidingGroups(3)):
+        torch.testing.assert_close(PenaltyPrior(penalty).prox(x, gamma=gamma), penalty.prox(x, gamma))
+
+
+@pytest.mark.parametrize("shape", [(7, 9), (3, 7, 9)])
+def test_pyproximal_operator(shape):
+    pyproximal = pytest.importorskip("pyproximal")
+    pylops = pytest.importorskip("pylops")
+    from jumpset.interop.pyproximal import PenaltyProx
+
+    rng = np.random.default_rng(0)
+    channels = 3 if len(shape) == 3 else 1
+    x = rng.random(shape).ravel() - 0.5
+    ours, theirs = PenaltyProx(js.L1(), shape[-2:], factor=0.7, channels=channels), pyproximal.L1(sigma=0.7)
+    assert ours(x) == pytest.approx(theirs(x))
+    np.testing.assert_allclose(ours.prox(x, 0.3), theirs.prox(x, 0.3), atol=1e-12)
+    # Moreau's decomposition, which their base class makes of our prox
+    np.testing.assert_allclose(ours.proxdual(x, 0.3), theirs.proxdual(x, 0.3), atol=1e-12)
+    groups = PenaltyProx(js.TiledGroups(3), shape[-2:], channels=channels)
+    answer = pyproximal.optimization.primal.ProximalGradient(
+        pyproximal.L2(Op=pylops.Identity(x.size), b=x), groups, x0=np.zeros_like(x), tau=0.5, niter=100
+    )
+    np.testing.assert_allclose(answer, groups.prox(x, 1.0), atol=1e-8)
+    with pytest.raises(ValueError, match="positive"):
+        ours.prox(x, 0.0)
+    with pytest.raises(js.InputError, match="vector"):
+        ours(x[:-1])
+    for wrong in ({"dims": ()}, {"dims": (7, 9), "factor": 0.0}):
+        with pytest.raises(js.InputError):
+            PenaltyProx(js.L1(), **wrong)
+
+
+def test_pyproximal_total_variation_agrees():
+    pyproximal = pytest.importorskip("pyproximal")
+    from jumpset.interop.pyproximal import PenaltyProx
+
+    x = np.random.default_rng(1).random((6, 7))
+    theirs = pyproximal.TV(dims=x.shape, sigma=1.0, niter=2000, rtol=1e-12)
+    ours = PenaltyProx(js.TotalVariation(), x.shape)
+    energy = lambda u: 0.5 * np.sum((u - x.ravel()) ** 2) + 0.1 * ours(u)  # noqa: E731
+    best = ours.prox(x.ravel(), 0.1)
+    assert energy(best) <= energy(theirs.prox(x.ravel(), 0.1)) + 1e-6
+    np.testing.assert_allclose(best, theirs.prox(x.ravel(), 0.1), atol=5e-3)

@@ -1,0 +1,224 @@
+"""Denoisers in scikit-image's manner: a picture and a weight in, the same kind of picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._arrays import to_tensor
+from jumpset._errors import InputError
+from jumpset.kernels.potts_1d import potts_lines
+from jumpset.penalties import SlidingGroups, SparseTV
+from jumpset.smoothers.tv import TV
+from jumpset.smoothing import smooth
+
+Channels = Literal["joint", "separate"]
+
+
+def denoise_tv(
+    image: Any,
+    weight: float = 0.1,
+    *,
+    channel_axis: int | None = None,
+    isotropic: bool = True,
+    channels: Channels = "joint",
+    tol: float = 1e-4,
+    max_steps: int = 10_000,
+) -> Any:
+    """Total variation denoising, ``argmin_u ½‖u − f‖² + weight · TV(u)``, to a stated accuracy.
+
+    The same weight gives the same picture as scikit-image's ``denoise_tv_chambolle`` run to convergence.
+
+    Parameters
+    ----------
+    image
+        ``(H, W)``, or ``(H, W, C)`` with ``channel_axis``; or a ``(B, C, H, W)`` tensor. Any bool, integer or
+        float dtype; integers are scaled by their dtype's range, floats are expected in [0, 1].
+    weight
+        In intensities; larger is smoother.
+    channel_axis
+        The axis of the channels; ``None``: a gray picture.
+    isotropic
+        Whether the directions share a root.
+    channels
+        ``"joint"``: channels share their edges. ``"separate"``: each channel by itself.
+    tol
+        Duality gap at which a picture is done, relative to its energy.
+    max_steps
+        Step limit.
+
+    Returns
+    -------
+    array or tensor of the kind, shape and dtype of ``image``
+
+    Raises
+    ------
+    InputError
+        A picture or a parameter that cannot be used.
+
+    Notes
+    -----
+    L. Rudin, S. Osher, E. Fatemi, Physica D 1992; the solver is :class:`jumpset.smoothers.TV`.
+    """
+    method = TV(weight=weight, isotropic=isotropic, channels=channels, tol=tol, max_steps=max_steps)
+    return smooth(image, method, channel_axis=channel_axis, alpha=False)
+
+
+def denoise_sparse_tv(
+    image: Any,
+    weight: float = 0.1,
+    *,
+    ratio: float = 0.5,
+    channel_axis: int | None = None,
+    isotropic: bool = True,
+    channels: Channels = "separate",
+) -> Any:
+    """Sparse total variation denoising: flat regions on a background that becomes exactly 0.
+
+    ``argmin_u ½‖u − f‖² + weight (TV(u) + ratio ‖u‖₁)``.
+
+    Parameters
+    ----------
+    image, channel_axis
+        As in :func:`denoise_tv`.
+    weight
+        In intensities; larger is smoother and emptier.
+    ratio
+        How much a pixel's height weighs against an edge of that height.
+    isotropic, channels
+        Of the total variation.
+
+    Returns
+    -------
+    array or tensor of the kind, shape and dtype of ``image``
+
+    Raises
+    ------
+    InputError
+        A picture or a parameter that cannot be used.
+
+    Notes
+    -----
+    R. Tibshirani et al., JRSS B 2005; the solver is :meth:`jumpset.SparseTV.prox`. 0 is intensity 0: for
+    signed integers that is the least value of the dtype.
+    """
+    _checks.real("weight", weight, at_least=0.0)
+    penalty = SparseTV(ratio=ratio, isotropic=isotropic, channels=channels)
+    return _apply(image, channel_axis, lambda f: penalty.prox(f, weight))
+
+
+def denoise_groups(
+    image: Any,
+    weight: float = 0.1,
+    *,
+    window: int | tuple[int, ...] = 5,
+    channel_axis: int | None = None,
+    channels: Channels = "joint",
+    tol: float = 1e-4,
+) -> Any:
+    """Overlapping group shrinkage: whole regions become exactly 0, isolated bright pixels vanish.
+
+    ``argmin_u ½‖u − f‖² + weight Σ_i ‖u_W(i)‖₂`` over all windows W(i) of one size.
+
+    Parameters
+    ----------
+    image, channel_axis
+        As in :func:`denoise_tv`.
+    weight
+        In intensities; larger is emptier. Noise of deviation σ vanishes from about 2.5 σ / √(pixels of a
+        window) on.
+    window
+        Pixels along each spatial axis.
+    channels
+        ``"joint"``: a group holds all channels of its window. ``"separate"``: each channel by itself.
+    tol
+        Relative distance to the exact answer.
+
+    Returns
+    -------
+    array or tensor of the kind, shape and dtype of ``image``
+
+    Raises
+    ------
+    InputError
+        A picture or a parameter that cannot be used.
+
+    Notes
+    -----
+    P.-Y. Chen, I. Selesnick, Signal Processing 2014; the solver is :meth:`jumpset.SlidingGroups.prox`.
+    """
+    _checks.real("weight", weight, at_least=0.0)
+    penalty = SlidingGroups(window=window, channels=channels)
+    return _apply(image, channel_axis, lambda f: penalty.prox(f, weight, tol=tol))
+
+
+def denoise_potts_1d(
+    signal: np.ndarray,
+    weight: float = 0.1,
+    *,
+    data: Literal["l2", "l1"] = "l2",
+    sample_weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """The best piecewise constant fit of a signal, exactly: change points and levels at once.
+
+    ``argmin_u Σ_i w_i |u_i − f_i|^q + weight · (number of jumps of u)`` with q = 2 or 1 (no ½).
+
+    Parameters
+    ----------
+    signal
+        ``(n,)``, or ``(n, C)`` for C channels that jump together; float32 or float64, any range.
+    weight
+        Price of a jump, in the unit of the signal (``"l1"``) or its square; larger is flatter.
+    data
+        ``"l2"``: segments take their mean. ``"l1"``: their median, for outliers.
+    sample_weights
+        Optional ``(n,)``, at least 0; 0 for missing samples.
+
+    Returns
+    -------
+    array like ``signal``
+
+    Raises
+    ------
+    InputError
+        Anything that cannot be used.
+
+    Notes
+    -----
+    M. Storath, A. Weinmann, SIIMS 2014; see :mod:`jumpset.kernels.potts_1d`.
+    """
+    _checks.real("weight", weight, at_least=0.0)
+    _checks.one_of("data", data, ("l2", "l1"))
+    values = np.asarray(signal)
+    if values.dtype not in (np.float32, np.float64) or values.ndim not in (1, 2) or not values.size:
+        given = f"{values.dtype} of shape {values.shape}"
+        raise InputError(
+            "a signal is (n,) or (n, C) floats", given=given, do="convert with np.asarray(x, float)"
+        )
+    weights = None
+    if sample_weights is not None:
+        weights = np.asarray(sample_weights, dtype=np.float64)
+        if weights.shape != values.shape[:1] or not (np.isfinite(weights) & (weights >= 0)).all():
+            raise InputError(
+                "sample_weights must be one number a sample, finite and not negative",
+                given=f"shape {weights.shape}",
+                do=f"pass ({len(values)},), 0 for missing samples",
+            )
+        weights = weights[None]
+    if not np.isfinite(values).all():
+        raise InputError(
+            "the signal must be finite", given="NaN or infinity", do="give such samples weight 0"
+        )
+    line = values.reshape(1, len(values), -1)
+    return potts_lines(line, float(weight), weights, data=data).reshape(values.shape)
+
+
+def _apply(image: Any, channel_axis: int | None, prox: Callable[[Tensor], Tensor]) -> Any:
+    tensor, layout = to_tensor(image, channel_axis=channel_axis, alpha=False)
+    with torch.no_grad():
+        return layout.restore(prox(tensor))

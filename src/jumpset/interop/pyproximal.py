@@ -1,0 +1,61 @@
+"""A penalty as a pyproximal operator: a functional and its ``prox`` on flattened arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from pyproximal.ProxOperator import ProxOperator, _check_tau
+
+from jumpset._errors import InputError
+from jumpset.penalties import Penalty
+
+
+class PenaltyProx(ProxOperator):
+    """R of a penalty, times a factor, for pyproximal's algorithms.
+
+    Parameters
+    ----------
+    penalty
+        Any penalty; algorithms that call ``prox`` need one that has it.
+    dims
+        Shape of the picture, ``(H, W)`` or any one to three spatial axes; pyproximal hands over flat vectors.
+    factor
+        Multiplies R, as ``sigma`` of pyproximal's own operators does; above 0.
+    channels
+        How many channels lie in front of the spatial axes in the vector.
+
+    Raises
+    ------
+    InputError
+        A shape of other than one to three axes, a factor that is not above 0, or, when called, a vector of
+        another size.
+    """
+
+    def __init__(
+        self, penalty: Penalty, dims: Sequence[int], *, factor: float = 1.0, channels: int = 1
+    ) -> None:
+        super().__init__(None, False)
+        if not 1 <= len(dims) <= 3:
+            raise InputError("a picture has one to three axes", given=f"dims={tuple(dims)}", do="pass (H, W)")
+        if not factor > 0:
+            raise InputError("factor must be above 0", given=repr(factor), do="pass the penalty's weight")
+        self.penalty, self.factor = penalty, float(factor)
+        self.shape4 = (1, channels, *dims)
+
+    def __call__(self, x: np.ndarray) -> float:
+        """``factor · R(x)``."""
+        return self.factor * float(self.penalty.value(self._picture(x)))
+
+    @_check_tau
+    def prox(self, x: np.ndarray, tau: float) -> np.ndarray:
+        """``argmin_u ½‖u − x‖² + tau · factor · R(u)``, flat."""
+        answer = self.penalty.prox(self._picture(x), float(tau) * self.factor)
+        return answer.detach().numpy().reshape(np.shape(x))
+
+    def _picture(self, x: np.ndarray) -> torch.Tensor:
+        array = np.array(x)  # a copy: torch warns of read-only memory
+        if array.size != np.prod(self.shape4):
+            raise InputError("the vector is not the picture", given=array.shape, do=f"pass {self.shape4}")
+        return torch.from_numpy(array.reshape(self.shape4))

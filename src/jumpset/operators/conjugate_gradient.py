@@ -1,0 +1,44 @@
+"""Conjugate gradients, in each image by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def conjugate_gradient(
+    apply: Callable[[Tensor], Tensor], b: Tensor, start: Tensor, tol: float, max_steps: int
+) -> Tensor:
+    """Solve ``apply(x) = b`` for a symmetric positive definite map of ``(B, …)``.
+
+    Parameters
+    ----------
+    apply
+        The map; each image goes by itself.
+    b, start
+        Right side, and an x near the answer.
+    tol
+        An image ends when its residual is at most this part of ‖b‖, or at rounding.
+    max_steps
+        Step limit.
+    """
+    axes = tuple(range(1, b.ndim))
+    dot = lambda x, y: (x * y).sum(axes, keepdim=True)  # noqa: E731
+    x, r = start, b - apply(start)
+    p, rest = r, dot(r, r)
+    least = max(tol, 4 * torch.finfo(b.dtype).eps) ** 2 * dot(b, b)
+    for _ in range(max_steps):
+        active = rest > least
+        if not bool(active.any()):
+            break
+        image = apply(p)
+        curvature = dot(p, image)
+        sound = active & (curvature > 0)
+        alpha = torch.where(sound, rest / torch.where(sound, curvature, 1.0), 0.0)
+        x, r = x + alpha * p, r - alpha * image
+        new = dot(r, r)
+        p = torch.where(active, r + new / torch.where(rest > 0, rest, 1.0) * p, p)
+        rest = torch.where(active, new, rest)
+    return x

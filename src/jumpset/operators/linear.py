@@ -1,0 +1,292 @@
+"""Linear operators between pictures and data: what a camera or a scanner did to the picture.
+
+Each acts on ``(B, C, *spatial)``, every image and channel alike, and knows its exact adjoint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from jumpset import _checks
+from jumpset._errors import InputError
+
+_POWER_STEPS = 100
+
+
+@runtime_checkable
+class LinearOp(Protocol):
+    """A linear map A of pictures. Where it has a ``norm``, its largest singular value, that is used."""
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """A u."""
+        ...
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Aᵀ y, of the shape of a picture."""
+        ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A u = u: denoising."""
+
+    norm: float = field(default=1.0, init=False)
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """``u``."""
+        return u
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """``y``."""
+        return y
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A u = m u: missing pixels where m is 0, other exposures or reliabilities elsewhere.
+
+    Parameters
+    ----------
+    mask
+        bool or float tensor that broadcasts to ``(B, C, *spatial)``.
+
+    Raises
+    ------
+    InputError
+        Non-finite entries.
+    """
+
+    mask: Tensor
+
+    def __post_init__(self) -> None:
+        if not bool(torch.isfinite(self.mask).all()):
+            raise InputError(
+                "the mask must be finite", given="NaN or infinity", do="use 0 for missing pixels"
+            )
+
+    @property
+    def norm(self) -> float:
+        """The largest entry."""
+        return float(self.mask.double().abs().max())
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """``m u``."""
+        return u * self.mask.to(u)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """``m y``."""
+        return y * self.mask.to(y)
+
+
+@dataclass(frozen=True)
+class Blur:
+    r"""Convolution with a point-spread function, ``(A u)_p = Σ_k h_k u_{p − k}``.
+
+    Parameters
+    ----------
+    psf
+        h, with as many axes as the pictures have spatial ones, of any size; its centre is at index
+        ``size // 2`` of each axis.
+    boundary
+        ``"symmetric"``: the picture goes on as in a mirror at its outer edge. ``"periodic"``: it repeats.
+
+    Raises
+    ------
+    InputError
+        A point-spread function that is empty or not finite, or has other than one to three axes; at the first
+        use, one that does not fit the picture's number of axes.
+    """
+
+    psf: Tensor
+    boundary: str = "symmetric"
+
+    def __post_init__(self) -> None:
+        _checks.one_of("boundary", self.boundary, ("symmetric", "periodic"))
+        sound = 1 <= self.psf.ndim <= 3 and self.psf.numel() > 0
+        if not sound or not bool(torch.isfinite(self.psf).all()):
+            raise InputError(
+                "a point-spread function has one to three axes and finite values",
+                given=f"shape {tuple(self.psf.shape)}",
+                do="pass e.g. torch.ones(5, 5) / 25",
+            )
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the function is its own mirror image along each axis, with the centre in the middle."""
+        odd = all(n % 2 for n in self.psf.shape)
+        return odd and all(torch.equal(self.psf, self.psf.flip(k)) for k in range(self.psf.ndim))
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """``h ∗ u``."""
+        wide = self._planes(u)
+        for axis, index in self._extended(u).items():
+            wide = wide.index_select(axis, index)
+        return _CONVOLVE[self.psf.ndim](wide, self._weights(u)).reshape(u.shape)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """The transpose: correlation, and what went over the border comes back to where it was taken."""
+        wide = _SPREAD[self.psf.ndim](self._planes(y), self._weights(y))
+        for axis, index in self._extended(y).items():
+            shape = list(wide.shape)
+            shape[axis] = y.shape[axis]
+            wide = wide.new_zeros(shape).index_add(axis, index, wide)
+        return wide.reshape(y.shape)
+
+    def _planes(self, u: Tensor) -> Tensor:
+        """``(B C, 1, *spatial)``: one convolution for all channels."""
+        if u.ndim - 2 != self.psf.ndim:
+            raise InputError(
+                "the point-spread function does not fit the picture",
+                given=f"{self.psf.ndim} axes for a picture of shape {tuple(u.shape)}",
+                do="give it one axis for each spatial axis",
+            )
+        return u.reshape(-1, 1, *u.shape[2:])
+
+    def _weights(self, like: Tensor) -> Tensor:
+        # torch's convolution does not mirror the kernel; ours does
+        return self.psf.to(like).flip(tuple(range(self.psf.ndim)))[None, None]
+
+    def _extended(self, u: Tensor) -> dict[int, Tensor]:
+        """For each axis, which pixel stands at each place of the picture continued over its border."""
+        places = {}
+        for axis, (n, size) in enumerate(zip(u.shape[2:], self.psf.shape, strict=True), start=2):
+            # the mirrored kernel reaches as far back as the kernel reaches ahead
+            place = torch.arange(-(size - 1 - size // 2), n + size // 2, device=u.device)
+            if self.boundary == "periodic":
+                places[axis] = place % n
+            else:
+                folded = place % (2 * n)
+                places[axis] = torch.where(folded < n, folded, 2 * n - 1 - folded)
+        return places
+
+
+@dataclass(frozen=True)
+class Downsample:
+    """Means over blocks of ``factor`` pixels along each axis: a coarser detector.
+
+    Parameters
+    ----------
+    factor
+        Pixels of the picture along each axis to one of the data.
+    shape
+        Spatial shape of the picture; blocks at its far ends are cut where it is no multiple.
+
+    Raises
+    ------
+    InputError
+        A factor below 1 or an empty shape.
+    """
+
+    factor: int
+    shape: tuple[int, ...]
+    norm: float = field(default=1.0, init=False)  # a mean of one pixel, where a block is cut to it
+
+    def __post_init__(self) -> None:
+        _checks.integer("factor", self.factor, at_least=1)
+        for n in self.shape:
+            _checks.integer("shape", n, at_least=1)
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """The mean of each block."""
+        for axis in range(2, u.ndim):
+            block = self._block(u, axis)
+            shape = list(u.shape)
+            shape[axis] = -(-u.shape[axis] // self.factor)
+            u = u.new_zeros(shape).index_add(axis, block, u) / self._counts(u, axis)
+        return u
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Each value, divided by the size of its block, on all pixels of the block."""
+        for axis, n in enumerate(self.shape, start=2):
+            like = y.new_zeros(1).expand([n if k == axis else 1 for k in range(y.ndim)])
+            y = (y / self._counts(like, axis)).index_select(axis, self._block(like, axis))
+        return y
+
+    def _block(self, u: Tensor, axis: int) -> Tensor:
+        return torch.arange(u.shape[axis], device=u.device) // self.factor
+
+    def _counts(self, u: Tensor, axis: int) -> Tensor:
+        counts = torch.bincount(self._block(u, axis)).to(u)
+        return counts.reshape([-1 if k == axis else 1 for k in range(u.ndim)])
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The user's own map and its adjoint, such as a Radon transform and its back-projection.
+
+    Parameters
+    ----------
+    forward, backward
+        Functions of a tensor; ``⟨forward(u), y⟩ = ⟨u, backward(y)⟩`` is supposed, and checked by
+        :func:`adjoint_error`.
+    norm
+        The largest singular value; ``None``: estimated by power iteration where it is needed.
+    """
+
+    forward: Callable[[Tensor], Tensor]
+    backward: Callable[[Tensor], Tensor]
+    norm: float | None = None
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """``forward(u)``."""
+        return self.forward(u)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """``backward(y)``."""
+        return self.backward(y)
+
+
+def operator_norm(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
+    """The largest singular value: the operator's own ``norm``, else by power iteration on one picture.
+
+    Parameters
+    ----------
+    operator
+        A.
+    like
+        A picture ``(B, C, *spatial)``; its shape, dtype and device are used.
+    seed
+        Of the first vector.
+
+    Returns
+    -------
+    float
+        Power iteration comes from below; it ends when the estimate grows by less than 1e-6 of itself, and
+        1 % is added.
+    """
+    known = getattr(operator, "norm", None)
+    if known is not None:
+        return float(known)
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(like[:1].shape, generator=generator, dtype=torch.float64).to(like)
+    size = 0.0
+    for _ in range(_POWER_STEPS):
+        x = x / x.norm().clamp_min(torch.finfo(x.dtype).tiny)
+        x = operator.adjoint(operator(x))
+        before, size = size, float(x.norm())
+        if size == 0.0:
+            return 0.0
+        if abs(size - before) <= 1e-6 * size:
+            break
+    return 1.01 * math.sqrt(size)
+
+
+def adjoint_error(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
+    """``|⟨A u, y⟩ − ⟨u, Aᵀ y⟩| / (‖A u‖ ‖y‖)`` for random u and y: rounding, if the adjoint is right."""
+    generator = torch.Generator().manual_seed(seed)
+    u = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
+    image = operator(u)
+    y = torch.randn(image.shape, generator=generator, dtype=torch.float64).to(image)
+    left, right = float((image * y).sum()), float((u * operator.adjoint(y)).sum())
+    return abs(left - right) / max(float(image.norm() * y.norm()), 1e-300)
+
+
+_CONVOLVE: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_SPREAD: dict[int, Any] = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}

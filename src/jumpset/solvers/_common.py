@@ -1,0 +1,94 @@
+"""What all solvers share: the objective, the record, the end, and images that are treated each by itself."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset._types import Status
+from jumpset.operators.linear import LinearOp
+from jumpset.penalties import Penalty
+
+
+class HasResidual(Protocol):
+    """What :class:`Solver` reads of a state."""
+
+    @property
+    def source(self) -> Tensor:
+        """The data f."""
+        ...
+
+    @property
+    def residual(self) -> Tensor:
+        """``(B,)``, of the last step of each image; 1 before the first."""
+        ...
+
+
+class Solver:
+    """Objective, record and end of a solver of ``½‖A u − f‖² + weight · R(u)``."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    batched: ClassVar[bool] = True
+    check_every: ClassVar[int] = 10
+
+    penalty: Penalty
+    weight: float
+    operator: LinearOp
+    tol: float
+
+    def _check(self) -> None:
+        if not isinstance(self.penalty, Penalty):
+            raise InputError(
+                "a solver needs a penalty", given=repr(self.penalty), do="pass e.g. js.L1(), or any Penalty"
+            )
+        if not isinstance(self.operator, LinearOp):
+            raise InputError(
+                "the operator must be callable and have an adjoint",
+                given=repr(self.operator),
+                do="pass e.g. js.solvers.Blur(psf), or js.solvers.Pair(forward, backward)",
+            )
+        _checks.real("weight", self.weight, at_least=0.0)
+        _checks.real("tol", self.tol, above=0.0, below=1.0)
+
+    def image(self, state: Any) -> Tensor:
+        """The answer so far."""
+        raise NotImplementedError
+
+    def objective(self, u: Tensor, f: Tensor) -> Tensor:
+        """``½‖A u − f‖² + weight · R(u)`` of each image, ``(B,)`` in float64."""
+        fit = 0.5 * squares(self.operator(u) - f)
+        return fit + self.weight * self.penalty.value(u).to(fit)
+
+    def record(self, state: HasResidual) -> dict[str, float]:
+        """The objective, summed over the batch, and the largest residual."""
+        total = self.objective(self.image(state), state.source).sum()
+        return {"objective": float(total), "residual": float(state.residual.max())}
+
+    def finished(self, state: HasResidual) -> Status | None:
+        """When every image's residual has reached ``tol``."""
+        return Status.CONVERGED if bool((state.residual <= self.tol).all()) else None
+
+
+def squares(x: Tensor) -> Tensor:
+    """Sum of squares of each image, ``(B,)`` in float64."""
+    return x.double().square().flatten(1).sum(1)
+
+
+def spread(per_image: Tensor, like: Tensor) -> Tensor:
+    """``(B,)`` as ``(B, 1, …)``, to multiply images."""
+    return per_image.to(like).reshape(-1, *[1] * (like.ndim - 1))
+
+
+def relative(change: Tensor, size: Tensor) -> Tensor:
+    """``‖change‖ / ‖size‖`` of each image, ``(B,)``; 0 where nothing changed."""
+    top, bottom = squares(change).sqrt(), squares(size).sqrt()
+    return torch.where(top == 0, 0.0, top / torch.where(bottom > 0, bottom, 1.0))
+
+
+def keep(active: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """``new`` for the active images: one that has converged stays as it is, so that batch equals loop."""
+    return torch.where(active.reshape(-1, *[1] * (new.ndim - 1)), new, old)

@@ -1,0 +1,100 @@
+"""FISTA: accelerated proximal gradient with restarts (Beck & Teboulle 2009; O'Donoghue & Candès 2015)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset.operators.linear import Identity, LinearOp, operator_norm
+from jumpset.penalties import Penalty
+from jumpset.solvers._common import Solver, keep, relative, spread
+
+
+@dataclass(frozen=True)
+class State:
+    """u and y of the paper, one t an image."""
+
+    source: Tensor  # the data f
+    u: Tensor  # (B, C, *spatial), the answer so far
+    y: Tensor  # the extrapolated picture
+    t: Tensor  # (B,), of the momentum
+    step_size: float  # 1 / ‖A‖²
+    residual: Tensor  # (B,)
+
+
+@dataclass(frozen=True)
+class FISTA(Solver):
+    r"""FISTA: the first choice wherever A is cheap and the penalty has a quick prox.
+
+    Minimises :math:`\tfrac12 \|A u - f\|^2 + \text{weight} \cdot R(u)` of each image by
+
+    .. math:: u \leftarrow \operatorname{prox}_{s\, \text{weight}\, R}\bigl(y - s A^\top (A y - f)\bigr),
+              \qquad y \leftarrow u + \tfrac{t - 1}{t'} (u - u_\text{old}), \qquad s = 1 / \|A\|^2.
+
+    Parameters
+    ----------
+    penalty
+        R; it must have a prox.
+    weight
+        Larger is smoother.
+    operator
+        A, a :class:`jumpset.solvers.LinearOp`.
+    tol
+        Ends when ‖u − y‖ ≤ tol ‖u‖ in every image: the step that is left, relative.
+    max_steps
+        Step limit.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range.
+    NoProx
+        When run, where the penalty has no prox.
+
+    Notes
+    -----
+    A. Beck, M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems",
+    SIIMS 2009. (1) The momentum starts again where ⟨y − u, u − u_old⟩ > 0, in each image by itself (B.
+    O'Donoghue, E. Candès, FoCM 2015). (2) For a penalty that is not convex there is no momentum: this is the
+    forward-backward iteration, and its end a stationary point (H. Attouch, J. Bolte, B. Svaiter, 2013).
+    """
+
+    penalty: Penalty
+    weight: float = 0.1
+    operator: LinearOp = field(default_factory=Identity)
+    tol: float = 1e-6
+    max_steps: int = 10_000
+
+    name: ClassVar[str] = "fista"
+    paper: ClassVar[str] = "Beck, Teboulle, SIIMS 2009"
+
+    def __post_init__(self) -> None:
+        self._check()
+        _checks.integer("max_steps", self.max_steps, at_least=0)
+
+    def init(self, image: Tensor) -> State:
+        """``u = y = Aᵀ f``."""
+        u = self.operator.adjoint(image)
+        squared = operator_norm(self.operator, u) ** 2
+        ones = torch.ones(len(u), dtype=torch.float64, device=u.device)
+        return State(image, u, u, ones, 1.0 / squared if squared > 0 else 1.0, ones)
+
+    def step(self, state: State) -> State:
+        """One proximal gradient step from y, then y ahead of it."""
+        s, y, active = state.step_size, state.y, state.residual > self.tol
+        slope = self.operator.adjoint(self.operator(y) - state.source)
+        u = keep(active, self.penalty.prox(y - s * slope, s * self.weight), state.u)
+        turned = ((y - u).double() * (u - state.u).double()).flatten(1).sum(1) > 0
+        t = torch.where(turned, 1.0, state.t)
+        new = (1 + (1 + 4 * t.square()).sqrt()) / 2
+        ahead = (t - 1) / new if self.penalty.convex else torch.zeros_like(t)
+        residual = torch.where(active, relative(u - y, u), state.residual)
+        return State(state.source, u, u + spread(ahead, u) * (u - state.u), new, s, residual)
+
+    def image(self, state: State) -> Tensor:
+        """``u``."""
+        return state.u

@@ -1,0 +1,104 @@
+"""The quadratic part of a splitting, ``(AᵀA + ρ) u = b``: exactly by a transform, or by conjugate gradients.
+
+Both are sub-solvers that can be handed to :class:`jumpset.solvers.ADMM` and
+:class:`jumpset.solvers.DouglasRachford`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset.operators.conjugate_gradient import conjugate_gradient
+from jumpset.operators.linear import Blur, Identity, LinearOp, Mask
+from jumpset.operators.spectral import dct2, idct2
+
+
+class Quadratic(Protocol):
+    """A way to solve ``(AᵀA + ρ) u = b``."""
+
+    def solve(self, operator: LinearOp, b: Tensor, rho: Tensor, start: Tensor) -> Tensor:
+        """u, for one ρ > 0 an image, ``(B, 1, …)``; ``start`` is near it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Spectral:
+    """Exact: a division for :class:`Identity` and :class:`Mask`, between two transforms for a :class:`Blur`.
+
+    Fourier's transform for periodic borders, the cosine transform for mirrored ones (two spatial axes and a
+    point-spread function that is its own mirror image).
+
+    Raises
+    ------
+    InputError
+        When used, for any other operator.
+    """
+
+    def solve(self, operator: LinearOp, b: Tensor, rho: Tensor, start: Tensor) -> Tensor:  # noqa: ARG002
+        """``u``; see :class:`Quadratic`."""
+        if isinstance(operator, Identity):
+            return b / (1 + rho)
+        if isinstance(operator, Mask):
+            return b / (operator.mask.to(b).square() + rho)
+        if isinstance(operator, Blur) and takes(operator, b):
+            corner = torch.zeros_like(b[:1, :1])
+            corner[(0, 0, *[0] * (b.ndim - 2))] = 1.0
+            axes = tuple(range(2, b.ndim))
+            if operator.boundary == "periodic":
+                gain = torch.fft.fftn(operator(corner), dim=axes).abs().square()
+                return torch.fft.ifftn(torch.fft.fftn(b, dim=axes) / (gain + rho), dim=axes).real
+            # a corner's cosine transform is nowhere zero: the quotient gives every eigenvalue
+            gain = (dct2(operator(corner)) / dct2(corner)).square()
+            return idct2(dct2(b) / (gain + rho))
+        raise InputError(
+            "no transform diagonalises this operator", given=repr(operator), do="use ConjugateGradient()"
+        )
+
+
+def takes(operator: LinearOp, u: Tensor) -> bool:
+    """Whether :class:`Spectral` can treat the operator."""
+    if isinstance(operator, Blur):
+        return operator.boundary == "periodic" or (u.ndim == 4 and operator.is_even)
+    return isinstance(operator, Identity | Mask)
+
+
+@dataclass(frozen=True)
+class ConjugateGradient:
+    """For any operator: conjugate gradients from the last answer.
+
+    Parameters
+    ----------
+    tol
+        Ends when the residual is at most this part of ‖b‖, in every image.
+    max_steps
+        Step limit; the outer iteration goes on from there.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range.
+    """
+
+    tol: float = 1e-8
+    max_steps: int = 200
+
+    def __post_init__(self) -> None:
+        _checks.real("tol", self.tol, above=0.0)
+        _checks.integer("max_steps", self.max_steps, at_least=1)
+
+    def solve(self, operator: LinearOp, b: Tensor, rho: Tensor, start: Tensor) -> Tensor:
+        """``u``; see :class:`Quadratic`."""
+        return conjugate_gradient(
+            lambda x: operator.adjoint(operator(x)) + rho * x, b, start, self.tol, self.max_steps
+        )
+
+
+def best_for(operator: LinearOp, like: Tensor) -> Quadratic:
+    """:class:`Spectral` where it is exact, else :class:`ConjugateGradient`."""
+    return Spectral() if takes(operator, like) else ConjugateGradient()

@@ -1,0 +1,272 @@
+"""The weight of a method for one picture: by its noise, an estimated error, or a number of regions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._arrays import to_tensor
+from jumpset._errors import InputError
+from jumpset.registry import method as make_method
+from jumpset.registry import methods
+from jumpset.smoothing import smooth
+
+Rule = Literal["discrepancy", "sure", "regions"]
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_MEDIAN_OF_NORMAL = 0.6744897501960817  # of |x|, x standard normal
+_SAME = 1e-3  # neighbours that differ by less, in intensities, belong to one region
+
+
+@dataclass(frozen=True)
+class AutoWeight:
+    """What :func:`auto_weight` found."""
+
+    weight: float
+    """The weight."""
+    image: Any
+    """The picture smoothed with it, of the kind that came in."""
+    rule: str
+    """The rule that chose it."""
+    sigma: float | None
+    """The noise level that was used, in intensities; ``None`` for ``"regions"``."""
+    curve: tuple[tuple[float, float], ...]
+    """(weight, value) of every trial, by weight: the mean squared residual, the estimated mean squared error,
+    or the number of regions."""
+
+
+def auto_weight(
+    image: Any,
+    method: str = "tv",
+    rule: Rule = "discrepancy",
+    *,
+    sigma: float | None = None,
+    regions: int | None = None,
+    bounds: tuple[float, float] = (1e-4, 10.0),
+    n_trials: int = 14,
+    seed: int = 0,
+    channel_axis: int | None = -1,
+    value_range: tuple[float, float] | None = None,
+    **hyper: Any,
+) -> AutoWeight:
+    r"""Choose the weight of a method for one picture.
+
+    Parameters
+    ----------
+    image
+        One picture, as :func:`jumpset.smooth` takes it.
+    method
+        A name out of :func:`jumpset.methods`, of a method with a ``weight``.
+    rule
+        ``"discrepancy"``: the weight whose residual is as large as the noise, ``‖u − f‖² = N σ²``: never
+        removes more than the noise could be, so a little too smooth. ``"sure"``: the least of Stein's
+        unbiased estimate of the mean squared error, which needs no clean picture; for methods that depend
+        continuously on the picture, such as ``"tv"``. ``"regions"``: the least weight that leaves at most
+        ``regions`` connected regions of one colour.
+    sigma
+        Standard deviation of the noise, in intensities; default: :func:`estimate_noise`.
+    regions
+        The wanted number, for that rule.
+    bounds
+        Range of the search.
+    n_trials
+        Weights to try: bisection, or golden section after a coarse search, of the logarithm.
+    seed
+        Of the random probe of ``"sure"``.
+    channel_axis, value_range
+        As in :func:`jumpset.run`.
+    **hyper
+        The method's other hyper-parameters.
+
+    Returns
+    -------
+    AutoWeight
+
+    Raises
+    ------
+    InputError
+        A parameter out of range, a method without a weight, more than one picture, no ``regions``, or
+        ``regions`` that no weight within bounds reaches.
+
+    Notes
+    -----
+    V. Morozov, Soviet Math. Dokl. 1966 (discrepancy); C. Stein, Ann. Stat. 1981, with the divergence by a
+    random probe, ``⟨b, (u(f + ε b) − u(f)) / ε⟩`` (S. Ramani, T. Blu, M. Unser, IEEE TIP 2008), b of random
+    signs, ε = 0.1 σ. Where even the upper bound leaves a residual below the noise, it is the answer.
+
+    Examples
+    --------
+    >>> found = js.auto_weight(picture, "tv", "discrepancy", sigma=0.1)  # doctest: +SKIP
+    >>> found.weight, found.image  # doctest: +SKIP
+    """
+    _checks.one_of("rule", rule, ("discrepancy", "sure", "regions"))
+    _checks.integer("n_trials", n_trials, at_least=4)
+    low, high = _check_bounds(bounds)
+    _checks.one_of("method", method, methods())
+    if "weight" not in methods()[method].defaults or "weight" in hyper:
+        raise InputError(
+            "auto_weight chooses the weight of a method that has one",
+            given=f"method={method!r}, {sorted(hyper)}",
+            do="use e.g. method='tv', without weight=",
+        )
+    f, layout = to_tensor(image, channel_axis=channel_axis, alpha=False, value_range=value_range)
+    if len(f) != 1:
+        raise InputError("one picture at a time", given=f"a batch of {len(f)}", do="pass image[:1]")
+    if sigma is not None:
+        _checks.real("sigma", sigma, at_least=0.0)
+    level = None if rule == "regions" else sigma if sigma is not None else _noise(f)
+
+    answers: dict[float, Tensor] = {}
+
+    def smoothed(weight: float, g: Tensor = f) -> Tensor:
+        # intensities may leave [-1, 2] with strong noise; values are checked once, above
+        return smooth(g, make_method(method, weight=weight, **hyper), value_range=(0.0, 1.0))
+
+    curve: dict[float, float] = {}
+
+    def trial(weight: float, value: Callable[[Tensor], float]) -> float:
+        if weight not in curve:
+            answers[weight] = smoothed(weight)
+            curve[weight] = value(answers[weight])
+        return curve[weight]
+
+    if rule == "regions":
+        if regions is None:
+            raise InputError(
+                "this rule needs a number of regions", given="regions=None", do="pass regions=200"
+            )
+        _checks.integer("regions", regions, at_least=1)
+        count = lambda w: trial(w, lambda u: float(count_regions(u)))  # noqa: E731
+        if count(high) > regions:
+            raise InputError(
+                "no weight within bounds leaves so few regions",
+                given=f"{int(curve[high])} regions at weight {high:g}",
+                do="raise the upper bound",
+            )
+        weight = _bisect(lambda w: count(w) <= regions, low, high, n_trials)
+    elif rule == "discrepancy":
+        assert level is not None
+        residual = lambda w: trial(w, lambda u: float((u - f).double().square().mean()))  # noqa: E731
+        weight = high if residual(high) < level**2 else _bisect(
+            lambda w: residual(w) >= level**2, low, high, n_trials
+        )  # fmt: skip
+    else:
+        assert level is not None
+        probe = torch.from_numpy(np.random.default_rng(seed).choice([-1.0, 1.0], tuple(f.shape))).to(f)
+        step = max(0.1 * level, 1e-4)
+
+        def sure(w: float) -> float:
+            def value(u: Tensor) -> float:
+                moved = (smoothed(w, f + step * probe) - u).double()
+                divergence = float((probe * moved).mean()) / step
+                return float((u - f).double().square().mean()) + level**2 * (2 * divergence - 1)
+
+            return trial(w, value)
+
+        weight = _golden(sure, low, high, n_trials)
+    points = tuple(sorted(curve.items()))
+    return AutoWeight(weight, layout.restore(answers[weight]), rule, level, points)
+
+
+def estimate_noise(
+    image: Any, *, channel_axis: int | None = -1, value_range: tuple[float, float] | None = None
+) -> float:
+    """Standard deviation of white Gaussian noise, in intensities, robust against edges.
+
+    The median of ``|x − x_right − x_below + x_diagonal| / 2`` over all cells, over 0.6745; over the channels
+    the root of the mean square.
+
+    Parameters
+    ----------
+    image
+        As :func:`jumpset.smooth` takes it.
+    channel_axis, value_range
+        As in :func:`jumpset.run`.
+
+    Returns
+    -------
+    float
+        0 for a picture without cells: one row or column.
+
+    Raises
+    ------
+    InputError
+        A picture that cannot be used.
+
+    Notes
+    -----
+    D. Donoho, I. Johnstone, Biometrika 1994: the median absolute deviation of the finest diagonal wavelets,
+    here Haar's, undecimated. Texture counts as noise; noise that JPEG has smoothed is underestimated.
+    """
+    return _noise(to_tensor(image, channel_axis=channel_axis, alpha=False, value_range=value_range)[0])
+
+
+def count_regions(u: Tensor, tol: float = _SAME) -> int:
+    """Connected regions of a batch, of 4-neighbours that differ by at most ``tol`` in every channel."""
+    still = [u.diff(dim=k).abs().amax(1) <= tol for k in (2, 3)]
+    places = np.arange(u[:, 0].numel()).reshape(u[:, 0].shape)
+    down, right = (s.cpu().numpy() for s in still)
+    starts = np.concatenate([places[:, :-1][down], places[:, :, :-1][right]])
+    ends = np.concatenate([places[:, 1:][down], places[:, :, 1:][right]])
+    graph = coo_matrix((np.ones(len(starts), np.int8), (starts, ends)), shape=(places.size, places.size))
+    return int(connected_components(graph, directed=False)[0])
+
+
+def _noise(f: Tensor) -> float:
+    cells = (f[..., 1:, 1:] - f[..., 1:, :-1] - f[..., :-1, 1:] + f[..., :-1, :-1]).double().abs() / 2
+    if cells.numel() == 0:
+        return 0.0
+    levels = cells.transpose(0, 1).flatten(1).median(dim=1).values / _MEDIAN_OF_NORMAL
+    return float(levels.square().mean().sqrt())
+
+
+def _check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = (float(b) for b in bounds)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not 0 < low < high < math.inf:
+        raise InputError(
+            "bounds must be two numbers, 0 < low < high", given=repr(bounds), do="pass (1e-4, 10)"
+        )
+    return low, high
+
+
+def _bisect(reached: Callable[[float], bool], low: float, high: float, n_trials: int) -> float:
+    """The least weight that is known to reach; ``high`` reaches."""
+    if reached(low):
+        return low
+    for _ in range(n_trials - 2):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high
+
+
+def _golden(value: Callable[[float], float], low: float, high: float, n_trials: int) -> float:
+    """The weight of the least value seen: a coarse grid, then golden section around its best."""
+    coarse = max(2, n_trials // 2)
+    grid = [float(w) for w in np.geomspace(low, high, coarse)]
+    best = min(range(coarse), key=lambda k: value(grid[k]))
+    a, b = math.log(grid[max(best - 1, 0)]), math.log(grid[min(best + 1, coarse - 1)])
+    tried = list(grid)
+    x, y = b - _GOLDEN * (b - a), a + _GOLDEN * (b - a)
+    tried += [math.exp(x), math.exp(y)]
+    for _ in range(n_trials - coarse - 2):
+        if value(math.exp(x)) <= value(math.exp(y)):
+            b, y = y, x
+            x = b - _GOLDEN * (b - a)
+            tried.append(math.exp(x))
+        else:
+            a, x = x, y
+            y = a + _GOLDEN * (b - a)
+            tried.append(math.exp(y))
+    return min(tried, key=value)
