@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -251,6 +252,16 @@ def test_in_bands_waits_and_reports_errors(monkeypatch):
 
     with pytest.raises(ZeroDivisionError):
         _threads.in_bands(kernel, 4)
+
+
+def test_in_bands_lets_go_of_its_arrays(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    for _ in range(200):
+        out = np.zeros(6)
+        alive = weakref.ref(out)
+        _threads.in_bands(lambda start, stop, out: out[start:stop].fill(1.0), 6, out)
+        del out
+        assert alive() is None
 
 
 def test_memory_is_used_again_but_never_shared():

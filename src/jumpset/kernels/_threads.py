@@ -65,6 +65,9 @@ def in_bands(kernel: Callable[..., object], n: int, *arguments: object, least: i
         bands.clear()
         started = [helper for helper in helpers if not helper.cancel()]
         errors = [helper.exception() for helper in started]  # waits
+        # A helper that is done lets go of ``work`` a moment later, but of the arrays at once: otherwise the
+        # memory of a gradient could not be used again.
+        arguments = ()
     for error in errors:
         if error is not None:
             raise error

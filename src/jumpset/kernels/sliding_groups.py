@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
+from jumpset.kernels import _fused
 from jumpset.kernels._buffers import empty
 from jumpset.kernels._threads import in_bands
 from jumpset.kernels.sliding_groups_loops import run_tasks
@@ -24,24 +24,8 @@ _BAND = 256  # rows that are worth a task of their own: its margin of two window
 
 
 def applies(x: Any) -> bool:
-    """Whether the fused kernel takes ``x``: a float32 or float64 CPU tensor ``(B, C, H, W)``.
-
-    Not under ``torch.func.grad`` or forward-mode differentiation, closed to torch's custom operators.
-    """
-    return (
-        isinstance(x, Tensor)
-        and x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.float64)
-        and x.ndim == 4
-        and x.numel() > 0
-        and forward_ad._current_level < 0
-        and not (x.requires_grad and _is_transformed())
-    )
-
-
-def _is_transformed() -> bool:
-    """Whether a ``torch.func`` transform is at work."""
-    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+    """Whether the fused kernel takes ``x``: ``(B, C, H, W)`` that :func:`jumpset.kernels._fused.takes`."""
+    return _fused.takes(x) and x.ndim == 4
 
 
 def sliding_groups(
@@ -68,8 +52,7 @@ def sliding_groups(
     -------
     Tensor ``(B,)``
     """
-    wanted = torch.is_grad_enabled() and x.requires_grad
-    return value_and_gradient(x, window, phi, parameter, joint, factor, wanted)[0]
+    return _kernel(x, window, phi, parameter, joint, factor)
 
 
 def sliding_groups_plain(x: Tensor, window: list[int], phi: str, parameter: float, joint: bool) -> Tensor:
@@ -99,7 +82,6 @@ def profile(norm: Tensor, positive: Tensor, phi: str, parameter: float) -> Tenso
     return norm
 
 
-@torch.library.custom_op("jumpset::sliding_groups", mutates_args=())
 def value_and_gradient(
     x: Tensor,
     window: list[int],
@@ -128,54 +110,7 @@ def value_and_gradient(
         PROFILES.index(phi), kind(parameter),
     )  # fmt: skip
     value = torch.from_numpy(factor * values.reshape(batch, -1).sum(1)).to(x.dtype)
-    return value, gradient.reshape(x.shape) if with_gradient else gradient.reshape(0)
+    return value, gradient.reshape(x.shape if with_gradient else (0, 0, 0, 0))
 
 
-@value_and_gradient.register_fake
-def _(x, window, phi, parameter, joint, factor, with_gradient):  # noqa: ARG001
-    gradient = torch.empty_like(x, memory_format=torch.contiguous_format)
-    return x.new_empty(x.shape[0]), gradient if with_gradient else x.new_empty(0)
-
-
-def _vmap(_info, in_dims, x, *settings):
-    x = x.movedim(in_dims[0], 0)
-    value, gradient = value_and_gradient(x.flatten(0, 1), *settings)
-    several = x.shape[:2]
-    if gradient.numel() == 0:
-        return (value.unflatten(0, several), gradient), (0, None)
-    return (value.unflatten(0, several), gradient.unflatten(0, several)), (0, 0)
-
-
-if hasattr(value_and_gradient, "register_vmap"):  # torch 2.5 and later
-    value_and_gradient.register_vmap(_vmap)
-
-
-def _remember(ctx, inputs, output):
-    x, *ctx.settings, _ = inputs
-    ctx.save_for_backward(x)
-    ctx.mark_non_differentiable(output[1])
-    ctx.set_materialize_grads(False)
-    # Not a saved tensor: the first backward pass hands it out, and may scale it in place.
-    ctx.gradient = output[1].detach()
-
-
-def _backward(ctx, outer, _):
-    (x,) = ctx.saved_tensors
-    *settings, factor = ctx.settings  # all but with_gradient
-    nothing = (None,) * 6
-    if outer is None:
-        return None, *nothing
-    if torch.is_grad_enabled():  # to be differentiated again, which the kernel does not define
-        _, pull = torch.func.vjp(lambda x: sliding_groups_plain(x, *settings), x)
-        return pull(factor * outer)[0], *nothing
-    gradient, ctx.gradient = ctx.gradient, None
-    if gradient is None or gradient.numel() == 0:  # a second backward pass through a retained graph
-        arguments: Any = (x, *ctx.settings, True)
-        gradient = value_and_gradient(*arguments)[1]
-    scale = outer.reshape(-1, 1, 1, 1)
-    if type(outer) is not Tensor or _is_transformed():
-        return gradient * scale, *nothing  # being traced or vectorised
-    return gradient if bool((outer == 1).all()) else gradient.mul_(scale), *nothing
-
-
-value_and_gradient.register_autograd(_backward, setup_context=_remember)
+_kernel = _fused.FusedKernel("sliding_groups", value_and_gradient, sliding_groups_plain)

@@ -64,16 +64,6 @@ def run_rows(start, stop, x, half, factor, isotropic, with_gradient, values, gra
 
 
 @_jit
-def scale_rows(start, stop, rows, factors):
-    """Rows ``start`` to ``stop``, in place, times the factor of the image that they belong to."""
-    per_image = len(rows) // len(factors)
-    for r in range(start, stop):
-        factor = factors[r // per_image]
-        for k in range(rows.shape[1]):
-            rows[r, k] *= factor
-
-
-@_jit
 def _general(x, first, last, half, factor, isotropic, with_gradient, lines, values, out, top):
     # ``top`` is the row of the picture that ``out`` begins with.
     channels, height, width = x.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, Literal
@@ -162,6 +163,9 @@ class WeightedSum(Penalty):
         """Sum of the parts' terms, each reduced to one map a pixel."""
         return sum(w * _per_pixel(p.terms(x, mask)) for w, p in self.parts)
 
+    def _fused(self, x: Tensor, factor: float) -> Tensor | None:
+        return fused_sum(self.parts, x, factor)
+
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
         """Sum of the parts' values: a part with a fused kernel keeps it."""
         return sum(w * p.value(x, mask=mask, weight_map=weight_map) for w, p in self.parts)
@@ -176,6 +180,15 @@ class WeightedSum(Penalty):
 
 def _parts(penalty: Penalty) -> tuple[tuple[float, Penalty], ...]:
     return penalty.parts if isinstance(penalty, WeightedSum) else ((1.0, penalty),)
+
+
+def fused_sum(parts: Iterable[tuple[float, Penalty]], x: Tensor, factor: float) -> Tensor:
+    """``factor · Σ_k w_k R_k(x)`` of each image, each part by its kernel where one takes ``x``."""
+    total: Any = 0.0
+    for weight, part in parts:
+        fused = part._fused(x, weight * factor)
+        total = total + (weight * factor * part.value(x) if fused is None else fused)
+    return total
 
 
 def _per_pixel(terms: Any) -> Any:

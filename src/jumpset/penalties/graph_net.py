@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from jumpset import _checks
-from jumpset.penalties._base import Penalty
+from jumpset.penalties._base import Penalty, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
 
@@ -46,6 +48,9 @@ class GraphNet(Penalty):
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Both parts of each pixel."""
         return TotalVariation(beta=2.0).terms(x, mask) + self.ratio * L1().terms(x, mask)
+
+    def _fused(self, x: Tensor, factor: float) -> Tensor | None:
+        return fused_sum(((1.0, TotalVariation(beta=2.0)), (self.ratio, L1())), x, factor)
 
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
         """R(x) of each image; see :meth:`Penalty.value`."""

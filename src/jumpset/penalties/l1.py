@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from jumpset.kernels import l1 as kernel
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._base import Penalty, per_image
 
@@ -33,6 +34,9 @@ class L1(Penalty):
         xp = namespace(x)
         kept = x != 0 if mask is None else (x != 0) & mask  # JAX gives |x| the slope 1 at 0
         return xp.where(kept, xp.abs(x), xp.zeros_like(x))
+
+    def _fused(self, x: Tensor, factor: float) -> Tensor | None:
+        return kernel.l1(x, factor) if kernel.applies(x) else None
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """Soft thresholding, ``sign(v) max(|v| − tau, 0)``."""

@@ -21,7 +21,7 @@ from jumpset.penalties._shrinkage import overlapping_shrinkage
 
 @dataclass(frozen=True)
 class SlidingGroups(Penalty):
-    r"""Sliding-window groups: the first choice for supports that are few connected regions.
+    r"""Sliding-window groups: supports of few connected regions, which need not be flat.
 
     .. math:: R(x) = \sum_i \varphi\Bigl(\|x_{W(i)}\|_2\Bigr)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from jumpset import _checks
 from jumpset._errors import InputError
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties._base import Penalty, per_image
+from jumpset.penalties._base import Penalty, fused_sum, per_image
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.quadtree_groups import QuadtreeGroups
 from jumpset.penalties.sliding_groups import SlidingGroups
@@ -74,6 +74,9 @@ class SparseGroup(Penalty):
         return xp.sum(groups, axis=1, keepdims=True) + self.ratio * xp.sum(
             L1().terms(x, mask), axis=1, keepdims=True
         )
+
+    def _fused(self, x: Tensor, factor: float) -> Tensor | None:
+        return fused_sum(((1.0, self.groups), (self.ratio, L1())), x, factor)
 
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
         """R(x) of each image; see :meth:`Penalty.value`."""

@@ -1,0 +1,73 @@
+"""Where the time of the fused total variation goes on small pictures: kernel, threads, autograd.
+
+    python benchmarks/penalty_overhead.py
+
+Microseconds, least and median of many, for (16, 1, 256, 256) and for a picture of 8×8 pixels, which is
+nothing but overhead. "bands" is the number of bands a thread: more share a busy machine better, fewer hand
+over less.
+"""
+
+import time
+
+import torch
+
+from jumpset.kernels import _threads
+from jumpset.kernels import total_variation as kernel
+from jumpset.penalties import TotalVariation
+
+LARGE, TINY = (16, 1, 256, 256), (1, 1, 8, 8)
+
+
+def microseconds(function, repeats: int = 500) -> str:
+    for _ in range(30):
+        function()
+    runs = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        function()
+        runs.append(1e6 * (time.perf_counter() - began))
+    runs.sort()
+    return f"{runs[0]:8.1f}{runs[len(runs) // 2]:8.1f}"
+
+
+class Least(torch.autograd.Function):
+    """As little as a step of autograd can be: a number forwards, a given gradient backwards."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.gradient = torch.empty_like(x)
+        return x.new_zeros(())
+
+    @staticmethod
+    def backward(ctx, outer):  # noqa: ARG004
+        return ctx.gradient
+
+
+def step(loss, x):
+    def run():
+        x.grad = None
+        loss(x).backward()
+
+    return run
+
+
+def main() -> None:
+    penalty = TotalVariation()
+    for shape in (TINY, LARGE):
+        x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        y, plain = torch.empty_like(x), x.detach()
+        print(f"{shape!s:28s}   least  median")
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            print(f"  {threads} threads, y.copy_(x)    {microseconds(lambda y=y, p=plain: y.copy_(p))}")
+        print(f"  least autograd step      {microseconds(step(Least.apply, x))}")
+        for threads, bands in ((1, 1), (2, 1), (2, 2), (2, 4), (2, 8)):
+            torch.set_num_threads(threads)
+            _threads._BANDS_PER_THREAD = bands
+            settings = (1.0, True, False, 1.0)
+            raw = microseconds(lambda x=x, s=settings: kernel._value_and_gradient(x, *s, True))
+            print(f"  {threads} threads, {bands} bands: kernel{raw}, step{microseconds(step(penalty, x))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""A kernel that gives value and gradient in one pass, as torch sees it: eager, compiled, vectorised.
+
+The kernel is a function ``(x, *settings, factor, with_gradient) -> value (B,), gradient``, both times
+``factor``, with annotated arguments; the gradient is empty where it is not wanted. Beside it stands its
+definition ``plain(x, *settings)``, differentiable any number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from jumpset.kernels._threads import in_bands
+from jumpset.kernels.scaling_loops import scale_rows
+
+_HAS_TRITON = find_spec("triton") is not None
+_SCALED_BAND = 1 << 20  # entries that are worth a thread where they are only multiplied
+
+
+def takes(x: Any, gpu: bool = False) -> bool:
+    """Whether a fused kernel takes ``x``: float32 or float64, on CPU or, where it has one, by triton on CUDA.
+
+    Not under ``torch.func.grad`` or forward-mode differentiation, which torch's custom operators do not know.
+    """
+    return (
+        isinstance(x, Tensor)
+        and x.dtype in (torch.float32, torch.float64)
+        and (x.device.type == "cpu" or (gpu and x.device.type == "cuda" and _HAS_TRITON))
+        and x.numel() > 0
+        and forward_ad._current_level < 0
+        and not _is_transformed(x)
+    )
+
+
+def _is_transformed(x: Tensor) -> bool:
+    """Whether a ``torch.func`` transform other than ``vmap`` is, or may be, at work."""
+    active = torch._C._are_functorch_transforms_active()
+    return active and (x.requires_grad or torch.compiler.is_compiling())
+
+
+class FusedKernel:
+    """``kernel(x, *settings, factor)`` is ``factor · R(x)`` of each image, ``(B,)``, with its gradient.
+
+    Parameters
+    ----------
+    name
+        Of the torch operator ``jumpset::name``.
+    compute, plain
+        The kernel and its definition; see the top of this file.
+    """
+
+    def __init__(
+        self, name: str, compute: Callable[..., tuple[Tensor, Tensor]], plain: Callable[..., Tensor]
+    ) -> None:
+        self.compute, self.plain = compute, plain
+        # What ``torch.compile`` and ``vmap`` see.
+        self.operator: Any = torch.library.custom_op(f"jumpset::{name}", compute, mutates_args=())
+        self.operator.register_fake(_fake)
+        if hasattr(self.operator, "register_vmap"):  # torch 2.5 and later
+            self.operator.register_vmap(self._vmap)
+        self.operator.register_autograd(self._operator_backward, setup_context=self._setup)
+
+    def __call__(self, x: Tensor, *settings: Any) -> Tensor:
+        wanted = torch.is_grad_enabled() and x.requires_grad
+        if not _is_eager(x):
+            return self.operator(x, *settings, wanted)[0]
+        # Without the operator, whose first call loads torch's compiler for seconds, and each for
+        # microseconds.
+        return _Eager.apply(x, self, settings) if wanted else self.compute(x, *settings, False)[0]
+
+    def gradient(self, ctx: Any, outer: Tensor) -> Tensor:
+        """Gradient of each image times its ``outer``."""
+        (x,) = ctx.saved_tensors
+        if torch.is_grad_enabled():  # to be differentiated again, which only the plain formula can be
+            *settings, factor = ctx.settings
+            _, pull = torch.func.vjp(lambda x: self.plain(x, *settings), x)
+            return pull(factor * outer)[0]
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None or gradient.numel() == 0:  # a second pass, or a gradient that nobody foresaw
+            gradient = self.operator(x, *ctx.settings, True)[1]
+        return _scaled(gradient, outer)
+
+    def _setup(self, ctx: Any, inputs: Any, output: Any) -> None:
+        x, *settings, _ = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)
+        _remember(ctx, x, settings, output[1].detach())
+
+    def _operator_backward(self, ctx: Any, outer: Tensor | None, _: Any) -> tuple:
+        nothing = (None,) * (len(ctx.settings) + 1)
+        return None if outer is None else self.gradient(ctx, outer), *nothing
+
+    def _vmap(self, _info: Any, in_dims: Any, x: Tensor, *settings: Any) -> tuple:
+        x = x.movedim(in_dims[0], 0)
+        several = x.shape[:2]
+        value, gradient = self.operator(x.flatten(0, 1), *settings)
+        value = value.unflatten(0, several)
+        if gradient.numel() == 0:
+            return (value, gradient), (0, None)
+        return (value, gradient.unflatten(0, several)), (0, 0)
+
+
+class _Eager(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, kernel, settings):  # type: ignore[override]
+        value, gradient = kernel.compute(x, *settings, True)
+        ctx.kernel = kernel
+        _remember(ctx, x, settings, gradient)
+        return value
+
+    @staticmethod
+    def backward(ctx, outer):  # type: ignore[override]
+        return ctx.kernel.gradient(ctx, outer), None, None
+
+
+def _remember(ctx: Any, x: Tensor, settings: Any, gradient: Tensor) -> None:
+    ctx.save_for_backward(x)
+    ctx.settings = settings
+    # No saved tensor: the first backward pass hands it out, and may scale it in place.
+    ctx.gradient = gradient
+
+
+def _fake(x, *settings):
+    gradient = torch.empty_like(x, memory_format=torch.contiguous_format)
+    return x.new_empty(x.shape[0]), gradient if settings[-1] else x.new_empty((0,) * x.ndim)
+
+
+def _scaled(gradient: Tensor, outer: Tensor) -> Tensor:
+    """Each image of ``gradient`` times its ``outer``, in place where both are numbers."""
+    factors = outer.reshape(-1, *[1] * (gradient.ndim - 1))
+    if not _has_memory(outer):
+        return gradient * factors
+    if outer.device.type != "cpu":
+        return gradient.mul_(factors)
+    if set(outer.tolist()) != {1.0}:
+        width = gradient.shape[-1]
+        rows = gradient.numpy().reshape(-1, width)
+        # not by torch, whose threads go on spinning for a while and would hinder those of the next call
+        in_bands(
+            scale_rows, len(rows), rows, outer.detach().contiguous().numpy(), least=_SCALED_BAND // width + 1
+        )
+    return gradient
+
+
+def _is_eager(x: Tensor) -> bool:
+    """Whether ``x`` is numbers now, not a stand-in of a tracer or of ``vmap``."""
+    return (
+        type(x) in (Tensor, torch.nn.Parameter)
+        and not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()
+    )
+
+
+def _has_memory(x: Tensor) -> bool:
+    """Whether ``x`` is numbers, also for the older ``vmap`` of ``autograd.grad(is_grads_batched=True)``."""
+    if type(x) is not Tensor:
+        return False
+    try:
+        x.data_ptr()
+    except RuntimeError:
+        return False
+    return True
