@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from jumpset._checks import integer
-from jumpset.datasets._corruptions import add_noise, jpeg
+from jumpset.datasets._corruptions import jpeg
+from jumpset.datasets._marks import marks
 from jumpset.datasets._ranges import from_unit
 from jumpset.datasets._synthetic import shapes, textured
 from jumpset.datasets.folders import thinned
@@ -52,23 +53,24 @@ class SyntheticPair:
             truth = shapes(_HEIGHT, _WIDTH, seed=1000 + self.seed)
             picture = jpeg(truth, _QUALITIES[self.seed % len(_QUALITIES)])
         else:
-            truth = sparse_shapes(_HEIGHT, _WIDTH, seed=2000 + self.seed)
-            picture = add_noise(truth, 0.1, seed=self.seed).clip(0.0, 1.0)
+            truth = marks(_HEIGHT, _WIDTH, seed=2000 + self.seed)
+            picture = scattered(truth, 0.05, seed=self.seed)
         return from_unit(picture, eight_bits), from_unit(truth, eight_bits)
 
 
-def sparse_shapes(height: int, width: int, seed: int) -> np.ndarray:
-    """A gray picture that is zero but for the brightest of :func:`shapes`, (height, width)."""
-    gray = shapes(height, width, channels=1, seed=seed)
-    return np.where(gray > np.quantile(gray, 0.75), gray, np.float32(0.0))
+def scattered(picture: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """The picture with a share of its pixels, here and there, replaced by values from [0, 1)."""
+    rng = np.random.default_rng([2, seed])
+    hit = rng.random(picture.shape) < share
+    return np.where(hit, rng.random(picture.shape, dtype=np.float32), picture)
 
 
 def synthetic_pairs(limit: int | None = None) -> list[SyntheticPair]:
     """Twenty pictures of 288 × 384 pixels with their truths, the same everywhere.
 
     Twelve of flat shapes under a texture, as in NKS (the picture is :func:`textured`); four as JPEG of
-    quality 10 and 20; four gray ones, zero in three quarters of their pixels, under white noise of σ = .1,
-    clipped.
+    quality 10 and 20; four gray ones, empty but for a few :func:`marks`, of whose pixels one in twenty is
+    replaced by a random value.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def _stroke(rng: np.random.Generator, points: tuple[np.ndarray, np.ndarray]) -> 
     for _ in range(3):
         angle += rng.uniform(-0.8, 0.8)
         ends.append(ends[-1] + rng.uniform(5, 11) * np.array([math.sin(angle), math.cos(angle)]))
-    return _to_bars(points, list(zip(ends[:-1], ends[1:], strict=True)), rng.uniform(0.8, 1.8))
+    return _to_bars(points, list(pairwise(ends)), rng.uniform(0.8, 1.8))
 
 
 def _digit(rng: np.random.Generator, points: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
