@@ -1,0 +1,68 @@
+"""Means over windows, weighted by distance and by the difference of a guidance picture."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from jumpset.kernels._threads import in_bands
+
+
+def bilateral(u: np.ndarray, guide: np.ndarray, sigma_space: float, sigma_range: float) -> np.ndarray:
+    """``Σ_q w_pq u_q / Σ_q w_pq`` with ``w = exp(−|p − q|² / 2 σ_s² − ‖g_p − g_q‖² / 2 σ_r²)``.
+
+    Over the pixels q of the picture within ``3 σ_s`` of p, by exact exponentials.
+
+    Parameters
+    ----------
+    u, guide
+        ``(C, H, W)`` and ``(C', H, W)``, contiguous, of one dtype.
+    sigma_space, sigma_range
+        σ_s in pixels and σ_r in intensities; σ_r may be infinite.
+    """
+    radius = min(math.floor(3.0 * sigma_space), max(u.shape[1:]))
+    out = np.empty_like(u)
+    scales = u.dtype.type(0.5 / sigma_space**2), u.dtype.type(0.5 / sigma_range**2)
+    in_bands(_rows, u.shape[1], u, guide, radius, *scales, out)
+    return out
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc", "afn"})
+def _rows(start, stop, u, guide, radius, near, alike, out):
+    channels, height, width = u.shape
+    exponents, weights = np.empty(width, u.dtype), np.empty(width, u.dtype)
+    for y in range(start, stop):
+        weights[:] = 1
+        out[:, y] = u[:, y]
+        for j in range(max(-radius, -y), min(radius, height - 1 - y) + 1):
+            reach = int(math.sqrt(radius * radius - j * j))
+            for i in range(-reach, reach + 1):
+                if i == 0 and j == 0:
+                    continue
+                # pixels x whose neighbour x + i lies in the picture
+                low, high = max(0, -i), min(width, width - i)
+                count = high - low
+                if count <= 0:
+                    continue
+                part = exponents[:count]
+                part[:] = 0
+                for c in range(len(guide)):
+                    here, there = guide[c, y, low:high], guide[c, y + j, low + i : high + i]
+                    for x in range(count):
+                        part[x] += (here[x] - there[x]) ** 2
+                away = near * (i * i + j * j)
+                for x in range(count):
+                    part[x] = math.exp(-(alike * part[x] + away))
+                total = weights[low:high]
+                for x in range(count):
+                    total[x] += part[x]
+                for c in range(channels):
+                    target, there = out[c, y, low:high], u[c, y + j, low + i : high + i]
+                    for x in range(count):
+                        target[x] += part[x] * there[x]
+        for c in range(channels):
+            target = out[c, y]
+            for x in range(width):
+                target[x] /= weights[x]

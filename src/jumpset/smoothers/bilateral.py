@@ -1,0 +1,102 @@
+"""The bilateral filter (Tomasi & Manduchi 1998), and the joint one (Petschnigg et al. 2004)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._types import Status
+from jumpset.kernels import bilateral as kernel
+from jumpset.smoothers._guidance import match_guidance
+from jumpset.smoothers._planes import distance, planes, to_tensor
+
+
+@dataclass(frozen=True)
+class State:
+    """The answer."""
+
+    source: Tensor  # (B, C, H, W), the picture as given
+    guide: np.ndarray  # (B or 1, C, H, W)
+    smoothed: np.ndarray  # (B, C, H, W)
+    n_steps: int
+
+
+@dataclass(frozen=True)
+class Bilateral:
+    r"""Bilateral filter: averages what is near and alike; the everyday denoiser, exact here.
+
+    .. math:: u_p = \frac{\sum_q w_{pq} f_q}{\sum_q w_{pq}}, \qquad
+              w_{pq} = \exp\Bigl(-\frac{|p - q|^2}{2\, \text{radius}^2}
+              - \frac{\|g_p - g_q\|^2}{2\, \text{weight}^2}\Bigr)
+
+    over the pixels q of the picture within 3 radii of p.
+
+    Parameters
+    ----------
+    weight
+        Width of the Gaussian of differences, in intensities (norm over the bands); 0.02 to 0.5. Larger is
+        smoother; 0 changes nothing.
+    radius
+        Width of the Gaussian of distances, in pixels. The time grows with its square.
+    guidance
+        Picture g, ``(H, W)`` or ``(H, W, C)`` array or ``(B, C, H, W)`` tensor of the same
+        height and width, any number of bands; default: f.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range, or guidance of another size.
+
+    Notes
+    -----
+    C. Tomasi, R. Manduchi, "Bilateral filtering for gray and color images", ICCV 1998; with ``guidance``:
+    G. Petschnigg et al., "Digital photography with flash and no-flash image pairs", SIGGRAPH 2004.
+    Differences from the papers: (1) windows are cut at the borders. The mean is not kept.
+    """
+
+    weight: float = 0.1
+    radius: float = 3.0
+    guidance: Any = field(default=None, compare=False, repr=False)
+
+    name: ClassVar[str] = "bilateral"
+    paper: ClassVar[str] = "Tomasi & Manduchi, ICCV 1998"
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    batched: ClassVar[bool] = True
+    check_every: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        _checks.real("weight", self.weight, at_least=0.0)
+        _checks.real("radius", self.radius, above=0.0)
+
+    @property
+    def max_steps(self) -> int:
+        """One; none where there is nothing to smooth."""
+        return 1 if self.weight > 0.0 else 0
+
+    def init(self, image: Tensor) -> State:
+        """The picture itself."""
+        return State(image, planes(match_guidance(self.guidance, image)), planes(image), n_steps=0)
+
+    def step(self, state: State) -> State:
+        """Filter."""
+        out = np.empty_like(state.smoothed)
+        for k, f in enumerate(state.smoothed):
+            guide = state.guide[k % len(state.guide)]
+            out[k] = kernel.bilateral(f, guide, self.radius, self.weight)
+        return State(state.source, state.guide, out, 1)
+
+    def image(self, state: State) -> Tensor:
+        """The answer, or the picture before the first step."""
+        return to_tensor(state.smoothed, state.source)
+
+    def record(self, state: State) -> dict[str, float]:
+        """Root mean square distance from f."""
+        return {"distance": distance(state.smoothed, state.source)}
+
+    def finished(self, state: State) -> Status | None:
+        """After the step."""
+        return Status.CONVERGED if state.n_steps >= self.max_steps else None
