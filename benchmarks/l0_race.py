@@ -25,7 +25,7 @@ def solvers(image, weight):
     """Name to a function that smooths `image`."""
     return {
         "opencv l0Smooth": lambda: cv2.ximgproc.l0Smooth(image, None, weight, 2.0),
-        "l0": lambda: js.smooth(image, "l0", weight=weight),
+        "l0": lambda: js.smooth(image, "l0", preset="paper", weight=weight),
         "l0 (sharp)": lambda: js.smooth(image, "l0", preset="sharp", weight=weight),
         "region-fusion": lambda: js.smooth(image, "region-fusion", weight=weight),
         "region-fusion 8": lambda: js.smooth(image, "region-fusion", weight=weight, neighbors=8),

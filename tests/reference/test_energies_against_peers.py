@@ -26,7 +26,7 @@ def test_region_fusion_energy(astronaut):
 @pytest.mark.parametrize("weight", [0.005, 0.02, 0.05])
 def test_l0_is_below_opencv(astronaut, weight):
     theirs = energies(astronaut, cv2.ximgproc.l0Smooth(astronaut, None, weight, 2.0), weight)
-    ours = energies(astronaut, js.smooth(astronaut, "l0", weight=weight), weight)
+    ours = energies(astronaut, js.smooth(astronaut, "l0", preset="paper", weight=weight), weight)
     assert ours[0] < theirs[0]
     assert ours[1] < theirs[1]
 

@@ -61,13 +61,14 @@ def test_against_dense_algebra(shape):
         g[:, (g**2).sum((0, 2)) < lam / beta] = 0
         S = np.linalg.solve(np.eye(len(f)) + beta * D.T @ D, f + beta * D.T @ g.reshape(-1, 3))
         beta *= 2
-    ours = js.smooth(f.reshape(height, width, 3), "l0", weight=lam)
+    ours = js.smooth(f.reshape(height, width, 3), "l0", preset="paper", weight=lam)
     np.testing.assert_allclose(ours.reshape(-1, 3), S, atol=1e-9)
 
 
 def test_schedule():
-    assert L0(weight=0.02).max_steps == 22
-    result = js.run(L0(weight=0.02), np.random.default_rng(0).random((8, 8)))
+    method = js.method("l0", preset="paper")
+    assert method.max_steps == 22
+    result = js.run(method, np.random.default_rng(0).random((8, 8)))
     assert (result.n_steps, result.status) == (22, js.Status.CONVERGED)
     assert L0(weight=1e9).max_steps == 1
 
@@ -75,7 +76,7 @@ def test_schedule():
 def test_a_step_edge_in_noise_stays_sharp():
     rng = np.random.default_rng(0)
     image = np.where(np.arange(40) < 20, 0.2, 0.8)[None].repeat(30, 0) + 0.02 * rng.standard_normal((30, 40))
-    out = js.smooth(image, "l0", weight=0.02)
+    out = js.smooth(image, "l0", preset="paper")
     assert np.median(np.abs(np.diff(out[:, :20], axis=1))) < 1e-4
     assert np.abs(np.diff(out[:, :20], axis=1)).max() < 0.02  # the noise along the edge stays with it
     assert np.abs(out[:, 20] - out[:, 19] - 0.6).max() < 0.05

@@ -58,16 +58,22 @@ class L0:
     -----
     L. Xu, C. Lu, Y. Xu, J. Jia, "Image smoothing via L0 gradient minimization", SIGGRAPH Asia 2011.
     Differences from the paper: (1) exact Neumann borders by the cosine transform, so that nothing wraps
-    around; (2) ``weight=0`` returns the picture. The recorded energy counts the gradients that g keeps.
+    around; (2) ``weight=0`` returns the picture; (3) β ends at 100: on textured vector pictures that is
+    nearer to the truth, since regions keep faint slopes instead of breaking into stairs. The preset
+    ``"paper"`` has the published weight and schedule. The recorded energy counts the gradients that g keeps.
     """
 
-    weight: float = 0.02
+    weight: float = 0.0125
     kappa: float = 2.0
-    beta_max: float = 1e5
+    beta_max: float = 100.0
 
     name: ClassVar[str] = "l0"
     paper: ClassVar[str] = "Xu, Lu, Xu, Jia, SIGGRAPH Asia 2011"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"sharp": {"kappa": 1.2}}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"weight": 0.02, "kappa": 2.0, "beta_max": 1e5},
+        "sharp": {"weight": 0.02, "kappa": 1.2, "beta_max": 1e5},
+        "clip-art": {"weight": 0.0125},
+    }
     batched: ClassVar[bool] = True
     check_every: ClassVar[int] = 1
 

@@ -1,0 +1,190 @@
+"""Generalised smoothing with truncated Huber penalties (Liu, Zhang, Lei, Huang, Yang & Reid 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset._types import Status
+from jumpset.kernels import gsf as kernel
+from jumpset.kernels.window_laplacian import half_window, solve
+from jumpset.smoothers._guidance import match_guidance
+
+
+@dataclass
+class Picture:
+    """One picture and the linear system that belongs to its present answer; updated in place."""
+
+    f: np.ndarray  # (C, H, W)
+    u: np.ndarray  # (C, H, W), the answer so far
+    base: np.ndarray  # (K, H, W), 2 λ ω^s ω^g of the edges to half of the window
+    edges: np.ndarray  # (K, H, W), base · w(x), the weights of the next solve
+    data: np.ndarray  # (H, W), Σ_q ω^s w(x) of the data term
+    right: np.ndarray  # (C, H, W), Σ_q ω^s w(x) f_q
+    energy: float = 0.0  # of u
+    residual: float = 0.0  # of the last solve, relative
+    iterations: int = 0  # of the last solve
+
+
+@dataclass(frozen=True)
+class State:
+    """The pictures hold all numbers."""
+
+    source: Tensor  # (B, C, H, W), the picture as given
+    pictures: tuple[Picture, ...]
+    n_steps: int
+
+
+@dataclass(frozen=True)
+class GSF:
+    r"""Truncated Huber smoothing: removes texture, JPEG artifacts or detail, keeps strong edges.
+
+    Looks for a small value of
+
+    .. math:: \sum_p \sum_{q \in N_d(p)} \omega_{pq}\, h_d(u_p - f_q)
+              + \text{weight} \sum_p \sum_{q \in N_s(p)} \omega_{pq}\,
+              (\delta + |g_p - g_q|)^{-\text{exponent}}\, h_s(u_p - u_q),
+
+    where ω is a normalised Gaussian over the window and h(x) = x²/2a below ``a``, x − a/2 up to the cutoff b
+    and constant beyond, with x the root mean square over channels. Every step solves the linear system of the
+    quadratic that touches this sum from above, so the recorded energy never rises by more than the solver's
+    tolerance.
+
+    Parameters
+    ----------
+    weight
+        λ. Texture: 0.1 to 1.5; larger is smoother, 0 changes nothing.
+    radius
+        N_s is the (2 radius + 1)² window without its centre; at least 1.
+    data_radius
+        The same for N_d. 0: the data term is the plain ‖u − f‖², and the mean is kept.
+    exponent
+        How much the guidance picture's differences lower the penalty; 0: not at all.
+    cutoff, data_cutoff
+        b of h_s and h_d, in intensities: larger differences cost no more, so they stay. 1 or more never cuts.
+    a
+        Below it the penalties are quadratic, in intensities; nearly l1 where it is small.
+    n_steps
+        Number of reweightings.
+    tol
+        Relative residual of each linear solve, which starts from the last one's answer.
+    guidance
+        Optional picture g, ``(H, W)``, ``(H, W, C)`` array or ``(B, C, H, W)`` tensor of the same size;
+        default: the picture itself.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range, or a guidance picture of another size.
+
+    Notes
+    -----
+    W. Liu, P. Zhang, Y. Lei, X. Huang, J. Yang, I. Reid, "A generalized framework for edge-preserving and
+    structure-preserving image smoothing", AAAI 2020 and IEEE TPAMI 2021. Differences from the paper: (1) the
+    channels' differences are joined by their root mean square, not by the mean of magnitudes, so that every
+    step lowers one energy; (2) N_d leaves out the centre; (3) ``weight=0`` returns the picture, though the
+    data term alone would blur it; (4) the solves are iterative; (5) differences beyond a cutoff weigh 1e-7
+    instead of 0; (6) the default removes texture with the plain data term, and all settings are ours, chosen
+    on textured vector pictures, JPEG clip art and drawn depth maps.
+    """
+
+    weight: float = 0.06
+    radius: int = 1
+    data_radius: int = 0
+    exponent: float = 0.5
+    cutoff: float = 1.0
+    data_cutoff: float = 1.0
+    a: float = 1e-3
+    n_steps: int = 10
+    tol: float = 1e-3
+    guidance: Any = field(default=None, compare=False)
+
+    name: ClassVar[str] = "gsf"
+    paper: ClassVar[str] = "Liu, Zhang, Lei, Huang, Yang & Reid, AAAI 2020"
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "texture": {"weight": 0.4, "data_radius": 1},
+        "clip-art": {"weight": 0.04, "radius": 2, "cutoff": 0.2},
+        "detail": {"weight": 0.02, "a": 0.01, "n_steps": 5},
+        "depth": {"weight": 0.1, "radius": 2, "data_radius": 2},
+    }
+    batched: ClassVar[bool] = True
+    check_every: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        _checks.real("weight", self.weight, at_least=0.0)
+        _checks.integer("radius", self.radius, at_least=1)
+        _checks.integer("data_radius", self.data_radius, at_least=0)
+        _checks.real("exponent", self.exponent, at_least=0.0)
+        _checks.real("a", self.a, above=0.0)
+        for name, cutoff in (("cutoff", self.cutoff), ("data_cutoff", self.data_cutoff)):
+            _checks.real(name, cutoff, above=0.0)
+            if cutoff < self.a:
+                raise InputError(
+                    f"{name} must be at least a", given=f"{cutoff!r} and a={self.a!r}", do="raise it"
+                )
+        _checks.integer("n_steps", self.n_steps, at_least=0)
+        _checks.real("tol", self.tol, above=0.0, below=1.0)
+
+    @property
+    def max_steps(self) -> int:
+        """One step a reweighting; none where there is nothing to smooth."""
+        return self.n_steps if self.weight > 0.0 else 0
+
+    def init(self, image: Tensor) -> State:
+        """Start at u = f, with the weights that belong to it."""
+        offsets = half_window(self.radius)
+        spatial = 2.0 * self.weight * kernel.gaussian(offsets, self.radius)
+        guides = match_guidance(self.guidance, image)
+        pictures = []
+        for k, f in enumerate(image.detach().cpu().contiguous().numpy()):
+            guide = np.ascontiguousarray(guides[k % len(guides)].detach().cpu().numpy())
+            base = kernel.guide_weights(guide, offsets, spatial, self.exponent, _DELTA)
+            picture = Picture(f, f.copy(), base, np.zeros_like(base), np.ones_like(f[0]), f.copy())
+            self._reweight(picture)
+            pictures.append(picture)
+        return State(image, tuple(pictures), n_steps=0)
+
+    def step(self, state: State) -> State:
+        """Solve for u, then make the weights of the next step."""
+        offsets = half_window(self.radius)
+        for p in state.pictures:
+            p.iterations, p.residual = solve(p.u, p.data, p.edges, offsets, p.right, self.tol)
+            self._reweight(p)
+        return State(state.source, state.pictures, state.n_steps + 1)
+
+    def image(self, state: State) -> Tensor:
+        """U."""
+        return torch.stack([torch.from_numpy(p.u.copy()) for p in state.pictures]).to(state.source.device)
+
+    def record(self, state: State) -> dict[str, float]:
+        """The objective above, summed over the batch; residual and iterations of the worst solve."""
+        return {
+            "energy": sum(p.energy for p in state.pictures),
+            "residual": max(p.residual for p in state.pictures),
+            "iterations": max(p.iterations for p in state.pictures),
+        }
+
+    def finished(self, state: State) -> Status | None:
+        """After the last reweighting."""
+        return Status.CONVERGED if state.n_steps >= self.max_steps else None
+
+    def _reweight(self, p: Picture) -> None:
+        if self.weight == 0.0:
+            return
+        smooth = kernel.edge_weights(p.u, p.base, half_window(self.radius), self.a, self.cutoff, p.edges)
+        if self.data_radius == 0:
+            fit = float(np.square(p.u - p.f, dtype=np.float64).sum()) / len(p.f)
+        else:
+            offsets = half_window(self.data_radius)
+            spatial = kernel.gaussian(offsets, self.data_radius)
+            fit = kernel.data_weights(p.u, p.f, offsets, spatial, self.a, self.data_cutoff, p.data, p.right)
+        p.energy = fit + smooth
+
+
+_DELTA = 1e-3  # δ: keeps the guidance weight finite in flat places

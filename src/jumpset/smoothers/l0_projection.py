@@ -1,0 +1,157 @@
+"""L0 gradient projection: the nearest picture with a given share of nonzero gradients (Ono 2017)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._types import Status
+from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
+
+
+@dataclass(frozen=True)
+class State:
+    """The variables of ADMM, and what stays fixed between the steps."""
+
+    source: Tensor  # (B, C, H, W), f
+    spectrum: Tensor  # cosine transform of f
+    eigenvalues: Tensor  # (H, W), of D⊤D
+    u: Tensor  # (B, C, H, W), the answer so far
+    z: Tensor  # (B, 2, C, H, W), the gradients that are kept, right and down
+    y: Tensor  # (B, 2, C, H, W), scaled multipliers of Du = z
+    gamma: float  # step size of the next step
+    n_steps: int
+
+
+@dataclass(frozen=True)
+class L0Projection:
+    r"""L0 gradient projection: like l0, but told how many gradients to keep instead of what they cost.
+
+    Looks for the nearest picture with few jumps,
+
+    .. math:: \min_u \|u - f\|^2 \quad \text{with} \quad
+              \#\{p : \nabla u_p \ne 0\} \le \text{fraction} \cdot N,
+
+    N the number of pixels, all channels and both directions together, by ADMM with a shrinking step γ:
+
+    .. math:: u = (1 + D^\top D / \gamma)^{-1} (f + D^\top (z - y) / \gamma), \qquad
+              z = P(D u + y), \qquad y \leftarrow
+              (y + D u - z)\, \frac{\gamma'}{\gamma},
+
+    where P keeps the ``fraction · N`` largest gradients and zeroes the others, and γ' = ``decay`` · γ is the
+    next step size.
+
+    Parameters
+    ----------
+    fraction
+        Share of the pixels that may differ from their right or lower neighbour, 0 to 1. Smaller is smoother;
+        1 changes nothing, 0 leaves the mean. Line art has 0.05, a photograph's main edges 0.1 to 0.3.
+    gamma
+        Step size γ at the start.
+    decay
+        Factor on γ in each step, below 1: nearer to 1 is slower and more precise.
+    tol
+        Ends when the gradients of u differ from those kept by at most this, root mean square, in intensities.
+    max_steps
+        Step limit.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range.
+
+    Notes
+    -----
+    S. Ono, "L0 gradient projection", IEEE TIP 2017. Differences from the paper: (1) mirrored instead of
+    periodic borders; (2) exactly as many gradients are kept as allowed, where several are equal the first;
+    (3) no clipping to [0, 1]; (4) y is scaled with γ, which reaches a nearer picture in fewer steps; (5) the
+    stopping rule.
+    """
+
+    fraction: float = 0.1
+    gamma: float = 3.0
+    decay: float = 0.95
+    tol: float = 1e-4
+    max_steps: int = 500
+
+    name: ClassVar[str] = "l0-projection"
+    paper: ClassVar[str] = "Ono, IEEE TIP 2017"
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    batched: ClassVar[bool] = False  # each picture ends at a step of its own
+    check_every: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        _checks.real("fraction", self.fraction, at_least=0.0, at_most=1.0)
+        _checks.real("gamma", self.gamma, above=0.0)
+        _checks.real("decay", self.decay, above=0.0, below=1.0)
+        _checks.real("tol", self.tol, above=0.0)
+        _checks.integer("max_steps", self.max_steps, at_least=0)
+
+    def init(self, image: Tensor) -> State:
+        """Start at u = f, with nothing kept yet but what f's largest gradients are."""
+        eigenvalues = laplacian_eigenvalues(*image.shape[-2:], like=image)
+        z = _keep_largest(_gradient(image), self.fraction)
+        return State(image, dct2(image), eigenvalues, image, z, torch.zeros_like(z), self.gamma, n_steps=0)
+
+    def step(self, state: State) -> State:
+        """Fit a picture to f and to the gradients that are kept, then choose those anew."""
+        gamma = state.gamma
+        numerator = dct2(_transpose(state.z - state.y)).div_(gamma).add_(state.spectrum)
+        u = idct2(numerator.div_(1.0 + state.eigenvalues / gamma))
+        v = _gradient(u) + state.y
+        z = _keep_largest(v, self.fraction)
+        after = max(gamma * self.decay, _LEAST_GAMMA)
+        y = (v - z) * (after / gamma)  # the multiplier itself is y / γ, and stays
+        return State(state.source, state.spectrum, state.eigenvalues, u, z, y, after, state.n_steps + 1)
+
+    def image(self, state: State) -> Tensor:
+        """U."""
+        return state.u
+
+    def record(self, state: State) -> dict[str, float]:
+        """Distance ‖u − f‖², summed over the batch, and the worst root mean square of Du − z."""
+        distance = (state.u - state.source).square().sum(dtype=torch.float64).item()
+        error = (_gradient(state.u) - state.z).square().mean(dim=(1, 2, 3, 4), dtype=torch.float64)
+        return {"distance": distance, "residual": math.sqrt(float(error.max()))}
+
+    def finished(self, state: State) -> Status | None:
+        """When u has no more gradients than allowed, up to ``tol``."""
+        return Status.CONVERGED if self.record(state)["residual"] <= self.tol else None
+
+
+_LEAST_GAMMA = 1e-9  # below it the solve would lose f in rounding
+
+
+def _gradient(u: Tensor) -> Tensor:
+    """Forward differences right and down, zero across the border, ``(B, 2, C, H, W)``."""
+    out = torch.zeros(len(u), 2, *u.shape[1:], dtype=u.dtype, device=u.device)
+    out[:, 0, :, :, :-1] = u[..., :, 1:] - u[..., :, :-1]
+    out[:, 1, :, :-1, :] = u[..., 1:, :] - u[..., :-1, :]
+    return out
+
+
+def _transpose(g: Tensor) -> Tensor:
+    """D⊤g for a g that is zero across the border."""
+    out = -g[:, 0] - g[:, 1]
+    out[..., :, 1:] += g[:, 0, :, :, :-1]
+    out[..., 1:, :] += g[:, 1, :, :-1, :]
+    return out
+
+
+def _keep_largest(g: Tensor, fraction: float) -> Tensor:
+    """The largest gradients of each picture, the share ``fraction`` of its pixels, and zero elsewhere."""
+    size = g.square().sum(dim=(1, 2)).flatten(1)
+    # rounding must not lose one that is allowed: 0.1 · 30 is below 3
+    count = min(size.shape[1], math.floor(fraction * size.shape[1] * (1.0 + 1e-12)))
+    if count == size.shape[1]:
+        return g
+    mask = torch.zeros_like(size)
+    if count > 0:
+        least = size.sort(dim=1, descending=True, stable=True).indices[:, :count]
+        mask.scatter_(1, least, 1.0)
+    return g * mask.reshape(len(g), 1, 1, *g.shape[-2:])
