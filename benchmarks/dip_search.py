@@ -11,12 +11,13 @@ halve them for two idle cores. The findings are in dip_search.md.
 import argparse
 import time
 from dataclasses import replace
+from inspect import isfunction
 from pathlib import Path
 
 import numpy as np
 
 import jumpset as js
-from jumpset.dip import DIPl0
+from jumpset.dip import DIPl0, DIPPotts
 from jumpset.smoothers import RegionFusion
 
 NAMES = ["S1_T4", "S3_T7", "S5_T3", "S7_T2", "S9_T10", "S10_T6"]
@@ -35,6 +36,15 @@ VARIANTS = {
     "step size .04": replace(DEFAULT, step_size=0.04),
     "50 levels": replace(DEFAULT, levels=50),
     "jpeg network": replace(DEFAULT, network="jpeg"),
+    "rho 1": replace(DEFAULT, rho=1.0),
+    "rho 4.5": replace(DEFAULT, rho=4.5),
+    "400 outer": replace(DEFAULT, outer_steps=400),
+    "400 outer, patience 60": replace(DEFAULT, outer_steps=400, patience=60),
+    "full network": replace(DEFAULT, network="full"),
+    "potts-descent": DIPPotts(),
+    "started by structure-texture": lambda picture: replace(
+        DEFAULT, start=js.smooth(picture, "structure-texture"), outer_steps=60
+    ),
     "paper": DIPl0(**DIPl0.presets["paper"]),
 }
 
@@ -52,9 +62,9 @@ def load(folder, name, crop):
 
 
 def score(method, picture, truth):
-    """PSNR and CPU seconds."""
+    """PSNR and CPU seconds; a function makes the method of the picture."""
     began = time.process_time()
-    image = js.run(method, picture).image
+    image = js.run(method(picture) if isfunction(method) else method, picture).image
     return js.metrics.psnr(image, truth), time.process_time() - began
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from torch import Tensor
 from jumpset import _checks
 from jumpset._arrays import to_tensor
 from jumpset._types import Iteration, Status
+from jumpset.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ def run(
     stop: Callable[[Step], bool] | None = None,
     callback: Callable[[Step], object] | None = None,
     check_every: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
     channel_axis: int | None = -1,
     alpha: bool | None = None,
     value_range: tuple[float, float] | None = None,
@@ -105,13 +109,21 @@ def run(
     max_steps
         Step limit; default: the method's own.
     max_seconds
-        Time limit in seconds, looked at between steps.
+        Time limit in seconds, looked at between steps; those before a checkpoint do not count.
     stop
         ``stop(step) -> bool``; true ends the run with ``Status.STOPPED``.
     callback
-        ``callback(step)`` at every reading; its time is not in ``elapsed``.
+        ``callback(step)`` at every reading; its time is not in ``elapsed``. ``step.image`` is the picture so
+        far, for a live preview.
     check_every
         Steps between readings of history and stopping rules; default: the method's own.
+    checkpoint
+        A file that the run is saved to, and goes on from where it exists: the answer is then that of a run
+        which was never interrupted, bit for bit on one machine and device. It is written as a whole, every
+        ``checkpoint_every`` steps and at the end, but for ends by Ctrl-C or divergence, and is left there.
+        Picture and method must be those it was made with; limits may differ.
+    checkpoint_every
+        Steps between two savings; default: ten readings.
     channel_axis
         Which axis of a 3-D NumPy array holds the channels.
     alpha
@@ -131,7 +143,9 @@ def run(
     Raises
     ------
     InputError
-        For a picture or an option that cannot be used, before any work.
+        For a picture or an option that cannot be used, or a checkpoint of another run, before any work.
+    FileError
+        If the checkpoint cannot be read or written.
     """
     if max_steps is not None:
         _checks.integer("max_steps", max_steps, at_least=0)
@@ -146,11 +160,19 @@ def run(
     every = check_every or method.check_every
     back = layout.restore
     history: dict[str, list[float]] = {"step": [], "seconds": []}
+    file = None if checkpoint is None else Checkpoint(checkpoint, method, tensor, every=checkpoint_every)
 
     clock = _Clock(tensor)
     with torch.no_grad():
-        state = method.init(tensor)
-        sound, n_steps, status = state, 0, None  # `sound`: the last state whose record was finite
+        state, n_steps, status = method.init(tensor), 0, None
+        saved = None if file is None else file.load(state)
+        if saved is not None:
+            state, n_steps, history = saved.state, saved.n_steps, saved.history
+            clock.advance(saved.seconds)
+            if history["step"] and history["step"][-1] == n_steps:  # this step will be read once more
+                history = {key: values[:-1] for key, values in history.items()}
+        before = 0.0 if saved is None else saved.seconds
+        sound, kept = state, n_steps  # the last state whose record was finite, the last step that was saved
         try:
             while status is None:
                 if n_steps % every == 0 or n_steps >= limit:
@@ -173,15 +195,23 @@ def run(
                                 status = Status.STOPPED
                     if status is not None:
                         break
+                if file is not None and n_steps >= kept + file.every:
+                    with clock.paused():
+                        file.save(state, n_steps, clock.elapsed, history)
+                    kept = n_steps
                 if n_steps >= limit:
                     status = Status.MAX_STEPS
-                elif max_seconds is not None and clock.elapsed >= max_seconds:
+                elif max_seconds is not None and clock.elapsed - before >= max_seconds:
                     status = Status.TIME_LIMIT
                 else:
                     state = method.step(state)
                     n_steps += 1
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
+        if file is not None and n_steps > kept and status not in (Status.DIVERGED, Status.INTERRUPTED):
+            # an interrupt may come in the middle of a step, which networks take in place
+            with clock.paused():
+                file.save(state, n_steps, clock.elapsed, history)
         answer = method.image(sound if status is Status.DIVERGED else state)
         clock.stop()
     return Result(back(answer), status, n_steps, clock.elapsed, history, method, state)
@@ -208,6 +238,9 @@ class _Clock:
     def elapsed(self) -> float:
         now = time.perf_counter() if self._stopped is None else self._stopped
         return now - self._start - self._pauses
+
+    def advance(self, seconds: float) -> None:
+        self._start -= seconds
 
     def stop(self) -> None:
         if self._device.type == "cuda":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jumpset._errors import Interrupted
+from jumpset._errors import InputError, Interrupted
 from jumpset._types import Iteration, Status
 from jumpset.driver import Result, Step, run
 from jumpset.registry import method as make_method
@@ -24,6 +25,8 @@ def smooth(
     max_seconds: float | None = None,
     stop: Callable[[Step], bool] | None = None,
     callback: Callable[[Step], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
     channel_axis: int | None = -1,
     alpha: bool | None = None,
     value_range: tuple[float, float] | None = None,
@@ -43,6 +46,8 @@ def smooth(
         A named setting of the method.
     max_steps, max_seconds, stop, callback, channel_axis, alpha, value_range, device
         As in :func:`jumpset.run`; ``max_seconds`` is for the whole batch.
+    checkpoint, checkpoint_every
+        As in :func:`jumpset.run`; not for a batch whose pictures the method runs on one by one.
     **hyper
         The method's hyper-parameters, e.g. ``weight=0.05``. Larger ``weight`` is always smoother.
 
@@ -75,6 +80,8 @@ def smooth(
             max_seconds=seconds,
             stop=stop,
             callback=callback,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
             channel_axis=channel_axis,
             alpha=alpha,
             value_range=value_range,
@@ -84,6 +91,12 @@ def smooth(
 
     if iteration.batched or not isinstance(image, Tensor) or image.ndim != 4 or len(image) < 2:
         return one(image, max_seconds)
+    if checkpoint is not None:
+        raise InputError(
+            "a checkpoint holds one run, and this method runs on the pictures of a batch one by one",
+            given=f"{len(image)} pictures",
+            do="pass them one by one, each with a file of its own",
+        )
     began, smoothed = time.perf_counter(), []
     for k in range(len(image)):  # each gets an even share of the time that is left
         left = None if max_seconds is None else max_seconds - (time.perf_counter() - began)

@@ -191,7 +191,7 @@ def _poisoned(step):
     def poisoned(self, state):
         if state.n_steps == 2:
             with torch.no_grad():
-                state.fit._network.last.bias.fill_(math.nan)
+                state.fit._parts[0].network.last.bias.fill_(math.nan)
         return step(self, state)
 
     return poisoned
@@ -282,7 +282,7 @@ def test_total_variation_gradient():
 def _plain_dip_l0(method, f):
     """The ADMM of the paper, written out on its own with the same network and start."""
     fit = method.init(f).fit
-    adam = torch.optim.Adam(fit._network.parameters(), lr=method.step_size)
+    adam = torch.optim.Adam(fit._parts[0].network.parameters(), lr=method.step_size)
     generator = torch.Generator().manual_seed(method.seed)
     v = torch.rand(f.shape, generator=generator)
     w = torch.rand(f.shape, generator=generator)
@@ -290,7 +290,7 @@ def _plain_dip_l0(method, f):
     for _ in range(method.outer_steps):
         for _ in range(method.inner_steps):
             with torch.enable_grad():
-                g = fit._forward(fit._input)
+                g = fit._forward(fit._parts[0], fit._parts[0].input)
                 loss = ((f - g) ** 2).sum() + (w * (v - g)).sum() + method.rho / 2 * ((v - g) ** 2).sum()
                 adam.zero_grad()
                 loss.backward()
@@ -312,7 +312,7 @@ def test_dip_l0_bookkeeping(monkeypatch):
         calls.append((weight, levels))
         return fuse(image, weight, levels)
 
-    monkeypatch.setattr("jumpset.dip.dip_l0.fuse", counted)
+    monkeypatch.setattr("jumpset.dip.flattening.fuse", counted)
     result = run(method, f)
     average, v, w, n_fusions = _plain_dip_l0(method, f)
     assert result.n_steps == 6
@@ -330,7 +330,7 @@ def test_dip_l0_default_start():
     assert torch.equal(state.v, flat)
     assert torch.equal(method.image(state), flat)
     assert not state.w.any()
-    z = state.fit._input
+    z = state.fit._parts[0].input
     assert z.shape == (1, 6, 24, 24)
     torch.testing.assert_close(z[..., :20, :24], torch.cat([flat, f], dim=1) - 0.5)
     torch.testing.assert_close(z[..., 20:, :], z[..., 19:20, :].expand(-1, -1, 4, -1))

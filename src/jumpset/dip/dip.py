@@ -9,8 +9,12 @@ from torch import Tensor
 
 from jumpset import _checks
 from jumpset._types import Status
-from jumpset.dip.fitting import PRECISIONS, Fit, blend, single
+from jumpset.dip.fitting import Fit, blend, single
+from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
+from jumpset.dip.precision import PRECISIONS
+from jumpset.dip.starting import check_operator, first_picture
+from jumpset.dip.stopping import Stillness
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class State:
     target: Tensor  # the picture in float32
     fit: Fit
     average: Tensor  # running average of the outputs, the answer
+    stillness: Stillness | None  # where the method stops by itself
     loss: Tensor  # before the last step
     n_steps: int
 
@@ -31,9 +36,11 @@ class DIP:
 
     Adam on the weights θ of a convolutional network g of a fixed random input z,
 
-    .. math:: \min_\theta \; \frac{1}{n} \| g_\theta(z) - f \|^2,
+    .. math:: \min_\theta \; \frac{1}{n} \| A g_\theta(z) - f \|^2,
 
-    stopped early; n counts pixels times channels. The answer is a running average of the outputs.
+    stopped early; n counts the numbers in f. The answer is a running average of the outputs. A is the
+    identity, or the ``operator`` through which the picture was seen: a mask (inpainting), a blur, fewer
+    pixels (super-resolution).
 
     Parameters
     ----------
@@ -48,6 +55,16 @@ class DIP:
         Standard deviation of the noise added to the input at every step; the input itself lies in [0, 0.1).
     average
         How much of the running average each step keeps; 0 takes the last output.
+    patience
+        Stop when the running variance of the outputs has not fallen for so many steps, and return the answer
+        of the time when it was least (:class:`jumpset.dip.stopping.Stillness`); 0 runs all steps.
+    operator
+        A, with ``A(g)`` and ``A.adjoint(f)``, e.g. one of ``jumpset.operators.linear``; the answer has the
+        size of ``A.adjoint(f)``. None: the identity.
+    tile
+        Side in pixels of overlapping tiles, each with a network of its own, fitted together so that the
+        blended picture lowers the objective: no seams. At least 64; 0: one network for the whole picture,
+        or, where :func:`fit_memory` says that this does not fit, the largest tiles that do.
     precision
         Of the network's layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
         instructions for it. Weights, loss and Adam stay in float32.
@@ -57,14 +74,16 @@ class DIP:
     Raises
     ------
     InputError
-        A parameter out of range, or more than one picture.
+        A parameter out of range, more than one picture, or too little memory.
 
     Notes
     -----
     D. Ulyanov, A. Vedaldi, V. Lempitsky, "Deep image prior", CVPR 2018. The presets are the paper's:
     ``"denoising"`` and ``"jpeg"``. Differences from the paper: (1) the default is the thin network, with
     zeros at the borders of its layers; (2) a picture smaller than 64 pixels gets a network with fewer
-    scales; (3) the picture is padded once and cropped, so its sides need not be multiples of 32.
+    scales; (3) the picture is padded once and cropped, so its sides need not be multiples of 32; (4) a step
+    after which the output leaves the picture by 5 dB is taken back with those since the last good one
+    (``"rollbacks"`` in the history), and does not enter the average; (5) ``patience``, of Wang et al. 2021.
     """
 
     network: str = "thin"
@@ -72,6 +91,9 @@ class DIP:
     step_size: float = 0.01
     input_noise: float = 1 / 30
     average: float = 0.99
+    patience: int = 0
+    operator: Any = None
+    tile: int = 0
     precision: str = "auto"
     seed: int = 0
 
@@ -90,6 +112,9 @@ class DIP:
         _checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
         _checks.real("input_noise", self.input_noise, at_least=0.0)
         _checks.real("average", self.average, at_least=0.0, below=1.0)
+        _checks.integer("patience", self.patience, at_least=0)
+        check_operator(self.operator)
+        check_tile(self.tile)
         _checks.one_of("precision", self.precision, PRECISIONS)
         _checks.integer("seed", self.seed, at_least=0)
 
@@ -99,38 +124,48 @@ class DIP:
         return self.n_steps
 
     def init(self, image: Tensor) -> State:
-        """A fresh network. Before the first step the answer is the picture itself."""
+        """A fresh network. Before the first step the answer is the picture, or one that agrees with it."""
         target = single(image)
+        first = first_picture(target, self.operator)
         fit = Fit(
-            target,
+            first,
             network=self.network,
             step_size=self.step_size,
             seed=self.seed,
             input_noise=self.input_noise,
             precision=self.precision,
+            tile=self.tile,
         )
+        stillness = Stillness.begin(first) if self.patience else None
         loss = self.objective(fit.output(), target)
-        return State(image, target, fit, average=target, loss=loss, n_steps=0)
+        return State(image, target, fit, first, stillness, loss, n_steps=0)
 
     def step(self, state: State) -> State:
         """One Adam step."""
-        output, loss = state.fit.step(lambda g: self.objective(g, state.target))
+        output, loss, sound = state.fit.step(lambda g: self.objective(g, state.target))
         keep = self.average if state.n_steps > 0 else 0.0  # the average starts at the first output
-        average = blend(state.average, output, keep, loss)
-        return State(state.source, state.target, state.fit, average, loss, state.n_steps + 1)
+        average = blend(state.average, output, keep, sound)
+        stillness = state.stillness and state.stillness.seen(output, average, sound)
+        return State(state.source, state.target, state.fit, average, stillness, loss, state.n_steps + 1)
 
     def objective(self, output: Tensor, target: Tensor) -> Tensor:
         """What the steps lower, as a tensor of one number."""
-        return (output - target).square().mean()
+        return self.misfit(output, target).square().mean()
+
+    def misfit(self, output: Tensor, target: Tensor) -> Tensor:
+        """A g − f."""
+        return (output if self.operator is None else self.operator(output)) - target
 
     def image(self, state: State) -> Tensor:
-        """The running average of the outputs."""
-        return state.average.to(state.source.dtype)
+        """The running average of the outputs; with ``patience``, as it was when they were stillest."""
+        best = state.average if state.stillness is None else state.stillness.best
+        return best.to(state.source.dtype)
 
     def record(self, state: State) -> dict[str, float]:
-        """The objective before the last step."""
-        return {"loss": state.loss.item()}
+        """The objective before the last step, and how often steps were taken back."""
+        return {"loss": state.loss.item(), "rollbacks": float(state.fit.rollbacks)}
 
     def finished(self, state: State) -> Status | None:
-        """At the end of the schedule."""
-        return Status.CONVERGED if state.n_steps >= self.n_steps else None
+        """At the end of the schedule, or when patience is at its end."""
+        over = state.stillness is not None and state.stillness.over(self.patience)
+        return Status.CONVERGED if over or state.n_steps >= self.n_steps else None

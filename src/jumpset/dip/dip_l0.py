@@ -10,8 +10,14 @@ from torch import Tensor
 
 from jumpset import _checks
 from jumpset._types import Status
-from jumpset.dip.fitting import PRECISIONS, Fit, blend, single
+from jumpset.dip.fitting import Fit, blend, single
+from jumpset.dip.flattening import SOLVERS, flatten
+from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
+from jumpset.dip.precision import PRECISIONS
+from jumpset.dip.starting import check_operator, check_start, first_picture, given_start
+from jumpset.dip.stopping import Stillness
+from jumpset.operators.chroma import ChromaSubsampling
 from jumpset.smoothers.region_fusion import fuse
 
 
@@ -24,14 +30,17 @@ class State:
     fit: Fit
     v: Tensor  # the piecewise constant copy of the output
     w: Tensor  # the multipliers of v = g
-    flat: Tensor  # region fusion of f, where it has a share in anything; else f
+    flat: Tensor  # the start, where it has a share in anything; else f
     average: Tensor  # the answer, a running average of the outputs
+    stillness: Stillness | None  # where the method stops by itself
     loss: Tensor  # fidelity plus coupling, before the last Adam step
+    sound: Tensor  # whether the output of that step was finite and no jump
     residual: Tensor  # root mean square of v - g after the last outer iteration
     n_steps: int  # Adam steps done
 
 
 _PAPER: dict[str, Any] = {
+    "solver": "region-fusion",
     "feed": "noise",
     "start": "random",
     "outer_steps": 100,
@@ -49,20 +58,21 @@ class DIPl0:
 
     Looks for weights θ of a network g of a fixed input z, and a picture v, with a small value of
 
-    .. math:: \| g_\theta(z) - f \|^2 + \text{weight} \, \| \nabla v \|_0
+    .. math:: \| A g_\theta(z) - f \|^2 + \text{weight} \, \| \nabla v \|_0
               \quad \text{subject to} \quad v = g_\theta(z)
 
     (no ½; sums over pixels and channels; ‖∇v‖₀ counts the pairs of neighbours that differ in any channel) by
-    ADMM with multipliers w. One outer iteration is
+    ADMM with multipliers w. A is the identity, or the ``operator`` through which the picture was seen: a mask
+    (inpainting), a blur, fewer pixels (super-resolution). One outer iteration is
 
-    .. math:: \theta &\leftarrow \text{some Adam steps down } \| g - f \|^2 + \langle w, v - g \rangle
+    .. math:: \theta &\leftarrow \text{some Adam steps down } \| A g - f \|^2 + \langle w, v - g \rangle
               + \tfrac{\rho}{2} \| v - g \|^2 \\
-              v &\leftarrow \text{region fusion of } g - w / \rho
-              \text{ with penalty } 2 \, \text{weight} / \rho \\
+              v &\leftarrow \text{a small value of } \| v - (g - w / \rho) \|^2
+              + \tfrac{2 \, \text{weight}}{\rho} \| \nabla v \|_0 \\
               w &\leftarrow w + \rho (v - g) \\
               \text{answer} &\leftarrow \text{average} \cdot \text{answer} + (1 - \text{average}) \cdot g
 
-    The answer, of which region fusion of f may have a share, is smooth to the eye, not exactly flat.
+    The answer, of which the start may have a share, is smooth to the eye, not exactly flat.
 
     Parameters
     ----------
@@ -70,14 +80,19 @@ class DIPl0:
         λ, in squared intensities; useful from 0.005 (grain) to 0.1 (poster). Larger is flatter.
     rho
         The paper's β, the coupling of v to the network's picture, the same in all iterations.
+    solver
+        Of the step for v: ``"region-fusion"`` (the paper's, and the fastest), ``"potts"``,
+        ``"potts-descent"``, or ``"l0"``, which counts pixels with a jump instead of pairs.
     network
         ``"full"`` (2.2 million weights, the paper's), ``"jpeg"`` (0.57 million) or ``"thin"`` (0.26 million,
         few of them at full resolution: about 20 times faster on a CPU).
     feed
-        The input z: ``"noise"``, or ``"picture"``, which is f beside its region fusion.
+        The input z: ``"noise"``, or ``"picture"``, which is f beside the start.
     start
-        ``"random"``: v and w uniform in [0, 1), the answer starts at f. ``"region-fusion"``: v and the
-        answer start at region fusion of f with penalty ``weight``, w at 0.
+        ``"region-fusion"``: v and the answer start at region fusion of f with penalty ``weight``, w at 0.
+        A picture of the answer's size, an array or a tensor as :func:`jumpset.run` takes it: the same with
+        that picture, e.g. another method's answer, which also takes region fusion's place in ``feed`` and
+        ``anchor``. ``"random"``: v and w uniform in [0, 1), the answer starts at f.
     outer_steps
         Outer iterations.
     inner_steps
@@ -87,10 +102,20 @@ class DIPl0:
     average
         How much of the answer each outer iteration keeps; 0 takes the last picture.
     anchor
-        Share of region fusion of f, with penalty ``weight``, in the answer. Its errors and those of the
-        network's pictures are nearly independent, so the mix is better than both.
+        Share of the start in the answer. The errors of region fusion and those of the network's pictures
+        are nearly independent, so the mix is better than both. Taken as 0 with an ``operator``, through which
+        the start sees less than the network.
     levels
         Levels of region fusion; more is slower and slightly lower in energy.
+    patience
+        Stop when the running variance of the outputs has not fallen for so many outer iterations, and return
+        the answer of the time when it was least (:class:`jumpset.dip.stopping.Stillness`); 0 runs all.
+    operator
+        A, with ``A(g)`` and ``A.adjoint(f)``, e.g. one of ``jumpset.operators.linear``; the answer has the
+        size of ``A.adjoint(f)``. None: the identity. With one, argmin ‖A u − f‖² + 0.001 ‖∇u‖² takes the
+        place of f in ``feed`` and ``start``.
+    tile
+        Side in pixels of overlapping tiles, as in :class:`DIP`; v and w are those of the whole picture.
     precision
         Of the network's layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
         instructions for it, which takes a third of the time with the full network and two thirds with the
@@ -102,31 +127,38 @@ class DIPl0:
     Raises
     ------
     InputError
-        A parameter out of range, or more than one picture.
+        A parameter out of range, a start of another size, more than one picture, or too little memory.
 
     Notes
     -----
     Tran, Bui & Xin, deep image prior with l0 gradient regularisation, 2026. ``preset="paper"`` and
-    ``preset="paper-jpeg"`` (JPEG artifacts) are the paper's method. Differences of the default from it:
-    (1) the network is thin, with zeros at the borders of its layers; (2) it is fed with the picture and its
-    region fusion, not with noise: by far the largest gain, as edges need not grow from noise; (3) v and the
-    answer start at region fusion, w at 0; (4) 2 Adam steps an outer iteration, not 25; (5) step size 0.02,
-    not 0.001; (6) 20 levels in region fusion, not 50; (7) ``anchor``. Of all settings: (8) the merge order of
-    :class:`RegionFusion`; (9) a picture smaller than 64 pixels gets a network with fewer scales; (10) the
-    picture is padded once and cropped.
+    ``preset="paper-jpeg"`` (JPEG artifacts) are the paper's method; ``preset="jpeg"`` is the default seen
+    through :class:`jumpset.operators.chroma.ChromaSubsampling`, so that colours get their sharp edges back.
+    Differences of the default from it: (1) the network is thin, with zeros at the borders of its layers; (2)
+    it is fed with the picture and its region fusion, not with noise: by far the largest gain, as edges need
+    not grow from noise; (3) v and the answer start at region fusion, w at 0; (4) 2 Adam steps an outer
+    iteration, not 25; (5) step size 0.02, not 0.001; (6) 20 levels in region fusion, not 50; (7) ``anchor``.
+    Of all settings: (8) the merge order of :class:`RegionFusion`; (9) a picture smaller than 64 pixels gets a
+    network with fewer scales; (10) the picture is padded once and cropped; (11) a step after which the output
+    leaves the picture by 5 dB is taken back with those since the last good one (``"rollbacks"`` in the
+    history); (12) ``patience``, of Wang et al. 2021, off in the presets that are the paper's.
     """
 
     weight: float = 0.025
     rho: float = 2.25
+    solver: str = "region-fusion"
     network: str = "thin"
     feed: str = "picture"
-    start: str = "region-fusion"
+    start: Any = "region-fusion"
     outer_steps: int = 120
     inner_steps: int = 2
     step_size: float = 0.02
     average: float = 0.9
     anchor: float = 0.4
     levels: int = 20
+    patience: int = 0
+    operator: Any = None
+    tile: int = 0
     precision: str = "auto"
     seed: int = 0
 
@@ -135,6 +167,7 @@ class DIPl0:
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"network": "full", **_PAPER},
         "paper-jpeg": {"network": "jpeg", "rho": 2.0, **_PAPER},
+        "jpeg": {"operator": ChromaSubsampling(), "weight": 0.025},
         "fast": {"outer_steps": 50},
     }
     batched: ClassVar[bool] = False
@@ -143,15 +176,19 @@ class DIPl0:
     def __post_init__(self) -> None:
         _checks.real("weight", self.weight, at_least=0.0)
         _checks.real("rho", self.rho, above=0.0)
+        _checks.one_of("solver", self.solver, SOLVERS)
         _checks.one_of("network", self.network, ARCHITECTURES)
         _checks.one_of("feed", self.feed, ("picture", "noise"))
-        _checks.one_of("start", self.start, ("region-fusion", "random"))
+        check_start(self.start, ("region-fusion", "random"))
         _checks.integer("outer_steps", self.outer_steps, at_least=0)
         _checks.integer("inner_steps", self.inner_steps, at_least=1)
         _checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
         _checks.real("average", self.average, at_least=0.0, below=1.0)
         _checks.real("anchor", self.anchor, at_least=0.0, at_most=1.0)
         _checks.integer("levels", self.levels, at_least=1)
+        _checks.integer("patience", self.patience, at_least=0)
+        check_operator(self.operator)
+        check_tile(self.tile)
         _checks.one_of("precision", self.precision, PRECISIONS)
         _checks.integer("seed", self.seed, at_least=0)
 
@@ -163,31 +200,33 @@ class DIPl0:
     def init(self, image: Tensor) -> State:
         """A fresh network, and v, w and the answer as ``start`` says."""
         f = single(image)
-        plain = self.start == "random" and self.feed == "noise" and self.anchor == 0.0
-        flat = f if plain else fuse(f, self.weight, self.levels)
-        feed = (flat, f) if self.feed == "picture" else ()
+        first = first_picture(f, self.operator)
+        flat = self._flat(first)
         fit = Fit(
-            f,
+            first,
             network=self.network,
             step_size=self.step_size,
             seed=self.seed,
-            feed=feed,
+            feed=(flat, first) if self.feed == "picture" else (),
             precision=self.precision,
+            tile=self.tile,
         )
-        if self.start == "random":
+        if self._starts_random:
             generator = torch.Generator().manual_seed(self.seed)
-            v, w = (torch.rand(f.shape, generator=generator).to(f) for _ in range(2))
-            answer = f
+            v, w = (torch.rand(first.shape, generator=generator).to(first) for _ in range(2))
+            answer = first
         else:
-            v, w, answer = flat, torch.zeros_like(f), flat
+            v, w, answer = flat, torch.zeros_like(first), flat
+        stillness = Stillness.begin(answer) if self.patience else None
         g = fit.output()
         loss, residual = self.objective(g, f, v, w), _rms(v - g)
-        return State(image, f, fit, v, w, flat, answer, loss, residual, n_steps=0)
+        sound = torch.isfinite(loss)
+        return State(image, f, fit, v, w, flat, answer, stillness, loss, sound, residual, n_steps=0)
 
     def step(self, state: State) -> State:
         """One Adam step; every ``inner_steps``-th also completes an outer iteration."""
-        _, loss = state.fit.step(lambda g: self.objective(g, state.f, state.v, state.w))
-        state = replace(state, loss=loss, n_steps=state.n_steps + 1)
+        _, loss, sound = state.fit.step(lambda g: self.objective(g, state.f, state.v, state.w))
+        state = replace(state, loss=loss, sound=sound, n_steps=state.n_steps + 1)
         return self._outer(state) if state.n_steps % self.inner_steps == 0 else state
 
     def _outer(self, state: State) -> State:
@@ -195,28 +234,48 @@ class DIPl0:
         residual = _rms(state.v - g)
         if not torch.isfinite(residual):  # region fusion is for numbers; the record shows that they are gone
             return replace(state, residual=residual)
-        v = fuse(g - state.w / self.rho, 2 * self.weight / self.rho, self.levels)
+        v = flatten(g - state.w / self.rho, 2 * self.weight / self.rho, self.solver, self.levels)
         w = state.w + self.rho * (v - g)
-        average = blend(state.average, g, self.average, residual)
-        return replace(state, v=v, w=w, average=average, residual=_rms(v - g))
+        average = blend(state.average, g, self.average, state.sound)
+        stillness = state.stillness and state.stillness.seen(g, average, state.sound)
+        return replace(state, v=v, w=w, average=average, stillness=stillness, residual=_rms(v - g))
+
+    @property
+    def _starts_random(self) -> bool:
+        return isinstance(self.start, str) and self.start == "random"
+
+    def _flat(self, first: Tensor) -> Tensor:
+        """The start, or ``first`` itself where the start has no share in anything."""
+        if not isinstance(self.start, str):
+            return given_start(self.start, first)
+        if self._starts_random and self.feed == "noise" and self.anchor == 0.0:
+            return first
+        return fuse(first, self.weight, self.levels)
 
     def objective(self, g: Tensor, f: Tensor, v: Tensor, w: Tensor) -> Tensor:
-        """What the Adam steps lower: ‖g − f‖² + ⟨w, v − g⟩ + (ρ/2) ‖v − g‖²."""
-        fidelity = (g - f).square()
+        """What the Adam steps lower: ‖A g − f‖² + ⟨w, v − g⟩ + (ρ/2) ‖v − g‖²."""
+        fidelity = ((g if self.operator is None else self.operator(g)) - f).square().sum()
         coupling = w * (v - g) + self.rho / 2 * (v - g).square()
-        return (fidelity + coupling).sum()
+        return fidelity + coupling.sum()
 
     def image(self, state: State) -> Tensor:
-        """The running average of the outputs, with region fusion's share."""
-        return torch.lerp(state.average, state.flat, self.anchor).to(state.source.dtype)
+        """The running average of the outputs, at their stillest with ``patience``, and the start's share."""
+        best = state.average if state.stillness is None else state.stillness.best
+        anchor = self.anchor if self.operator is None else 0.0
+        return torch.lerp(best, state.flat, anchor).to(state.source.dtype)
 
     def record(self, state: State) -> dict[str, float]:
-        """The objective of the last Adam step, and the root mean square of v − g."""
-        return {"loss": state.loss.item(), "residual": state.residual.item()}
+        """The objective of the last Adam step, the root mean square of v − g, and the steps taken back."""
+        return {
+            "loss": state.loss.item(),
+            "residual": state.residual.item(),
+            "rollbacks": float(state.fit.rollbacks),
+        }
 
     def finished(self, state: State) -> Status | None:
-        """At the end of the schedule."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
+        """At the end of the schedule, or when patience is at its end."""
+        over = state.stillness is not None and state.stillness.over(self.patience)
+        return Status.CONVERGED if over or state.n_steps >= self.max_steps else None
 
 
 def _rms(x: Tensor) -> Tensor:

@@ -18,18 +18,18 @@ class DIPTV(DIP):
 
     Adam on the weights θ of a network g of a fixed random input z,
 
-    .. math:: \min_\theta \; \frac{1}{n} \Bigl( \tfrac12 \| g_\theta(z) - f \|^2
+    .. math:: \min_\theta \; \frac{1}{n} \Bigl( \tfrac12 \| A g_\theta(z) - f \|^2
               + \text{weight} \, \mathrm{TV}(g_\theta(z)) \Bigr), \qquad
               \mathrm{TV}(u) = \sum_p \Bigl( \sum_c (\partial_x u_c)_p^2 + (\partial_y u_c)_p^2 \Bigr)^{1/2},
 
-    with forward differences that are zero beyond the last row and column; n counts pixels times channels,
+    with forward differences that are zero beyond the last row and column; n counts the numbers in f,
     and scales both terms alike. Isotropic, all channels in one norm; where a pixel is flat the gradient of
     its root is taken as zero, so that no hidden constant smooths the formula. The answer is a running
     average of the outputs.
 
     Parameters
     ----------
-    network, n_steps, step_size, input_noise, average, precision, seed
+    network, n_steps, step_size, input_noise, average, patience, operator, tile, precision, seed
         As in :class:`DIP`.
     weight
         Of the TV term, in intensities; useful from 0.01 (grain) to 0.3 (poster). Larger is flatter. It
@@ -38,7 +38,7 @@ class DIPTV(DIP):
     Raises
     ------
     InputError
-        A parameter out of range, or more than one picture.
+        A parameter out of range, more than one picture, or too little memory.
 
     Notes
     -----
@@ -61,8 +61,8 @@ class DIPTV(DIP):
 
     def objective(self, output: Tensor, target: Tensor) -> Tensor:
         """The objective above, as a tensor of one number."""
-        fidelity = 0.5 * (output - target).square().sum()
-        return (fidelity + self.weight * total_variation(output)) / output.numel()
+        fidelity = 0.5 * self.misfit(output, target).square().sum()
+        return (fidelity + self.weight * total_variation(output)) / target.numel()
 
 
 def total_variation(u: Tensor) -> Tensor:

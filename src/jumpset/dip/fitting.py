@@ -1,25 +1,35 @@
-"""What the three methods share: a network, its fixed input and its optimiser, all for one picture."""
+"""What the methods share: networks, their fixed inputs and their optimiser, all for one picture."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from jumpset._errors import InputError
-from jumpset.dip import inputs, networks
+from jumpset.dip import inputs, memory, networks
+from jumpset.dip.precision import computes_half
+from jumpset.dip.tiling import Tile, tiles
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+_LOOK_EVERY = 10  # steps between two looks at the loss; on a GPU each one waits
+_JUMP = 10**0.5  # 5 dB, as in the program of Ulyanov et al. (2018)
+_SMALL = 1e-4  # a mean square of 1 % is no jump, however small it was before
 
 
 class Fit:
-    """A network that is being fitted to one picture. Steps change its weights in place.
+    """A network that is being fitted to one picture, or one for each tile. Steps change the weights in place.
+
+    Every :data:`_LOOK_EVERY` steps the weights are put aside if all is well. If instead the output has left
+    the picture by 5 dB (its mean square distance against a running mean), weights and Adam's state go back to
+    the last good ones; if that happens twice in a row, with half the step size.
 
     Parameters
     ----------
     picture
-        ``(1, C, H, W)``; gives size, channels, device and the range of the output.
+        ``(1, C, H, W)``; gives size, channels, device and the range of the output, and tells jumps.
     network
         A name from :data:`jumpset.dip.networks.ARCHITECTURES`.
     step_size
@@ -31,7 +41,9 @@ class Fit:
     feed
         Pictures ``(1, c, H, W)`` to feed the network with; default: uniform noise.
     precision
-        Of the layers, from :data:`PRECISIONS`; weights, loss and Adam stay in float32.
+        Of the layers, from :data:`jumpset.dip.precision.PRECISIONS`; weights, loss and Adam stay in float32.
+    tile
+        Side of overlapping tiles, each with a network of its own; 0: none, unless memory lacks.
     """
 
     def __init__(
@@ -44,62 +56,170 @@ class Fit:
         input_noise: float = 0.0,
         feed: Sequence[Tensor] = (),
         precision: str = "float32",
+        tile: int = 0,
     ) -> None:
-        self._height, self._width = picture.shape[-2:]
         device = picture.device
-        n_inputs = sum(x.shape[1] for x in feed) or networks.ARCHITECTURES[network].inputs
-        net, size = networks.build(
-            network, self._height, self._width, inputs=n_inputs, outputs=picture.shape[1], seed=seed
-        )
-        self._half = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device))
-        self._network = net.to(device, memory_format=torch.channels_last)  # a third faster on a CPU
-        self._input = (
-            inputs.pictures(feed, size) if feed else inputs.noise(n_inputs, size, seed=seed).to(device)
-        )
+        self._picture = picture
+        self._half = computes_half(precision, device)
+        side = memory.choose_tile(network, picture, half=self._half, tile=tile)
+        height, width = picture.shape[-2:]
+        layout = tiles(height, width, side)
+        self._parts = [
+            _Part(place, picture, network, [place.cut(x) for x in feed], seed + 1009 * k)
+            for k, place in enumerate(layout)
+        ]
         self._input_noise = input_noise
         self._generator = torch.Generator(device).manual_seed(seed)
-        self._adam = torch.optim.Adam(net.parameters(), lr=step_size)
+        weights = [p for part in self._parts for p in part.network.parameters()]
+        self._adam = torch.optim.Adam(weights, lr=step_size)
         # the sigmoid spans [0, 1], and more only where the picture does
         self._low = picture.amin().clamp(max=0.0)
         self._high = picture.amax().clamp(min=1.0)
+        self._n_steps = 0
+        self._usual = picture.new_full((), torch.inf)  # running mean of the distance from the picture
+        self._good = self._weights()
+        self._again = False  # the good weights have been taken up once already
+        self.rollbacks = 0
+        """How many times the weights went back."""
+
+    @property
+    def n_tiles(self) -> int:
+        """Tiles, each with a network."""
+        return len(self._parts)
 
     @torch.no_grad()
     def output(self) -> Tensor:
-        """The network's picture ``(1, C, H, W)`` for the input as it stands, without noise."""
-        return self._forward(self._input)
+        """The picture ``(1, C, H, W)`` for the input as it stands, without noise."""
+        return self._whole([part.input for part in self._parts])
 
-    def step(self, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """One Adam step down ``objective(output)``; returns the output before the step and its objective."""
-        x = self._input
-        if self._input_noise:
-            drawn = torch.randn(x.shape, generator=self._generator, device=x.device)
-            x = x + self._input_noise * drawn
+    def step(self, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """One Adam step down ``objective(output)``.
+
+        Returns the output before the step, its objective, and whether both are sound: finite, and no jump.
+        """
+        feeds = [self._noisy(part.input) for part in self._parts]
+        self._adam.zero_grad()
         # cuDNN's fastest gradients are not repeatable
         with (
             torch.enable_grad(),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
         ):
-            output = self._forward(x)
-            loss = objective(output)
-            self._adam.zero_grad()
-            loss.backward()
-        self._adam.step()
-        return output.detach(), loss.detach()
+            if len(feeds) == 1:
+                output = self._forward(self._parts[0], feeds[0])
+                loss = objective(output)
+                loss.backward()
+            else:
+                # Twice through each network, so that only one tile's activations are held at a time: the
+                # slope of the objective at the blended picture first, then its way back into each tile.
+                with torch.no_grad():
+                    output = self._whole(feeds)
+                loss = objective(output.requires_grad_())
+                loss.backward()
+                for part, feed in zip(self._parts, feeds, strict=True):
+                    self._forward(part, feed).backward(part.window * part.place.cut(output.grad))
+        output, loss = output.detach(), loss.detach()
+        sound = self._is_sound(output, loss)
+        if self._n_steps % _LOOK_EVERY == 0 and not bool(sound):
+            if bool(torch.isfinite(loss)):
+                self._go_back()
+        else:
+            if self._n_steps % _LOOK_EVERY == 0:
+                self._good, self._again = self._weights(), False
+            self._adam.step()
+        self._n_steps += 1
+        return output, loss, sound
 
-    def _forward(self, x: Tensor) -> Tensor:
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes in a run, for a checkpoint."""
+        return {
+            "size": list(self._picture.shape),
+            "tiles": [[p.place.top, p.place.left] for p in self._parts],
+            "weights": self._weights(),
+            "good": self._good,
+            "again": self._again,
+            "generator": self._generator.get_state(),
+            "usual": self._usual,
+            "n_steps": self._n_steps,
+            "rollbacks": self.rollbacks,
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from a checkpoint, bit for bit."""
+        here = [[p.place.top, p.place.left] for p in self._parts]
+        if saved["size"] != list(self._picture.shape) or saved["tiles"] != here:
+            raise InputError(
+                "the checkpoint was made with other tiles",
+                given=f"{len(saved['tiles'])} there, {len(here)} here",
+                do="pass the tile that it was made with, or delete the checkpoint",
+            )
+        self._put(saved["weights"])
+        self._good, self._again = saved["good"], saved["again"]
+        self._generator.set_state(saved["generator"].cpu())
+        self._usual = saved["usual"].to(self._usual)
+        self._n_steps, self.rollbacks = saved["n_steps"], saved["rollbacks"]
+
+    def _forward(self, part: _Part, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._half):
-            picture = self._network(x)[..., : self._height, : self._width].float()
+            picture = part.network(x)[..., : part.place.height, : part.place.width].float()
         return self._low + (self._high - self._low) * picture
 
+    def _whole(self, feeds: Sequence[Tensor]) -> Tensor:
+        """The tiles' pictures, blended; to be called without gradients."""
+        if len(feeds) == 1:
+            return self._forward(self._parts[0], feeds[0])
+        whole = torch.zeros_like(self._picture)
+        for part, feed in zip(self._parts, feeds, strict=True):
+            part.place.cut(whole).add_(part.window * self._forward(part, feed))
+        return whole
 
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for products of bfloat16, without which they only cost time."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # older versions do not tell
-        return False
-    able = torch.cpu.get_capabilities()
-    return able.get("amx_bf16", False) or able.get("avx512_bf16", False)
+    def _noisy(self, x: Tensor) -> Tensor:
+        if not self._input_noise:
+            return x
+        return x + self._input_noise * torch.randn(x.shape, generator=self._generator, device=x.device)
+
+    def _is_sound(self, output: Tensor, loss: Tensor) -> Tensor:
+        """Whether the output has not left the picture; decided on the device, no step waits for it."""
+        distance = (output - self._picture).square().mean()
+        sound = torch.isfinite(loss) & (distance <= _JUMP * self._usual + _SMALL)
+        usual = torch.where(torch.isinf(self._usual), distance, torch.lerp(self._usual, distance, 0.1))
+        self._usual = torch.where(sound, usual, self._usual)
+        return sound
+
+    def _go_back(self) -> None:
+        sizes = [group["lr"] for group in self._adam.param_groups]
+        self._put(self._good)
+        for group, size in zip(self._adam.param_groups, sizes, strict=True):
+            group["lr"] = 0.5 * size if self._again else size
+        self._usual = torch.full_like(self._usual, torch.inf)  # what is usual has to be learned anew
+        self._again = True
+        self.rollbacks += 1
+
+    def _weights(self) -> dict[str, Any]:
+        """A copy of the weights and of Adam's state."""
+        networks = [part.network.state_dict() for part in self._parts]
+        return deepcopy({"networks": networks, "adam": self._adam.state_dict()})
+
+    def _put(self, weights: dict[str, Any]) -> None:
+        for part, values in zip(self._parts, weights["networks"], strict=True):
+            part.network.load_state_dict(values)
+        self._adam.load_state_dict(deepcopy(weights["adam"]))
+
+
+class _Part:
+    """One tile's network and its input."""
+
+    def __init__(self, place: Tile, picture: Tensor, network: str, feed: Sequence[Tensor], seed: int) -> None:
+        device = picture.device
+        n_inputs = sum(x.shape[1] for x in feed) or networks.ARCHITECTURES[network].inputs
+        net, size = networks.build(
+            network, place.height, place.width, inputs=n_inputs, outputs=picture.shape[1], seed=seed
+        )
+        self.place = place
+        self.window = place.window.to(device)
+        self.network = net.to(device, memory_format=torch.channels_last)  # a third faster on a CPU
+        self.input = (
+            inputs.pictures(feed, size) if feed else inputs.noise(n_inputs, size, seed=seed).to(device)
+        )
 
 
 def single(image: Tensor) -> Tensor:
@@ -113,9 +233,9 @@ def single(image: Tensor) -> Tensor:
     return image.to(torch.float32)
 
 
-def blend(old: Tensor, new: Tensor, keep: float, loss: Tensor) -> Tensor:
-    """``keep · old + (1 − keep) · new`` as a new tensor; ``old`` where the loss is not finite.
+def blend(old: Tensor, new: Tensor, keep: float, sound: Tensor) -> Tensor:
+    """``keep · old + (1 − keep) · new`` as a new tensor; ``old`` where ``new`` is not sound.
 
     The choice is made on the device: no step waits for it.
     """
-    return torch.where(torch.isfinite(loss), torch.lerp(new, old, keep), old)
+    return torch.where(sound, torch.lerp(new, old, keep), old)

@@ -1,0 +1,199 @@
+"""Checkpoints: the state of a run in one file, from which it goes on as if it had never been interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jumpset import _checks
+from jumpset._errors import FileError, InputError
+from jumpset._types import Iteration
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a checkpoint holds, once it is read."""
+
+    state: Any
+    n_steps: int
+    seconds: float
+    history: dict[str, list[float]]
+
+
+class Checkpoint:
+    """The checkpoint file of one run.
+
+    Any method can be saved whose state is a dataclass or a tuple of tensors, NumPy arrays, numbers, others of
+    the kind, and objects with ``state_dict`` and ``load_state_dict``, as networks and optimisers have.
+
+    Parameters
+    ----------
+    path
+        The file. It is replaced only by a complete one.
+    method
+        The method that is run, all of whose parameters must be those of the file.
+    image
+        The ``(B, C, H, W)`` tensor that is run on.
+    every
+        Steps between two savings; default: ten readings.
+
+    Raises
+    ------
+    InputError
+        If the path is not one, or ``every`` is not a number of steps.
+    FileError
+        If the file exists and is not a whole checkpoint.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], method: Iteration[Any], image: Tensor, *, every: int | None
+    ) -> None:
+        # here, not above: the file layer comes with image libraries that a run does not need
+        from jumpset.io._files import as_path
+
+        self._path = as_path(path)
+        if not self._path.parent.is_dir():
+            raise FileError(
+                "the checkpoint's folder does not exist", given=self._path.parent, do="make the folder first"
+            )
+        if every is not None:
+            _checks.integer("checkpoint_every", every, at_least=1)
+        self.every = every or 10 * method.check_every
+        self._method = method
+        self._names = {"method": method.name, "picture": _digest(image), **_parameters(method)}
+        self._device = image.device
+        self._found = self._read() if self._path.exists() else None
+
+    def load(self, template: Any) -> Saved | None:
+        """What the file holds, its state made like ``template``, a fresh one; None if there is no file."""
+        found, self._found = self._found, None
+        if found is None:
+            return None
+        try:
+            state = _fill(template, found["state"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise _damaged(self._path, error) from error
+        return Saved(state, found["n_steps"], found["seconds"], found["history"])
+
+    def save(self, state: Any, n_steps: int, seconds: float, history: dict[str, list[float]]) -> None:
+        """Replace the file."""
+        from jumpset.io._files import atomic_write
+
+        content = {
+            "format": _FORMAT,
+            "names": self._names,
+            "state": _plain(state, self._method.name),
+            "n_steps": n_steps,
+            "seconds": seconds,
+            "history": history,
+        }
+        with atomic_write(self._path) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)  # a path without a suffix would not do
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = torch.load(self._path, map_location=self._device, weights_only=True)
+            written, names = found["format"], found["names"]
+        except Exception as error:  # what torch raises on a file of another kind is of many classes
+            raise _damaged(self._path, error) from error
+        if written != _FORMAT:
+            raise FileError(
+                "the checkpoint is of another version",
+                given=f"format {written}",
+                do="delete it to start anew",
+            )
+        for name in [*self._names, *(n for n in names if n not in self._names)]:
+            here, there = self._names.get(name), names.get(name)
+            if here != there:
+                raise InputError(
+                    f"the checkpoint belongs to a run with another {name}",
+                    given=f"{_short(here)} here, {_short(there)} in {self._path}",
+                    do="pass what it was made with, or name another file",
+                )
+        return found
+
+
+def _plain(value: Any, name: str) -> Any:
+    """A state as tensors, numbers, texts, lists and dictionaries, which torch loads without running code."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Tensor):
+        return value.detach()
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if callable(getattr(value, "state_dict", None)):
+        return value.state_dict()
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name), name) for f in fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [_plain(v, name) for v in value]
+    raise InputError(
+        f"the state of method {name!r} cannot be saved",
+        given=type(value).__name__,
+        do="run without checkpoint",
+    )
+
+
+def _fill(template: Any, saved: Any) -> Any:
+    """The value that was saved, of the template's kind."""
+    if isinstance(template, np.ndarray):
+        return saved.cpu().numpy()
+    if callable(getattr(template, "load_state_dict", None)):
+        template.load_state_dict(saved)
+        return template
+    if is_dataclass(template):
+        return type(template)(
+            **{f.name: _fill(getattr(template, f.name), saved[f.name]) for f in fields(template)}
+        )
+    if isinstance(template, (tuple, list)):
+        values = [_fill(t, s) for t, s in zip(template, saved, strict=True)]
+        return type(template)(*values) if hasattr(template, "_fields") else type(template)(values)
+    return saved
+
+
+def _parameters(method: Iteration[Any]) -> dict[str, str]:
+    return {f.name: _digest(getattr(method, f.name)) for f in fields(method) if f.init}  # type: ignore[arg-type]
+
+
+def _digest(value: Any) -> str:
+    """A text that differs where the values differ: the value itself where it is short, else a checksum."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return repr(value)
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    if isinstance(value, np.ndarray):
+        checksum = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return f"{value.dtype} {value.shape} {checksum}"
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(_digest(v) for v in value)}]"
+    inner = vars(value) if hasattr(value, "__dict__") else {}
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    return f"{name}({', '.join(f'{k}={_digest(v)}' for k, v in inner.items())})"
+
+
+def _short(text: str | None) -> str:
+    if text is None:
+        return "none"
+    return text if len(text) <= 60 else f"{text[:50]}…{text[-8:]}"
+
+
+def _damaged(path: Path, error: Exception) -> FileError:
+    return FileError(
+        "the file is not a checkpoint, or is damaged",
+        given=f"{path} ({type(error).__name__})",
+        do="name another file, or delete this one to start anew",
+    )

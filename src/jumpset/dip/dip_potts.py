@@ -1,0 +1,46 @@
+"""The deep image prior with the Potts energy, by ADMM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from jumpset.dip.dip_l0 import DIPl0
+
+
+@dataclass(frozen=True)
+class DIPPotts(DIPl0):
+    r"""Deep image prior with the Potts energy: DIP-l0 with an energy solver in place of region fusion.
+
+    Looks for weights θ of a network g of a fixed input z, and a picture v, with a small value of
+
+    .. math:: \| A g_\theta(z) - f \|^2 + \text{weight} \, \| \nabla v \|_0
+              \quad \text{subject to} \quad v = g_\theta(z)
+
+    by the ADMM of :class:`DIPl0`, whose step for v is here the solver of the Potts energy that the package
+    does best with (``"potts-descent"``), or Storath and Weinmann's (``solver="potts"``).
+
+    Parameters
+    ----------
+    weight, rho, solver, network, feed, start, outer_steps, inner_steps, step_size, average, anchor, levels
+        As in :class:`DIPl0`.
+    patience, operator, tile, precision, seed
+        As in :class:`DIPl0`.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range, a start of another size, more than one picture, or too little memory.
+
+    Notes
+    -----
+    Tran, Bui & Xin, deep image prior with l0 gradient regularisation, 2026, for the scheme; M. Storath,
+    A. Weinmann, "Fast partitioning of vector-valued images", SIIMS 2014, for the Potts energy.
+    Differences: (1) those of the default of :class:`DIPl0`; (2) the solver.
+    """
+
+    solver: str = "potts-descent"
+
+    name: ClassVar[str] = "dip-potts"
+    paper: ClassVar[str] = "after Tran, Bui & Xin, 2026"
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"admm": {"solver": "potts"}, "fast": {"outer_steps": 50}}

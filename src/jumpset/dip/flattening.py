@@ -1,0 +1,33 @@
+"""What makes the v of DIP-l0 piecewise constant: one of the package's solvers, by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from torch import Tensor
+
+from jumpset.smoothers.region_fusion import fuse
+
+_CLASSES = {
+    "potts": "jumpset.smoothers.potts:PottsADMM",
+    "potts-descent": "jumpset.smoothers.potts_descent:PottsDescent",
+    "l0": "jumpset.smoothers.l0:L0",
+}
+SOLVERS = ("region-fusion", *_CLASSES)
+
+
+def flatten(picture: Tensor, weight: float, solver: str, levels: int) -> Tensor:
+    """A small value of ‖v − picture‖² + weight ‖∇v‖₀, v of the same shape, dtype and device.
+
+    ``levels`` are region fusion's.
+    """
+    if solver == "region-fusion":
+        return fuse(picture, weight, levels)
+    module, _, name = _CLASSES[solver].partition(":")
+    method = getattr(import_module(module), name)(weight=weight)
+    state = method.init(picture)
+    for k in range(method.max_steps):
+        if k % method.check_every == 0 and method.finished(state) is not None:
+            break
+        state = method.step(state)
+    return method.image(state)

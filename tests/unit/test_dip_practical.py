@@ -1,0 +1,461 @@
+"""Deep image priors in use: stopping, rolling back, tiles, memory, operators, starts, solvers."""
+
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import jumpset as js
+from jumpset.dip import DIP, DIPAITV, DIPTV, DIPl0, DIPPotts, fit_memory, memory
+from jumpset.dip.fitting import Fit
+from jumpset.dip.flattening import SOLVERS, flatten
+from jumpset.dip.starting import first_picture
+from jumpset.dip.stopping import Stillness
+from jumpset.dip.tiling import tiles
+from jumpset.operators.chroma import ChromaSubsampling
+from jumpset.operators.linear import Blur, Downsample, Identity, Mask, adjoint_error
+from jumpset.smoothers.region_fusion import fuse
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def noise(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def blocks(height, width):
+    """Flat rectangles, ``(1, 3, H, W)``."""
+    out = torch.full((1, 3, height, width), 0.7)
+    out[:, 0, : height // 2, width // 3 :] = 0.2
+    out[:, 2, height // 3 :, : width // 2] = 0.1
+    return out
+
+
+def psnr(x, y):
+    return -10 * torch.log10((x - y).square().mean()).item()
+
+
+# --- stopping -----------------------------------------------------------------------------------------------
+
+
+def test_stillness_is_the_formula():
+    outputs = [noise(1, 1, 3, 4, seed=k).double() for k in range(40)]
+    watch = Stillness.begin(torch.zeros(1, 1, 3, 4).double())
+    for x in outputs:
+        watch = watch.seen(x, x, torch.tensor(True))
+    mean, variance, seen = outputs[0], 0.0, []
+    for x in outputs[1:]:
+        variance = 0.9 * (variance + 0.1 * float((x - mean).square().mean()))
+        mean = 0.9 * mean + 0.1 * x
+        seen.append(variance)
+    best = int(np.argmin(seen[19:])) + 20  # index among the outputs; the first 20 are passed over
+    assert float(watch.variance) == pytest.approx(variance)
+    torch.testing.assert_close(watch.mean, mean)
+    assert float(watch.least) == pytest.approx(min(seen[19:]))
+    assert torch.equal(watch.best, outputs[best])
+    assert int(watch.waited) == len(outputs) - 1 - best
+
+
+def test_stillness_returns_the_answer_of_the_stillest_time():
+    watch = Stillness.begin(torch.zeros(1, 1, 2, 2))
+    for k in range(120):  # the outputs calm down until 60, then move more and more
+        output = torch.full((1, 1, 2, 2), (-1.0) ** k * abs(60 - k) / 60)
+        watch = watch.seen(output, torch.full_like(output, k), torch.tensor(True))
+    assert 60 <= float(watch.best[0, 0, 0, 0]) < 80
+    assert watch.over(30)
+    assert not watch.over(100)
+
+
+def test_stillness_passes_over_unsound_outputs():
+    watch = Stillness.begin(torch.zeros(1, 1, 2, 2))
+    for k in range(40):
+        sound = k != 30
+        output = torch.full((1, 1, 2, 2), 0.5 if sound else torch.nan)
+        watch = watch.seen(output, output, torch.tensor(sound))
+    assert torch.isfinite(watch.variance)
+    assert torch.isfinite(watch.best).all()
+
+
+@pytest.mark.parametrize(
+    "method", [DIP(n_steps=300, average=0.0), DIPl0(outer_steps=150, average=0.0, anchor=0.0)]
+)
+def test_patience_stops_and_returns_the_best(method):
+    method = replace(method, patience=3)
+    result = js.run(method, noise(1, 1, 16, 16))
+    assert result.status is js.Status.CONVERGED
+    assert torch.equal(result.image, result.state.stillness.best)
+    assert result.n_steps < method.max_steps
+    assert int(result.state.stillness.waited) >= 3
+
+
+def test_patience_changes_no_step():
+    x = noise(1, 3, 16, 16)
+    assert torch.equal(
+        js.run(DIP(n_steps=30), x).state.average, js.run(DIP(n_steps=30, patience=100), x).state.average
+    )
+
+
+# --- rolling back -------------------------------------------------------------------------------------------
+
+
+def _fit(x, **settings):
+    return Fit(x, **{"network": "thin", "step_size": 0.01, "seed": 0} | settings)
+
+
+def test_a_jump_is_taken_back():
+    x = blocks(16, 16)
+    fit = _fit(x)
+
+    def step():
+        return fit.step(lambda g: (g - x).square().mean())
+
+    for _ in range(41):
+        step()
+    good = fit.output()
+    with torch.no_grad():
+        fit._parts[0].network.last.bias.sub_(8.0)  # all black
+    sounds = [bool(step()[2]) for _ in range(10)]
+    assert not any(sounds)  # seen at once, without waiting
+    assert fit.rollbacks == 1
+    assert psnr(fit.output(), good) > 25
+    losses = [float(step()[1]) for _ in range(20)]
+    assert all(loss < 0.05 for loss in losses)
+    assert fit.rollbacks == 1
+    assert fit._adam.param_groups[0]["lr"] == 0.01
+
+
+def test_a_second_jump_from_the_same_weights_halves_the_step():
+    x = blocks(16, 16)
+    fit = _fit(x)
+    for _ in range(21):
+        fit.step(lambda g: (g - x).square().mean())
+    sizes = []
+    for _ in range(3):
+        with torch.no_grad():
+            fit._usual.fill_(1e-6)
+            fit._picture = x + 5.0  # whatever comes out is far from it
+        for _ in range(10):
+            fit.step(lambda g: (g - x).square().mean())
+        sizes.append(fit._adam.param_groups[0]["lr"])
+        fit._picture = x
+    assert sizes == [0.01, 0.005, 0.0025]
+    assert fit.rollbacks == 3
+
+
+@pytest.mark.parametrize("method", [DIP(n_steps=31), DIPl0(outer_steps=16)])
+def test_a_jump_is_counted_and_stays_out_of_the_answer(method):
+    x = blocks(16, 16)
+    state = method.init(x)
+    for _ in range(21):
+        state = method.step(state)
+    before = method.image(state)
+    with torch.no_grad():
+        state.fit._parts[0].network.last.bias.sub_(30.0)
+    for _ in range(10):
+        state = method.step(state)
+    assert method.record(state)["rollbacks"] == 1.0
+    assert psnr(method.image(state), before) > 30
+
+
+@pytest.mark.parametrize("method", [DIP(n_steps=150), DIPTV(n_steps=150), DIPl0(outer_steps=75)])
+def test_ordinary_runs_never_roll_back(method):
+    x = (blocks(24, 32) + 0.1 * (noise(1, 3, 24, 32) - 0.5)).clamp(0, 1)
+    assert js.run(method, x).history["rollbacks"][-1] == 0
+
+
+# --- tiles and memory ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(64, 64), (65, 64), (100, 300), (129, 128), (1, 200), (513, 70)])
+def test_windows_are_a_partition_of_unity(size):
+    total = torch.zeros(size)
+    for tile in tiles(*size, 64):
+        assert tile.height <= 64
+        assert tile.width <= 64
+        assert (tile.window > 0).all()
+        tile.cut(total).add_(tile.window)
+    torch.testing.assert_close(total, torch.ones(size))
+
+
+def test_one_tile_where_the_picture_is_small():
+    assert len(tiles(64, 50, 64)) == len(tiles(500, 500, 0)) == 1
+
+
+def test_tiled_step_is_the_gradient_of_the_blended_objective():
+    x = blocks(70, 90)
+    fit = _fit(x, tile=64)
+    assert fit.n_tiles == 4
+    with torch.enable_grad():
+        whole = torch.zeros_like(x)
+        for part in fit._parts:
+            picture = part.window * fit._forward(part, part.input)
+            pad = (part.place.left, 90 - part.place.left - part.place.width,
+                   part.place.top, 70 - part.place.top - part.place.height)  # fmt: skip
+            whole = whole + torch.nn.functional.pad(picture, pad)
+        expected_loss = js.TotalVariation().value(whole).sum()
+        weights = [p for part in fit._parts for p in part.network.parameters()]
+        expected = torch.autograd.grad(expected_loss, weights)
+    output, loss, _ = fit.step(lambda g: js.TotalVariation().value(g).sum())
+    torch.testing.assert_close(output, whole.detach())
+    torch.testing.assert_close(loss, expected_loss.detach())
+    for p, slope in zip(weights, expected, strict=True):
+        torch.testing.assert_close(p.grad, slope, rtol=1e-3, atol=1e-4)
+
+
+def test_tiles_leave_no_seams():
+    """Steps across the middle lines of the overlaps are no larger than elsewhere on a smooth picture."""
+    y, x = np.mgrid[:64, :104] / 104
+    smooth = torch.from_numpy(0.3 + 0.4 * x * y)[None, None].float()
+    fit = _fit(smooth, tile=64)
+    for _ in range(70):
+        fit.step(lambda g: (g - smooth).square().mean())
+    out = fit.output()
+    assert psnr(out, smooth) > 25
+    jumps = out.diff(dim=-1).abs().mean(dim=(0, 1, 2))
+    borders = sorted({part.place.left for part in fit._parts} - {0})
+    assert borders
+    for border in borders:
+        assert jumps[border - 1] < 3 * jumps.median()
+
+
+def test_any_method_runs_in_tiles():
+    x = noise(1, 2, 70, 80)
+    for method in (DIP(n_steps=2, tile=64), DIPAITV(n_steps=2, tile=64), DIPl0(outer_steps=1, tile=64)):
+        result = js.run(method, x)
+        assert result.image.shape == x.shape
+        assert torch.equal(result.image, js.run(method, x).image)
+
+
+@pytest.mark.parametrize("network", ["thin", "jpeg"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_memory_estimate_holds_what_a_step_keeps(network, precision):
+    x = noise(1, 3, 160, 224)
+    fit = _fit(x, network=network, precision=precision)
+    kept = {}
+
+    def note(t):
+        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+        fit.step(lambda g: (g - x).square().mean())
+    estimate = fit_memory(network, 160, 224, 3, precision=precision)
+    assert sum(kept.values()) < estimate < 2.5 * sum(kept.values()) + 40e6
+
+
+def test_memory_grows_with_the_picture_and_shrinks_with_tiles():
+    whole = fit_memory("thin", 2048, 2048)
+    assert 3.5 < whole / fit_memory("thin", 1024, 1024) < 4.5
+    assert fit_memory("thin", 2048, 2048, tile=256) < 0.5 * whole
+    assert fit_memory("thin", 1, 1) > 0
+    with pytest.raises(js.InputError, match="network"):
+        fit_memory("huge", 10, 10)
+    with pytest.raises(js.InputError, match="height"):
+        fit_memory("thin", 0, 10)
+
+
+def test_tiles_are_chosen_where_memory_is_short(monkeypatch):
+    x = noise(1, 3, 300, 400)
+    whole = fit_memory("thin", 300, 400, precision="float32")
+    choose = memory.choose_tile
+    monkeypatch.setattr(memory, "free_memory", lambda _: whole * 2)
+    assert choose("thin", x, half=False, tile=0) == 0
+    assert choose("thin", x, half=False, tile=128) == 128
+    monkeypatch.setattr(memory, "free_memory", lambda _: whole)
+    side = choose("thin", x, half=False, tile=0)
+    assert 128 <= side < 400
+    assert fit_memory("thin", 300, 400, precision="float32", tile=side) < 0.8 * whole
+    monkeypatch.setattr(memory, "free_memory", lambda _: None)
+    assert choose("thin", x, half=False, tile=0) == 0
+    monkeypatch.setattr(memory, "free_memory", lambda _: 10**6)
+    with pytest.raises(js.InputError, match="too large for the memory"):
+        js.run(DIP(n_steps=1), x)
+
+
+def test_free_memory_is_known_here():
+    assert memory.free_memory(torch.device("cpu")) > 10**8
+
+
+# --- operators ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method",
+    [DIP(n_steps=2), DIPTV(n_steps=2), DIPAITV(n_steps=2), DIPl0(outer_steps=2)],
+    ids=lambda m: m.name,
+)
+def test_the_answer_has_the_size_of_the_domain(method):
+    x = noise(1, 3, 8, 9)
+    out = js.run(replace(method, operator=Downsample(2, (16, 18))), x).image
+    assert out.shape == (1, 3, 16, 18)
+    assert torch.isfinite(out).all()
+    array = x[0].permute(1, 2, 0).numpy()
+    assert js.run(replace(method, operator=Downsample(2, (16, 18))), array).image.shape == (16, 18, 3)
+
+
+def test_the_identity_as_an_operator_changes_nothing_in_the_objective():
+    x = noise(1, 3, 12, 12)
+    one = Identity()
+    assert torch.allclose(
+        js.run(DIP(n_steps=5), x).image, js.run(DIP(n_steps=5, operator=one), x).image, atol=1e-3
+    )
+
+
+def test_first_picture_fills_holes_smoothly_and_keeps_the_rest():
+    y, x = np.mgrid[:20, :24] / 24
+    truth = torch.from_numpy(0.2 + 0.3 * x + 0.2 * y)[None, None].float()
+    mask = torch.ones_like(truth)
+    mask[..., 6:12, 8:15] = 0
+    filled = first_picture(mask * truth, Mask(mask))
+    assert (filled - truth).abs().max() < 0.02
+    half = Downsample(2, (20, 24))
+    doubled = first_picture(half(truth), half)
+    assert doubled.shape == truth.shape
+    assert (doubled - truth).abs().max() < 0.03
+    psf = torch.ones(3, 3) / 9
+    assert (first_picture(Blur(psf)(truth), Blur(psf)) - truth).abs().max() < 0.03
+    assert first_picture(truth, None) is truth
+
+
+def test_first_picture_of_nothing_is_finite():
+    black = torch.zeros(1, 1, 5, 6)
+    assert torch.equal(first_picture(black, Mask(torch.zeros_like(black))), black)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 6), (7, 4), (8, 9)])
+@pytest.mark.parametrize("block", [(1, 1), (1, 2), (2, 1), (2, 2)])
+def test_chroma_subsampling_has_an_adjoint_and_keeps_luma(size, block):
+    operator = ChromaSubsampling(*block)
+    u = noise(2, 3, *size).double()
+    assert adjoint_error(operator, u) < 1e-12
+    out = operator(u)
+    luma = torch.tensor([0.299, 0.587, 0.114]).double()
+    torch.testing.assert_close((out.movedim(1, -1) * luma).sum(-1), (u.movedim(1, -1) * luma).sum(-1))
+    if block == (1, 1):
+        torch.testing.assert_close(out, u)
+    gray = u[:, :1].expand(-1, 3, -1, -1)
+    torch.testing.assert_close(operator(gray), gray)
+    assert operator(u[:, :1]) is not None
+    with pytest.raises(js.InputError, match="channels"):
+        operator(noise(1, 2, 4, 4))
+
+
+def test_chroma_subsampling_is_what_a_jpeg_decoder_sees():
+    rng = np.random.default_rng(0)
+    coarse = rng.random((12, 10, 3)).repeat(4, 0).repeat(4, 1)[:45, :39]
+    pixels = np.rint(255 * (0.2 + 0.6 * coarse)).astype(np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "jpeg", quality=98, subsampling="4:2:0")
+    decoded = np.asarray(Image.open(buffer)).astype(np.float32) / 255
+    x = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]
+    y = torch.from_numpy(decoded).permute(2, 0, 1)[None]
+    assert psnr(ChromaSubsampling()(x), y) > 38 > psnr(x, y) + 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dip", "dip-tv", "dip-l0"])
+def test_holes_are_filled(name):
+    truth = blocks(48, 64)
+    mask = (noise(1, 1, 48, 64, seed=5) > 0.4).float().expand_as(truth)
+    settings = {"n_steps": 600} if name != "dip-l0" else {}
+    out = js.run(js.method(name, operator=Mask(mask), **settings), mask * truth).image
+    assert psnr(out, truth) > psnr(first_picture(mask * truth, Mask(mask)), truth) + 1
+
+
+def test_jpeg_preset_takes_colour_and_gray_pictures():
+    method = replace(js.method("dip-l0", preset="jpeg"), outer_steps=1)
+    assert isinstance(method.operator, ChromaSubsampling)
+    for channels in (1, 3):
+        assert torch.isfinite(js.run(method, noise(1, channels, 9, 11)).image).all()
+    with pytest.raises(js.InputError, match="channels"):
+        js.run(method, noise(1, 5, 9, 11))
+
+
+def test_wrong_operators():
+    for wrong in (3, "mask", lambda x: x):
+        with pytest.raises(js.InputError, match="operator"):
+            DIP(operator=wrong)
+
+
+# --- starts and solvers -------------------------------------------------------------------------------------
+
+
+def test_a_picture_may_be_the_start():
+    f, start = noise(1, 3, 12, 14), blocks(12, 14)
+    method = DIPl0(start=start, anchor=0.25, outer_steps=2)
+    state = method.init(f)
+    assert torch.equal(state.v, start)
+    assert torch.equal(method.image(state), start)
+    torch.testing.assert_close(state.fit._parts[0].input[:, :3, :12, :14], start - 0.5)
+    array = (start[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    from_array = DIPl0(start=array).init(f)
+    assert (from_array.v - start).abs().max() < 1 / 255
+    assert torch.isfinite(js.run(method, f).image).all()
+
+
+def test_a_start_of_another_size_is_an_error():
+    with pytest.raises(js.InputError, match="size and the channels"):
+        js.run(DIPl0(start=blocks(12, 13)), noise(1, 3, 12, 14))
+    with pytest.raises(js.InputError, match="start"):
+        DIPl0(start="zeros")
+
+
+def test_every_solver_lowers_the_energy_it_is_named_for():
+    x = (blocks(20, 24) + 0.1 * (noise(1, 3, 20, 24) - 0.5)).clamp(0, 1)
+    for solver in SOLVERS:
+        v = flatten(x, 0.05, solver, 20)
+        assert v.shape == x.shape
+        assert v.dtype == x.dtype
+        assert psnr(v, blocks(20, 24)) > psnr(x, blocks(20, 24)) + 3, solver
+
+
+def test_the_solver_is_used(monkeypatch):
+    x = noise(1, 3, 12, 12)
+    seen = []
+
+    def spy(picture, weight, solver, levels):
+        seen.append((weight, solver))
+        return fuse(picture, weight, levels)
+
+    monkeypatch.setattr("jumpset.dip.dip_l0.flatten", spy)
+    js.run(DIPPotts(outer_steps=2, weight=0.03, rho=2.0), x)
+    js.run(DIPl0(outer_steps=1, solver="l0"), x)
+    assert seen == [(0.03, "potts-descent")] * 2 + [(2 * 0.025 / 2.25, "l0")]
+
+
+def test_aitv_objective_is_the_formula():
+    g, f = noise(1, 2, 4, 5).double(), noise(1, 2, 4, 5, seed=1).double()
+    method = DIPAITV(weight=0.3, isotropic_share=0.4)
+    total = 0.5 * float((g - f).square().sum())
+    for i in range(4):
+        for j in range(5):
+            right = g[0, :, i, j + 1] - g[0, :, i, j] if j < 4 else torch.zeros(2)
+            down = g[0, :, i + 1, j] - g[0, :, i, j] if i < 3 else torch.zeros(2)
+            a, b = float(right.norm()), float(down.norm())
+            total += 0.3 * (a + b - 0.4 * (a * a + b * b) ** 0.5)
+    assert float(method.objective(g, f)) == pytest.approx(total / g.numel())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"patience": -1}, "patience"),
+        ({"tile": 63}, "tile"),
+        ({"tile": 1.5}, "tile"),
+        ({"isotropic_share": 2.0}, "isotropic_share"),
+    ],
+)
+def test_wrong_parameters(wrong, named):
+    with pytest.raises(js.InputError, match=named):
+        DIPAITV(**wrong)
+    with pytest.raises(js.InputError, match="solver"):
+        DIPl0(solver="fusion")
