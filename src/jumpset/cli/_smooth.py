@@ -27,8 +27,15 @@ def smooth(
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="The output; its suffix names the format. May be IN.")
     ],
-    method: Annotated[str, typer.Option("--method", "-m", help="See: jumpset methods.")] = "region-fusion",
-    preset: Annotated[str | None, typer.Option(help="A named setting of the method.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method", "-m", help="See: jumpset methods.", show_default="the preset's own, or region-fusion"
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A named setting of the method, e.g. clip-art for JPEG artifacts.")
+    ] = None,
     weight: Annotated[float | None, typer.Option("--weight", "-w", help="Larger is smoother.")] = None,
     assignments: Annotated[
         list[str] | None,
@@ -42,6 +49,11 @@ def smooth(
     max_seconds: Annotated[
         float | None, typer.Option(help="Time limit; the picture so far is written.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Save the run to this file, and go on from it if it exists."),
+    ] = None,
+    checkpoint_every: Annotated[int | None, typer.Option(help="Steps between two savings.")] = None,
     value_range: Annotated[
         tuple[float, float] | None,
         typer.Option(metavar="LOW HIGH", help="Values of intensity 0 and 1, e.g. 0 4095 for 12-bit data."),
@@ -57,7 +69,8 @@ def smooth(
     """Smooth a picture.
 
     The output has the kind, size and dtype of the input, with its transparency, colour profile and EXIF data.
-    It is written whole or not at all: an existing file is replaced only on success.
+    It is written whole or not at all: an existing file is replaced only on success. With --checkpoint the
+    same command takes up an interrupted run where it was last saved, and ends as if it had run through.
 
     Ctrl-C writes the picture so far and exits with 130. If the method diverges nothing is written, and the
     exit code is 1: the last sound picture would look like a result.
@@ -74,6 +87,9 @@ def smooth(
     from jumpset.driver import run
 
     io.check_writable(target)
+    _check_checkpoint(checkpoint, checkpoint_every, source, target)
+    if method is None:
+        method = _method_of(preset)
     if seed is not None:
         hyper |= _seed(method, seed, hyper)
     iteration = registry.method(method, preset=preset, **hyper)
@@ -105,6 +121,8 @@ def smooth(
             # an interrupt that came where Python swallows exceptions is not lost
             stop=interrupts.seen,
             callback=watch,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
             alpha=False,
             value_range=value_range,
             device=device,
@@ -135,6 +153,25 @@ def smooth(
         _summary(result, target, report)
     if stopped:
         raise typer.Exit(interrupts.exit_code)
+
+
+def _check_checkpoint(path: Path | None, every: int | None, source: Path, target: Path) -> None:
+    if path is None and every is not None:
+        raise InputError("--checkpoint-every needs a file", given=every, do="pass --checkpoint FILE too")
+    if path is not None and path.resolve() in (source.resolve(), target.resolve()):
+        raise InputError(
+            "the checkpoint would replace a picture", given=path, do="name another file for --checkpoint"
+        )
+
+
+def _method_of(preset: str | None) -> str:
+    """The method that a preset is meant for where none is named: the best at its task, or the only one."""
+    from jumpset.registry import methods
+
+    owners = [name for name, info in methods().items() if preset in info.presets]
+    if preset == "clip-art":
+        return "gsf"
+    return owners[0] if len(owners) == 1 else "region-fusion"
 
 
 def _seed(method: str, seed: int, hyper: dict[str, Any]) -> dict[str, int]:

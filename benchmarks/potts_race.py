@@ -1,0 +1,103 @@
+"""The Potts energy against cut pursuit: energies and seconds, side by side in one run.
+
+    python benchmarks/potts_race.py [--peer PYTHON] [PICTURE ...]
+
+Without pictures the scikit-image astronaut (512×512 RGB). E_edge of what each returns, 4 neighbours, weight 1
+an edge, intensities in [0, 1]. pycut-pursuit needs its own interpreter (``pip install "numpy<2"
+pycut-pursuit``), named by ``--peer``; its seconds are those of the call alone, in float32, on two threads.
+Seconds: the least of 5 runs after one that compiles.
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage import data
+from timing import measure
+
+import jumpset as js
+
+WEIGHTS = (0.005, 0.01, 0.02, 0.05)
+METHODS = {
+    "region-fusion": {"levels": 10},
+    "region-fusion 100": {},
+    "potts-descent": {},
+    "potts-descent 1 step": {"max_steps": 1},
+}
+# Runs under the peer's interpreter: picture.npy, weight, answer.npy.
+PEER = """
+import json, sys, time
+import numpy as np
+from pycut_pursuit.cp_d0_dist import cp_d0_dist
+f = np.load(sys.argv[1]).astype(np.float32)
+height, width, bands = f.shape
+pixel = np.arange(height * width, dtype=np.uint32).reshape(height, width)
+source = np.concatenate([pixel[:, :-1].ravel(), pixel[:-1].ravel()])
+target = np.concatenate([pixel[:, 1:].ravel(), pixel[1:].ravel()])
+order = np.argsort(source, kind="stable")
+first = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=pixel.size))]).astype(np.uint32)
+values = np.asfortranarray(f.reshape(-1, bands).T)
+best = np.inf
+for _ in range(5):
+    began = time.perf_counter()
+    label, colours = cp_d0_dist(bands, values, first, target[order].astype(np.uint32),
+                                edge_weights=float(sys.argv[2]), verbose=False, max_num_threads=2)[:2]
+    best = min(best, time.perf_counter() - began)
+if label.max() == 65535:
+    raise SystemExit("more components than uint16 can number")
+np.save(sys.argv[3], label.reshape(height, width))
+print(json.dumps(best))
+"""
+
+
+def peer(python: str, image: np.ndarray, weight: float) -> tuple[np.ndarray, float]:
+    """Labels and seconds of pycut-pursuit."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture, answer = Path(folder) / "picture.npy", Path(folder) / "answer.npy"
+        np.save(picture, image)
+        command = [python, "-c", PEER, str(picture), str(weight), str(answer)]
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return np.load(answer), json.loads(out.strip().splitlines()[-1])
+
+
+def energy_of_labels(labels: np.ndarray, image: np.ndarray, weight: float) -> float:
+    """In float64, each label in the mean of the picture."""
+    flat, size = labels.ravel(), np.bincount(labels.ravel())
+    means = np.stack([np.bincount(flat, c) / np.maximum(size, 1) for c in image.reshape(flat.size, -1).T], -1)
+    return js.metrics.energy_edge(means[labels], image, weight)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peer", help="a Python that has pycut-pursuit")
+    parser.add_argument("pictures", nargs="*")
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    pictures = {p: js.io.read_picture(p).pixels for p in arguments.pictures} or {
+        "astronaut": data.astronaut()
+    }
+    for name, pixels in pictures.items():
+        image = pixels.reshape(*pixels.shape[:2], -1) / 255
+        print(f"{name} {image.shape}\n{'weight':>8s}  {'method':22s}{'E_edge':>10s}   least seconds")
+        for weight in WEIGHTS:
+            if arguments.peer:
+                labels, seconds = peer(arguments.peer, image, weight)
+                energy = energy_of_labels(labels, image, weight)
+                print(f"{weight:8.3f}  {'pycut-pursuit':22s}{energy:10.1f}   {seconds:.3f}")
+            for method, settings in METHODS.items():
+
+                def solve(image=image, method=method, settings=settings, weight=weight):
+                    return js.smooth(image, method.split()[0], weight=weight, **settings)
+
+                energy = js.metrics.energy_edge(solve(), image, weight)
+                print(
+                    f"{weight:8.3f}  {method:22s}{energy:10.1f}   {min(measure(solve, repeats=5).runs):.3f}"
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Region fusion and the region tree on large pictures: seconds and peak memory a pixel.
+
+    python benchmarks/scale.py {region-fusion,tree} MEGAPIXELS [BANDS]
+
+One task in one process, since the peak is that of the process. The picture is the scikit-image astronaut,
+tiled, with noise of 0.01 so that no two tiles are alike. A small picture is run first, to compile.
+"""
+
+import math
+import resource
+import sys
+import time
+
+import numpy as np
+from skimage import data
+
+import jumpset as js
+
+
+def picture(megapixels: float, bands: int) -> np.ndarray:
+    side = round(1000 * math.sqrt(megapixels))
+    tile = data.astronaut().astype(np.float32) / 255
+    tile = tile.mean(-1, keepdims=True) if bands == 1 else tile
+    times = -(-side // 512)
+    big = np.tile(tile, (times, times, 1))[:side, :side].copy()
+    rng = np.random.default_rng(0)
+    for row in big:
+        row += 0.01 * rng.standard_normal(row.shape, dtype=np.float32)
+    return np.ascontiguousarray(big[..., 0] if bands == 1 else big)
+
+
+def main() -> None:
+    task, megapixels, bands = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1
+
+    def work(image: np.ndarray) -> str:
+        if task == "tree":
+            tree = js.RegionTree(image, progress=lambda done: print(f"\r{done:4.0%}", end="", flush=True))
+            print()
+            began = time.perf_counter()
+            count = tree.labels(weight=0.02).max()
+            return f"{count} regions at 0.02, cut in {time.perf_counter() - began:.2f} s"
+        result = js.run(js.method(task, weight=0.02, levels=20), image, check_every=1000)
+        return f"{result.history['regions'][-1]} regions, energy {result.history['energy'][-1]:.1f}"
+
+    work(picture(0.05, bands))
+    image = picture(megapixels, bands)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    began, used = time.perf_counter(), time.process_time()
+    answer = work(image)
+    seconds, used = time.perf_counter() - began, time.process_time() - used
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    n = image.shape[0] * image.shape[1]
+    print(
+        f"{task}, {n / 1e6:.1f} MP, {bands} band(s): {answer}; {seconds:.1f} s, "
+        f"{1e6 * seconds / n:.2f} s/MP ({1e6 * used / n:.2f} of a core's time); "
+        f"peak {peak / 2**30:.2f} GiB, {(peak - before) / n:.0f} bytes a pixel beside the picture"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""``jumpset tree``: one picture in, many partitions of it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jumpset._errors import FileError, InputError
+from jumpset.cli._options import Quiet
+from jumpset.cli._progress import Progress
+from jumpset.cli._shared import command, interrupts, names, say
+
+
+@command
+def tree(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
+    folder: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Made if it is not there.")],
+    regions: Annotated[str, typer.Option(metavar="N,N,…", help="Numbers of regions.")] = "",
+    weights: Annotated[str, typer.Option(metavar="W,W,…", help="Weights; larger is smoother.")] = "",
+    neighbors: Annotated[int, typer.Option(help="4, or 8 for rounder regions.")] = 4,
+    save: Annotated[
+        Path | None, typer.Option(metavar="TREE.npz", help="Also keep the tree, for RegionTree.load.")
+    ] = None,
+    value_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LOW HIGH", help="Values of intensity 0 and 1, e.g. 0 4095 for 12-bit data."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Merge the regions of a picture to the end, and write it at many levels of detail.
+
+    The outputs are DIR/NAME-regions-50.png, DIR/NAME-weight-0.02.png and so on, of the kind, size and dtype
+    of the input. Each is written whole or not at all; the input is never replaced.
+    """
+    counts = [_number(text, int, "--regions") for text in names(regions)]
+    prices = [_number(text, float, "--weights") for text in names(weights)]
+    cuts: dict[str, dict[str, Any]] = {f"regions-{n}": {"n_regions": n} for n in counts}
+    cuts |= {f"weight-{w:g}": {"weight": w} for w in prices}
+    if not cuts and save is None:
+        raise InputError(
+            "there is nothing to write", given="no --regions, --weights or --save", do="e.g. --regions 50,200"
+        )
+    from jumpset import io
+    from jumpset.tree import RegionTree, check_tree_path
+
+    targets = {name: folder / f"{source.stem}-{name}{source.suffix}" for name in cuts}
+    if folder.exists() and not folder.is_dir():
+        raise FileError("--output must be a folder", given=folder, do="name another")
+    if folder.is_dir():
+        for target in targets.values():
+            io.check_writable(target)
+    if save is not None:
+        _check_save(check_tree_path(save), source)
+    if source.resolve() in {target.resolve() for target in targets.values()}:
+        raise InputError("the output would replace the input", given=source, do="name another folder")
+    picture = io.read_picture(source)
+    for target in targets.values():
+        io.check_can_hold(target, picture)
+    height, width = picture.pixels.shape[:2]
+    for n in counts:
+        if not 1 <= n <= height * width:
+            raise InputError(
+                "no picture of this size has so many regions", given=n, do=f"pass 1 to {height * width}"
+            )
+    for w in prices:
+        if not 0.0 <= w < float("inf"):
+            raise InputError("a weight must be at least 0", given=w, do="pass e.g. 0.02")
+
+    with Progress(wanted=not quiet) as progress:
+        progress.begin("merging", total=100)
+
+        def watch(done: float) -> None:
+            progress.advance(int(100 * done), 100)
+            if interrupts.seen():
+                raise KeyboardInterrupt
+
+        made = RegionTree(
+            picture.pixels, neighbors=neighbors, alpha=False, value_range=value_range, progress=watch
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            "the folder cannot be made", given=f"{folder} ({error.strerror or error})", do="name another"
+        ) from error
+    with interrupts.held_back():
+        for name, cut in cuts.items():
+            io.write_picture(targets[name], picture.with_pixels(made.smooth(**cut)))
+        if save is not None:
+            made.save(save)
+    if not quiet:
+        kept = "" if save is None else f"; the tree is in {save}"
+        say(f"{folder}: {len(cuts)} pictures of {source.name}{kept}")
+
+
+def _number(text: str, kind: type, option: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        what = "whole numbers" if kind is int else "numbers"
+        raise InputError(f"{option} takes {what}", given=repr(text), do="write e.g. 50,200,1000") from None
+
+
+def _check_save(path: Path, source: Path) -> None:
+    if path.resolve() == source.resolve():
+        raise InputError("the tree would replace the input", given=path, do="name another file for --save")
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise FileError("the tree cannot be written there", given=path, do="name a file in a folder")

@@ -1,0 +1,360 @@
+"""The whole history of merging: best pair first, until one region is left.
+
+Two neighbours i, j would merge at the weight ``ΔSSE / c_ij``, where the rise of the sum of squares equals
+the price of their boundary. A heap holds one *key* a region, the least such weight over those neighbours that
+are at least of its own size class, ⌊log₂ mass⌋: so a pair waits at its smaller region, and the long list of a
+large one is walked only when it meets its equals, or enters a higher class and hands its pairs down. Keys are
+looked at again when they come up, and pairs are never merged at a higher weight than the next key; a key that
+a merge elsewhere has lowered unseen comes up late. The smaller region takes the name of the larger one, so
+that no pixel is renamed more than log₂ N times.
+
+The weights of one merge after another need not rise: two regions may merge cheaply that had to be made at a
+higher price. :func:`persistent_weights` makes them rise towards the root, in such a way that cutting the
+tree at any weight gives the partition of least energy among all that the tree holds.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from jumpset.kernels import _threads
+from jumpset.kernels.region_fusion import Regions, _root
+
+
+class History(NamedTuple):
+    """What merging leaves, and the heap that it goes on from. ``done[0]`` entries are filled."""
+
+    child: np.ndarray  # (N,) int32: the region that went, merge by merge
+    into: np.ndarray  # (N,) int32: of each region that went, the one that it became a part of
+    rise: np.ndarray  # (N,) float: of the sum of squares
+    cost: np.ndarray  # (N,) float: boundary weight that went
+    heap: np.ndarray  # (N,) int32: regions, least key first
+    place: np.ndarray  # (N,) int32: of each region in the heap
+    done: np.ndarray  # (2,) int64: merges done, regions in the heap
+
+
+def make_history(regions: Regions) -> History:
+    """No merges yet; every region in the heap."""
+    n = len(regions.parent)
+    history = History(
+        child=np.empty(n, np.int32),
+        into=np.arange(n, dtype=np.int32),
+        rise=np.empty(n, regions.mean.dtype),
+        cost=np.empty(n, regions.cost.dtype),
+        heap=np.arange(n, dtype=np.int32),
+        place=np.arange(n, dtype=np.int32),
+        done=np.array([0, n]),
+    )
+    _build(regions, history.heap, history.place)
+    return history
+
+
+@njit(cache=True, nogil=True)
+def _build(regions, heap, place):
+    key = regions.threshold
+    for i in range(len(key)):
+        _scan(regions, i)
+    for s in range(len(heap) // 2 - 1, -1, -1):
+        _down(heap, place, key, s, len(heap))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _weight(regions, i, j, c):
+    distance = 0.0
+    for b in range(regions.mean.shape[1]):
+        difference = regions.mean[i, b] - regions.mean[j, b]
+        distance += difference * difference
+    mass = regions.mass
+    return mass[i] * mass[j] / (mass[i] + mass[j]) * distance / c
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _class(mass):
+    return math.frexp(mass)[1]
+
+
+@njit(cache=True, nogil=True)
+def _scan(regions, i):
+    """Shorten i's list to one half-edge a neighbour and set its key; returns the half-edge of the key."""
+    parent, head, tail, after = regions.parent, regions.head, regions.tail, regions.after
+    target, cost, stamp, slot, totals = (
+        regions.target,
+        regions.cost,
+        regions.stamp,
+        regions.slot,
+        regions.totals,
+    )
+    totals[2] += 1.0
+    visit = np.int64(totals[2])
+    previous = np.int64(-1)
+    e = np.int64(head[i])
+    while e >= 0:
+        j = _root(parent, target[e])
+        following = np.int64(after[e])
+        if j != i and stamp[j] != visit:
+            stamp[j], slot[j] = visit, e
+            target[e] = j
+            previous = e
+        else:
+            if j != i:
+                cost[slot[j]] += cost[e]
+            if previous < 0:
+                head[i] = following
+            else:
+                after[previous] = following
+        e = following
+    tail[i] = previous
+    best, nearest = np.int64(-1), np.inf
+    size = _class(regions.mass[i])
+    e = np.int64(head[i])
+    while e >= 0:
+        j = target[e]
+        if _class(regions.mass[j]) >= size:
+            weight = _weight(regions, i, j, cost[e])
+            if weight < nearest:
+                best, nearest = e, weight
+        e = np.int64(after[e])
+    regions.threshold[i] = nearest
+    return best
+
+
+@njit(cache=True, nogil=True)
+def merge_on(regions, history, most):
+    """Do up to ``most`` merges more; returns their number."""
+    parent, mass, mean, key = regions.parent, regions.mass, regions.mean, regions.threshold
+    head, tail, after, target, cost = regions.head, regions.tail, regions.after, regions.target, regions.cost
+    heap, place, done = history.heap, history.place, history.done
+    merges = 0
+    while merges < most and done[1] > 1:
+        i = heap[0]
+        if not key[i] < np.inf:
+            break
+        e = _scan(regions, i)
+        second = key[heap[1]]
+        if done[1] > 2:
+            second = min(second, key[heap[2]])
+        if e < 0 or key[i] > second:
+            _down(heap, place, key, 0, done[1])
+            continue
+        j, c = target[e], cost[e]
+        if mass[j] < mass[i]:  # of one class; the larger keeps its name
+            _scan(regions, j)
+            i, j = j, i
+        t = done[0]
+        history.child[t], history.into[i] = i, j
+        history.cost[t] = c
+        both = mass[i] + mass[j]
+        distance = 0.0
+        for b in range(mean.shape[1]):
+            difference = mean[i, b] - mean[j, b]
+            distance += difference * difference
+        history.rise[t] = mass[i] * mass[j] / both * distance
+        done[0] += 1
+        merges += 1
+        share = mass[i] / both
+        for b in range(mean.shape[1]):
+            mean[j, b] += share * (mean[i, b] - mean[j, b])
+        grown = _class(both) > _class(mass[j])
+        mass[j] = both
+        parent[i] = j
+        done[1] -= 1
+        _remove(heap, place, key, i, done[1])
+        if grown:  # its pairs with lower classes are theirs from now on
+            _append(head, tail, after, i, j)
+            _scan(regions, j)
+            _move(heap, place, key, j, done[1])
+            h = np.int64(head[j])
+        else:  # i's neighbours are new to j; what they share with j already is counted when they come up
+            h = np.int64(head[i])
+        size = _class(both)
+        while h >= 0:
+            k = target[h]
+            if k != j:
+                weight = _weight(regions, k, j, cost[h])
+                other = _class(mass[k])
+                if other <= size and weight < key[k]:
+                    key[k] = weight
+                    _up(heap, place, key, place[k])
+                if size <= other and weight < key[j]:
+                    key[j] = weight
+                    _up(heap, place, key, place[j])
+            h = np.int64(after[h])
+        if not grown:
+            _append(head, tail, after, i, j)
+    return merges
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _append(head, tail, after, i, j):
+    """Put i's list behind j's."""
+    if head[i] >= 0:
+        if tail[j] < 0:
+            head[j] = head[i]
+        else:
+            after[tail[j]] = head[i]
+        tail[j] = tail[i]
+
+
+@njit(cache=True, nogil=True)
+def _down(heap, place, key, s, n):
+    i = heap[s]
+    while True:
+        child = 2 * s + 1
+        if child >= n:
+            break
+        if child + 1 < n and key[heap[child + 1]] < key[heap[child]]:
+            child += 1
+        if not key[heap[child]] < key[i]:
+            break
+        heap[s] = heap[child]
+        place[heap[s]] = s
+        s = child
+    heap[s], place[i] = i, s
+
+
+@njit(cache=True, nogil=True)
+def _up(heap, place, key, s):
+    i = heap[s]
+    while s > 0 and key[i] < key[heap[(s - 1) // 2]]:
+        heap[s] = heap[(s - 1) // 2]
+        place[heap[s]] = s
+        s = (s - 1) // 2
+    heap[s], place[i] = i, s
+
+
+@njit(cache=True, nogil=True)
+def _move(heap, place, key, i, n):
+    _up(heap, place, key, place[i])
+    _down(heap, place, key, place[i], n)
+
+
+@njit(cache=True, nogil=True)
+def _remove(heap, place, key, i, n):
+    """Take i out of the heap, whose size is n afterwards."""
+    s, last = place[i], heap[n]
+    if last != i:
+        heap[s], place[last] = last, s
+        _move(heap, place, key, last, n)
+
+
+@njit(cache=True, nogil=True)
+def persistent_weights(child, into, rise, cost):
+    """``(M,)`` weights that never fall towards the root, of M merges in their order.
+
+    A merge that is cheaper than one below it is pooled with it: the weight of a pool is the sum of its rises
+    over the sum of its costs, and the dearest pool below is taken in while it is as dear as the one above.
+    The pools below each merge wait in a skew heap.
+    """
+    m = len(child)
+    last = np.full(len(into), -1, np.int32)  # the latest merge of a region
+    below = np.full(m, -1, np.int32)  # the heap of pools under a pool
+    left, right = np.full(m, -1, np.int32), np.full(m, -1, np.int32)
+    pooled = np.full(m, -1, np.int32)  # the merge whose pool this one went into
+    rises, costs = rise.astype(np.float64), cost.astype(np.float64)
+    weight = np.empty(m)
+    for t in range(m):
+        i = child[t]
+        j = into[i]
+        pools = _meld(left, right, weight, last[i], last[j])
+        last[j] = t
+        while pools >= 0 and weight[pools] * costs[t] >= rises[t]:
+            rises[t] += rises[pools]
+            costs[t] += costs[pools]
+            pooled[pools] = t
+            rest = _meld(left, right, weight, left[pools], right[pools])
+            pools = _meld(left, right, weight, rest, below[pools])
+        below[t] = pools
+        weight[t] = rises[t] / costs[t]
+    for t in range(m - 1, -1, -1):
+        if pooled[t] >= 0:
+            weight[t] = weight[pooled[t]]
+    return weight
+
+
+@njit(cache=True, nogil=True)
+def _meld(left, right, weight, a, b):
+    """Two skew heaps in one, the largest weight on top; -1 is the empty one."""
+    if a < 0 or b < 0:
+        return max(a, b)
+    if weight[b] > weight[a]:
+        a, b = b, a
+    top = a
+    while True:
+        rest = right[a]
+        right[a] = left[a]
+        if rest < 0:
+            left[a] = b
+            return top
+        if weight[b] > weight[rest]:
+            rest, b = b, rest
+        left[a] = rest
+        a = rest
+
+
+def cut(into: np.ndarray, rank: np.ndarray, merges: int) -> tuple[np.ndarray, int]:
+    """Labels 1, 2, … in raster order after the first ``merges`` merges, and their number.
+
+    Parameters
+    ----------
+    into
+        ``(N,)``, of :class:`History`.
+    rank
+        ``(N,)``: the place of the merge by which each region went; at least the number of merges for those
+        that remain.
+    merges
+        How many are done.
+    """
+    label = np.empty(len(into), np.int32)
+    _threads.in_bands(_find, len(into), into, rank, merges, label, least=1 << 15)
+    return label, _number(label)
+
+
+@njit(cache=True, nogil=True)
+def _find(start, stop, into, rank, merges, label):
+    for p in range(start, stop):
+        i = p
+        while rank[i] < merges:
+            i = into[i]
+        label[p] = i
+
+
+def means(pixels: np.ndarray, label: np.ndarray, count: int) -> np.ndarray:
+    """``(C, H, W)``: pixels ``(H, W, C)`` in the mean of their label 1 … count."""
+    out = np.empty((pixels.shape[2], *pixels.shape[:2]), pixels.dtype)
+    _means(pixels, label.reshape(pixels.shape[:2]), np.zeros(count), np.zeros((count, len(out))), out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _means(pixels, label, size, total, out):
+    height, width, bands = pixels.shape
+    for y in range(height):
+        for x in range(width):
+            i = label[y, x] - 1
+            size[i] += 1.0
+            for b in range(bands):
+                total[i, b] += pixels[y, x, b]
+    for i in range(len(size)):
+        for b in range(bands):
+            total[i, b] /= size[i]
+    for b in range(bands):
+        for y in range(height):
+            for x in range(width):
+                out[b, y, x] = total[label[y, x] - 1, b]
+
+
+@njit(cache=True, nogil=True)
+def _number(label):
+    number = np.zeros(len(label), np.int32)
+    count = 0
+    for p in range(len(label)):
+        i = label[p]
+        if number[i] == 0:
+            count += 1
+            number[i] = count
+        label[p] = number[i]
+    return count

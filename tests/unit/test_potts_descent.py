@@ -1,0 +1,263 @@
+"""The descent: its moves are exact, its energy is the energy and never rises, and tiny pictures reach the optimum."""
+
+import numpy as np
+import pytest
+from numba import njit
+from scipy import ndimage
+
+import jumpset as js
+from jumpset.kernels import partitions, potts_moves, potts_splits
+from jumpset.kernels.partitions import Partition
+from jumpset.operators.neighborhoods import OFFSETS, edge_weights
+from jumpset.smoothers import PottsDescent, RegionFusion
+
+
+def least_energy(image, weight, neighbors=4):
+    """The true minimum of a tiny ``(H, W, C)`` picture over all partitions, by Russian doll search.
+
+    Pixels are given to regions in raster order. The optima of the last 1, 2, 3 … pixels alone are found one after
+    the other; the energy of a beginning plus the optimum of what remains bounds every completion from below,
+    for errors and jumps only grow when the two are put together.
+    """
+    height, width, _ = image.shape
+    root = np.sqrt(2)
+    back = {4: [(0, 1, 1.0), (1, 0, 1.0)],
+            8: [(0, 1, root - 1), (1, 0, root - 1), (1, 1, 1 - root / 2), (1, -1, 1 - root / 2)]}[neighbors]  # fmt: skip
+    edges = np.array(back)
+    pixels = np.ascontiguousarray(image.reshape(height * width, -1))
+    n = len(pixels)
+    optimum = np.zeros(n + 1)
+    for first in range(n - 1, -1, -1):
+        # one pixel more costs at most its jumps to the others
+        bound = optimum[first + 1] + weight * edges[:, 2].sum() + 1e-9
+        optimum[first] = _search(pixels, width, edges, weight, first, bound, optimum)
+    return optimum[0]
+
+
+@njit
+def _search(pixels, width, edges, weight, first, bound, optimum):
+    n, bands = pixels.shape
+    label = np.full(n, -1)
+    count, total, square = np.zeros(n), np.zeros((n, bands)), np.zeros(n)
+    used = np.zeros(n + 1, np.int64)  # regions in use before a pixel
+    sums = np.zeros(n + 1)  # energy before a pixel
+    tried = np.full(n, -1)
+    best = bound
+    p = first
+    while p >= first:
+        if p == n:
+            best = min(best, sums[p])
+            p -= 1
+            continue
+        if label[p] >= 0:
+            _change(pixels, p, label[p], -1.0, count, total, square)
+            label[p] = -1
+        tried[p] += 1
+        region = tried[p]
+        if region > used[p]:
+            tried[p] = -1
+            p -= 1
+            continue
+        before = _squares(count, total, square, region)
+        _change(pixels, p, region, 1.0, count, total, square)
+        energy = sums[p] + _squares(count, total, square, region) - before
+        y, x = p // width, p % width
+        for k in range(len(edges)):
+            v, u = y - int(edges[k, 0]), x - int(edges[k, 1])
+            q = v * width + u
+            if v >= 0 and 0 <= u < width and q >= first and label[q] != region:
+                energy += weight * edges[k, 2]
+        label[p] = region
+        if energy + optimum[p + 1] < best - 1e-12:
+            sums[p + 1] = energy
+            used[p + 1] = max(used[p], region + 1)
+            p += 1
+    return best
+
+
+@njit
+def _change(pixels, p, region, sign, count, total, square):
+    count[region] += sign
+    for b in range(pixels.shape[1]):
+        total[region, b] += sign * pixels[p, b]
+        square[region] += sign * pixels[p, b] * pixels[p, b]
+
+
+@njit
+def _squares(count, total, square, region):
+    if count[region] < 0.5:
+        return 0.0
+    moment = 0.0
+    for b in range(total.shape[1]):
+        moment += total[region, b] * total[region, b]
+    return max(square[region] - moment / count[region], 0.0)
+
+
+def random_grid(rng, neighbors, shape=None, weighted=True):
+    height, width = shape or rng.integers(1, 8, 2)
+    edges = edge_weights(neighbors, height, width) * 0.1
+    mass = np.ones((height, width))
+    if weighted:
+        edges = edges * rng.integers(0, 3, (neighbors // 2, height, width))
+        mass = rng.integers(0, 3, (height, width)).astype(float)
+    pixels = rng.random((height, width, rng.integers(1, 4)))
+    return partitions.make_grid(pixels, mass, edges, OFFSETS[neighbors])
+
+
+def plain_energy(grid, label, mean):
+    total = float((grid.mass[..., None] * (grid.pixels - mean[label]) ** 2).sum())
+    for (down, right), cost in zip(grid.directions, grid.edges, strict=True):
+        for y, x in np.ndindex(label.shape):
+            v, u = y + down, x + right
+            if v < label.shape[0] and 0 <= u < label.shape[1] and label[v, u] != label[y, x]:
+                total += cost[y, x]
+    return total
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_energy_components_and_transposed_grid(seed):
+    rng = np.random.default_rng(seed)
+    grid = random_grid(rng, (4, 8)[seed % 2])
+    label = rng.integers(0, 3, grid.mass.shape).astype(np.int32)
+    part = partitions.fitted(grid, label, 3)
+    energy = plain_energy(grid, label, part.mean)
+    assert partitions.energy(grid, part) == pytest.approx(energy, abs=1e-12)
+    across = Partition(np.ascontiguousarray(label.T), part.mass, part.mean)
+    assert partitions.energy(partitions.transposed(grid), across) == pytest.approx(energy, abs=1e-12)
+    for k in range(3):
+        inside = label == k
+        if grid.mass[inside].sum() > 0:
+            expected = np.average(grid.pixels[inside], axis=0, weights=grid.mass[inside])
+            np.testing.assert_allclose(part.mean[k], expected)
+    fine, count = partitions.components(grid, label)
+    assert sorted(np.unique(fine)) == list(range(count))
+    split = partitions.fitted(grid, fine, count)
+    assert partitions.energy(grid, split) <= energy + 1e-12  # cut along edges that cost nothing
+
+
+@pytest.mark.parametrize("neighbors", [4, 8])
+def test_components_are_those_of_scipy(neighbors):
+    rng = np.random.default_rng(1)
+    grid = random_grid(rng, neighbors, (13, 17), weighted=False)
+    label = rng.integers(0, 3, (13, 17)).astype(np.int32)
+    fine, count = partitions.components(grid, label)
+    total = 0
+    for k in range(3):
+        expected, n = ndimage.label(label == k, np.ones((3, 3)) if neighbors == 8 else None)
+        pairs = set(zip(expected[label == k], fine[label == k], strict=True))
+        assert len(pairs) == n
+        total += n
+    assert total == count
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_row_gets_its_best_labels(seed):
+    rng = np.random.default_rng(seed)
+    grid = random_grid(rng, (4, 8)[seed % 2], (rng.integers(1, 5), rng.integers(1, 6)))
+    label = rng.integers(0, 3, grid.mass.shape).astype(np.int32)
+    mean = rng.random((3, grid.pixels.shape[2]))
+    for parity in (0, 1):  # the first row of each
+        if parity < len(label):
+            expected = potts_moves.move_rows_plain(grid, label, mean, parity)
+            potts_moves._move_rows(0, 1, parity, grid, label, mean, np.zeros(len(label), np.int64))
+            assert plain_energy(grid, label, mean) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_cut_is_found_and_a_bad_one_is_not_made():
+    pixels = np.zeros((9, 12, 1))
+    pixels[3:6, 4:9] = 1.0
+    grid = partitions.make_grid(pixels, np.ones((9, 12)), edge_weights(4, 9, 12) * 0.1, OFFSETS[4])
+    columns = partitions.transposed(grid)
+    whole = partitions.fitted(grid, np.zeros((9, 12), np.int32), 1)
+    cut = potts_splits.split(grid, columns, whole)
+    assert partitions.energy(grid, cut) == pytest.approx(1.6)  # 16 edges
+    dear = grid._replace(edges=100 * grid.edges), columns._replace(edges=100 * columns.edges)
+    assert len(potts_splits.split(*dear, whole).mass) == 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_splits_and_descent_never_raise_the_energy(seed):
+    rng = np.random.default_rng(seed)
+    grid = random_grid(rng, (4, 8)[seed % 2], (14, 11))
+    label, count = partitions.components(grid, rng.integers(0, 2, grid.mass.shape).astype(np.int32))
+    part = partitions.fitted(grid, label, count)
+    after = potts_splits.split(grid, partitions.transposed(grid), part)
+    assert partitions.energy(grid, after) <= partitions.energy(grid, part) + 1e-12
+
+
+@pytest.mark.parametrize("neighbors", [4, 8])
+@pytest.mark.parametrize("weight", [0.003, 0.02, 0.2])
+def test_at_most_region_fusion_and_the_energy_is_true(neighbors, weight):
+    picture = js.datasets.add_noise(js.datasets.shapes(40, 56, seed=3), 0.1, seed=4)
+    result = js.run(PottsDescent(weight=weight, neighbors=neighbors), picture)
+    energies = result.history["energy"]
+    assert (np.diff(energies) <= 0).all()
+    assert result.status is js.Status.CONVERGED
+    true = js.metrics.energy_edge(result.image, picture, weight, neighbors=neighbors)
+    assert energies[-1] == pytest.approx(true, rel=1e-5)
+    fused = js.run(RegionFusion(weight=weight, neighbors=neighbors, levels=10), picture)
+    assert energies[0] == pytest.approx(fused.history["energy"][-1], rel=1e-9)  # so never above it
+    better = js.run(js.method("potts-descent", preset="lowest", weight=weight, neighbors=neighbors), picture)
+    assert (np.diff(better.history["energy"]) <= 0).all()
+
+
+def test_it_sees_a_wrong_move(monkeypatch):
+    """The comparison above fails if labels are chosen at random."""
+    import jumpset.smoothers.potts_descent as module
+
+    def wrong(grid, label, mean):
+        label[...] = np.random.default_rng(0).permutation(label.ravel()).reshape(label.shape)
+
+    monkeypatch.setattr(module, "move_rows", wrong)
+    picture = js.datasets.shapes(40, 56, seed=3)
+    result = js.run(PottsDescent(weight=0.02), picture)
+    assert result.history["energy"][-1] == result.history["energy"][0]  # undone: never above its start
+
+
+@pytest.mark.parametrize("neighbors", [4, 8])
+def test_never_below_the_optimum_and_often_at_it(neighbors):
+    rng = np.random.default_rng(5)
+    reached = {"region-fusion": 0, "potts-descent": 0}
+    for _ in range(30):
+        picture = np.kron(rng.integers(0, 3, (2, 2)), np.ones((2, 2))) / 2
+        picture = np.where(rng.random((4, 4)) < 0.2, rng.integers(0, 3, (4, 4)) / 2, picture)[..., None]
+        best = least_energy(picture, 0.1, neighbors)
+        for name in reached:
+            out = js.smooth(picture, name, weight=0.1, neighbors=neighbors)
+            energy = js.metrics.energy_edge(out, picture, 0.1, neighbors=neighbors, tol=1e-9)
+            assert energy >= best - 1e-9
+            reached[name] += energy <= best + 1e-9
+    assert reached["potts-descent"] >= max(20, reached["region-fusion"])
+
+
+def test_missing_pixels_are_filled():
+    picture = np.zeros((10, 12))
+    picture[:, 6:] = 1.0
+    mask = np.random.default_rng(2).random((10, 12)) > 0.4
+    out = js.smooth(np.where(mask, picture, 0.3), "potts-descent", weight=0.05, mask=mask)
+    np.testing.assert_allclose(out[:, [0, 1, 10, 11]], picture[:, [0, 1, 10, 11]])
+    np.testing.assert_allclose(out[mask], picture[mask])
+
+
+def test_cut_edges_hold():
+    picture = np.random.default_rng(0).random((6, 8))
+    cut = np.ones((2, 6, 8))
+    cut[0, :, 3] = 0
+    out = js.smooth(picture, "potts-descent", weight=1e3, edge_weights=cut)
+    np.testing.assert_allclose(out[:, :4], picture[:, :4].mean())
+    np.testing.assert_allclose(out[:, 4:], picture[:, 4:].mean())
+
+
+@pytest.mark.parametrize(
+    "wrong", ["text", np.ones((3, 3)), -np.ones((4, 4)), np.full((4, 4), np.nan), np.zeros((4, 4))]
+)
+@pytest.mark.parametrize("name", ["potts", "potts-descent"])
+def test_bad_masks(name, wrong):
+    with pytest.raises(js.InputError, match="mask"):
+        js.smooth(np.zeros((4, 4)), name, mask=wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"neighbors": 16}, {"start": "l0"}, {"tol": 1.0}, {"tol": -1}])
+def test_bad_parameters(wrong):
+    with pytest.raises(js.InputError, match=next(iter(wrong))):
+        PottsDescent(**wrong)

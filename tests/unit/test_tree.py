@@ -1,0 +1,209 @@
+"""The region tree: nested cuts, true energies near region fusion's, the best cut at every weight, files."""
+
+import itertools
+
+import numpy as np
+import pytest
+from skimage.measure import regionprops
+
+import jumpset as js
+from jumpset.kernels import merge_tree
+from jumpset.kernels.region_fusion import make_regions
+from jumpset.operators.neighborhoods import OFFSETS
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return js.datasets.add_noise(js.datasets.shapes(40, 48, seed=2), 0.08, seed=3).astype(np.float32)
+
+
+def energy(labels, picture, weight, neighbors=4):
+    flat = picture.reshape(labels.size, -1).astype(float)
+    size = np.bincount(labels.ravel())[1:]
+    mean = np.stack([np.bincount(labels.ravel(), c)[1:] / size for c in flat.T], -1)
+    squares = ((flat - mean[labels.ravel() - 1]) ** 2).sum()
+    jumps = js.metrics.energy_edge(labels.astype(float), labels.astype(float), 1.0, neighbors=neighbors)
+    return squares + weight * jumps
+
+
+def is_coarser(coarse, fine):
+    return len(set(zip(coarse.ravel(), fine.ravel(), strict=True))) == fine.max()
+
+
+@pytest.mark.parametrize("neighbors", [4, 8])
+def test_close_to_region_fusion_at_every_weight(picture, neighbors):
+    tree = js.RegionTree(picture, neighbors=neighbors)
+    for weight in (0.002, 0.01, 0.05, 0.2):
+        mine = energy(tree.labels(weight=weight), picture, weight, neighbors)
+        fused = js.run(js.smoothers.RegionFusion(weight=weight, neighbors=neighbors), picture)
+        assert mine <= 1.03 * fused.history["energy"][-1]
+
+
+def test_cuts_nest_and_have_the_size_asked_for(picture):
+    tree = js.RegionTree(picture)
+    before = tree.labels(n_regions=tree.n_leaves)
+    assert before.max() == 40 * 48
+    for n in (1000, 200, 51, 50, 7, 2, 1):
+        labels = tree.labels(n_regions=n)
+        assert labels.dtype == np.int32
+        np.testing.assert_array_equal(np.unique(labels), np.arange(1, n + 1))
+        assert is_coarser(labels, before)
+        before = labels
+    before = tree.labels(weight=0.0)
+    for weight in (0.001, 0.01, 0.1, 1.0, 100.0):
+        labels = tree.labels(weight=weight)
+        assert is_coarser(labels, before)
+        before = labels
+    assert before.max() == 1
+    regions = regionprops(tree.labels(n_regions=9), intensity_image=picture)
+    assert len(regions) == 9
+    smoothed = tree.smooth(n_regions=9)
+    for region in regions:
+        y, x = region.coords[0]
+        np.testing.assert_allclose(smoothed[y, x], region.intensity_mean, atol=1e-6)
+
+
+@pytest.mark.parametrize("neighbors", [4, 8])
+def test_the_curve_is_the_energy_of_its_partitions(picture, neighbors):
+    tree = js.RegionTree(picture, neighbors=neighbors)
+    curve = tree.energies()
+    assert (np.diff(curve.weights) > 0).all()
+    assert (np.diff(curve.n_regions) < 0).all()
+    assert (np.diff(curve.energies) > -1e-9).all()
+    for k in np.linspace(0, len(curve.weights) - 1, 9).astype(int):
+        weight = curve.weights[k]
+        labels = tree.labels(weight=weight)
+        assert labels.max() == curve.n_regions[k]
+        assert energy(labels, picture, weight, neighbors) == pytest.approx(
+            curve.energies[k], rel=1e-5, abs=1e-5
+        )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_each_cut_is_the_best_of_the_tree(seed):
+    """Against all cuts: every set of merges that holds those below each of its own."""
+    rng = np.random.default_rng(seed)
+    regions = make_regions(rng.random((2, 5, 1)).round(1), np.ones((2, 2, 5)), OFFSETS[4])
+    history = merge_tree.make_history(regions)
+    merge_tree.merge_on(regions, history, 100)
+    m = int(history.done[0])
+    child, rise, cost = history.child[:m], history.rise[:m], history.cost[:m]
+    weights = merge_tree.persistent_weights(child, history.into, rise, cost)
+    latest, below = {}, []
+    for t, i in enumerate(child):
+        j = history.into[i]
+        below.append([latest[k] for k in (i, j) if k in latest])
+        latest[j] = t
+    cuts = [
+        list(done)
+        for done in itertools.product([False, True], repeat=m)
+        if all(done[b] for t in range(m) if done[t] for b in below[t])
+    ]
+    for weight in (0.003, 0.02, 0.05, 0.1, 0.3):
+        gain = weight * cost - rise
+        best = max(gain[cut].sum() for cut in cuts)
+        assert gain[weights <= weight].sum() == pytest.approx(best, abs=1e-12)
+    for t in range(m):
+        assert all(weights[b] <= weights[t] for b in below[t])
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "int16", "float16", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (6, 1), (9, 8), (7, 6, 5), (8, 7, 4)])
+def test_kinds_of_pictures(dtype, shape):
+    rng = np.random.default_rng(0)
+    values = rng.random(shape)
+    image = (
+        values > 0.5 if dtype == "bool" else (values if dtype.startswith("f") else 100 * values).astype(dtype)
+    )
+    before = image.copy()
+    tree = js.RegionTree(image)
+    np.testing.assert_array_equal(tree.smooth(n_regions=tree.n_leaves), image)
+    flat = tree.smooth(n_regions=1)
+    assert (flat.shape, flat.dtype) == (image.shape, image.dtype)
+    if dtype == "uint8" and shape[-1] == 4:
+        np.testing.assert_array_equal(flat[..., 3], image[..., 3])
+    np.testing.assert_array_equal(image, before)
+    image[...] = 0  # the tree has a copy
+    np.testing.assert_array_equal(tree.smooth(n_regions=tree.n_leaves), before)
+
+
+def test_equal_colours_merge_at_weight_zero_and_cut_edges_never():
+    image = np.zeros((6, 8))
+    image[:, 5:] = 0.5
+    assert js.RegionTree(image).labels(weight=0).max() == 2
+    cut = np.ones((2, 6, 8))
+    cut[0, :, 3] = 0
+    tree = js.RegionTree(image, edge_weights=cut)
+    assert tree.n_parts == 2
+    assert tree.labels(weight=1e9).max() == 2
+    with pytest.raises(js.InputError, match="n_regions"):
+        tree.labels(n_regions=1)
+
+
+def test_save_and_load(picture, tmp_path):
+    image = np.rint(255 * picture.clip(0, 1)).astype(np.uint8)
+    tree = js.RegionTree(np.moveaxis(image, -1, 0), channel_axis=0)
+    path = tmp_path / "tree.npz"
+    tree.save(path)
+    again = js.RegionTree.load(path)
+    np.testing.assert_array_equal(again.smooth(n_regions=20), tree.smooth(n_regions=20))
+    np.testing.assert_array_equal(again.labels(weight=0.03), tree.labels(weight=0.03))
+    for a, b in zip(again.energies(), tree.energies(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert repr(again) == repr(tree)
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(js.FileError, match=r"\.npz"):
+        tree.save(tmp_path / "tree.png")
+    for content in (b"", b"no archive", path.read_bytes()[:900]):
+        bad = tmp_path / "bad.npz"
+        bad.write_bytes(content)
+        with pytest.raises(js.FileError):
+            js.RegionTree.load(bad)
+    np.savez(tmp_path / "other.npz", a=np.ones(3))
+    with pytest.raises(js.FileError, match="no region tree"):
+        js.RegionTree.load(tmp_path / "other.npz")
+    data = dict(np.load(path))
+    data["into"] = np.roll(data["into"], 1)  # may lead in circles
+    np.savez(tmp_path / "circle.npz", **data)
+    with pytest.raises(js.FileError):
+        js.RegionTree.load(tmp_path / "circle.npz")
+
+
+def test_float32_gives_nearly_the_same(picture, monkeypatch):
+    import jumpset.tree as module
+
+    exact = js.RegionTree(picture)
+    monkeypatch.setattr(module, "working_dtype", lambda n: np.float32)
+    single = js.RegionTree(picture)
+    for weight in (0.01, 0.1):
+        a, b = (energy(t.labels(weight=weight), picture, weight) for t in (exact, single))
+        assert b == pytest.approx(a, rel=1e-3)
+
+
+def test_progress_rises_to_one(picture):
+    seen = []
+    js.RegionTree(picture, progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"n_regions": 3, "weight": 0.1},
+        {"n_regions": 0},
+        {"n_regions": 2.5},
+        {"n_regions": 10**9},
+        {"weight": -1},
+    ],
+)
+def test_bad_cuts(picture, wrong):
+    with pytest.raises(js.InputError):
+        js.RegionTree(picture[:5, :5]).labels(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [[[1.0]], np.zeros((2, 2, 2, 2)), np.full((3, 3), np.nan)])
+def test_bad_pictures(wrong):
+    with pytest.raises(js.InputError):
+        js.RegionTree(wrong)
