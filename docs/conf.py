@@ -1,5 +1,13 @@
 """How the documentation is built: `make docs`."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import pages
+
+pages.write_pages()
+
 project = "jumpset"
 copyright = "2026, the jumpset developers"
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc"]

@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from jumpset import penalties as penalties
     from jumpset import report as report
     from jumpset import smoothers as smoothers
+    from jumpset import solvers as solvers
     from jumpset._errors import FileError as FileError
     from jumpset._errors import InputError as InputError
     from jumpset._errors import Interrupted as Interrupted
     from jumpset._errors import JumpsetError as JumpsetError
     from jumpset._types import Iteration as Iteration
     from jumpset._types import Status as Status
+    from jumpset.denoise import denoise_groups as denoise_groups
+    from jumpset.denoise import denoise_potts_1d as denoise_potts_1d
+    from jumpset.denoise import denoise_sparse_tv as denoise_sparse_tv
+    from jumpset.denoise import denoise_tv as denoise_tv
     from jumpset.driver import Result as Result
     from jumpset.driver import Snapshots as Snapshots
     from jumpset.driver import Step as Step
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
     from jumpset.penalties import Penalty as Penalty
     from jumpset.penalties import PenaltyLoss as PenaltyLoss
     from jumpset.penalties import Potts as Potts
+    from jumpset.penalties import Prox as Prox
     from jumpset.penalties import QuadtreeGroups as QuadtreeGroups
     from jumpset.penalties import SlidingGroups as SlidingGroups
     from jumpset.penalties import SparseGroup as SparseGroup
@@ -55,12 +61,19 @@ if TYPE_CHECKING:
     from jumpset.penalties import VectorialTV as VectorialTV
     from jumpset.registry import method as method
     from jumpset.registry import methods as methods
+    from jumpset.smoothers.texture import Texture as Texture
+    from jumpset.smoothers.texture import estimate_texture as estimate_texture
     from jumpset.smoothing import smooth as smooth
+    from jumpset.tree import RegionTree as RegionTree
+    from jumpset.weights import AutoWeight as AutoWeight
+    from jumpset.weights import auto_weight as auto_weight
+    from jumpset.weights import estimate_noise as estimate_noise
 
 # Where each public name lives: torch and numba are loaded when the first of them is used. The same list as
 # above, which is what type checkers and editors read; tests/unit/test_public_api.py holds them together.
 _HOME = {
     "AITV": "penalties",
+    "AutoWeight": "weights",
     "Cauchy": "penalties",
     "Charbonnier": "penalties",
     "Connectedness": "penalties",
@@ -80,7 +93,9 @@ _HOME = {
     "Penalty": "penalties",
     "PenaltyLoss": "penalties",
     "Potts": "penalties",
+    "Prox": "penalties",
     "QuadtreeGroups": "penalties",
+    "RegionTree": "tree",
     "Result": "driver",
     "SCAD": "penalties",
     "SlidingGroups": "penalties",
@@ -91,16 +106,24 @@ _HOME = {
     "Step": "driver",
     "TGV2": "penalties",
     "TargetArea": "penalties",
+    "Texture": "smoothers.texture",
     "TiledGroups": "penalties",
     "TotalVariation": "penalties",
     "TransformedL1": "penalties",
     "VectorialTV": "penalties",
+    "auto_weight": "weights",
+    "denoise_groups": "denoise",
+    "denoise_potts_1d": "denoise",
+    "denoise_sparse_tv": "denoise",
+    "denoise_tv": "denoise",
+    "estimate_noise": "weights",
+    "estimate_texture": "smoothers.texture",
     "method": "registry",
     "methods": "registry",
     "run": "driver",
     "smooth": "smoothing",
 }
-_PACKAGES = ("datasets", "dip", "io", "metrics", "penalties", "report", "smoothers")
+_PACKAGES = ("datasets", "dip", "io", "metrics", "penalties", "report", "smoothers", "solvers")
 
 __all__ = [*_HOME, *_PACKAGES]
 

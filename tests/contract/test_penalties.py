@@ -43,7 +43,16 @@ PENALTIES = {
 SMOOTH = [n for n in PENALTIES if n not in ("l0", "l0-gradient", "potts")]
 ALL = sorted(PENALTIES)
 WITH_PROX = {
+    "aitv",
     "l1",
+    "tv",
+    "tv-aniso",
+    "tv-joint",
+    "tv-squared",
+    "tv-8",
+    "huber-tv",
+    "vectorial-linf",
+    "sparse-tv",
     "sliding",
     "tiled",
     "sparse-group",

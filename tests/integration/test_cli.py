@@ -113,6 +113,25 @@ def test_seed_goes_to_methods_that_have_one(source, tmp_path):
     np.testing.assert_array_equal(pixels("e.png", 1, *dip), js.io.read_picture(tmp_path / "c.png").pixels)
 
 
+def test_checkpoint_takes_up_the_run(source, tmp_path):
+    file = tmp_path / "run.pt"
+    settings = ("-m", "dip", "--set", "n_steps=6", "--checkpoint", file)
+    assert call("smooth", source, tmp_path / "cut.png", *settings, "--max-steps", "3").exit_code == 0
+    result = call("smooth", source, tmp_path / "out.png", *settings, "--checkpoint-every", "2")
+    assert result.exit_code == 0
+    assert "6 steps" in result.stderr
+    assert call("smooth", source, tmp_path / "whole.png", "-m", "dip", "--set", "n_steps=6").exit_code == 0
+    written, whole = (js.io.read_picture(tmp_path / name).pixels for name in ("out.png", "whole.png"))
+    np.testing.assert_array_equal(written, whole)
+    out = tmp_path / "other.png"
+    assert "another n_steps" in refused(
+        call("smooth", source, out, "-m", "dip", "--set", "n_steps=7", "--checkpoint", file), out
+    )
+    for wrong in (("--checkpoint", source), ("--checkpoint", out), ("--checkpoint-every", "2")):
+        refused(call("smooth", source, out, *wrong), out)
+    refused(call("smooth", source, out, "--checkpoint", tmp_path / "none" / "run.pt"), out)
+
+
 def test_json_lines(source, tmp_path, picture):
     result = call(
         "smooth", source, tmp_path / "out.png", "--json", "-m", "l0", "--report", tmp_path / "r.html"
@@ -128,9 +147,10 @@ def test_json_lines(source, tmp_path, picture):
     assert last["n_steps"] > 0
     assert last["elapsed"] > 0
     out = js.io.read_picture(tmp_path / "out.png").pixels
-    assert last["energies"]["output"]["e_pix"] == pytest.approx(js.metrics.energy_pix(out, picture, 0.02))
+    weight = js.methods()["l0"].defaults["weight"]
+    assert last["energies"]["output"]["e_pix"] == pytest.approx(js.metrics.energy_pix(out, picture, weight))
     assert last["energies"]["input"]["e_edge"] == pytest.approx(
-        js.metrics.energy_edge(picture, picture, 0.02)
+        js.metrics.energy_edge(picture, picture, weight)
     )
     assert (tmp_path / "r.html").is_file()
 
@@ -518,3 +538,18 @@ def test_version_and_help_load_no_torch():
         )
         assert says in done.stdout
         assert lines(done.stdout)[-1] == "0 False"
+
+
+def test_a_preset_without_a_method_takes_the_one_it_is_for(source, tmp_path):
+    def method_of(*more):
+        result = call("smooth", source, tmp_path / "out.png", "--json", *more)
+        assert result.exit_code == 0, result.output
+        return json.loads(lines(result.stdout)[-1])["method"]
+
+    assert method_of() == "region-fusion"
+    assert method_of("--preset", "clip-art") == "gsf"
+    assert method_of("--preset", "clip-art", "-m", "l0") == "l0"
+    assert method_of("--preset", "sharp") == "l0"
+    assert "preset" in refused(
+        call("smooth", source, tmp_path / "no.png", "--preset", "nothing"), tmp_path / "no.png"
+    )

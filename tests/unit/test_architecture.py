@@ -14,8 +14,20 @@ LAYERS = [
     ("kernels",),
     ("operators",),
     ("penalties",),
-    ("smoothers", "dip", "learned"),
-    ("driver", "registry", "smoothing", "metrics", "datasets", "io", "interop"),
+    ("smoothers", "solvers", "dip", "learned"),
+    (
+        "driver",
+        "checkpoints",
+        "registry",
+        "smoothing",
+        "tree",
+        "denoise",
+        "weights",
+        "metrics",
+        "datasets",
+        "io",
+        "interop",
+    ),
     ("report", "bench", "cli", "__main__"),
 ]
 # What only some places may import, and where.
@@ -94,11 +106,11 @@ def test_files_stay_short():
 
 def test_public_names():
     assert sorted(js.__all__) == [
-        "AITV", "Cauchy", "Charbonnier", "Connectedness", "FileError", "GraphNet", "HuberTV", "InputError", "Interrupted", "Iteration", "JumpsetError",
+        "AITV", "AutoWeight", "Cauchy", "Charbonnier", "Connectedness", "FileError", "GraphNet", "HuberTV", "InputError", "Interrupted", "Iteration", "JumpsetError",
         "L0", "L0Gradient", "L1", "LatentGroups", "LogSum", "MCP", "Penalty", "PenaltyLoss", "Potts",
-        "QuadtreeGroups", "Result", "SCAD", "SlidingGroups", "Snapshots", "SparseGroup", "SparseTV", "Status", "Step",
-        "TGV2", "TargetArea", "TiledGroups", "TotalVariation", "TransformedL1", "VectorialTV", "datasets", "dip", "io", "method",
-        "methods", "metrics", "penalties", "report", "run", "smooth", "smoothers",
+        "Prox", "QuadtreeGroups", "RegionTree", "Result", "SCAD", "SlidingGroups", "Snapshots", "SparseGroup", "SparseTV", "Status", "Step",
+        "TGV2", "TargetArea", "Texture", "TiledGroups", "TotalVariation", "TransformedL1", "VectorialTV", "auto_weight", "datasets", "denoise_groups", "denoise_potts_1d", "denoise_sparse_tv", "denoise_tv", "dip", "estimate_noise", "estimate_texture", "io", "method",
+        "methods", "metrics", "penalties", "report", "run", "smooth", "smoothers", "solvers",
     ]  # fmt: skip
     for name in js.__all__:
         assert getattr(js, name).__doc__, f"{name} has no docstring"

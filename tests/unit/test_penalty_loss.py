@@ -199,7 +199,7 @@ def test_zero_fraction_corner_cases():
     with pytest.raises(js.InputError, match="no weight"):
         P.weight_for_zero_fraction(torch.ones(1, 1, 4), P.Cauchy(0.2), 0.5)
     with pytest.raises(js.JumpsetError, match="proximal"):
-        P.weight_for_zero_fraction(torch.ones(1, 1, 4), P.Potts(), 0.5)
+        P.weight_for_zero_fraction(torch.ones(1, 1, 4), P.Connectedness(), 0.5)
 
 
 def regions_at(image, weight, levels):

@@ -1,6 +1,7 @@
 """R(x), one penalty a file: value, loss, gradient, and prox where one exists."""
 
 from jumpset.penalties._base import Penalty as Penalty
+from jumpset.penalties._tv_prox import ProxSolution as ProxSolution
 from jumpset.penalties.aitv import AITV as AITV
 from jumpset.penalties.connectedness import Connectedness as Connectedness
 from jumpset.penalties.controllers import RegionCountController as RegionCountController
@@ -17,6 +18,7 @@ from jumpset.penalties.log_sum import LogSum as LogSum
 from jumpset.penalties.loss import PenaltyLoss as PenaltyLoss
 from jumpset.penalties.mcp import MCP as MCP
 from jumpset.penalties.potts import Potts as Potts
+from jumpset.penalties.prox_layer import Prox as Prox
 from jumpset.penalties.quadtree_groups import QuadtreeGroups as QuadtreeGroups
 from jumpset.penalties.scad import SCAD as SCAD
 from jumpset.penalties.sliding_groups import SlidingGroups as SlidingGroups

@@ -1,0 +1,140 @@
+"""One page a method and a penalty, with a picture of what its weight does; run by `make docs`.
+
+The text of a page is the class's docstring. Pictures are kept in docs/generated/: remove it to draw them
+anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import jumpset as js
+
+OUT = Path(__file__).parent / "generated"
+STRENGTHS = (0.25, 1.0, 4.0)
+SECONDS = 10.0  # for the deep image priors: the page says so
+HEADS = {
+    "Methods": "js.smooth(image, method=name) runs a method, js.method(name, …) makes one with its settings.",
+    "Penalties": "Each is R(x) in a loss, ½‖u − f‖² + τ R(u) in a proximal operator, or both.",
+}
+
+
+def write_pages() -> None:
+    """Both chapters."""
+    (OUT / "pictures").mkdir(parents=True, exist_ok=True)
+    _chapter("Methods", "methods", {name: _method_page(name, info) for name, info in js.methods().items()})
+    penalties = {
+        name: thing
+        for name, thing in vars(js.penalties).items()
+        if inspect.isclass(thing) and issubclass(thing, js.Penalty) and thing is not js.Penalty
+    }
+    pages = {name: _penalty_page(name, cls) for name, cls in penalties.items()}
+    _chapter("Penalties", "penalties", pages)
+
+
+def _chapter(title: str, folder: str, pages: dict[str, str]) -> None:
+    (OUT / folder).mkdir(exist_ok=True)
+    for name, text in pages.items():
+        _write(OUT / folder / f"{name}.rst", text)
+    entries = "\n".join(f"   {folder}/{name}" for name in pages)
+    _write(OUT / f"{folder}.rst", f"{_title(title, '=')}\n{HEADS[title]}\n\n.. toctree::\n\n{entries}\n")
+
+
+def _write(path: Path, text: str) -> None:
+    # an unchanged page keeps its date, so that Sphinx does not read it again
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def _title(text: str, line: str) -> str:
+    return f"{text}\n{line * len(text)}\n"
+
+
+def _class(cls: type) -> str:
+    # indexed on the pages of the API
+    return f".. currentmodule:: {cls.__module__}\n\n.. autoclass:: {cls.__name__}\n   :no-index:\n"
+
+
+def _method_page(name: str, info: js.registry.MethodInfo) -> str:
+    path = OUT / "pictures" / f"method-{name}.png"
+    weight, is_slow = info.defaults.get("weight"), name.startswith("dip")
+    weights = [s * weight for s in STRENGTHS] if weight and not is_slow else []
+    turned = [f"{w:g}" for w in weights]
+    if not path.exists():
+        _draw_method(path, name, weights, SECONDS if is_slow else None)
+    shown = f"with ``weight`` at {', '.join(turned)}" if turned else "at its defaults"
+    limit = f", after {SECONDS:g} seconds" if is_slow else ""
+    presets = [f"- ``{key}``: {_settings(values)}" for key, values in info.presets.items()]
+    listed = "\n".join(["**Presets**", "", *presets, ""]) if presets else ""
+    return (
+        f"{_title(name, '=')}\n{info.summary}\n\n.. figure:: ../pictures/{path.name}\n\n"
+        f"   A textured picture, and what ``{name}`` makes of it {shown}{limit}.\n\n{listed}\n"
+        f"{_class(info.cls)}"
+    )
+
+
+def _settings(values: dict[str, object]) -> str:
+    return ", ".join(f"``{key}={value!r}``" for key, value in values.items()) or "the defaults"
+
+
+def _draw_method(path: Path, name: str, weights: list[float], seconds: float | None) -> None:
+    picture, _ = js.datasets.textured(120, 160, seed=4)
+    runs = [js.method(name, weight=w) for w in weights] or [js.method(name)]
+    images = [picture, *(js.run(run, picture, max_seconds=seconds).image for run in runs)]
+    _save(path, images, zoom=1)
+
+
+def _penalty_page(name: str, cls: type[js.Penalty]) -> str:
+    path = OUT / "pictures" / f"penalty-{name}.png"
+    if not path.exists():
+        _draw_penalty(path, cls())
+    figure = (
+        f".. figure:: ../pictures/{path.name}\n\n"
+        "   A noisy picture f, and minimisers of ½‖u − f‖² + τ R(u) for three τ, found by gradient descent; "
+        "what lies below 0.03 is blue.\n\n"
+        if path.exists()
+        else ""
+    )
+    return f"{_title(name, '=')}\n{figure}{_class(cls)}"
+
+
+def _draw_penalty(path: Path, penalty: js.Penalty) -> None:
+    """Gradient descent, as in training; nothing is drawn where the penalty has no gradient to follow."""
+    truth = torch.from_numpy(js.datasets.marks(64, 64, seed=1))[None, None]
+    f = truth + 0.15 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
+    images = [f]
+    unit = 0.05 * f.square().sum() / penalty.value(f).clamp(min=1e-6)
+    for strength in STRENGTHS:
+        u = f.clone().requires_grad_()
+        adam = torch.optim.Adam([u], lr=0.02)
+        for step in range(300):
+            adam.param_groups[0]["lr"] = 0.02 * (1 - step / 300)
+            adam.zero_grad()
+            cost = penalty.value(u)
+            if not cost.requires_grad:
+                return
+            (0.5 * (u - f).square().sum() + strength * (unit * cost).sum()).backward()
+            adam.step()
+        images.append(u.detach())
+    _save(path, [_zeros_blue(image[0, 0].numpy()) for image in images], zoom=3)
+
+
+def _zeros_blue(gray: np.ndarray) -> np.ndarray:
+    rgb = np.repeat(gray[..., None].clip(0, 1), 3, axis=-1)
+    rgb[np.abs(gray) < 0.03] = (0.10, 0.20, 0.55)
+    return rgb
+
+
+def _save(path: Path, images: list[np.ndarray], zoom: int) -> None:
+    gap = np.ones((images[0].shape[0], 4, 3))
+    row = [part for image in images for part in (image, gap)][:-1]
+    picture = np.rint(255 * np.concatenate(row, axis=1).clip(0, 1)).astype(np.uint8)
+    js.io.write_picture(path, np.kron(picture, np.ones((zoom, zoom, 1), dtype=np.uint8)))
+
+
+if __name__ == "__main__":
+    write_pages()

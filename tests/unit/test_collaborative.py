@@ -1,0 +1,156 @@
+"""The collaborative filter's loops equal dense matrices; a known spectrum helps where noise is coloured."""
+
+import numpy as np
+import pytest
+import torch
+
+import jumpset as js
+from jumpset.kernels import collaborative as kernel
+from jumpset.kernels import collaborative_plain as plain
+from jumpset.smoothers import Collaborative
+
+
+def lags(sigma, reach=6):
+    lag = np.arange(-reach, reach + 1)
+    one = np.exp(-(lag**2) / (4 * sigma**2))
+    return np.outer(one, one)
+
+
+LAGS = np.stack([0.04 * lags(1.1), 0.01 * lags(0.6)])
+
+
+def test_covariance_table_is_the_definition():
+    table = kernel.covariance_table(LAGS, 5)
+    basis = kernel.cosine_basis()
+    rng = np.random.default_rng(0)
+    for c, dy, dx, i, j in zip(
+        [0, 1, 0, 0], *rng.integers(-5, 6, (2, 4)), *rng.integers(0, 8, (2, 4)), strict=True
+    ):
+        b = np.outer(basis[i], basis[j])
+        total = 0.0
+        for p in np.ndindex(8, 8):
+            for q in np.ndindex(8, 8):
+                y, x = p[0] - q[0] - dy, p[1] - q[1] - dx
+                if max(abs(y), abs(x)) <= 6:
+                    total += b[p] * b[q] * LAGS[c, 6 + y, 6 + x]
+        assert table[c, 5 + dy, 5 + dx, 8 * i + j] == pytest.approx(total, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("n", [1, 2, 8])
+def test_variances_and_transforms_are_those_of_dense_matrices(n):
+    rng = np.random.default_rng(n)
+    shape = (19, 21)
+    places = rng.integers(0, 11, (n, 2)).astype(np.int32)
+    rows = plain.functionals(places, shape)
+    covariance = plain.noise_covariance(LAGS[0], shape)
+    variance = np.empty((n, 64), np.float32)
+    table = kernel.covariance_table(LAGS[:1], 16)[0]
+    kernel._variances(places, n, table, np.empty((n, n, 64), np.float32), variance)
+    np.testing.assert_allclose(variance.ravel(), np.diag(rows @ covariance @ rows.T), rtol=1e-4, atol=1e-7)
+
+    picture = rng.random(shape).astype(np.float32)
+    group = np.stack([picture[y : y + 8, x : x + 8].ravel() for y, x in places])
+    spare, basis = np.empty((8, 8), np.float32), kernel.cosine_basis().astype(np.float32)
+    there = group.copy()
+    kernel._transform(there, n, basis, spare)
+    kernel._haar(there, n)
+    np.testing.assert_allclose(there.ravel(), rows @ picture.ravel(), atol=1e-5)
+    kernel._unhaar(there, n)
+    kernel._transform(there, n, np.ascontiguousarray(basis.T), spare)
+    np.testing.assert_allclose(there, group, atol=1e-5)
+
+
+@pytest.mark.parametrize("with_pilot", [False, True])
+def test_kernel_equals_its_formula(with_pilot):
+    rng = np.random.default_rng(5)
+    noisy = rng.random((2, 17, 20)).astype(np.float32)
+    pilot = rng.random((2, 17, 20)).astype(np.float32) if with_pilot else None
+    rows, columns = kernel.grid(17, 4), kernel.grid(20, 4)
+    found = kernel.match(noisy, rows, columns, kernel.search_offsets(8, 1), 4)
+    table = kernel.covariance_table(LAGS, 16)
+    fast = kernel.shrink(noisy, pilot, found, table, 1.5, 0.4)
+    slow = plain.shrink_plain(noisy, pilot, found, LAGS, 1.5, 0.4)
+    np.testing.assert_allclose(fast, slow, atol=2e-5)
+    wrong = plain.shrink_plain(noisy, pilot, found, 1.3 * LAGS, 1.5, 0.4)
+    assert np.abs(fast - wrong).max() > 1e-3
+
+
+def test_match_finds_the_nearest():
+    rng = np.random.default_rng(6)
+    guide = rng.random((2, 18, 23)).astype(np.float32)
+    rows, columns = kernel.grid(18, 4), kernel.grid(23, 5)
+    offsets = kernel.search_offsets(7, 1)
+    found = kernel.match(guide, rows, columns, offsets, 8)
+    for r, y in enumerate(rows):
+        for k, x in enumerate(columns):
+            block = guide[:, y : y + 8, x : x + 8]
+            near = sorted(
+                float(np.square(guide[:, y + a : y + a + 8, x + b : x + b + 8] - block).sum())
+                for a, b in offsets
+                if 0 <= y + a <= 10 and 0 <= x + b <= 15
+            )
+            ours = [float(np.square(guide[:, a : a + 8, b : b + 8] - block).sum()) for a, b in found[r, k]]
+            np.testing.assert_allclose(ours, near[:8], rtol=1e-4, atol=1e-5)
+            assert tuple(found[r, k, 0]) == (y, x)
+
+
+def test_fewer_candidates_than_a_group():
+    found = kernel.match(
+        np.zeros((1, 8, 9), np.float32), np.array([0]), np.array([0, 1]), kernel.search_offsets(3, 1), 8
+    )
+    np.testing.assert_array_equal((found[..., 0] >= 0).sum(-1), 2)
+
+
+def coloured(seed=0, size=72):
+    structure = np.full((size, size, 3), 0.4)
+    structure[size // 3 :, size // 2 :] = [0.6, 0.5, 0.3]
+    texture = js.Texture(0.06 * np.eye(3), np.stack([lags(1.3)] * 3))
+    return structure, structure + texture.sample(size, size, seed=seed), texture
+
+
+def test_a_known_spectrum_beats_white():
+    structure, picture, texture = coloured()
+    told = js.smooth(picture, Collaborative(texture=texture))
+    white = js.smooth(picture, Collaborative(sigma=0.06))
+    gain = js.metrics.psnr(told, structure) - js.metrics.psnr(white, structure)
+    assert gain > 2.0
+    assert js.metrics.psnr(told, structure) > js.metrics.psnr(picture, structure) + 6.0
+
+
+def test_estimates_its_own_texture():
+    structure, picture, texture = coloured(1)
+    blind = js.smooth(picture, "collaborative")
+    told = js.smooth(picture, "collaborative", texture=texture)
+    assert js.metrics.psnr(blind, structure) > js.metrics.psnr(told, structure) - 2.0
+
+
+def test_threads_change_nothing():
+    _, picture, texture = coloured(2)
+    before = torch.get_num_threads()
+    try:
+        answers = []
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            answers.append(js.smooth(picture, Collaborative(texture=texture)))
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(*answers)
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        ("texture", 3), ("sigma", 0.0), ("coupling", 1.5), ("group", 3), ("radius", -1), ("stride", 0),
+        ("stride", 9), ("threshold", -1.0),
+    ],
+)  # fmt: skip
+def test_impossible_settings(setting, wrong):
+    with pytest.raises(js.InputError, match=setting):
+        Collaborative(**{setting: wrong})
+
+
+def test_texture_and_sigma():
+    with pytest.raises(js.InputError, match="exclude"):
+        Collaborative(texture=js.Texture(np.eye(1), np.ones((1, 1, 1))), sigma=0.1)
+    with pytest.raises(js.InputError, match="channels"):
+        js.smooth(np.zeros((9, 9, 3)), Collaborative(texture=js.Texture(np.eye(1), np.ones((1, 1, 1)))))

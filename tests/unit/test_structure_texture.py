@@ -1,0 +1,112 @@
+"""Structure and texture come apart; where there is no texture, nothing happens; each part earns its place."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+import jumpset as js
+from jumpset.smoothers import StructureTexture
+from jumpset.smoothers.whitened import Whitened
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return js.datasets.textured(120, 140, seed=3, fade=0.0, texture_std=10 / 255)
+
+
+def psnr(u, truth):
+    return js.metrics.psnr(np.clip(u, 0, 1), truth, data_range=1.0)
+
+
+def test_better_than_its_parts(pair):
+    picture, structure = pair
+    ours = psnr(js.smooth(picture, "structure-texture"), structure)
+    assert ours > psnr(picture, structure) + 6
+    assert ours > psnr(js.smooth(picture, "region-fusion"), structure) + 1
+    assert ours > psnr(js.smooth(picture, "collaborative"), structure) + 1
+
+
+def test_result_carries_both_parts(pair):
+    picture, _ = pair
+    result = js.run(StructureTexture(), picture)
+    state = result.state
+    torch.testing.assert_close(state.structure + state.texture, state.source)
+    np.testing.assert_array_equal(result.image, state.structure[0].permute(1, 2, 0).numpy())
+    assert result.status is js.Status.CONVERGED
+    assert len(result.history["texture"]) == 5
+    (told,) = state.textures
+    np.testing.assert_allclose(told.strength, 10 / 255, rtol=0.4)
+
+
+def test_every_stage_is_nearer(pair):
+    picture, structure = pair
+    scores = []
+    js.run(StructureTexture(), picture, callback=lambda step: scores.append(psnr(step.image, structure)))
+    assert scores[0] < scores[1] < scores[2] < scores[4]
+
+
+def test_without_texture_nothing_changes():
+    clean = js.datasets.shapes(90, 110, seed=1)
+    np.testing.assert_array_equal(js.smooth(clean, "structure-texture"), clean)
+
+
+def test_white_noise(pair):
+    _, structure = pair
+    noisy = structure + 0.05 * np.random.default_rng(0).standard_normal(structure.shape).astype(np.float32)
+    assert psnr(js.smooth(noisy, "structure-texture"), structure) > psnr(noisy, structure) + 7
+
+
+def test_a_known_texture_is_used(pair):
+    picture, structure = pair
+    texture = js.estimate_texture(picture, structure)
+    result = js.run(StructureTexture(texture=texture), picture)
+    assert result.state.textures == (texture,)
+    assert psnr(result.image, structure) > psnr(picture, structure) + 6
+
+
+def test_weight_is_in_units_of_the_texture(pair):
+    picture, _ = pair
+    texture = js.estimate_texture(picture)
+    stronger = js.smooth(picture, StructureTexture(texture=texture, weight=2.0))
+    same = js.smooth(picture, StructureTexture(texture=texture, fusion=32.0, refusion=4.0, margin=3.0))
+    np.testing.assert_allclose(stronger, same, atol=1e-6)
+
+
+@pytest.mark.parametrize("setting", ["fusion", "refusion", "margin", "coupling"])
+def test_impossible_settings(setting):
+    with pytest.raises(js.InputError, match=setting):
+        dataclasses.replace(StructureTexture(), **{setting: -1.0})
+    with pytest.raises(js.InputError, match="texture"):
+        StructureTexture(texture="wood")
+
+
+@pytest.mark.parametrize("prior", ["l0", "tv"])
+def test_whitened_fidelity(pair, prior):
+    picture, structure = (x[:64, :72] for x in pair)
+    method = js.method("whitened", preset="tv" if prior == "tv" else None)
+    result = js.run(method, picture)
+    assert psnr(result.image, structure) > psnr(picture, structure) + 3
+    residual = result.history["residual"]
+    assert residual[-1] < 0.1 * max(residual)  # u and v agree in the end
+
+
+def test_whitened_with_white_noise_is_a_plain_prox():
+    """For Σ = σ² I the model is ordinary TV denoising."""
+    rng = np.random.default_rng(0)
+    f = torch.from_numpy(rng.random((1, 2, 12, 10)))
+    white = js.Texture(0.1 * np.eye(2), np.ones((2, 1, 1)))
+    method = Whitened(weight=3.0, prior="tv", texture=white, rho=1.0, growth=1.0, n_steps=150)
+    ours = js.run(method, f).image
+    # (1/σ²)‖u − f‖² + w TV(u/σ): half of it is ½‖u − f‖² + (w σ / 2) TV(u)
+    wanted = js.TotalVariation(channels="joint").prox(f, 0.5 * 3.0 * 0.1)
+    torch.testing.assert_close(ours, wanted, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"), [("prior", "l1"), ("rho", 0.0), ("growth", 0.5), ("n_steps", -1)]
+)
+def test_impossible_whitened(setting, wrong):
+    with pytest.raises(js.InputError, match=setting):
+        Whitened(**{setting: wrong})

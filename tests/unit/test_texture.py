@@ -1,0 +1,194 @@
+"""The texture's model is one Gaussian field seen from all sides; its estimate finds a known one again."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+import jumpset as js
+from jumpset.smoothers.texture.estimate import spread
+
+
+def blurred(sigma, reach=12):
+    """Autocovariance of variance 1 of white noise after a Gaussian blur, which is a Gaussian again."""
+    lag = np.arange(-reach, reach + 1)
+    one = np.exp(-(lag**2) / (4 * sigma**2))
+    return np.outer(one, one)
+
+
+@pytest.fixture
+def texture():
+    mixing = np.array([[0.03, 0.004, 0.001], [0.03, -0.004, 0.001], [0.03, 0.0, -0.003]])
+    return js.Texture(mixing, np.stack([blurred(1.2), blurred(0.8), blurred(0.4)]))
+
+
+def circular_covariance(x, reach):
+    """Mean over all pixels of x_p x_{p + lag}, on a torus."""
+    power = np.abs(np.fft.fft2(x)) ** 2 / x.size
+    lags = np.arange(-reach, reach + 1)
+    return np.fft.ifft2(power).real[np.ix_(lags, lags)]
+
+
+def test_sample_has_the_covariances_of_the_model(texture):
+    sample = texture.sample(400, 380, seed=3).astype(float)
+    assert sample.shape == (400, 380, 3)
+    np.testing.assert_allclose(np.cov(sample.reshape(-1, 3).T), texture.covariance, rtol=0.06)
+    wanted = np.einsum("k,kyx->yx", texture.mixing[0] ** 2, texture.autocovariance)
+    found = circular_covariance(sample[..., 0], 12)
+    np.testing.assert_allclose(found, wanted, atol=0.05 * wanted.max())
+    np.testing.assert_array_equal(sample, texture.sample(400, 380, seed=3))
+    assert np.abs(sample - texture.sample(400, 380, seed=4)).max() > 0.01
+
+
+def test_the_covariance_test_sees_white_noise(texture):
+    white = js.Texture(texture.mixing, np.ones((3, 1, 1)))
+    found = circular_covariance(white.sample(400, 380)[..., 0].astype(float), 1)
+    assert found[1, 2] < 0.1 * found[1, 1]
+
+
+def test_spectrum(texture):
+    power = texture.spectrum(50, 37)
+    assert power.shape == (3, 50, 37)
+    assert power.min() >= 0
+    np.testing.assert_allclose(power.mean((1, 2)), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(js.Texture(np.eye(2), np.full((2, 1, 1), 0.3)).spectrum(5, 1), 0.3)
+    # more lags than places: they wrap around, and the total stays
+    np.testing.assert_allclose(texture.spectrum(3, 1)[0, 0, 0], blurred(1.2).sum(), rtol=1e-9)
+
+
+def test_strength_and_lengths(texture):
+    np.testing.assert_allclose(texture.strength**2, np.diag(texture.covariance))
+    lengths = js.Texture(np.eye(1), blurred(1.2)[None]).correlation_lengths
+    np.testing.assert_allclose(lengths, 2 * 1.2 * np.sqrt(np.log(2)), rtol=0.02)
+    np.testing.assert_allclose(js.Texture(np.eye(1), np.ones((1, 1, 1))).correlation_lengths, 0.0)
+    white = np.zeros((1, 5, 5))
+    white[0, 2, 2] = 1
+    np.testing.assert_allclose(js.Texture(np.eye(1), white).correlation_lengths, 0.5)
+
+
+def test_picture(texture):
+    assert texture.picture(20, 30).shape == (20, 30, 3)
+    gray = js.Texture(np.eye(1) * 0.5, blurred(1.0)[None]).picture(20, 30)
+    assert gray.shape == (20, 30)
+    assert gray.min() >= 0
+    assert gray.max() <= 1
+
+
+def test_energy(texture):
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.random((2, 3, 8, 9)))
+    white = js.Texture(0.1 * np.eye(3), np.ones((3, 1, 1)))
+    torch.testing.assert_close(white.energy(x), x.square().sum((1, 2, 3)) / 0.01)
+    assert torch.autograd.gradcheck(texture.energy, x.requires_grad_())
+    # a true sample has about one unit for each value, white noise of the same strength far more
+    rough = js.Texture(np.eye(1), (0.8 * blurred(0.5) + 0.2 * blurred(0.01))[None])
+    sample = torch.from_numpy(rough.sample(64, 64)).permute(2, 0, 1)[None].double()
+    assert 0.9 < float(rough.energy(sample)) / 64**2 < 1.1
+    assert float(rough.energy(torch.from_numpy(rng.standard_normal((1, 1, 64, 64))))) > 1.3 * 64**2
+
+
+def test_fit_is_the_minimum(texture):
+    rng = np.random.default_rng(1)
+    f, v = torch.from_numpy(rng.random((2, 2, 3, 10, 7)))
+    u = texture.fit(f, v, 0.7).requires_grad_()
+    objective = texture.energy(u - f).sum() + 0.7 * texture.whiten(u - v).square().sum()
+    (slope,) = torch.autograd.grad(objective, u)
+    at_v = v.clone().requires_grad_()
+    (start,) = torch.autograd.grad(texture.energy(at_v - f).sum(), at_v)
+    assert slope.abs().max() < 1e-8 * start.abs().max()
+
+
+def test_whiten(texture):
+    x = torch.from_numpy(np.random.default_rng(2).random((2, 3, 4, 5)))
+    torch.testing.assert_close(texture.unwhiten(texture.whiten(x)), x)
+    sample = torch.from_numpy(texture.sample(300, 300)).permute(2, 0, 1)[None]
+    flat = texture.whiten(sample)[0].reshape(3, -1).numpy()
+    np.testing.assert_allclose(np.cov(flat), np.eye(3), atol=0.06)
+
+
+def two_regions(height, width):
+    u = np.full((height, width, 3), [0.3, 0.5, 0.6])
+    u[:, width // 2 :] = [0.6, 0.4, 0.5]
+    return u
+
+
+def test_estimate_finds_a_known_texture(texture):
+    structure = two_regions(192, 192)
+    picture = structure + texture.sample(192, 192, seed=1)
+    told = js.estimate_texture(picture, structure)
+    np.testing.assert_allclose(told.strength, texture.strength, rtol=0.12)
+    np.testing.assert_allclose(told.covariance, texture.covariance, atol=0.15 * texture.covariance.max())
+    middle = told.autocovariance.shape[1] // 2
+
+    def correlations(t, reach):
+        lags = np.einsum("k,kyx->yx", t.mixing[0] ** 2, t.autocovariance)
+        return (
+            np.array([lags[reach, reach + 1], lags[reach + 1, reach], lags[reach, reach + 3]])
+            / lags[reach, reach]
+        )
+
+    np.testing.assert_allclose(correlations(told, middle), correlations(texture, 12), atol=0.06)
+    # without being told the structure
+    blind = js.estimate_texture(picture)
+    np.testing.assert_allclose(blind.strength, texture.strength, rtol=0.25)
+    np.testing.assert_allclose(correlations(blind, middle), correlations(texture, 12), atol=0.12)
+
+
+def test_units_follow_the_value_range(texture):
+    picture = two_regions(64, 64) + texture.sample(64, 64)
+    a = js.estimate_texture(picture)
+    b = js.estimate_texture(picture * 2, value_range=(0, 2))
+    np.testing.assert_allclose(a.strength, b.strength, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (7, 5, 5), (20, 70, 2)])
+def test_any_size_and_bands(shape):
+    told = js.estimate_texture(np.random.default_rng(0).random(shape))
+    channels = 1 if len(shape) == 2 else shape[2]
+    assert told.strength.shape == (channels,)
+    assert np.isfinite(told.autocovariance).all()
+    assert np.isfinite(told.sample(5, 6)).all()
+
+
+def test_nothing_is_told_from_a_flat_picture():
+    picture = two_regions(64, 80)
+    assert spread(torch.from_numpy(picture).permute(2, 0, 1)[None]) == 0.0
+    np.testing.assert_array_equal(js.estimate_texture(picture).strength, 0.0)
+
+
+def test_edges_are_no_texture(texture):
+    """The same texture under strong blurred edges that the structure does not have."""
+    structure = two_regions(160, 160)
+    picture = gaussian_filter(structure, (1.5, 1.5, 0)) + texture.sample(160, 160, seed=5)
+    told = js.estimate_texture(picture, structure)
+    np.testing.assert_allclose(told.strength, texture.strength, rtol=0.15)
+
+
+@pytest.mark.parametrize(
+    ("mixing", "lags"),
+    [
+        (np.eye(2), np.ones((3, 1, 1))),
+        (np.eye(2), np.ones((2, 2, 2))),
+        (np.ones((2, 3)), np.ones((2, 1, 1))),
+        (np.zeros((1, 1)), np.ones((1, 1, 1))),
+        (np.eye(1), np.full((1, 1, 1), np.nan)),
+    ],
+)
+def test_impossible_textures(mixing, lags):
+    with pytest.raises(js.InputError, match="texture"):
+        js.Texture(mixing, lags)
+
+
+def test_what_cannot_be_used(texture):
+    with pytest.raises(js.InputError, match="channels"):
+        texture.energy(torch.zeros(1, 2, 4, 4))
+    with pytest.raises(js.InputError, match="rho"):
+        texture.fit(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), 0.0)
+    with pytest.raises(js.InputError, match="shape"):
+        js.estimate_texture(np.zeros((4, 4)), np.zeros((4, 5)))
+    with pytest.raises(js.InputError, match="one picture"):
+        js.estimate_texture(torch.zeros(2, 1, 4, 4))
+    with pytest.raises(js.InputError, match="rounds"):
+        js.estimate_texture(np.zeros((4, 4)), rounds=0)
+    with pytest.raises(js.InputError, match="factor"):
+        texture.scaled(-1.0)
