@@ -119,7 +119,7 @@ def race(name, f, tau, repeats):
 
 def scaling(largest, cpu):
     """Each call in a process of its own, whose memory is its own."""
-    print("\nscaling, float32, gap 1e-4, tau 0.1, one call after a warm-up on 64²")
+    print("\nscaling, float32, gap 1e-4, tau 0.1, one call after a warm-up on 160²")
     for isotropic in (True, False):
         size = 256
         while size <= largest:
@@ -137,7 +137,7 @@ def scaling(largest, cpu):
 def one_call(size, isotropic, cpu):
     """Seconds, and the growth of the process's peak memory in planes."""
     set_clock(cpu)
-    ours(blocks(64), 0.1, isotropic, 1e-4)
+    ours(blocks(160), 0.1, isotropic, 1e-4)  # large enough to take the kernels of large pictures
     f = blocks(size)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = clock()
