@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from skimage import color, data, io
 from skimage.restoration import denoise_tv_bregman, denoise_tv_chambolle
-from timing import Timing
+from timing import take_turns
 
 import jumpset as js
 
@@ -89,18 +89,6 @@ def rivals(f, tau, isotropic):
     return calls
 
 
-def take_turns(calls, repeats):
-    """Timings of several functions, one call of each in every round."""
-    runs = [[] for _ in calls]
-    for k in range(repeats + 1):
-        for call, seconds in zip(calls, runs, strict=True):
-            began = clock()
-            call()
-            if k > 0:  # the first round compiles and warms up
-                seconds.append(clock() - began)
-    return [Timing(tuple(seconds)) for seconds in runs]
-
-
 def race(name, f, tau, repeats):
     for isotropic in (False, True):
         penalty = js.TotalVariation(isotropic=isotropic)
@@ -110,10 +98,12 @@ def race(name, f, tau, repeats):
         above = bound / (1 - float(best.gap))
         print(f"\n{name}, {kind}, tau {tau}; least energy from {bound:.5f} to {above:.5f}")
         calls = rivals(f, tau, isotropic)
-        for (label, call), timing in zip(calls.items(), take_turns(calls.values(), repeats), strict=True):
+        for (label, call), timing in zip(
+            calls.items(), take_turns(calls.values(), repeats, clock), strict=True
+        ):
             error = 1 - bound / energy(call(), f, tau, isotropic)
             print(f"    {label:34s} error {error:8.1e}   seconds {timing}", flush=True)
-    (timing,) = take_turns([partial(huber, f, tau, 1e-6)], repeats)
+    (timing,) = take_turns([partial(huber, f, tau, 1e-6)], repeats, clock)
     print(f"    {'jumpset HuberTV(0.01), gap 1e-06':34s} {'':14s}   seconds {timing}", flush=True)
 
 

@@ -32,3 +32,15 @@ def measure(function: Callable[[], object], repeats: int = 7, warm_up: int = 1) 
         function()
         runs.append(time.perf_counter() - began)
     return Timing(tuple(runs))
+
+
+def take_turns(calls, repeats, clock=time.perf_counter):
+    """Timings of several functions, one call of each in every round."""
+    runs = [[] for _ in calls]
+    for k in range(repeats + 1):
+        for call, seconds in zip(calls, runs, strict=True):
+            began = clock()
+            call()
+            if k > 0:  # the first round compiles and warms up
+                seconds.append(clock() - began)
+    return [Timing(tuple(seconds)) for seconds in runs]

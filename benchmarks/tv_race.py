@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from skimage import color, data
 from skimage.restoration import denoise_tv_chambolle
-from timing import Timing
+from timing import take_turns
 
 import jumpset as js
 from jumpset.kernels import tv as kernel
@@ -54,18 +54,6 @@ def iterations_needed(f, goal):
         middle = (low + high) // 2
         low, high = (middle, high) if error(middle) > goal else (low, middle)
     return high
-
-
-def take_turns(calls, repeats):
-    """Timings of several functions, one call of each in every round."""
-    runs = [[] for _ in calls]
-    for k in range(repeats + 1):
-        for call, seconds in zip(calls, runs, strict=True):
-            began = clock()
-            call()
-            if k > 0:  # the first round compiles and warms up
-                seconds.append(clock() - began)
-    return [Timing(tuple(seconds)) for seconds in runs]
 
 
 def race(f, repeats):

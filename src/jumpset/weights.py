@@ -9,13 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from jumpset import _checks
 from jumpset._arrays import to_tensor
 from jumpset._errors import InputError
+from jumpset.penalties.controllers import count_regions as count_of_one
 from jumpset.registry import method as make_method
 from jumpset.registry import methods
 from jumpset.smoothing import smooth
@@ -212,13 +211,7 @@ def estimate_noise(
 
 def count_regions(u: Tensor, tol: float = _SAME) -> int:
     """Connected regions of a batch, of 4-neighbours that differ by at most ``tol`` in every channel."""
-    still = [u.diff(dim=k).abs().amax(1) <= tol for k in (2, 3)]
-    places = np.arange(u[:, 0].numel()).reshape(u[:, 0].shape)
-    down, right = (s.cpu().numpy() for s in still)
-    starts = np.concatenate([places[:, :-1][down], places[:, :, :-1][right]])
-    ends = np.concatenate([places[:, 1:][down], places[:, :, 1:][right]])
-    graph = coo_matrix((np.ones(len(starts), np.int8), (starts, ends)), shape=(places.size, places.size))
-    return int(connected_components(graph, directed=False)[0])
+    return sum(count_of_one(image, tol) for image in u.detach().cpu().numpy())
 
 
 def _noise(f: Tensor) -> float:

@@ -166,11 +166,13 @@ def _check_checkpoint(path: Path | None, every: int | None, source: Path, target
 
 def _method_of(preset: str | None) -> str:
     """The method that a preset is meant for where none is named: the best at its task, or the only one."""
+    if preset is None:  # without loading all methods
+        return "region-fusion"
+    if preset == "clip-art":
+        return "gsf"
     from jumpset.registry import methods
 
     owners = [name for name, info in methods().items() if preset in info.presets]
-    if preset == "clip-art":
-        return "gsf"
     return owners[0] if len(owners) == 1 else "region-fusion"
 
 

@@ -51,7 +51,7 @@ def solve(u: np.ndarray, right: np.ndarray, down: np.ndarray, b: np.ndarray, tol
         rz = float(sums[0].sum())
         if rz <= tol * tol * size or iterations == _MAX_ITERATIONS:
             break
-        in_bands(_turn, height, u.dtype.type(rz / before), z, p, least=_LEAST)
+        in_bands(turn, height, u.dtype.type(rz / before), z, p, least=_LEAST)
         in_bands(_product, height, p, right, down, q, sums, least=_LEAST)
         in_bands(_advance, height, u.dtype.type(rz / sums[0].sum()), p, q, u, r, least=_LEAST)
         before = rz
@@ -169,7 +169,7 @@ def _dot(start, stop, r, z, sums):
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
-def _turn(start, stop, beta, z, p):
+def turn(start, stop, beta, z, p):
     """Set p to z + beta p; p is not read for beta = 0."""
     channels, _, width = p.shape
     for y in range(start, stop):

@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 
 from jumpset.kernels import _threads
-from jumpset.kernels.region_fusion import Regions, _root
+from jumpset.kernels.region_fusion import Regions, compact
 
 
 class History(NamedTuple):
@@ -90,24 +90,7 @@ def _scan(regions, i):
     )
     totals[2] += 1.0
     visit = np.int64(totals[2])
-    previous = np.int64(-1)
-    e = np.int64(head[i])
-    while e >= 0:
-        j = _root(parent, target[e])
-        following = np.int64(after[e])
-        if j != i and stamp[j] != visit:
-            stamp[j], slot[j] = visit, e
-            target[e] = j
-            previous = e
-        else:
-            if j != i:
-                cost[slot[j]] += cost[e]
-            if previous < 0:
-                head[i] = following
-            else:
-                after[previous] = following
-        e = following
-    tail[i] = previous
+    compact(i, visit, parent, head, tail, after, target, cost, stamp, slot)
     best, nearest = np.int64(-1), np.inf
     size = _class(regions.mass[i])
     e = np.int64(head[i])

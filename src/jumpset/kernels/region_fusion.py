@@ -126,6 +126,29 @@ def _root(parent, p):
 
 
 @njit(cache=True, nogil=True)
+def compact(i, visit, parent, head, tail, after, target, cost, stamp, slot):
+    """Leave one half-edge a neighbour in i's list, carrying the whole boundary; inner edges are dropped."""
+    previous = np.int64(-1)
+    e = np.int64(head[i])
+    while e >= 0:
+        j = _root(parent, target[e])
+        following = np.int64(after[e])
+        if j != i and stamp[j] != visit:
+            stamp[j], slot[j] = visit, e
+            target[e] = j
+            previous = e
+        else:
+            if j != i:
+                cost[slot[j]] += cost[e]
+            if previous < 0:
+                head[i] = following
+            else:
+                after[previous] = following
+        e = following
+    tail[i] = previous
+
+
+@njit(cache=True, nogil=True)
 def sweep(regions, level):
     """Visit every region whose threshold is at most ``level`` once; returns the number of merges."""
     parent, mass, mean, threshold = regions.parent, regions.mass, regions.mean, regions.threshold
@@ -138,26 +161,8 @@ def sweep(regions, level):
         if parent[i] != i or threshold[i] > level:
             continue
         visit += 1
-        # First pass: one half-edge a neighbour, carrying the whole boundary; inner edges are dropped.
-        previous = np.int64(-1)
-        e = head[i]
-        while e >= 0:
-            j = _root(parent, target[e])
-            following = after[e]
-            if j != i and stamp[j] != visit:
-                stamp[j], slot[j] = visit, e
-                target[e] = j
-                previous = e
-            else:
-                if j != i:
-                    cost[slot[j]] += cost[e]
-                if previous < 0:
-                    head[i] = following
-                else:
-                    after[previous] = following
-            e = following
-        tail[i] = previous
-        # Second pass: merge the smaller into the larger, so that long lists are never walked for small gains.
+        compact(i, visit, parent, head, tail, after, target, cost, stamp, slot)
+        # Merge the smaller into the larger, so that long lists are never walked for small gains.
         nearest = np.inf
         merged = False
         e = head[i]

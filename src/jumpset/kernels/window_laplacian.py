@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from jumpset.kernels._threads import in_bands
+from jumpset.kernels.grid_laplacian import turn
 
 _LEAST = 16  # rows that are worth a thread
 _MAX_ITERATIONS = 1000
@@ -63,7 +64,7 @@ def solve(
             _advance, height, u.dtype.type(rz / sums[0].sum()), p, q, inverse, u, r, z, sums, least=_LEAST
         )
         before, rz = rz, float(sums[0].sum())
-        in_bands(_turn, height, u.dtype.type(rz / before), z, p, least=_LEAST)
+        in_bands(turn, height, u.dtype.type(rz / before), z, p, least=_LEAST)
         iterations += 1
     # The best constant to add: L sees none, so it costs nothing, and where d = 1 it makes the mean exact.
     u += (r.sum(axis=(1, 2), dtype=np.float64) / d.sum(dtype=np.float64))[:, None, None].astype(u.dtype)
@@ -149,14 +150,3 @@ def _advance(start, stop, step, p, q, inverse, u, r, z, sums):
                 scaled[i] = m[i] * residual[i]
                 rz += residual[i] * scaled[i]
         sums[0, y] = rz
-
-
-@njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
-def _turn(start, stop, beta, z, p):
-    """Set p = z + beta p."""
-    channels, _, width = p.shape
-    for y in range(start, stop):
-        for c in range(channels):
-            scaled, direction = z[c, y], p[c, y]
-            for i in range(width):
-                direction[i] = scaled[i] + beta * direction[i]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset.operators.pixel_weights import weights_like
 
 # (rows, columns) from a pixel to its forward neighbours: right, down, down-right, down-left.
 # The backward neighbours are the same edges seen from the other side.
@@ -41,16 +41,5 @@ def edge_weights(neighbors: int, height: int, width: int, given: Any = None) -> 
     shape = (len(lengths), height, width)
     if given is None:
         return np.broadcast_to(lengths, shape)
-    if hasattr(given, "detach"):  # a tensor, wherever it is
-        given = given.detach().cpu()
-    try:
-        weights = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError("edge_weights must be numbers", given=repr(given), do=f"pass {shape}") from None
-    if weights.shape != shape:
-        is_shape = f"shape {weights.shape}"
-        raise InputError("edge_weights do not fit the picture", given=is_shape, do=f"pass {shape}")
-    if not np.isfinite(weights).all() or (weights < 0).any():
-        least = f"values down to {weights.min():g}"
-        raise InputError("edge_weights must be finite and not negative", given=least, do="use 0 to cut")
-    return lengths * weights
+    misfit = "edge_weights do not fit the picture"
+    return lengths * weights_like(given, shape, "edge_weights", misfit=misfit, zero="use 0 to cut")

@@ -1,4 +1,4 @@
-"""How much each pixel counts in a sum of errors: 0 where it is missing."""
+"""How much each pixel or edge counts: arrays from the user, checked."""
 
 from __future__ import annotations
 
@@ -27,17 +27,27 @@ def pixel_weights(height: int, width: int, given: Any = None) -> np.ndarray:
     shape = (height, width)
     if given is None:
         return np.ones(shape)
+    misfit, zero = "mask does not fit the picture", "use 0 for missing pixels"
+    weights = weights_like(given, shape, "mask", misfit=misfit, zero=zero)
+    if not weights.any():
+        raise InputError("mask leaves no pixel", given="all 0", do="pass at least one weight above 0")
+    return weights
+
+
+def weights_like(given: Any, shape: tuple[int, ...], name: str, *, misfit: str, zero: str) -> np.ndarray:
+    """An array or tensor of that shape, finite and not negative, as float64; else ``InputError``.
+
+    ``misfit`` says what is wrong with another shape, ``zero`` what to do instead of negative numbers.
+    """
     if hasattr(given, "detach"):  # a tensor, wherever it is
         given = given.detach().cpu()
     try:
         weights = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputError("mask must be numbers", given=repr(given), do=f"pass {shape}") from None
+        raise InputError(f"{name} must be numbers", given=repr(given), do=f"pass {shape}") from None
     if weights.shape != shape:
-        raise InputError("mask does not fit the picture", given=f"shape {weights.shape}", do=f"pass {shape}")
+        raise InputError(misfit, given=f"shape {weights.shape}", do=f"pass {shape}")
     if not np.isfinite(weights).all() or (weights < 0).any():
         least = f"values down to {weights.min():g}"
-        raise InputError("mask must be finite and not negative", given=least, do="use 0 for missing pixels")
-    if not weights.any():
-        raise InputError("mask leaves no pixel", given="all 0", do="pass at least one weight above 0")
+        raise InputError(f"{name} must be finite and not negative", given=least, do=zero)
     return weights

@@ -12,11 +12,11 @@ from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import root
 from jumpset.penalties._base import Penalty
 from jumpset.penalties._gradient_squares import squares_by_axis
-from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
+from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
 
 
 @dataclass(frozen=True)
-class HuberTV(Penalty):
+class HuberTV(SolvedProx):
     r"""Huber TV: total variation without staircases, for pictures of smooth shading between edges.
 
     .. math:: R(x) = \sum_p h_\delta\bigl(\|\nabla x_p\|_2\bigr), \qquad
@@ -54,10 +54,6 @@ class HuberTV(Penalty):
     def __post_init__(self) -> None:
         _checks.real("delta", self.delta, above=0.0)
         _checks.one_of("channels", self.channels, ("separate", "joint"))
-
-    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
-        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
-        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
 
     def prox_solution(
         self,

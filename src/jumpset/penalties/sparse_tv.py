@@ -9,14 +9,14 @@ from torch import Tensor
 
 from jumpset import _checks
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties._base import Penalty, fused_sum
-from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
+from jumpset.penalties._base import fused_sum
+from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
 
 
 @dataclass(frozen=True)
-class SparseTV(Penalty):
+class SparseTV(SolvedProx):
     r"""Sparse TV (sparse fused lasso): for pictures that are zero in regions and flat in the others.
 
     .. math:: R(x) = \mathrm{TV}(x) + \rho \sum_{c,p} |x_{c,p}|
@@ -70,10 +70,6 @@ class SparseTV(Penalty):
         """R(x) of each image; see :meth:`Penalty.value`."""
         tv = self._tv().value(x, mask=mask, weight_map=weight_map)
         return tv + self.ratio * L1().value(x, mask=mask, weight_map=weight_map)
-
-    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
-        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
-        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
 
     def prox_solution(
         self,

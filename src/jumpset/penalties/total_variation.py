@@ -15,14 +15,14 @@ from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.spectral import smooth_solve
-from jumpset.penalties._base import Penalty, check_images, per_image
-from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, Terms, exactly, tv_prox
+from jumpset.penalties._base import check_images, per_image
+from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, exactly, tv_prox
 
 Scheme = Literal["forward", "upwind", "8-neighbor"]
 
 
 @dataclass(frozen=True)
-class TotalVariation(Penalty):
+class TotalVariation(SolvedProx):
     r"""Total variation: small for pictures of few and short edges.
 
     With the differences :math:`d_k x` along the spatial axes k, zero across the border,
@@ -93,10 +93,6 @@ class TotalVariation(Penalty):
     def convex(self) -> bool:  # type: ignore[override]
         """Whether R is convex."""
         return self.beta >= 1.0
-
-    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
-        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
-        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
 
     def prox_solution(
         self,

@@ -14,12 +14,12 @@ from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties._base import Penalty, check_images
-from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
+from jumpset.penalties._base import check_images
+from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
 
 
 @dataclass(frozen=True)
-class VectorialTV(Penalty):
+class VectorialTV(SolvedProx):
     r"""Vectorial TV: edges at the same place in all channels, for colour and many-band pictures.
 
     With the C × D matrix :math:`J_p` of the forward differences of C channels along D axes, zero across the
@@ -71,10 +71,6 @@ class VectorialTV(Penalty):
                 given="coupling='nuclear', isotropic=False",
                 do="use isotropic=True",
             )
-
-    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
-        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
-        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
 
     def prox_solution(
         self,

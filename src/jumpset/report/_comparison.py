@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from jumpset.report._curves import linear_ticks, log_ticks, tick_texts
+from jumpset.report._curves import axes, linear_ticks, log_ticks, tick_texts
 from jumpset.report._page import document
 from jumpset.report._pictures import png_uri
 
@@ -87,18 +87,13 @@ def _plot(points: Mapping[str, tuple[float, float]]) -> str:
         span = y_ticks[-1] - y_ticks[0]
         return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (gain - y_ticks[0]) / (span or 1.0)
 
-    parts = []
-    for value, text in zip(y_ticks, tick_texts(y_ticks, log=False), strict=True):
-        y = y_of(value)
-        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
-    for value, text in zip(x_ticks, tick_texts(x_ticks, log=True), strict=True):
-        x = x_of(value)
-        parts.append(f'<path class="tick" d="M{x:.1f} {_HEIGHT - _BOTTOM}v4"/>')
-        parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{text}</text>')
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    parts.append(f'<path class="axis" d="M{_LEFT} {_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}"/>')
-    parts.append(f'<text x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">seconds a picture</text>')
+    parts = axes(
+        (_WIDTH, _HEIGHT),
+        (_LEFT, _RIGHT, _BOTTOM),
+        [(x_of(t), text) for t, text in zip(x_ticks, tick_texts(x_ticks, log=True), strict=True)],
+        [(y_of(t), text) for t, text in zip(y_ticks, tick_texts(y_ticks, log=False), strict=True)],
+        "seconds a picture",
+    )
     taken: list[tuple[float, float]] = []
     for name, (seconds, gain) in sorted(known.items(), key=lambda item: -item[1][1]):
         x, y = x_of(seconds), y_of(gain)

@@ -35,18 +35,13 @@ def chart(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
         share = (height(value) - floor) / (ceiling - floor) if ceiling > floor else 0.5
         return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share
 
-    parts = []
-    for value, text in zip(y_ticks, tick_texts(y_ticks, log=log), strict=True):
-        y = y_of(value)
-        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
-    for value, text in zip(x_ticks, tick_texts(x_ticks, log=False), strict=True):
-        x = x_of(value)
-        parts.append(f'<path class="tick" d="M{x:.1f} {_HEIGHT - _BOTTOM}v4"/>')
-        parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 17}" text-anchor="middle">{text}</text>')
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    parts.append(f'<path class="axis" d="M{_LEFT} {_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}"/>')
-    parts.append(f'<text x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">step</text>')
+    parts = axes(
+        (_WIDTH, _HEIGHT),
+        (_LEFT, _RIGHT, _BOTTOM),
+        [(x_of(t), text) for t, text in zip(x_ticks, tick_texts(x_ticks, log=False), strict=True)],
+        [(y_of(t), text) for t, text in zip(y_ticks, tick_texts(y_ticks, log=log), strict=True)],
+        "step",
+    )
     line = " ".join(f"{x_of(s):.1f},{y_of(v):.1f}" for s, v in points)
     parts.append(f'<polyline class="curve" points="{line}"/>')
     scale = " (logarithmic)" if log else ""
@@ -56,6 +51,41 @@ def chart(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(spoken)}">'
         f"{''.join(parts)}</svg></figure>"
     )
+
+
+def axes(
+    size: tuple[int, int],
+    margins: tuple[int, int, int],
+    across: Sequence[tuple[float, str]],
+    upward: Sequence[tuple[float, str]],
+    label: str,
+) -> list[str]:
+    """Grid lines, ticks, the horizontal axis and its label, as SVG.
+
+    Parameters
+    ----------
+    size
+        Width and height of the chart.
+    margins
+        Left, right and bottom.
+    across, upward
+        Place and text of each tick.
+    label
+        Of the horizontal axis.
+    """
+    (width, height), (left, right, bottom) = size, margins
+    floor = height - bottom
+    parts = []
+    for y, text in upward:
+        parts.append(f'<path class="grid" d="M{left} {y:.1f}H{width - right}"/>')
+        parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
+    for x, text in across:
+        parts.append(f'<path class="tick" d="M{x:.1f} {floor}v4"/>')
+        parts.append(f'<text x="{x:.1f}" y="{floor + 17}" text-anchor="middle">{text}</text>')
+    middle = (left + width - right) / 2
+    parts.append(f'<path class="axis" d="M{left} {floor}H{width - right}"/>')
+    parts.append(f'<text x="{middle}" y="{height - 6}" text-anchor="middle">{label}</text>')
+    return parts
 
 
 def linear_ticks(low: float, high: float, *, whole: bool = False, enclose: bool = False) -> list[float]:

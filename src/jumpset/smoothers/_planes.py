@@ -1,12 +1,15 @@
-"""Between tensors on any device and the arrays that the compiled loops of a direct smoother work on."""
+"""Between tensors on any device and the arrays that the compiled loops of a smoother work on."""
 
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from jumpset._types import Status
 
 
 def planes(image: Tensor) -> np.ndarray:
@@ -23,3 +26,47 @@ def distance(u: np.ndarray, source: Tensor) -> float:
     """Root mean square difference of two batches of pictures."""
     difference = (u - source.detach().cpu().numpy()).ravel()
     return math.sqrt(float(difference @ difference) / u.size)
+
+
+class HasPlanes(Protocol):
+    """What :class:`OnPlanes` reads of a state."""
+
+    @property
+    def source(self) -> Tensor:
+        """``(B, C, H, W)``, f."""
+        ...
+
+    @property
+    def smoothed(self) -> np.ndarray:
+        """``(B, C, H, W)``, u."""
+        ...
+
+    @property
+    def n_steps(self) -> int:
+        """Steps so far."""
+        ...
+
+
+class OnPlanes:
+    """Picture, record and end of a smoother whose answer is an array, after a fixed number of steps."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    batched: ClassVar[bool] = True
+    check_every: ClassVar[int] = 1
+
+    @property
+    def max_steps(self) -> int:
+        """Steps of the schedule."""
+        raise NotImplementedError
+
+    def image(self, state: HasPlanes) -> Tensor:
+        """The last u."""
+        return to_tensor(state.smoothed, state.source)
+
+    def record(self, state: HasPlanes) -> dict[str, float]:
+        """Root mean square distance of u from f."""
+        return {"distance": distance(state.smoothed, state.source)}
+
+    def finished(self, state: HasPlanes) -> Status | None:
+        """After the last step."""
+        return Status.CONVERGED if state.n_steps >= self.max_steps else None

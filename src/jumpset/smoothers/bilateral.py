@@ -9,10 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._types import Status
 from jumpset.kernels import bilateral as kernel
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import distance, planes, to_tensor
+from jumpset.smoothers._planes import OnPlanes, planes
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Bilateral:
+class Bilateral(OnPlanes):
     r"""Bilateral filter: averages what is near and alike; the everyday denoiser, exact here.
 
     .. math:: u_p = \frac{\sum_q w_{pq} f_q}{\sum_q w_{pq}}, \qquad
@@ -64,9 +63,6 @@ class Bilateral:
 
     name: ClassVar[str] = "bilateral"
     paper: ClassVar[str] = "Tomasi & Manduchi, ICCV 1998"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _checks.real("weight", self.weight, at_least=0.0)
@@ -88,15 +84,3 @@ class Bilateral:
             guide = state.guide[k % len(state.guide)]
             out[k] = kernel.bilateral(f, guide, self.radius, self.weight)
         return State(state.source, state.guide, out, 1)
-
-    def image(self, state: State) -> Tensor:
-        """The answer, or the picture before the first step."""
-        return to_tensor(state.smoothed, state.source)
-
-    def record(self, state: State) -> dict[str, float]:
-        """Root mean square distance from f."""
-        return {"distance": distance(state.smoothed, state.source)}
-
-    def finished(self, state: State) -> Status | None:
-        """After the step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None

@@ -10,11 +10,10 @@ import numpy as np
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._types import Status
 from jumpset.kernels.edge_sizes import edge_sizes
 from jumpset.kernels.line_solvers import filter_columns, filter_rows
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import distance, planes, to_tensor
+from jumpset.smoothers._planes import OnPlanes, planes
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class DomainTransform:
+class DomainTransform(OnPlanes):
     r"""Domain transform: an edge-preserving blur of any reach in real time.
 
     Along a row, the transformed distance of neighbours is
@@ -72,9 +71,6 @@ class DomainTransform:
 
     name: ClassVar[str] = "domain-transform"
     paper: ClassVar[str] = "Gastal & Oliveira, SIGGRAPH 2011"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _checks.real("weight", self.weight, at_least=0.0)
@@ -104,15 +100,3 @@ class DomainTransform:
             filter_rows(picture, right[k % len(right)])
             filter_columns(picture, down[k % len(down)])
         return State(state.source, state.smoothed, state.right, state.down, t)
-
-    def image(self, state: State) -> Tensor:
-        """The last u."""
-        return to_tensor(state.smoothed, state.source)
-
-    def record(self, state: State) -> dict[str, float]:
-        """Root mean square distance of u from f."""
-        return {"distance": distance(state.smoothed, state.source)}
-
-    def finished(self, state: State) -> Status | None:
-        """After the last step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None

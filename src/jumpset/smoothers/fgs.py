@@ -9,11 +9,10 @@ import numpy as np
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._types import Status
 from jumpset.kernels.edge_sizes import edge_sizes
 from jumpset.kernels.line_solvers import solve_columns, solve_rows
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import distance, planes, to_tensor
+from jumpset.smoothers._planes import OnPlanes, planes
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class FGS:
+class FGS(OnPlanes):
     r"""Fast global smoothing: edge-preserving blur of any reach in time linear in the pixels.
 
     Approaches the weighted least squares solution, the minimiser of
@@ -72,8 +71,6 @@ class FGS:
     name: ClassVar[str] = "fgs"
     paper: ClassVar[str] = "Min, Choi, Lu, Ham, Sohn & Do, IEEE TIP 2014"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 900.0, "sigma": 0.1}}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _checks.real("weight", self.weight, at_least=0.0)
@@ -100,15 +97,3 @@ class FGS:
             solve_rows(picture, state.right[k % len(state.right)], weight)
             solve_columns(picture, state.down[k % len(state.down)], weight)
         return State(state.source, u, state.right, state.down, t)
-
-    def image(self, state: State) -> Tensor:
-        """The last u."""
-        return to_tensor(state.smoothed, state.source)
-
-    def record(self, state: State) -> dict[str, float]:
-        """Root mean square distance of u from f."""
-        return {"distance": distance(state.smoothed, state.source)}
-
-    def finished(self, state: State) -> Status | None:
-        """After the last step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None

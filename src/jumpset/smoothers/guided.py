@@ -9,10 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._types import Status
 from jumpset.kernels.guided import box_means, coefficients
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import distance, planes, to_tensor
+from jumpset.smoothers._planes import OnPlanes, planes
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Guided:
+class Guided(OnPlanes):
     r"""Guided filter: a fast edge-preserving blur; transfers the edges of another picture.
 
     In each window ω of (2 radius + 1)² pixels, or the part of it that lies in the picture, the affine model
@@ -65,9 +64,6 @@ class Guided:
 
     name: ClassVar[str] = "guided"
     paper: ClassVar[str] = "He, Sun & Tang, IEEE TPAMI 2013"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _checks.real("weight", self.weight, at_least=0.0)
@@ -92,18 +88,6 @@ class Guided:
             level = f.mean((1, 2), keepdims=True)
             out[k] = self._filter(g - shift, f - level) + level
         return State(state.source, state.guide, out, 1)
-
-    def image(self, state: State) -> Tensor:
-        """The answer, or the picture before the first step."""
-        return to_tensor(state.smoothed, state.source)
-
-    def record(self, state: State) -> dict[str, float]:
-        """Root mean square distance from f."""
-        return {"distance": distance(state.smoothed, state.source)}
-
-    def finished(self, state: State) -> Status | None:
-        """After the step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
     def _filter(self, g: np.ndarray, f: np.ndarray) -> np.ndarray:
         bands, channels = len(g), len(f)

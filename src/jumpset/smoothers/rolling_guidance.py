@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._types import Status
 from jumpset.kernels.bilateral import bilateral
-from jumpset.smoothers._planes import distance, planes, to_tensor
+from jumpset.smoothers._planes import OnPlanes, planes
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class RollingGuidance:
+class RollingGuidance(OnPlanes):
     r"""Rolling guidance: removes everything smaller than a size, keeps the edges of what is larger.
 
     A Gaussian blur of width ``weight`` removes the small; then the picture is filtered again and again by
@@ -60,9 +59,6 @@ class RollingGuidance:
 
     name: ClassVar[str] = "rolling-guidance"
     paper: ClassVar[str] = "Zhang, Shen, Xu & Jia, ECCV 2014"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _checks.real("weight", self.weight, at_least=0.0)
@@ -85,15 +81,3 @@ class RollingGuidance:
         for k, f in enumerate(planes(state.source)):
             out[k] = bilateral(f, state.smoothed[k], self.weight, sigma)
         return State(state.source, out, state.n_steps + 1)
-
-    def image(self, state: State) -> Tensor:
-        """The last answer."""
-        return to_tensor(state.smoothed, state.source)
-
-    def record(self, state: State) -> dict[str, float]:
-        """Root mean square distance from f."""
-        return {"distance": distance(state.smoothed, state.source)}
-
-    def finished(self, state: State) -> Status | None:
-        """After the last filter."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None

@@ -10,9 +10,8 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._types import Status
 from jumpset.kernels.grid_laplacian import solve
-from jumpset.smoothers._planes import distance, planes, to_tensor
+from jumpset.smoothers._planes import OnPlanes, planes
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class RTV:
+class RTV(OnPlanes):
     r"""Relative total variation: removes texture of any contrast, keeps the structure behind it.
 
     Looks for a small value of
@@ -83,8 +82,6 @@ class RTV:
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"weight": 0.01, "sigma": 3.0, "sharpness": 0.02}
     }
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _checks.real("weight", self.weight, at_least=0.0)
@@ -114,21 +111,9 @@ class RTV:
         sigma = max(state.sigma / 2.0, _LEAST_SIGMA)
         return State(state.source, answers, sigma, state.n_steps + 1, max(counts), max(residuals))
 
-    def image(self, state: State) -> Tensor:
-        """The last S."""
-        return to_tensor(state.smoothed, state.source)
-
     def record(self, state: State) -> dict[str, float]:
         """Root mean square distance of S from f; worst residual and most iterations of the last solves."""
-        return {
-            "distance": distance(state.smoothed, state.source),
-            "residual": state.residual,
-            "iterations": state.iterations,
-        }
-
-    def finished(self, state: State) -> Status | None:
-        """After the last step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
+        return super().record(state) | {"residual": state.residual, "iterations": state.iterations}
 
     def _weights(self, s: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
         """Half of weight times W_x and W_y of one picture; 0 for edges that would leave it."""

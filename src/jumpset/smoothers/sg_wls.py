@@ -9,10 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._types import Status
 from jumpset.kernels.strips import smooth_strips
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import distance, planes, to_tensor
+from jumpset.smoothers._planes import OnPlanes, planes
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class SGWLS:
+class SGWLS(OnPlanes):
     r"""Semi-global weighted least squares: sharp texture removal by exact solves on narrow strips.
 
     Approaches the minimiser of
@@ -75,8 +74,6 @@ class SGWLS:
     name: ClassVar[str] = "sg-wls"
     paper: ClassVar[str] = "Liu, Chen, Shen, Liu & Yang, ICCV 2017"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 900.0, "exponent": 2.0, "n_steps": 2}}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _checks.real("weight", self.weight, at_least=0.0)
@@ -103,18 +100,6 @@ class SGWLS:
             u = _turned(smooth_strips(_turned(u), _turned(guide), *settings))
             smoothed[k] = smooth_strips(u, guide, *settings)
         return State(state.source, state.guide, smoothed, state.n_steps + 1)
-
-    def image(self, state: State) -> Tensor:
-        """The last u."""
-        return to_tensor(state.smoothed, state.source)
-
-    def record(self, state: State) -> dict[str, float]:
-        """Root mean square distance of u from f."""
-        return {"distance": distance(state.smoothed, state.source)}
-
-    def finished(self, state: State) -> Status | None:
-        """After the last step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
 
 _LEVELS = 255.0  # the paper's intensities

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._types import Status
 from jumpset.kernels.edge_sizes import edge_sizes
 from jumpset.kernels.grid_laplacian import solve
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import distance, planes, to_tensor
+from jumpset.smoothers._planes import OnPlanes, planes
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class WLS:
+class WLS(OnPlanes):
     r"""Weighted least squares: smooths detail without halos, for tone mapping and detail enhancement.
 
     Minimises
@@ -79,8 +78,6 @@ class WLS:
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"weight": 1.0, "exponent": 1.2, "epsilon": 1e-4}
     }
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _checks.real("weight", self.weight, at_least=0.0)
@@ -111,21 +108,9 @@ class WLS:
             residuals.append(residual)
         return State(state.source, answers, 1, max(counts), max(residuals))
 
-    def image(self, state: State) -> Tensor:
-        """The last u."""
-        return to_tensor(state.smoothed, state.source)
-
     def record(self, state: State) -> dict[str, float]:
         """Root mean square distance of u from f; residual and iterations of the solver."""
-        return {
-            "distance": distance(state.smoothed, state.source),
-            "residual": state.residual,
-            "iterations": state.iterations,
-        }
-
-    def finished(self, state: State) -> Status | None:
-        """After the solve."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
+        return super().record(state) | {"residual": state.residual, "iterations": state.iterations}
 
     def _weights(self, size: Tensor, pad: tuple[int, ...]) -> np.ndarray:
         return torch.nn.functional.pad(self.weight / (size**self.exponent + _FLOOR), pad).numpy()

@@ -39,6 +39,7 @@ class Solver:
     weight: float
     operator: LinearOp
     tol: float
+    max_steps: int
 
     def _check(self) -> None:
         if not isinstance(self.penalty, Penalty):
@@ -53,6 +54,7 @@ class Solver:
             )
         _checks.real("weight", self.weight, at_least=0.0)
         _checks.real("tol", self.tol, above=0.0, below=1.0)
+        _checks.integer("max_steps", self.max_steps, at_least=0)
 
     def image(self, state: Any) -> Tensor:
         """The answer so far."""

@@ -90,7 +90,6 @@ class ADMM(Solver):
     def __post_init__(self) -> None:
         self._check()
         _checks.real("rho", self.rho, above=0.0)
-        _checks.integer("max_steps", self.max_steps, at_least=0)
 
     def init(self, image: Tensor) -> State:
         """``u = z = Aᵀ f``, ``d = 0``."""

@@ -85,7 +85,6 @@ class DouglasRachford(Solver):
         self._check()
         _checks.real("step_size", self.step_size, above=0.0)
         _checks.real("relaxation", self.relaxation, above=0.0, below=2.0)
-        _checks.integer("max_steps", self.max_steps, at_least=0)
 
     def init(self, image: Tensor) -> State:
         """All three are Aᵀ f."""

@@ -8,7 +8,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
 from jumpset.operators.linear import Identity, LinearOp, operator_norm
 from jumpset.penalties import Penalty
 from jumpset.solvers._common import Solver, keep, relative, spread
@@ -74,7 +73,6 @@ class FISTA(Solver):
 
     def __post_init__(self) -> None:
         self._check()
-        _checks.integer("max_steps", self.max_steps, at_least=0)
 
     def init(self, image: Tensor) -> State:
         """``u = y = Aᵀ f``."""

@@ -9,7 +9,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.linear import Identity, LinearOp, operator_norm
 from jumpset.penalties import HuberTV, Penalty, TotalVariation
@@ -117,7 +116,6 @@ class PDHG(Solver):
 
     def __post_init__(self) -> None:
         self._check()
-        _checks.integer("max_steps", self.max_steps, at_least=0)
 
     def init(self, image: Tensor) -> State:
         """``u = Aᵀ f``, all duals 0."""
