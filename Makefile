@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints-dev.txt
 INPUTS := pyproject.toml constraints-dev.txt
 
 # `peers` adds the libraries that some tests compare with.
-.PHONY: demo test test-all peers lint fmt type bench docs clean
+.PHONY: demo test test-all peers lint fmt type bench races docs clean
 
 # One stamp for the package alone, one for what tests need, one for what linters need.
 $(VENV)/.installed: $(INPUTS)
@@ -49,7 +49,12 @@ type: $(VENV)/.lint
 
 peers: $(VENV)/.peers
 
-bench: $(VENV)/.peers
+# The table and the plot of the README, on the pictures that ship: under half an hour on two cores.
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/readme_table.py
+
+# Against other packages, where these are installed; benchmarks/README.md has more.
+races: $(VENV)/.peers
 	for race in benchmarks/*_race.py; do $(BIN)/python $$race || exit 1; done
 
 $(VENV)/.docs: $(VENV)/.installed

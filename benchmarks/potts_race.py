@@ -1,11 +1,13 @@
-"""The Potts energy against cut pursuit: energies and seconds, side by side in one run.
+"""The Potts energy: ours, Potts-ADMM, OpenCV and cut pursuit, energies and seconds, side by side in one run.
 
     python benchmarks/potts_race.py [--peer PYTHON] [PICTURE ...]
 
 Without pictures the scikit-image astronaut (512×512 RGB). E_edge of what each returns, 4 neighbours, weight 1
 an edge, intensities in [0, 1]. pycut-pursuit needs its own interpreter (``pip install "numpy<2"
 pycut-pursuit``), named by ``--peer``; its seconds are those of the call alone, in float32, on two threads.
-Seconds: the least of 5 runs after one that compiles.
+OpenCV's l0Smooth, the nearest that OpenCV has, looks for a small value of another energy (of pixels instead
+of edges that jump) and rounds to 8 bits. Seconds: the least of 5 runs after one that compiles, of one for
+Potts-ADMM, which takes several seconds each.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from skimage import data
@@ -27,6 +30,7 @@ METHODS = {
     "region-fusion 100": {},
     "potts-descent": {},
     "potts-descent 1 step": {"max_steps": 1},
+    "potts": {},
 }
 # Runs under the peer's interpreter: picture.npy, weight, answer.npy.
 PEER = """
@@ -64,6 +68,11 @@ def peer(python: str, image: np.ndarray, weight: float) -> tuple[np.ndarray, flo
         return np.load(answer), json.loads(out.strip().splitlines()[-1])
 
 
+def opencv(pixels: np.ndarray, weight: float) -> np.ndarray:
+    """``l0Smooth`` of an 8-bit picture, in [0, 1]."""
+    return cv2.ximgproc.l0Smooth(pixels, None, weight, 2.0) / 255
+
+
 def energy_of_labels(labels: np.ndarray, image: np.ndarray, weight: float) -> float:
     """In float64, each label in the mean of the picture."""
     flat, size = labels.ravel(), np.bincount(labels.ravel())
@@ -88,15 +97,19 @@ def main() -> None:
                 labels, seconds = peer(arguments.peer, image, weight)
                 energy = energy_of_labels(labels, image, weight)
                 print(f"{weight:8.3f}  {'pycut-pursuit':22s}{energy:10.1f}   {seconds:.3f}")
+            if pixels.dtype == np.uint8:
+                energy = js.metrics.energy_edge(opencv(pixels, weight), image, weight)
+                seconds = min(measure(lambda p=pixels, w=weight: opencv(p, w), repeats=3).runs)
+                print(f"{weight:8.3f}  {'OpenCV l0Smooth':22s}{energy:10.1f}   {seconds:.3f}")
             for method, settings in METHODS.items():
 
                 def solve(image=image, method=method, settings=settings, weight=weight):
                     return js.smooth(image, method.split()[0], weight=weight, **settings)
 
                 energy = js.metrics.energy_edge(solve(), image, weight)
-                print(
-                    f"{weight:8.3f}  {method:22s}{energy:10.1f}   {min(measure(solve, repeats=5).runs):.3f}"
-                )
+                repeats = 1 if method == "potts" else 5
+                seconds = min(measure(solve, repeats=repeats).runs)
+                print(f"{weight:8.3f}  {method:22s}{energy:10.1f}   {seconds:.3f}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Region fusion and the region tree on large pictures: seconds and peak memory a pixel.
+"""Region fusion, the region tree, FGS and TV on large pictures: seconds and peak memory a pixel.
 
-    python benchmarks/scale.py {region-fusion,tree} MEGAPIXELS [BANDS]
+    python benchmarks/scale.py {region-fusion,tree,fgs,tv} MEGAPIXELS [BANDS]
 
 One task in one process, since the peak is that of the process. The picture is the scikit-image astronaut,
 tiled, with noise of 0.01 so that no two tiles are alike. A small picture is run first, to compile.
@@ -15,6 +15,12 @@ import numpy as np
 from skimage import data
 
 import jumpset as js
+
+METHODS = {
+    "region-fusion": {"weight": 0.02, "levels": 20},
+    "fgs": {},
+    "tv": {"weight": 0.05, "tol": 1e-2},
+}
 
 
 def picture(megapixels: float, bands: int) -> np.ndarray:
@@ -32,15 +38,19 @@ def picture(megapixels: float, bands: int) -> np.ndarray:
 def main() -> None:
     task, megapixels, bands = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1
 
+    def show(done: float) -> None:
+        print(f"\r{done:4.0%}", end="", flush=True, file=sys.stderr)
+
     def work(image: np.ndarray) -> str:
         if task == "tree":
-            tree = js.RegionTree(image, progress=lambda done: print(f"\r{done:4.0%}", end="", flush=True))
-            print()
+            tree = js.RegionTree(image, progress=show)
             began = time.perf_counter()
             count = tree.labels(weight=0.02).max()
             return f"{count} regions at 0.02, cut in {time.perf_counter() - began:.2f} s"
-        result = js.run(js.method(task, weight=0.02, levels=20), image, check_every=1000)
-        return f"{result.history['regions'][-1]} regions, energy {result.history['energy'][-1]:.1f}"
+        method = js.method(task, **METHODS[task])
+        result = js.run(method, image, callback=lambda step: show(step.n_steps / step.max_steps))
+        last = ", ".join(f"{name} {values[-1]:.6g}" for name, values in result.history.items())
+        return f"{result.status.name}, {last}"
 
     work(picture(0.05, bands))
     image = picture(megapixels, bands)

@@ -26,6 +26,8 @@ ABLATION = {
     "as it is": {},
     "one fusion for a pilot": {"_fusions": ((1.0, 4, False),)},
     "no second fusion": {"refusion": 0.0},
+    "no component follows the others": {"_stay": True},
+    "detail is never looked for": {"_flat": True},
     "components apart in the filter": {"coupling": 0.0},
     "components joined in the filter": {"coupling": 1.0},
     "no groups: single blocks": {"group": 1},
@@ -46,8 +48,10 @@ def methods(changes):
     def smooth(picture):
         from jumpset.smoothers import structure_texture as module
 
-        kept = module._FUSIONS
-        module._FUSIONS = changes.get("_fusions", kept)
+        kept = module._FUSIONS, module.follow, module._DETAIL
+        module._FUSIONS = changes.get("_fusions", kept[0])
+        module.follow = (lambda z, *_: z) if "_stay" in changes else kept[1]
+        module._DETAIL = np.inf if "_flat" in changes else kept[2]
         try:
             texture = None
             if "_white" in changes or "_plain" in changes:
@@ -65,7 +69,7 @@ def methods(changes):
                     texture = js.Texture(texture.mixing, np.pad(only, ((0, 0), (1, 1), (1, 1))))
             return js.smooth(picture, "structure-texture", texture=texture, **settings)
         finally:
-            module._FUSIONS = kept
+            module._FUSIONS, module.follow, module._DETAIL = kept
 
     return smooth
 

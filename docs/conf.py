@@ -5,15 +5,34 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import pages
+import tasks
 
 pages.write_pages()
+tasks.write_panels()
 
 project = "jumpset"
 copyright = "2026, the jumpset developers"
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc"]
-exclude_patterns = ["_build"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "generated/gallery/*.py"]
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_toc_level": 2}
+html_static_path = ["_static"]
+html_css_files = ["jumpset.css"]
 autodoc_member_order = "bysource"
 autosummary_generate = True
 numpydoc_show_class_members = False
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "generated/gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+}

@@ -16,6 +16,7 @@ import jumpset as js
 
 OUT = Path(__file__).parent / "generated"
 STRENGTHS = (0.25, 1.0, 4.0)
+SHARES = (0.25, 0.5, 1.0)  # of a learned method, whose weight ends at 1
 SOLVED = ("LatentGroups", "TGV2")  # their value is a minimum itself: a thousand of them take minutes
 UNDRAWN = ("dip", "dip-tv", "dip-aitv", "dip-potts")  # minutes each
 HEADS = {
@@ -64,6 +65,8 @@ def _method_page(name: str, info: js.registry.MethodInfo) -> str:
     path = OUT / "pictures" / f"method-{name}.png"
     weight = info.defaults.get("weight")
     weights = [s * weight for s in STRENGTHS] if weight and name != "dip-l0" else []
+    if name in js.learned.SIZES:
+        weights = list(SHARES)
     turned = [f"{w:g}" for w in weights]
     if not path.exists() and name not in UNDRAWN:
         _draw_method(path, name, weights)

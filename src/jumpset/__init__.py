@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jumpset import datasets as datasets
     from jumpset import dip as dip
     from jumpset import io as io
+    from jumpset import learned as learned
     from jumpset import metrics as metrics
     from jumpset import penalties as penalties
     from jumpset import report as report
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from jumpset.driver import Snapshots as Snapshots
     from jumpset.driver import Step as Step
     from jumpset.driver import run as run
+    from jumpset.learned.export import export_onnx as export_onnx
+    from jumpset.learned.training import train as train
     from jumpset.penalties import AITV as AITV
     from jumpset.penalties import L0 as L0
     from jumpset.penalties import L1 as L1
@@ -118,12 +121,14 @@ _HOME = {
     "denoise_tv": "denoise",
     "estimate_noise": "weights",
     "estimate_texture": "smoothers.texture",
+    "export_onnx": "learned.export",
     "method": "registry",
     "methods": "registry",
     "run": "driver",
     "smooth": "smoothing",
+    "train": "learned.training",
 }
-_PACKAGES = ("datasets", "dip", "io", "metrics", "penalties", "report", "smoothers", "solvers")
+_PACKAGES = ("datasets", "dip", "io", "learned", "metrics", "penalties", "report", "smoothers", "solvers")
 
 __all__ = [*_HOME, *_PACKAGES]
 

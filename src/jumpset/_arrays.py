@@ -105,8 +105,9 @@ def to_tensor(
         # torch cannot view negative strides or foreign byte orders
         array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
         tensor = torch.from_numpy(array)[None]
-    # a copy, since a method may work in place: the caller's picture is never touched
-    tensor = tensor.to(device=device, dtype=torch.float64 if dtype in _WIDE else torch.float32, copy=True)
+    # a copy, since a method may work in place: the caller's picture is never touched; arrays are copied above
+    wide = torch.float64 if dtype in _WIDE else torch.float32
+    tensor = tensor.to(device=device, dtype=wide, copy=is_tensor)
     if low != 0.0 or high != 1.0:
         tensor = (tensor - low) / (high - low)
     _check_values(tensor, (low, high), exact=not dtype.startswith(("float", "bfloat")))

@@ -38,6 +38,10 @@ class NoProx(JumpsetError, NotImplementedError):
     """The penalty has no proximal operator that the package can evaluate."""
 
 
+class TrainingDiverged(JumpsetError, ArithmeticError):
+    """The loss of a training became infinite or NaN, and stayed so."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during :func:`jumpset.smooth`; ``.result`` holds the best picture so far."""
 

@@ -38,6 +38,11 @@ _CLASSES = {
     "dip-aitv": "jumpset.dip.dip_aitv:DIPAITV",
     "dip-l0": "jumpset.dip.dip_l0:DIPl0",
     "dip-potts": "jumpset.dip.dip_potts:DIPPotts",
+    "resnet": "jumpset.learned.resnet:ResNet",
+    "vdcnn": "jumpset.learned.vdcnn:VDCNN",
+    "jess-net": "jumpset.learned.jess_net:JESSNet",
+    "deep-wls": "jumpset.learned.deep_wls:DeepWLS",
+    "jumpset-net": "jumpset.learned.jumpset_net:JumpsetNet",
 }
 
 

@@ -21,7 +21,8 @@ QUICK = {
 # What is turned where it is not `weight`: the value that changes nothing, and three from rough to smooth.
 KNOBS = {"l0-projection": ("fraction", 1.0, (0.5, 0.1, 0.01))}
 ALL = sorted(js.methods())
-CLASSICAL = [name for name in ALL if not name.startswith("dip")]
+LEARNED = [name for name in ALL if name in js.learned.SIZES]
+CLASSICAL = [name for name in ALL if not name.startswith("dip") and name not in LEARNED]
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5, "float16": 2e-3}
 
 
@@ -89,16 +90,20 @@ def test_constant_is_a_fixed_point(name, dtype):
     np.testing.assert_allclose(smooth(image, name), image, rtol=0, atol=TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("name", CLASSICAL)
+@pytest.mark.parametrize("name", CLASSICAL + LEARNED)
 def test_zero_weight_changes_nothing(name, rng):
     image = rng.random((9, 12, 3), dtype=np.float32)
     knob, off, _ = KNOBS.get(name, ("weight", 0.0, ()))
     np.testing.assert_allclose(smooth(image, name, **{knob: off}), image, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", CLASSICAL)
+@pytest.mark.parametrize("name", CLASSICAL + LEARNED)
 def test_larger_weight_is_smoother(name, rng):
+    if name in LEARNED and "untrained" in js.learned.model_card(name):
+        pytest.skip("no weights are shipped yet")
     image = rng.random((24, 20), dtype=np.float32)
+    if name in LEARNED:  # white noise of full range is nothing that they have ever seen
+        image = 0.4 + 0.2 * image
     knob, _, values = KNOBS.get(name, ("weight", 0.0, (0.01, 0.1, 1.0)))
     roughness = [np.abs(np.diff(smooth(image, name, **{knob: v}))).sum() for v in values]
     assert roughness[0] >= roughness[1] >= roughness[2]

@@ -14,6 +14,7 @@ LAYERS = [
     ("kernels",),
     ("operators",),
     ("penalties",),
+    ("metrics", "datasets", "io"),
     ("smoothers", "solvers", "dip", "learned"),
     (
         "driver",
@@ -23,9 +24,6 @@ LAYERS = [
         "tree",
         "denoise",
         "weights",
-        "metrics",
-        "datasets",
-        "io",
         "interop",
     ),
     ("report", "bench", "cli", "__main__"),
@@ -109,8 +107,8 @@ def test_public_names():
         "AITV", "AutoWeight", "Cauchy", "Charbonnier", "Connectedness", "FileError", "GraphNet", "HuberTV", "InputError", "Interrupted", "Iteration", "JumpsetError",
         "L0", "L0Gradient", "L1", "LatentGroups", "LogSum", "MCP", "Penalty", "PenaltyLoss", "Potts",
         "Prox", "QuadtreeGroups", "RegionTree", "Result", "SCAD", "SlidingGroups", "Snapshots", "SparseGroup", "SparseTV", "Status", "Step",
-        "TGV2", "TargetArea", "Texture", "TiledGroups", "TotalVariation", "TransformedL1", "VectorialTV", "auto_weight", "datasets", "denoise_groups", "denoise_potts_1d", "denoise_sparse_tv", "denoise_tv", "dip", "estimate_noise", "estimate_texture", "io", "method",
-        "methods", "metrics", "penalties", "report", "run", "smooth", "smoothers", "solvers",
+        "TGV2", "TargetArea", "Texture", "TiledGroups", "TotalVariation", "TransformedL1", "VectorialTV", "auto_weight", "datasets", "denoise_groups", "denoise_potts_1d", "denoise_sparse_tv", "denoise_tv", "dip", "estimate_noise", "estimate_texture", "export_onnx", "io", "learned", "method",
+        "methods", "metrics", "penalties", "report", "run", "smooth", "smoothers", "solvers", "train",
     ]  # fmt: skip
     for name in js.__all__:
         assert getattr(js, name).__doc__, f"{name} has no docstring"

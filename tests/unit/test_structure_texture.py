@@ -8,6 +8,8 @@ import torch
 
 import jumpset as js
 from jumpset.smoothers import StructureTexture
+from jumpset.smoothers.texture.following import follow
+from jumpset.smoothers.texture.stationary import excess
 from jumpset.smoothers.whitened import Whitened
 
 
@@ -35,7 +37,7 @@ def test_result_carries_both_parts(pair):
     torch.testing.assert_close(state.structure + state.texture, state.source)
     np.testing.assert_array_equal(result.image, state.structure[0].permute(1, 2, 0).numpy())
     assert result.status is js.Status.CONVERGED
-    assert len(result.history["texture"]) == 5
+    assert len(result.history["texture"]) == 6
     (told,) = state.textures
     np.testing.assert_allclose(told.strength, 10 / 255, rtol=0.4)
 
@@ -44,7 +46,7 @@ def test_every_stage_is_nearer(pair):
     picture, structure = pair
     scores = []
     js.run(StructureTexture(), picture, callback=lambda step: scores.append(psnr(step.image, structure)))
-    assert scores[0] < scores[1] < scores[2] < scores[4]
+    assert scores[0] < scores[1] < scores[2] < scores[4] < scores[5]
 
 
 def test_without_texture_nothing_changes():
@@ -70,8 +72,46 @@ def test_weight_is_in_units_of_the_texture(pair):
     picture, _ = pair
     texture = js.estimate_texture(picture)
     stronger = js.smooth(picture, StructureTexture(texture=texture, weight=2.0))
-    same = js.smooth(picture, StructureTexture(texture=texture, fusion=32.0, refusion=4.0, margin=3.0))
+    same = js.smooth(picture, StructureTexture(texture=texture.scaled(2.0)))
     np.testing.assert_allclose(stronger, same, atol=1e-6)
+
+
+def test_a_follower_takes_its_edges_from_cleaner_components():
+    """An edge through z[1], z[0] a multiple of it with an error: the error goes, an edge of z[0] alone stays."""
+    rng = np.random.default_rng(0)
+    ramp = np.clip((np.mgrid[:40, :40].sum(axis=0) - 40) / 3 + 0.5, 0, 1)  # an anti-aliased diagonal
+    truth = np.stack([8 * ramp, 50 * ramp])
+    own = np.zeros((40, 40))
+    own[30:, :8] = 6.0
+    z = truth + np.stack([own + 0.3 * rng.standard_normal((40, 40)), np.zeros((40, 40))])
+    out = follow(z, 0, 1.0)
+    error, before = (np.square(x[0] - truth[0] - own) for x in (out, z))
+    assert error.mean() < 0.2 * before.mean()
+    np.testing.assert_array_equal(out[1], z[1])
+    np.testing.assert_allclose(follow(z + 100, 0, 1.0), out + 100, atol=1e-6)
+    assert error[28:34, :10].mean() < 1.5 * before[28:34, :10].mean()
+
+
+def test_a_gaussian_texture_is_told_from_detail():
+    r = np.exp(-np.add.outer(*2 * [np.abs(np.arange(-9, 10)) / 3.0]))
+    texture = js.Texture(0.1 * np.eye(1), r[None])
+    field = texture.whiten(torch.from_numpy(texture.sample(256, 256)).permute(2, 0, 1)[None])[0].numpy()
+    assert 0.6 < excess(field, texture) < 1.6
+    patchy = field.copy()
+    patchy[:, :128, :128] *= 4
+    assert excess(patchy, texture) > 4
+    assert excess(field[:, :16, :64], texture) == 0.0
+
+
+def test_noisy_detail_is_left_to_the_collaborative_filter():
+    """Fine stripes in a quarter of the picture, whose contrast is that of the noise."""
+    rng = np.random.default_rng(0)
+    truth = np.full((128, 128, 3), 0.5, np.float32)
+    truth[:64, :64] += 0.15 * np.sin(1.3 * np.arange(64, dtype=np.float32))[:, None]
+    noisy = truth + 0.06 * rng.standard_normal(truth.shape).astype(np.float32)
+    result = js.run(StructureTexture(group=16), noisy)
+    assert result.state.detailed == (True,)
+    np.testing.assert_allclose(result.image, js.smooth(noisy, "collaborative"), atol=1e-5)
 
 
 @pytest.mark.parametrize("setting", ["fusion", "refusion", "margin", "coupling"])

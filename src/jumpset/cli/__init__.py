@@ -1,4 +1,5 @@
-"""The command line: ``jumpset smooth``, ``compare``, ``bench``, ``tree`` and ``methods``.
+"""The command line: ``jumpset smooth``, ``compare``, ``bench``, ``tree``, ``synth``, ``train``,
+``export`` and ``methods``.
 
 Exit codes: 0 done; 1 no sound picture, or a picture of a bench failed; 2 wrong input, with one line that says
 what to do; 130 Ctrl-C and 143 SIGTERM, after what there was has been written.
@@ -13,8 +14,11 @@ import typer
 
 from jumpset.cli._bench import bench
 from jumpset.cli._compare import compare
+from jumpset.cli._export import export
 from jumpset.cli._methods import methods
 from jumpset.cli._smooth import smooth
+from jumpset.cli._synth import synth
+from jumpset.cli._train import train
 from jumpset.cli._tree import tree
 
 __all__ = ["app", "main"]
@@ -27,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (smooth, compare, bench, tree, methods):
+for command in (smooth, compare, bench, tree, synth, train, export, methods):
     # typer keeps the line breaks of a docstring, and then wraps the lines once more
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     app.command(help="\n\n".join(p.replace("\n", " ") for p in paragraphs))(command)

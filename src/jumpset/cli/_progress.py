@@ -59,10 +59,16 @@ class Progress:
         if self._bar is not None:
             self._bar.reset(self._task, description=text.replace("[", r"\["), total=total)
 
-    def advance(self, done: int, total: int) -> None:
-        """So much is done."""
+    @property
+    def shown(self) -> bool:
+        """Whether there is a bar, now or soon."""
+        return self._bar is not None
+
+    def advance(self, done: int, total: int, text: str | None = None) -> None:
+        """So much is done; the text replaces the former one."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total)
+            new = {} if text is None else {"description": text.replace("[", r"\[")}
+            self._bar.update(self._task, completed=done, total=total, **new)
 
     def __call__(self, step: Step) -> None:
         """As the callback of a run."""

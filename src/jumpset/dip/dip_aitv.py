@@ -52,7 +52,13 @@ class DIPAITV(DIP):
     name: ClassVar[str] = "dip-aitv"
     paper: ClassVar[str] = "Lou, Zeng, Osher, Xin, SIIMS 2015"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "full": {"network": "full", "n_steps": 3000, "precision": "float32"}
+        "full": {
+            "network": "full",
+            "n_steps": 3000,
+            "input_noise": 1 / 30,
+            "average": 0.99,
+            "precision": "float32",
+        }
     }
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from jumpset.dip.flattening import SOLVERS, flatten
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
 from jumpset.dip.precision import PRECISIONS
-from jumpset.dip.starting import check_operator, check_start, first_picture, given_start
+from jumpset.dip.starting import check_operator, check_start, first_picture, given_start, learned_start
 from jumpset.dip.stopping import Stillness
 from jumpset.operators.chroma import ChromaSubsampling
 from jumpset.smoothers.region_fusion import fuse
@@ -89,10 +89,12 @@ class DIPl0:
     feed
         The input z: ``"noise"``, or ``"picture"``, which is f beside the start.
     start
-        ``"region-fusion"``: v and the answer start at region fusion of f with penalty ``weight``, w at 0.
-        A picture of the answer's size, an array or a tensor as :func:`jumpset.run` takes it: the same with
-        that picture, e.g. another method's answer, which also takes region fusion's place in ``feed`` and
-        ``anchor``. ``"random"``: v and w uniform in [0, 1), the answer starts at f.
+        ``"region-fusion"``: v and the answer start at region fusion of f with penalty ``weight``, w at 0. A
+        picture of the answer's size, an array or a tensor as :func:`jumpset.run` takes it: the same with that
+        picture, e.g. another method's answer, which also takes region fusion's place in ``feed`` and
+        ``anchor``. ``"jumpset-net"``: that of the trained network :class:`jumpset.learned.JumpsetNet`, after
+        which the method is no longer free of training data. ``"random"``: v and w uniform in [0, 1), the
+        answer starts at f.
     outer_steps
         Outer iterations.
     inner_steps
@@ -179,7 +181,7 @@ class DIPl0:
         _checks.one_of("solver", self.solver, SOLVERS)
         _checks.one_of("network", self.network, ARCHITECTURES)
         _checks.one_of("feed", self.feed, ("picture", "noise"))
-        check_start(self.start, ("region-fusion", "random"))
+        check_start(self.start, ("region-fusion", "jumpset-net", "random"))
         _checks.integer("outer_steps", self.outer_steps, at_least=0)
         _checks.integer("inner_steps", self.inner_steps, at_least=1)
         _checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
@@ -248,6 +250,8 @@ class DIPl0:
         """The start, or ``first`` itself where the start has no share in anything."""
         if not isinstance(self.start, str):
             return given_start(self.start, first)
+        if self.start == "jumpset-net":
+            return learned_start(first)
         if self._starts_random and self.feed == "noise" and self.anchor == 0.0:
             return first
         return fuse(first, self.weight, self.levels)

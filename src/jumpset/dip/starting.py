@@ -66,3 +66,11 @@ def given_start(start: Any, like: Tensor) -> Tensor:
             do="pass (H, W) or (H, W, C), channels last, or a tensor (1, C, H, W)",
         )
     return picture.to(like.dtype)
+
+
+def learned_start(first: Tensor) -> Tensor:
+    """What jumpset-net makes of the picture."""
+    from jumpset.learned.jumpset_net import JumpsetNet  # not above: it takes its precisions from this package
+
+    method = JumpsetNet()
+    return method.image(method.step(method.init(first)))

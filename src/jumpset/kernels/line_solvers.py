@@ -1,17 +1,27 @@
 """Recursions along all rows or all columns of a picture: tridiagonal solves and recursive filters, in place.
 
 Neighbouring lines go side by side, so that the processor's vector units work on several at once and a column
-reads memory in order; rows are transposed in small blocks for that.
+reads memory in order; rows are transposed in blocks for that. The blocks fit into the processor's cache.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from jumpset.kernels._threads import in_bands
 
-_LANES = 32  # lines side by side
+_LANES = 128  # lines side by side
+_STRIP = 256  # samples of eight rows that are transposed at a time
+# A division is a division, without a branch that would keep the loop from being vectorised.
+_FAST: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "nsz"},
+}
 
 
 def solve_columns(u: np.ndarray, links: np.ndarray, scale: float) -> None:
@@ -111,44 +121,43 @@ def _filter_rows(start, stop, u, links):
         _turn_back(turned, first, lanes, u)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
+@njit(**_FAST)
 def _solve(u, first, lanes, links, first_link, scale, keep):
     """Elimination down the lines, then substitution back up.
 
     With b the link below and a the one above, ``x_i = d_i + k_i x_{i+1}``, ``k = b / (1 + b + a e)``, where
-    ``e = 1 − k`` of the line above is carried as the sum of positive terms that it is.
+    ``e = 1 − k`` of the line above is carried as the sum of positive terms that it is. Each loop has few
+    arrays: the compiler makes vectors of it only where it can tell soon that they do not overlap.
     """
     channels, length, _ = u.shape
     one = u.dtype.type(1)
     rest = np.ones(lanes, u.dtype)
-    above = np.zeros(lanes, u.dtype)
     inverse = np.empty(lanes, u.dtype)
     for y in range(length):
-        factor = keep[y]
+        if y > 0:
+            above = links[y - 1, first_link : first_link + lanes]
+            for i in range(lanes):
+                rest[i] = one + scale * above[i] * rest[i]
         if y + 1 < length:
-            below = links[y, first_link : first_link + lanes]
+            below, factor = links[y, first_link : first_link + lanes], keep[y]
             for i in range(lanes):
                 b = scale * below[i]
-                s = one + above[i] * rest[i]
-                inverse[i] = one / (s + b)
-                rest[i] = s * inverse[i]
+                inverse[i] = one / (rest[i] + b)
+                rest[i] *= inverse[i]
                 factor[i] = b * inverse[i]
         else:
             for i in range(lanes):
-                inverse[i] = one / (one + above[i] * rest[i])
+                inverse[i] = one / rest[i]
         for c in range(channels):
             row = u[c, y, first : first + lanes]
             if y == 0:
                 for i in range(lanes):
                     row[i] *= inverse[i]
             else:
+                above = links[y - 1, first_link : first_link + lanes]
                 before = u[c, y - 1, first : first + lanes]
                 for i in range(lanes):
-                    row[i] = (row[i] + above[i] * before[i]) * inverse[i]
-        if y + 1 < length:
-            below = links[y, first_link : first_link + lanes]
-            for i in range(lanes):
-                above[i] = scale * below[i]
+                    row[i] = (row[i] + scale * above[i] * before[i]) * inverse[i]
     for y in range(length - 2, -1, -1):
         factor = keep[y]
         for c in range(channels):
@@ -157,7 +166,7 @@ def _solve(u, first, lanes, links, first_link, scale, keep):
                 row[i] += factor[i] * after[i]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
+@njit(**_FAST)
 def _filter(u, first, lanes, links, first_link):
     channels, length, _ = u.shape
     for y in range(1, length):
@@ -176,17 +185,88 @@ def _filter(u, first, lanes, links, first_link):
 
 @njit(cache=True, nogil=True)
 def _turn(u, first, lanes, turned):
+    """Rows ``first`` … of u become columns: eight at a time, which vector shuffles can do."""
+    width = u.shape[2]
+    strip = np.empty(8 * _STRIP, u.dtype)
     for c in range(u.shape[0]):
-        for i in range(lanes):
-            row, target = u[c, first + i], turned[c]
-            for x in range(len(row)):
+        source, target = u[c], turned[c]
+        for k in range(0, lanes - 7, 8):
+            for left in range(0, width, _STRIP):
+                right = min(left + _STRIP, width)
+                _interleave(source, first + k, left, right, strip)
+                for x in range(left, right):
+                    _copy_eight(strip[8 * (x - left) : 8 * (x - left) + 8], target[x, k : k + 8])
+        for i in range(lanes // 8 * 8, lanes):
+            row = source[first + i]
+            for x in range(width):
                 target[x, i] = row[x]
 
 
 @njit(cache=True, nogil=True)
 def _turn_back(turned, first, lanes, u):
+    width = u.shape[2]
+    strip = np.empty(8 * _STRIP, u.dtype)
     for c in range(u.shape[0]):
-        for i in range(lanes):
-            row, source = u[c, first + i], turned[c]
-            for x in range(len(row)):
+        source, target = turned[c], u[c]
+        for k in range(0, lanes - 7, 8):
+            for left in range(0, width, _STRIP):
+                right = min(left + _STRIP, width)
+                for x in range(left, right):
+                    _copy_eight(source[x, k : k + 8], strip[8 * (x - left) : 8 * (x - left) + 8])
+                _part(strip, target, first + k, left, right)
+        for i in range(lanes // 8 * 8, lanes):
+            row = target[first + i]
+            for x in range(width):
                 row[x] = source[x, i]
+
+
+@njit(cache=True, nogil=True)
+def _eight_rows(plane, top, left, right):
+    return (
+        plane[top][left:right],
+        plane[top + 1][left:right],
+        plane[top + 2][left:right],
+        plane[top + 3][left:right],
+        plane[top + 4][left:right],
+        plane[top + 5][left:right],
+        plane[top + 6][left:right],
+        plane[top + 7][left:right],
+    )
+
+
+@njit(cache=True, nogil=True)
+def _interleave(plane, top, left, right, strip):
+    """``strip[8 x + k] = plane[top + k, left + x]``."""
+    r0, r1, r2, r3, r4, r5, r6, r7 = _eight_rows(plane, top, left, right)
+    for x in range(right - left):
+        strip[8 * x] = r0[x]
+        strip[8 * x + 1] = r1[x]
+        strip[8 * x + 2] = r2[x]
+        strip[8 * x + 3] = r3[x]
+        strip[8 * x + 4] = r4[x]
+        strip[8 * x + 5] = r5[x]
+        strip[8 * x + 6] = r6[x]
+        strip[8 * x + 7] = r7[x]
+
+
+@njit(cache=True, nogil=True)
+def _part(strip, plane, top, left, right):
+    """``plane[top + k, left + x] = strip[8 x + k]``."""
+    r0, r1, r2, r3, r4, r5, r6, r7 = _eight_rows(plane, top, left, right)
+    for x in range(right - left):
+        r0[x] = strip[8 * x]
+        r1[x] = strip[8 * x + 1]
+        r2[x] = strip[8 * x + 2]
+        r3[x] = strip[8 * x + 3]
+        r4[x] = strip[8 * x + 4]
+        r5[x] = strip[8 * x + 5]
+        r6[x] = strip[8 * x + 6]
+        r7[x] = strip[8 * x + 7]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _copy_eight(p, q):
+    """All are read before any is written, so that they go as one vector."""
+    p0, p1, p2, p3, p4, p5, p6, p7 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
+    q[0], q[1], q[2], q[3] = p0, p1, p2, p3
+    q[4], q[5], q[6], q[7] = p4, p5, p6, p7

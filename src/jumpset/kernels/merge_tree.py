@@ -32,7 +32,8 @@ class History(NamedTuple):
     into: np.ndarray  # (N,) int32: of each region that went, the one that it became a part of
     rise: np.ndarray  # (N,) float: of the sum of squares
     cost: np.ndarray  # (N,) float: boundary weight that went
-    heap: np.ndarray  # (N,) int32: regions, least key first
+    heap: np.ndarray  # (N,) int32: regions, least key first; four below each
+    keys: np.ndarray  # (N,) float: of the regions in the heap, in its order
     place: np.ndarray  # (N,) int32: of each region in the heap
     done: np.ndarray  # (2,) int64: merges done, regions in the heap
 
@@ -46,20 +47,22 @@ def make_history(regions: Regions) -> History:
         rise=np.empty(n, regions.mean.dtype),
         cost=np.empty(n, regions.cost.dtype),
         heap=np.arange(n, dtype=np.int32),
+        keys=np.empty(n, regions.threshold.dtype),
         place=np.arange(n, dtype=np.int32),
         done=np.array([0, n]),
     )
-    _build(regions, history.heap, history.place)
+    _build(regions, history.heap, history.place, history.keys)
     return history
 
 
 @njit(cache=True, nogil=True)
-def _build(regions, heap, place):
-    key = regions.threshold
-    for i in range(len(key)):
+def _build(regions, heap, place, keys):
+    n = len(heap)
+    for i in range(n):
         _scan(regions, i)
-    for s in range(len(heap) // 2 - 1, -1, -1):
-        _down(heap, place, key, s, len(heap))
+        keys[i] = regions.threshold[i]
+    for s in range((n - 2) // 4, -1, -1):
+        _down(heap, place, keys, s, n, heap[s], keys[s])
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -110,19 +113,20 @@ def merge_on(regions, history, most):
     """Do up to ``most`` merges more; returns their number."""
     parent, mass, mean, key = regions.parent, regions.mass, regions.mean, regions.threshold
     head, tail, after, target, cost = regions.head, regions.tail, regions.after, regions.target, regions.cost
-    heap, place, done = history.heap, history.place, history.done
+    heap, place, keys, done = history.heap, history.place, history.keys, history.done
     merges = 0
     while merges < most and done[1] > 1:
         i = heap[0]
         if not key[i] < np.inf:
             break
         e = _scan(regions, i)
-        second = key[heap[1]]
-        if done[1] > 2:
-            second = min(second, key[heap[2]])
+        second = keys[1]
+        for s in range(2, min(5, done[1])):
+            second = min(second, keys[s])
         if e < 0 or key[i] > second:
-            _down(heap, place, key, 0, done[1])
+            _down(heap, place, keys, 0, done[1], i, key[i])
             continue
+        keys[0] = key[i]
         j, c = target[e], cost[e]
         if mass[j] < mass[i]:  # of one class; the larger keeps its name
             _scan(regions, j)
@@ -145,11 +149,11 @@ def merge_on(regions, history, most):
         mass[j] = both
         parent[i] = j
         done[1] -= 1
-        _remove(heap, place, key, i, done[1])
+        _remove(heap, place, keys, i, done[1])
         if grown:  # its pairs with lower classes are theirs from now on
             _append(head, tail, after, i, j)
             _scan(regions, j)
-            _move(heap, place, key, j, done[1])
+            _move(heap, place, keys, place[j], done[1], j, key[j])
             h = np.int64(head[j])
         else:  # i's neighbours are new to j; what they share with j already is counted when they come up
             h = np.int64(head[i])
@@ -161,10 +165,10 @@ def merge_on(regions, history, most):
                 other = _class(mass[k])
                 if other <= size and weight < key[k]:
                     key[k] = weight
-                    _up(heap, place, key, place[k])
+                    _up(heap, place, keys, place[k], k, weight)
                 if size <= other and weight < key[j]:
                     key[j] = weight
-                    _up(heap, place, key, place[j])
+                    _up(heap, place, keys, place[j], j, weight)
             h = np.int64(after[h])
         if not grown:
             _append(head, tail, after, i, j)
@@ -183,45 +187,48 @@ def _append(head, tail, after, i, j):
 
 
 @njit(cache=True, nogil=True)
-def _down(heap, place, key, s, n):
-    i = heap[s]
+def _down(heap, place, keys, s, n, i, key):
+    """Let region i with its key sink from place s. Keys lie beside one another: most of the time is waiting
+    for memory, and a heap of regions alone would fetch each key from elsewhere.
+    """
     while True:
-        child = 2 * s + 1
-        if child >= n:
+        first = 4 * s + 1
+        if first >= n:
             break
-        if child + 1 < n and key[heap[child + 1]] < key[heap[child]]:
-            child += 1
-        if not key[heap[child]] < key[i]:
+        child = first
+        for c in range(first + 1, min(first + 4, n)):
+            if keys[c] < keys[child]:
+                child = c
+        if not keys[child] < key:
             break
-        heap[s] = heap[child]
+        heap[s], keys[s] = heap[child], keys[child]
         place[heap[s]] = s
         s = child
-    heap[s], place[i] = i, s
+    heap[s], keys[s], place[i] = i, key, s
 
 
 @njit(cache=True, nogil=True)
-def _up(heap, place, key, s):
-    i = heap[s]
-    while s > 0 and key[i] < key[heap[(s - 1) // 2]]:
-        heap[s] = heap[(s - 1) // 2]
+def _up(heap, place, keys, s, i, key):
+    while s > 0 and key < keys[(s - 1) // 4]:
+        above = (s - 1) // 4
+        heap[s], keys[s] = heap[above], keys[above]
         place[heap[s]] = s
-        s = (s - 1) // 2
-    heap[s], place[i] = i, s
+        s = above
+    heap[s], keys[s], place[i] = i, key, s
 
 
 @njit(cache=True, nogil=True)
-def _move(heap, place, key, i, n):
-    _up(heap, place, key, place[i])
-    _down(heap, place, key, place[i], n)
+def _move(heap, place, keys, s, n, i, key):
+    _up(heap, place, keys, s, i, key)
+    _down(heap, place, keys, place[i], n, i, key)
 
 
 @njit(cache=True, nogil=True)
-def _remove(heap, place, key, i, n):
+def _remove(heap, place, keys, i, n):
     """Take i out of the heap, whose size is n afterwards."""
     s, last = place[i], heap[n]
     if last != i:
-        heap[s], place[last] = last, s
-        _move(heap, place, key, last, n)
+        _move(heap, place, keys, s, n, last, keys[n])
 
 
 @njit(cache=True, nogil=True)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from jumpset._types import Status
 
+_CHUNK = 1 << 15  # values whose difference is in memory at a time: more would leave the cache
+
 
 def planes(image: Tensor) -> np.ndarray:
     """A contiguous copy of a ``(B, C, H, W)`` tensor, to work on in place."""
@@ -24,8 +26,12 @@ def to_tensor(array: np.ndarray, like: Tensor) -> Tensor:
 
 def distance(u: np.ndarray, source: Tensor) -> float:
     """Root mean square difference of two batches of pictures."""
-    difference = (u - source.detach().cpu().numpy()).ravel()
-    return math.sqrt(float(difference @ difference) / u.size)
+    ours, theirs = u.ravel(), source.detach().cpu().contiguous().numpy().ravel()
+    total = 0.0
+    for first in range(0, u.size, _CHUNK):
+        difference = ours[first : first + _CHUNK] - theirs[first : first + _CHUNK]
+        total += float(difference @ difference)
+    return math.sqrt(total / u.size)
 
 
 class HasPlanes(Protocol):

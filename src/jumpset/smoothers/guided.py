@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset.kernels.guided import box_means, coefficients
+from jumpset.kernels.guided import apply_models, box_means, coefficients
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._planes import OnPlanes, planes
 
@@ -76,28 +76,41 @@ class Guided(OnPlanes):
 
     def init(self, image: Tensor) -> State:
         """The picture itself."""
-        return State(image, planes(match_guidance(self.guidance, image)), planes(image), n_steps=0)
+        f = planes(image)
+        guide = f if self.guidance is None else planes(match_guidance(self.guidance, image))
+        return State(image, guide, f, n_steps=0)
 
     def step(self, state: State) -> State:
         """Fit all windows, average their models."""
         out = np.empty_like(state.smoothed)
         for k, f in enumerate(state.smoothed):
-            g = state.guide[k % len(state.guide)]
             # variances are differences of squares, which keep their digits where window means are near 0
-            shift = g.mean((1, 2), keepdims=True)
             level = f.mean((1, 2), keepdims=True)
-            out[k] = self._filter(g - shift, f - level) + level
+            f = f - level
+            g = f
+            if state.guide is not state.smoothed:
+                g = state.guide[k % len(state.guide)]
+                g = g - g.mean((1, 2), keepdims=True)
+            out[k] = level
+            apply_models(self._models(g, f), g, out[k])
         return State(state.source, state.guide, out, 1)
 
-    def _filter(self, g: np.ndarray, f: np.ndarray) -> np.ndarray:
+    def _models(self, g: np.ndarray, f: np.ndarray) -> np.ndarray:
+        """The mean a and b of each band; where g is f, no plane or product is averaged twice."""
         bands, channels = len(g), len(f)
-        alone = [(k, -1) for k in range(bands + channels)]
+        alone = [(k, -1) for k in range(bands)]
         squares = [(i, j) for i in range(bands) for j in range(i + 1)]
-        mixed = [(bands + c, i) for c in range(channels) for i in range(bands)]
-        maps = box_means(np.concatenate([g, f]), np.array(alone + squares + mixed), self.radius)
-        cuts = np.cumsum([bands, channels, len(squares)])
-        guide, level, second, cross = np.split(maps, cuts)
-        models = coefficients(guide, level, second, cross, self.weight)
-        models = box_means(models, np.array([(k, -1) for k in range(len(models))]), self.radius)
-        models = models.reshape(channels, bands + 1, *f.shape[1:])
-        return (models[:, :-1] * g).sum(axis=1) + models[:, -1]
+        if g is f:
+            maps = box_means(f, np.array(alone + squares), self.radius)
+            guide = level = maps[:bands]
+            second = cross = maps[bands:]
+            pairs = [[squares.index((max(c, i), min(c, i))) for i in range(bands)] for c in range(bands)]
+        else:
+            mixed = [(k, -1) for k in range(bands, bands + channels)]
+            mixed += [(bands + c, i) for c in range(channels) for i in range(bands)]
+            both = np.concatenate([g, f])
+            maps = box_means(both, np.array(alone + squares + mixed), self.radius)
+            guide, second, level, cross = np.split(maps, np.cumsum([bands, len(squares), channels]))
+            pairs = [[c * bands + i for i in range(bands)] for c in range(channels)]
+        models = coefficients(guide, level, second, cross, np.array(pairs), self.weight)
+        return box_means(models, np.array([(k, -1) for k in range(len(models))]), self.radius)

@@ -59,8 +59,8 @@ class PottsADMM:
     Parameters
     ----------
     weight
-        γ, in squared intensities (q = 1: in intensities); 0.4 to 2 for noisy photographs in colour. Larger
-        is flatter.
+        γ, in squared intensities (q = 1: in intensities); 0.01 to 0.1 for texture, 0.4 to 2 for strong noise
+        in colour. Larger is flatter.
     neighbors
         4; 8, nearly isotropic; or 16, with the knight's moves, more so, and slower.
     data
@@ -88,7 +88,7 @@ class PottsADMM:
     regions are fitted at the end; (3) before the end, the picture so far is the mean of the copies.
     """
 
-    weight: float = 0.1
+    weight: float = 0.035
     neighbors: int = 4
     data: Literal["l2", "l1"] = "l2"
     mask: Any = None

@@ -1,0 +1,77 @@
+"""pycut-pursuit needs numpy < 2, so it runs in a Python of its own that PYCUT_PYTHON names:
+
+python -m venv cut && cut/bin/pip install "numpy<2" pycut-pursuit && export PYCUT_PYTHON=$PWD/cut/bin/python
+"""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from benchopt import BaseSolver
+
+# Reads a line for each run, answers with a line when the labels are in the file.
+WORKER = """
+import sys
+import numpy as np
+from pycut_pursuit.cp_d0_dist import cp_d0_dist
+f = np.load(sys.argv[1]).astype(np.float32)
+height, width, bands = f.shape
+pixel = np.arange(height * width, dtype=np.uint32).reshape(height, width)
+source = np.concatenate([pixel[:, :-1].ravel(), pixel[:-1].ravel()])
+target = np.concatenate([pixel[:, 1:].ravel(), pixel[1:].ravel()])
+order = np.argsort(source, kind="stable")
+first = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=pixel.size))]).astype(np.uint32)
+values = np.asfortranarray(f.reshape(-1, bands).T)
+print("ready", flush=True)
+for line in sys.stdin:
+    label = cp_d0_dist(bands, values, first, target[order].astype(np.uint32), edge_weights=float(sys.argv[2]),
+                       verbose=False, max_num_threads=2)[0]
+    np.save(sys.argv[3], label.reshape(height, width))
+    print("done", flush=True)
+"""
+
+
+class Solver(BaseSolver):
+    """Cut pursuit, in float32, on two threads."""
+
+    name = "pycut-pursuit"
+    sampling_strategy = "run_once"
+
+    def skip(self, picture, weight):
+        ready = "PYCUT_PYTHON" in os.environ
+        return (False, None) if ready else (True, "PYCUT_PYTHON names no interpreter that has it")
+
+    def set_objective(self, picture, weight):
+        self.picture = picture
+        self.folder = tempfile.TemporaryDirectory()
+        source, self.answer = Path(self.folder.name) / "picture.npy", Path(self.folder.name) / "answer.npy"
+        np.save(source, picture)
+        command = [os.environ["PYCUT_PYTHON"], "-c", WORKER, str(source), str(weight), str(self.answer)]
+        self.worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._expect("ready")
+
+    def _expect(self, word):
+        said = self.worker.stdout.readline().strip()
+        while said and said != word:  # the library may speak as well
+            said = self.worker.stdout.readline().strip()
+        if said != word:
+            raise RuntimeError(f"pycut-pursuit has ended with exit code {self.worker.wait()}")
+
+    def run(self, _):
+        self.worker.stdin.write("go\n")
+        self.worker.stdin.flush()
+        self._expect("done")
+
+    def get_result(self):
+        labels = np.load(self.answer)
+        flat, size = labels.ravel(), np.bincount(labels.ravel())
+        bands = self.picture.reshape(flat.size, -1).T
+        means = np.stack([np.bincount(flat, band) / np.maximum(size, 1) for band in bands], -1)
+        return {"u": means[labels]}
+
+    def __del__(self):
+        if hasattr(self, "worker"):
+            self.worker.kill()
+            self.worker.wait()

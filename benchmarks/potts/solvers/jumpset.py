@@ -1,0 +1,33 @@
+from benchopt import BaseSolver
+
+import jumpset as js
+
+METHODS = {
+    "region-fusion": {},
+    "region-fusion, 10 levels": {"levels": 10},
+    "potts-descent": {},
+    "potts-descent, one step": {"n_steps": 1},
+    "potts": {},
+}
+
+
+class Solver(BaseSolver):
+    """Region merging, descent of the energy, and ADMM: each with its own stopping rule, so one point each."""
+
+    name = "jumpset"
+    sampling_strategy = "run_once"
+    requirements = ["pip::jumpset"]
+    parameters = {"method": list(METHODS)}
+
+    def set_objective(self, picture, weight):
+        self.picture = picture
+        self.iteration = js.method(self.method.partition(",")[0], weight=weight, **METHODS[self.method])
+
+    def warm_up(self):
+        self.run_once()  # compiles
+
+    def run(self, _):
+        self.u = js.run(self.iteration, self.picture, value_range=(0.0, 1.0)).image
+
+    def get_result(self):
+        return {"u": self.u}

@@ -1,0 +1,206 @@
+"""The README's table and plot, made anew on the pictures that ship with the package: `make bench`.
+
+    python benchmarks/readme_table.py [--limit N] [--slow-limit 4] [--jobs 2] [--records FILE]
+
+Every method of the registry at its defaults, by `jumpset bench synthetic --resume`: a killed run goes on
+where it was. The deep image priors run on --slow-limit of the pictures only, each for at most --max-seconds,
+and the table says so: its columns from "the N" on are of those pictures for every method, so that slow and
+fast are compared on the same ones. Seconds are of one thread where there are several jobs.
+
+README.md and the plot beside it change only if every run succeeded; only what stands between the markers
+changes. The records are kept beside, as readme_table-last.jsonl.
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import fmean
+
+import jumpset as js
+from jumpset.bench import INPUT, candidates, run_one, summarize
+from jumpset.io import atomic_write
+
+ROOT = Path(__file__).parents[1]
+MARKERS = ("<!-- table: made by `make bench`, do not edit -->", "<!-- /table -->")
+KINDS = {"textured": "textured", "jpeg": "JPEG", "sparse": "sparse"}
+STYLE = """<style>text { font: 12px system-ui, sans-serif; fill: #1b1f24; } .grid { stroke: #d5d9df; }
+.dot { fill: #0b62c4; }</style>"""
+
+
+def is_slow(name):
+    """Minutes a picture: on a few of them only."""
+    return name.startswith("dip")
+
+
+def bench(names, limit, arguments):
+    """Add the runs of these methods to the records; raises SystemExit where one fails."""
+    command = [
+        sys.executable,
+        "-m",
+        "jumpset",
+        "bench",
+        "synthetic",
+        "--methods",
+        ",".join(names),
+        "--resume",
+    ]
+    command += ["--json", str(arguments.records), "--jobs", str(arguments.jobs)]
+    command += [] if limit is None else ["--limit", str(limit)]
+    if all(map(is_slow, names)):
+        command += ["--max-seconds", str(arguments.max_seconds)]
+    print(*command, flush=True)
+    if subprocess.run(command, check=False).returncode != 0:
+        raise SystemExit("a run failed: README.md stays as it is; what is done is kept for the next time")
+
+
+def kind_of(record):
+    return record["image"].rstrip("0123456789")
+
+
+def table(records, names, few):
+    """Markdown, the greatest gain on the few first; and the points of the plot."""
+    on_few = _rows([r for r in records if r["image"] in few])
+    whole = _rows(records)
+    columns = {}  # head to (format, {method: value})
+    for kind, text in KINDS.items():
+        rows = _rows([r for r in records if kind_of(r) == kind])
+        columns[f"{text}, dB"] = "+.2f", {n: rows[n].gain for n in names if n in rows and not is_slow(n)}
+    columns[f"the {len(few)}, dB"] = "+.2f", {n: on_few[n].gain for n in names}
+    columns["SSIM"] = ".3f", {n: on_few[n].means["ssim"] for n in names}
+    columns["edges"] = ".3f", {n: on_few[n].means["edges"] for n in names}
+    columns["seconds"] = ".2f", {n: whole[n].means["seconds"] for n in names}
+    columns["MiB"] = ".0f", {n: whole[n].means["peak_mib"] for n in names}
+    lines = [f"| method | {' | '.join(columns)} |", f"|---|{'--:|' * len(columns)}"]
+    for name in sorted(names, key=lambda n: -on_few[n].gain):
+        cells = [f"`{name}`{'*' if 'TIME_LIMIT' in whole[name].ended else ''}"]
+        for head, (form, values) in columns.items():
+            value = values.get(name)
+            text = "" if value is None else format(value, form)
+            best = head not in ("seconds", "MiB") and value is not None and value == max(values.values())
+            cells.append(f"**{text}**" if best else text)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines), {n: (whole[n].means["seconds"], on_few[n].gain) for n in names}
+
+
+def _rows(records):
+    return {row.label: row for row in summarize(records)}
+
+
+def notes(records, few, arguments):
+    inputs = [r for r in records if r["method"] == INPUT]
+    counts = []
+    for kind, text in KINDS.items():
+        mine = [r["psnr"] for r in inputs if kind_of(r) == kind]
+        counts += [f"{len(mine)} {text}, {fmean(mine):.1f} dB"] if mine else []
+    slow = any(is_slow(r["method"]) for r in records)
+    cut = any(r["status"] == "TIME_LIMIT" for r in records)
+    return (
+        f"Gain over the PSNR of the input, every method at its defaults, on {len(inputs)} pictures of "
+        f"288 × 384 pixels with known truths (inputs: {'; '.join(counts)}; `js.datasets.synthetic_pairs`). "
+        f'The columns from "the {len(few)}" to "edges" are of {", ".join(few)} alone'
+        + (", where the deep image priors ran too" if slow else "")
+        + (f" (\\*: cut off at {arguments.max_seconds:g} seconds)" if cut else "")
+        + ". "
+        '"edges" is the correlation of the Laplacians, "MiB" the rise of memory. '
+        + ("Each run had one thread." if arguments.jobs > 1 else "")
+    )
+
+
+def plot(points, few):
+    """Gain against seconds (logarithmic); each name where it covers neither a dot nor another name."""
+    logs = {n: math.log10(max(seconds, 1e-3)) for n, (seconds, _) in points.items()}
+    left, right = math.floor(min(logs.values())), math.ceil(max(logs.values()) + 1e-9)
+    low, high = math.floor(min(g for _, g in points.values())), math.ceil(max(g for _, g in points.values()))
+    width, height, bottom, margin = 860, 640, 590, 50
+
+    def place(log, gain):
+        x = margin + (width - 2 * margin) * (log - left) / max(right - left, 1)
+        return x, bottom - (bottom - margin) * (gain - low) / max(high - low, 1)
+
+    parts = [f'<text x="8" y="20">gain over the input in dB, mean of {len(few)} pictures</text>']
+    for gain in range(low, high + 1):
+        y = place(left, gain)[1]
+        parts.append(f'<path class="grid" d="M{margin} {y:.0f}H{width - margin}"/>')
+        parts.append(f'<text x="20" y="{y + 4:.0f}">{gain}</text>')
+    for log in range(left, right + 1):
+        x = place(log, low)[0]
+        parts.append(f'<text x="{x:.0f}" y="{bottom + 20}" text-anchor="middle">{10.0**log:g}</text>')
+    parts.append(f'<text x="{width / 2}" y="{bottom + 40}" text-anchor="middle">seconds a picture</text>')
+    dots = {n: place(logs[n], gain) for n, (_, gain) in points.items()}
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in dots.values()]
+    for name, (x, y) in dots.items():
+        size = 7 * len(name)
+        places = [(x + 8, y + 4), (x - 8 - size, y + 4)]
+        places += [(x - size / 2 + dx, y + dy) for dy in (-9, 18, -22, 31, -35, 44) for dx in (0, 30, -30)]
+        boxes = [(u, v - 11, u + size, v + 3) for u, v in places if 0 < u < width - size]
+        free = [box for box in boxes if not any(_overlap(box, other) for other in taken)]
+        box = (free or boxes)[0]
+        taken.append(box)
+        parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
+        parts.append(f'<text x="{box[0]:.1f}" y="{box[3] - 3:.1f}">{name}</text>')
+    opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">'
+    return f'{opening}{STYLE}<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
+
+
+def _overlap(a, b):
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def replaced(text, new):
+    """The text with what stands between the markers replaced."""
+    begin, end = MARKERS
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise SystemExit(f"the README must hold {begin} and, after it, {end}, once each")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{new}\n{end}{rest.split(end)[1]}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--limit", type=int, help="pictures for the fast methods; default: all 20")
+    parser.add_argument("--slow-limit", type=int, default=4, help="pictures for the deep image priors")
+    parser.add_argument("--max-seconds", type=float, default=120.0, help="for each run of those")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--methods", help="default: all of the registry")
+    parser.add_argument("--records", type=Path, default=ROOT / "out" / "readme_table.jsonl")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--plot", type=Path, default=ROOT / "docs" / "pictures" / "speed_quality.svg")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    replaced(arguments.readme.read_text(encoding="utf-8"), "")  # before an hour of work
+    arguments.records.parent.mkdir(parents=True, exist_ok=True)
+    names = arguments.methods.split(",") if arguments.methods else [*js.methods()]
+    candidates(names)  # a wrong name is an error before any work
+    fast, slow = [n for n in names if not is_slow(n)], [n for n in names if is_slow(n)]
+    for group, limit in ((fast, arguments.limit), (fast, arguments.slow_limit), (slow, arguments.slow_limit)):
+        if group:
+            bench(group, limit, arguments)
+    pairs = js.datasets.synthetic_pairs(arguments.limit)
+    few = [pair.name for pair in js.datasets.synthetic_pairs(arguments.slow_limit)]
+    everything = {pair.name: pair for pair in [*pairs, *js.datasets.synthetic_pairs(arguments.slow_limit)]}
+    lines = arguments.records.read_text(encoding="utf-8").splitlines()
+    records = [r for r in map(json.loads, lines) if r["image"] in everything and r["method"] in names]
+    inputs = [record for pair in everything.values() for record in run_one(pair, None, None, None)]
+    text, points = table([*inputs, *records], names, few)
+    said = notes([*inputs, *records], few, arguments)
+    picture = plot(points, few)
+    shown = arguments.plot.relative_to(ROOT) if arguments.plot.is_relative_to(ROOT) else arguments.plot
+    body = f"{text}\n\n{said}\n\n![Gain against seconds a picture]({shown})"
+    with atomic_write(arguments.plot) as file:
+        file.write_text(picture, encoding="utf-8")
+    with atomic_write(arguments.readme) as file:
+        file.write_text(replaced(arguments.readme.read_text(encoding="utf-8"), body), encoding="utf-8")
+    # the next time begins anew, with the code of that day
+    arguments.records.replace(arguments.records.with_stem(f"{arguments.records.stem}-last"))
+    for row in summarize(records):
+        seconds, count = row.means["seconds"], row.n_pictures
+        print(f"{row.label:20s}{count:3d} × {seconds:7.2f} s = {seconds * count / 60:6.2f} min")
+    print(f"{arguments.readme}, {arguments.plot}: {(time.monotonic() - began) / 60:.1f} minutes")
+
+
+if __name__ == "__main__":
+    main()

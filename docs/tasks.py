@@ -1,0 +1,162 @@
+"""The panels of the page "Which method should I use?": each task with pictures, PSNR and seconds.
+
+Run by `make docs`; kept in docs/generated/tasks: remove it to make them anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jumpset as js
+
+OUT = Path(__file__).parent / "generated" / "tasks"
+RATIO = 2.5  # of detail
+
+
+@dataclass(frozen=True)
+class Task:
+    """One section of the page."""
+
+    key: str
+    """Of file names."""
+    pictures: Callable[[], tuple[np.ndarray, np.ndarray | None]]
+    """The picture, and the truth where it is known."""
+    runs: dict[str, dict[str, Any]]
+    """Method to settings; a preset too."""
+    show: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda picture, answer: answer  # noqa: ARG005
+    """What is drawn, of picture and answer."""
+
+
+def _photograph() -> np.ndarray:
+    return js.datasets.coffee()[90:250, 250:490] / np.float32(255)
+
+
+def _noisy() -> tuple[np.ndarray, np.ndarray]:
+    clean = _photograph()
+    return js.datasets.add_noise(clean, 20 / 255, seed=0).clip(0, 1), clean
+
+
+def _clip_art() -> tuple[np.ndarray, np.ndarray]:
+    truth = js.datasets.shapes(160, 240, seed=1003)
+    return js.datasets.jpeg(truth, quality=10), truth
+
+
+def _colour() -> np.ndarray:
+    return js.datasets.shapes(160, 240, seed=7)
+
+
+def _depth() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    gray = js.datasets.shapes(160, 240, seed=7, channels=1)
+    truth = 0.2 * gray + 0.8 * _colour() @ np.float32([0.3, 0.6, 0.1])
+    measured = truth + 0.02 * rng.standard_normal(truth.shape)
+    return np.where(rng.random(truth.shape) < 0.03, rng.random(truth.shape), measured).clip(0, 1), truth
+
+
+TASKS = (
+    Task(
+        "texture",
+        lambda: js.datasets.textured(160, 240, seed=4),
+        {"structure-texture": {}, "rtv": {}, "gsf": {}, "fgs": {}, "jumpset-net": {}},
+    ),
+    Task(
+        "noise",
+        _noisy,
+        {"collaborative": {"sigma": 20 / 255}, "tv": {"weight": 0.08}, "bilateral": {}, "region-fusion": {}},
+    ),
+    Task(
+        "jpeg",
+        _clip_art,
+        {
+            "gsf": {"preset": "clip-art"},
+            "l0": {"preset": "clip-art"},
+            "region-fusion": {"preset": "clip-art"},
+            "rtv": {},
+        },
+    ),
+    Task(
+        "cartoon",
+        lambda: (_photograph(), None),
+        {"region-fusion": {"weight": 0.05}, "potts-descent": {"weight": 0.05}, "l0": {"weight": 0.05}},
+    ),
+    Task(
+        "segmentation",
+        lambda: (_photograph(), None),
+        {"region-fusion": {"weight": 0.15}, "potts-descent": {"weight": 0.15}, "potts": {"weight": 0.15}},
+        lambda picture, answer: np.where(_jumps(answer)[..., None], np.float32(1), 0.5 * picture),
+    ),
+    Task(
+        "detail",
+        lambda: (_photograph(), None),
+        {"gsf": {"preset": "detail"}, "wls": {}, "guided": {}},
+        lambda picture, base: base + RATIO * (picture - base),
+    ),
+    Task(
+        "depth",
+        _depth,
+        {
+            "gsf": {"preset": "depth", "guidance": _colour},
+            "fgs": {"guidance": _colour},
+            "guided": {"guidance": _colour},
+        },
+    ),
+)
+
+
+def write_panels() -> None:
+    """A file to include for each task, unless it is there."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    for task in TASKS:
+        path = OUT / f"{task.key}.txt"
+        if not path.exists():
+            panels = _draw(task)
+            figures = (
+                f"   .. figure:: /generated/tasks/{task.key}-{name}.png\n"
+                f"      :width: 240px\n\n      {caption}\n"
+                for name, caption in panels.items()
+            )
+            path.write_text("\n".join([".. container:: panels\n", *figures]), encoding="utf-8")
+
+
+def _draw(task: Task) -> dict[str, str]:
+    """Panel to caption."""
+    picture, truth = task.pictures()
+    captions = {"input": "the picture"}
+    if truth is not None:
+        captions["input"] += f", {js.metrics.psnr(picture, truth):.1f} dB"
+    _save(task, "input", picture)
+    for name, settings in task.runs.items():
+        made = {key: value() if callable(value) else value for key, value in settings.items()}
+        method = js.method(name, **made)
+        js.run(method, picture, max_steps=2)  # compiles what there is to compile
+        result = js.run(method, picture)
+        written = [
+            f"{k}={v:.3g}" if isinstance(v, float) else str(v) for k, v in made.items() if k != "guidance"
+        ]
+        caption = " ".join([f"``{name}``", ", ".join(written)]).strip()
+        if truth is not None:
+            caption += f", {js.metrics.psnr(result.image, truth):.1f} dB"
+        captions[name] = f"{caption}, {result.elapsed:.2f} s"
+        _save(task, name, task.show(picture, np.asarray(result.image)))
+    return captions
+
+
+def _jumps(flat: np.ndarray) -> np.ndarray:
+    out = np.zeros(flat.shape[:2], dtype=bool)
+    out[:, :-1] |= (flat[:, 1:] != flat[:, :-1]).any(-1)
+    out[:-1] |= (flat[1:] != flat[:-1]).any(-1)
+    return out
+
+
+def _save(task: Task, name: str, image: np.ndarray) -> None:
+    pixels = np.rint(255 * image.clip(0, 1)).astype(np.uint8)
+    js.io.write_picture(OUT / f"{task.key}-{name}.png", pixels)
+
+
+if __name__ == "__main__":
+    write_panels()

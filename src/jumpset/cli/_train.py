@@ -1,0 +1,168 @@
+"""``jumpset train``: a network's weights, from drawn pairs or from one's own."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jumpset._errors import InputError, TrainingDiverged
+from jumpset.cli._options import Device
+from jumpset.cli._progress import Progress
+from jumpset.cli._shared import check_device, command, interrupts, say, settings
+
+if TYPE_CHECKING:
+    from jumpset.learned.training import Trained, TrainingStep
+
+_SETTABLE = ("batch_size", "crop", "learning_rate", "ema", "precision", "validate_every", "checkpoint_every")
+_INTERVAL = 1.0  # seconds between two "step" lines of --json
+
+
+@command
+def train(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="resnet, vdcnn, jess-net, deep-wls or jumpset-net."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE.safetensors", help="The weights, at the end.")
+    ],
+    preset: Annotated[str, typer.Option(help="small, or published: the size of the paper.")] = "small",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Your own pairs, in input/ and truth/; default: drawn ones."),
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Pairs to score; default: drawn ones.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Default: the recipe's, unless there is a time.")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Time for the whole training; the schedule is stretched over it.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Save the training to this file, and go on from it if it exists."),
+    ] = None,
+    device: Device = None,
+    seed: Annotated[int, typer.Option(help="Of weights and pairs.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="Of the CPU, for the network.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that make the batches, for a GPU.")] = 0,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="batch_size, crop, learning_rate, …, or a size of the net.",
+        ),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Of the weights, kept in the file, e.g. CC0-1.0.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print events as JSON on stdout, one a line.")
+    ] = False,
+) -> None:
+    """Train a network, and write its weights to a file that jumpset smooth --set weights=FILE uses.
+
+    The scores are of pairs that are no part of the training; they are also written beside the weights, to
+    FILE.log.jsonl, while the training runs. An existing file of weights is replaced only at the end.
+
+    Ctrl-C writes the weights so far and exits with 130; with --checkpoint the same command goes on from
+    there, and with --steps ends as if it had run through. If the training diverges nothing is written, and
+    the exit code is 1.
+    """
+    from jumpset import _checks
+    from jumpset.learned.architectures import SIZES
+
+    _checks.one_of("network", name, SIZES)
+    hyper = settings(assignments or [])
+    sizes = {key: hyper.pop(key) for key in list(hyper) if key in SIZES[name]["published"]}
+    for key in hyper:
+        if key not in _SETTABLE:
+            raise InputError(
+                "a training has no parameter of that name",
+                given=repr(key),
+                do=_checks.advise(key, [*_SETTABLE, *SIZES[name]["published"]]),
+            )
+    check_device(device)
+    _set_threads(threads)
+    from jumpset.learned.training import train as run
+
+    with Progress(wanted=not quiet and not as_json) as progress:
+        report = _Report(name, progress, quiet=quiet, as_json=as_json)
+        try:
+            with interrupts.held_back():  # between two steps, not within one: the checkpoint is then whole
+                trained = run(
+                    name,
+                    out=out,
+                    data="synthetic" if data is None else data,
+                    validation="synthetic" if validation is None else validation,
+                    preset=preset,
+                    steps=steps,
+                    max_seconds=max_seconds,
+                    sizes=sizes,
+                    seed=seed,
+                    device=device,
+                    workers=workers,
+                    checkpoint=checkpoint,
+                    licence=licence,
+                    stop=interrupts.seen,
+                    callback=report.step,
+                    **hyper,
+                )
+                report.result(trained)
+        except TrainingDiverged as error:
+            say(f"jumpset: {error}; nothing was written")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            say(f"jumpset: interrupted; the weights so far are in {out}")
+            raise typer.Exit(interrupts.exit_code) from None
+
+
+def _set_threads(threads: int | None) -> None:
+    from jumpset import _checks
+
+    if threads is None:
+        return
+    _checks.integer("threads", threads, at_least=1)
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+class _Report:
+    """A bar on a terminal, a line a score elsewhere, or JSON lines."""
+
+    def __init__(self, name: str, progress: Progress, *, quiet: bool, as_json: bool) -> None:
+        self._name, self._progress, self._quiet, self._as_json = name, progress, quiet, as_json
+        self._last, self._psnr = 0.0, 0.0
+
+    def step(self, step: TrainingStep) -> None:
+        line = f"{self._name} {step.psnr:.2f} dB, loss {step.loss:.4f}"
+        self._progress.advance(round(1000 * step.share), 1000, line)
+        now = time.monotonic()
+        if self._as_json and now - self._last >= _INTERVAL:
+            self._last = now
+            self._print("step", n_steps=step.n_steps, share=step.share, elapsed=step.elapsed,
+                        loss=step.loss, psnr=step.psnr)  # fmt: skip
+        if step.psnr != self._psnr:
+            self._psnr = step.psnr
+            if not (self._quiet or self._as_json or self._progress.shown):
+                say(f"{line}, step {step.n_steps}, {step.elapsed:.0f} s, {100 * step.share:.1f} %")
+
+    def result(self, trained: Trained) -> None:
+        if self._as_json:
+            self._print("result", status=trained.status.name, output=str(trained.path),
+                        n_steps=trained.n_steps, elapsed=trained.elapsed, psnr=trained.psnr)  # fmt: skip
+        elif not self._quiet:
+            say(f"{trained.path}: {self._name}, {trained.n_steps} steps, {trained.elapsed:.0f} s, "
+                f"{trained.psnr:.2f} dB")  # fmt: skip
+
+    def _print(self, event: str, **values: Any) -> None:
+        from jumpset.report._numbers import finite
+
+        typer.echo(json.dumps({"event": event, **finite(values)}, allow_nan=False))

@@ -1,0 +1,68 @@
+"""Structure pictures without end: what a smoother should leave."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from jumpset._checks import integer
+from jumpset.datasets._scenes import FAMILIES, SHARES
+
+
+def structure(height: int = 256, width: int = 256, *, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """A picture of flat regions of one of many kinds, for training and for trying things on.
+
+    The seed chooses the family: level sets of random fields (as of posterised photographs), bent Voronoi
+    cells, overlapping shapes, ridges, blocks, regular patterns, strokes, letters, regions with colour
+    gradients, or two of these in one. It is drawn two or three times as large and shrunk: to the mean of the
+    2 × 2 or 3 × 3 parts of each pixel, so that edges are one pixel wide, or with the wider filters that
+    programs shrink pictures with. One picture in ten keeps hard edges, and one in seven is blurred by up to
+    0.7 pixels.
+
+    Parameters
+    ----------
+    height, width
+        Size in pixels, each at least 1.
+    channels
+        At least 1. Other numbers than three are random convex mixtures of red, green and blue.
+    seed
+        The same seed gives the same picture, whole number >= 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 in [0, 1], whole numbers of 255ths: (height, width, channels), or (height, width) for one
+        channel.
+
+    Raises
+    ------
+    InputError
+        A size, the number of channels or the seed is no whole number, or too small.
+    """
+    for name, value in (("height", height), ("width", width), ("channels", channels)):
+        integer(name, value, at_least=1)
+    integer("seed", seed, at_least=0)
+    rng = np.random.default_rng([11, seed])
+    picture = scene(rng, height, width).astype(np.float32)
+    if channels != 3:
+        mixture = rng.dirichlet(np.ones(3), channels).astype(np.float32)
+        picture = np.rint(picture @ mixture.T)
+    picture = picture / np.float32(255)
+    return picture[..., 0] if channels == 1 else picture
+
+
+def scene(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """The next structure of a generator, as 8-bit RGB."""
+    from PIL import Image
+
+    parts = int(rng.choice([1, 2, 3], p=[0.1, 0.6, 0.3]))
+    # pictures seen from near and from far
+    unit = parts * np.exp(rng.uniform(np.log(0.6), np.log(1.8)))
+    family = FAMILIES[rng.choice(len(FAMILIES), p=SHARES)]
+    large = Image.fromarray(family(rng, parts * height, parts * width, float(unit)))
+    soft = Image.Resampling(rng.choice([Image.Resampling.BILINEAR, Image.Resampling.BICUBIC]))
+    small = np.asarray(large.reduce(parts) if rng.random() < 0.55 else large.resize((width, height), soft))
+    if rng.random() < 0.15:
+        sigma = rng.uniform(0.3, 0.7)
+        small = np.rint(gaussian_filter(small.astype(np.float32), (sigma, sigma, 0))).astype(np.uint8)
+    return small

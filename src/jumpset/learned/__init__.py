@@ -1,0 +1,14 @@
+"""Trained smoothers: networks that were shown many pictures, run in one pass on any other."""
+
+from jumpset.learned.architectures import SIZES as SIZES
+from jumpset.learned.architectures import build as build
+from jumpset.learned.deep_wls import DeepWLS as DeepWLS
+from jumpset.learned.jess_net import JESSNet as JESSNet
+from jumpset.learned.jumpset_net import JumpsetNet as JumpsetNet
+from jumpset.learned.recipes import RECIPES as RECIPES
+from jumpset.learned.recipes import Recipe as Recipe
+from jumpset.learned.resnet import ResNet as ResNet
+from jumpset.learned.vdcnn import VDCNN as VDCNN
+from jumpset.learned.weights import load_weights as load_weights
+from jumpset.learned.weights import model_card as model_card
+from jumpset.learned.weights import save_weights as save_weights

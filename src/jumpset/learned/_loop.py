@@ -1,0 +1,181 @@
+"""The loop of a training: steps, scores, checkpoints, and the ways in which it ends."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jumpset._types import Status
+from jumpset.io import atomic_write
+from jumpset.learned import _feeding
+from jumpset.learned._trainer import Trainer, learning_rate
+from jumpset.learned.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """What a callback or a stop function of a training sees."""
+
+    n_steps: int
+    """Steps done so far."""
+    share: float
+    """Of the training that is done, 0 to 1: in steps or in time, whichever is further."""
+    elapsed: float
+    """Seconds so far, those before an interruption counted."""
+    loss: float
+    """Mean of the losses since the last score."""
+    psnr: float
+    """Last score in decibels, of the running mean of the weights."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When the training ends, and how far it is."""
+
+    recipe: Recipe
+    steps: int | None
+    seconds: float | None
+
+    def share(self, n_steps: int, elapsed: float) -> float:
+        """0 to 1, in steps or in time, whichever is further."""
+        by_steps = 0.0 if self.steps is None else n_steps / self.steps
+        return min(1.0, max(by_steps, 0.0 if self.seconds is None else elapsed / self.seconds))
+
+    def rate(self, share: float) -> float:
+        """The learning rate there."""
+        return learning_rate(share, self.recipe.learning_rate, self.recipe.warm_up)
+
+
+class Run:
+    """One training from its start, or from its checkpoint, to its end.
+
+    Parameters
+    ----------
+    trainer
+        Takes the steps.
+    plan
+        Says how far it is.
+    scored
+        Pictures and truths that are scored.
+    target
+        The file of weights, beside which the scores are written.
+    checkpoint
+        The file to save to; None: nowhere.
+    names
+        What the training was asked for; a checkpoint that was asked for something else is refused.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        plan: Plan,
+        scored: _feeding.Batch,
+        target: Path,
+        checkpoint: Path | None,
+        names: Mapping[str, str],
+    ) -> None:
+        self.history: list[dict[str, float]] = []
+        self._trainer, self._plan, self._scored = trainer, plan, scored
+        self._log, self._checkpoint, self._names = log_path(target), checkpoint, names
+        self._before, self._began = 0.0, time.monotonic()
+        self._losses: list[float] = []  # since the last score
+        self._loss = math.nan  # their mean, or that of those before it
+        self._waited = 0.0  # seconds for batches, since the last score
+        if checkpoint is not None and checkpoint.exists():
+            extra = trainer.load(checkpoint, names)
+            self._before, self.history, self._losses = (
+                extra[key] for key in ("seconds", "history", "losses")
+            )
+
+    def elapsed(self) -> float:
+        """Seconds, those before an interruption counted."""
+        return self._before + time.monotonic() - self._began
+
+    def until_the_end(
+        self,
+        batches: Callable[..., Iterator[_feeding.Batch]],
+        workers: int,
+        validate_every: float,
+        checkpoint_every: float,
+        stop: Callable[[TrainingStep], bool] | None,
+        callback: Callable[[TrainingStep], None] | None,
+    ) -> Status:
+        """Train; the last score is of the running mean that is then saved."""
+        trainer, status = self._trainer, Status.CONVERGED
+        whole = True  # an interrupt within a step leaves weights and Adam of two minds
+        try:
+            if not self.history:
+                self._score()
+            scored = saved = time.monotonic()
+            with _feeding.ahead(batches, trainer.n_steps, workers) as feed:
+                while (share := self._share()) < 1.0:
+                    began = time.monotonic()
+                    batch = next(feed)
+                    self._waited += time.monotonic() - began
+                    whole = False
+                    loss = trainer.step(batch, self._plan.rate(share))
+                    whole = True
+                    self._count(loss)
+                    if time.monotonic() - scored >= validate_every:
+                        self._score()
+                        scored = time.monotonic()
+                    if time.monotonic() - saved >= checkpoint_every:
+                        self._save()
+                        saved = time.monotonic()
+                    step = self._step()
+                    if callback is not None:
+                        callback(step)
+                    if stop is not None and stop(step):
+                        status = Status.STOPPED
+                        break
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+        if whole:  # otherwise the last checkpoint stands
+            self._save()
+        self._score()
+        return status
+
+    def _share(self) -> float:
+        return self._plan.share(self._trainer.n_steps, self.elapsed())
+
+    def _step(self) -> TrainingStep:
+        return TrainingStep(
+            self._trainer.n_steps, self._share(), self.elapsed(), self._loss, self.history[-1]["psnr"]
+        )
+
+    def _count(self, loss: float) -> None:
+        if math.isfinite(loss):
+            self._losses.append(loss)
+            self._loss = math.fsum(self._losses) / len(self._losses)
+
+    def _score(self) -> None:
+        share, (psnr, of_input) = self._share(), self._trainer.score(self._scored)
+        entry = {
+            "step": self._trainer.n_steps,
+            "share": round(share, 6),
+            "seconds": round(self.elapsed(), 2),
+            "waited": round(self._waited, 2),
+            "learning_rate": self._plan.rate(share),
+            "psnr": psnr,
+            "input_psnr": of_input,
+        }
+        if self._losses:
+            entry["loss"] = self._loss
+        self.history.append(entry)
+        self._losses, self._waited = [], 0.0
+        with atomic_write(self._log) as temporary:
+            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in self.history))
+
+    def _save(self) -> None:
+        if self._checkpoint is not None:
+            extra = {"seconds": self.elapsed(), "history": self.history, "losses": self._losses}
+            self._trainer.save(self._checkpoint, self._names, extra)
+
+
+def log_path(out: Path) -> Path:
+    """Where the scores of a training are written."""
+    return out.with_suffix(".log.jsonl")

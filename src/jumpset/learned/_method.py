@@ -1,0 +1,186 @@
+"""What the learned smoothers share: pictures of any size and bands through a network for three."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from jumpset import _checks
+from jumpset._errors import FileError, InputError
+from jumpset._types import Status
+from jumpset.dip.precision import PRECISIONS, computes_half
+from jumpset.learned import weights as files
+
+FRAME = 16
+_BYTES = 2**28  # of the widest activation of a tile
+_LEAST_TILE = 64
+
+
+@dataclass(frozen=True)
+class State:
+    """The answer."""
+
+    source: Tensor  # (B, C, H, W), the picture as given
+    smoothed: Tensor  # (B, C, H, W)
+    n_steps: int
+
+
+class Learned:
+    """A network as an iteration of one step; subclasses are dataclasses with the fields named here."""
+
+    weight: float
+    weights: str
+    precision: str
+    tile: int
+
+    name: ClassVar[str]
+    network: ClassVar[type[nn.Module]]
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    batched: ClassVar[bool] = True
+    check_every: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        _checks.real("weight", self.weight, at_least=0.0, at_most=1.0)
+        if not isinstance(self.weights, (str, os.PathLike)):
+            raise InputError(
+                "weights must be 'shipped' or a file", given=repr(self.weights), do="pass a .safetensors path"
+            )
+        _checks.one_of("precision", self.precision, PRECISIONS)
+        _checks.integer("tile", self.tile, at_least=0)
+        if self.tile:
+            _checks.integer("tile", self.tile, at_least=_LEAST_TILE)
+
+    @property
+    def max_steps(self) -> int:
+        """One; none where there is nothing to smooth."""
+        return 1 if self.weight > 0.0 else 0
+
+    def init(self, image: Tensor) -> State:
+        """The picture itself; the weights are read here, so that a bad file is known before any work."""
+        self._loaded(image.device)
+        return State(image, image, n_steps=0)
+
+    def step(self, state: State) -> State:
+        """One pass, picture by picture: together they would differ from each alone in the last bit."""
+        network = self._loaded(state.source.device)
+        return State(state.source, torch.stack([self._smooth(network, f) for f in state.source]), 1)
+
+    def image(self, state: State) -> Tensor:
+        """The answer."""
+        return state.smoothed
+
+    def record(self, state: State) -> dict[str, float]:
+        """Root mean square distance of u from f."""
+        return {"distance": (state.smoothed - state.source).square().mean().sqrt().item()}
+
+    def finished(self, state: State) -> Status | None:
+        """After the pass."""
+        return Status.CONVERGED if state.n_steps >= self.max_steps else None
+
+    def answer(self, network: nn.Module, picture: Tensor) -> Tensor:
+        """What the network makes of ``(1, 3, H, W)``, sides by its multiple."""
+        return network(picture)
+
+    @property
+    def share(self) -> float:
+        """How much of the network's correction is taken."""
+        return self.weight
+
+    def _loaded(self, device: torch.device) -> nn.Module:
+        path = files.shipped(self.name) if self.weights == "shipped" else Path(self.weights)
+        changed = path.stat().st_mtime_ns if path.is_file() else 0
+        return _load(self.network, self.name, path, changed, device)
+
+    def _smooth(self, network: nn.Module, f: Tensor) -> Tensor:
+        """``(C, H, W)`` to the same: colour at once, all else band by band, gray as three equal bands."""
+        low, high = f.amin().clamp(max=0.0), f.amax().clamp(min=1.0)
+        unit = ((f - low) / (high - low)).float()
+        bands = unit[None] if len(f) == 3 else unit[:, None].expand(-1, 3, -1, -1)
+        changes = [self._change(network, band[None]) for band in bands]
+        if len(f) == 3:
+            change = changes[0]
+        else:
+            change = torch.stack([c.mean(dim=0) for c in changes])
+        # The networks have learned to guess the tone behind a texture, and guess one for every picture.
+        change = change - change.mean(dim=(-2, -1), keepdim=True)
+        # only the change goes through float32 and the scale, so that float64 pictures stay so
+        return f + self.share * (high - low) * change.to(f.dtype)
+
+    def _change(self, network: Any, picture: Tensor) -> Tensor:
+        """``(1, 3, H, W)`` to what the network adds to it, ``(3, H, W)``."""
+        height, width = picture.shape[-2:]
+        framed = frame(picture, network.multiple)
+        side = self.tile or int((_BYTES / (4 * network.widest)) ** 0.5)
+        change = torch.empty_like(framed[0])
+        half = computes_half(self.precision, picture.device)
+        with torch.autocast(picture.device.type, torch.bfloat16, enabled=half):
+            for seen, kept in tiles(framed.shape[-2:], side, network.multiple, network.reach):
+                part = framed[(..., *seen)].contiguous(memory_format=torch.channels_last)
+                difference = (self.answer(network, part).float() - part)[0]
+                inner = (slice(k.start - s.start, k.stop - s.start) for k, s in zip(kept, seen, strict=True))
+                change[(..., *kept)] = difference[(..., *inner)]
+        return change[:, FRAME : FRAME + height, FRAME : FRAME + width]
+
+
+def tiles(
+    size: tuple[int, int] | torch.Size, side: int, multiple: int, reach: int
+) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    """Pairs of what is seen and what is kept of it: rows and columns, in a picture padded to ``multiple``.
+
+    What is kept of a tile is ``reach`` away from where it was cut, so that the answer is that of the whole
+    picture. A picture whose sides are at most ``side`` is one tile.
+    """
+    margin = -(-reach // multiple) * multiple
+    kept = max(side - 2 * margin, side // 2) // multiple * multiple or multiple
+    rows, columns = (_cuts(length, side, kept, margin) for length in size)
+    for down in rows:
+        for across in columns:
+            yield (down[0], across[0]), (down[1], across[1])
+
+
+def _cuts(length: int, side: int, kept: int, margin: int) -> list[tuple[slice, slice]]:
+    if length <= side:
+        return [(slice(0, length), slice(0, length))]
+    return [
+        (slice(max(0, a - margin), min(length, a + kept + margin)), slice(a, min(length, a + kept)))
+        for a in range(0, length, kept)
+    ]
+
+
+def frame(picture: Tensor, multiple: int) -> Tensor:
+    """The picture continued by its mirror image, by :data:`FRAME` pixels or more, to sides by ``multiple``.
+
+    Within, the zeros at the borders of the layers are hardly seen. In operations that ONNX has.
+    """
+    for dim in (-2, -1):
+        n = picture.shape[dim]
+        total = (n + 2 * FRAME + multiple - 1) // multiple * multiple
+        # A walk to and fro over n pixels repeats itself after 2 n, here a tensor, since the remainder by a
+        # number that is known when it runs is nothing that can be exported.
+        walk = torch.arange(total, device=picture.device)
+        period = torch.full_like(walk, 2 * n)
+        walk = (walk + FRAME * period - FRAME) % period
+        picture = picture.index_select(dim, torch.minimum(walk, period - 1 - walk))
+    return picture
+
+
+@lru_cache(maxsize=8)
+def _load(network: type[nn.Module], name: str, path: Path, changed: int, device: torch.device) -> nn.Module:
+    """The network with its weights; ``changed``, the file's date, makes a new file be read anew."""
+    del changed
+    found = files.load_weights(path)
+    files.check_network(found, name, path)
+    try:
+        built = network(**found.sizes)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise FileError(
+            f"the file's sizes are not those of {name!r}", given=f"{found.sizes}", do="train it anew"
+        ) from error
+    return files.put(found, built, path).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

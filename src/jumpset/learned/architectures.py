@@ -1,0 +1,77 @@
+"""The networks by name, and the sizes they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset.learned.deep_wls import DeepWLSNetwork
+from jumpset.learned.jess_net import JESSNetwork
+from jumpset.learned.jumpset_net import JumpsetNetwork
+from jumpset.learned.resnet import ResNetNetwork
+from jumpset.learned.vdcnn import VDCNNNetwork
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "resnet": ResNetNetwork,
+    "vdcnn": VDCNNNetwork,
+    "jess-net": JESSNetwork,
+    "deep-wls": DeepWLSNetwork,
+    "jumpset-net": JumpsetNetwork,
+}
+
+SIZES: dict[str, dict[str, dict[str, Any]]] = {
+    "resnet": {
+        "published": {"width": 64, "depth": 16, "head": 256},
+        "small": {"width": 24, "depth": 8, "head": 64},
+    },
+    "vdcnn": {"published": {"width": 64, "depth": 18}, "small": {"width": 24, "depth": 12}},
+    "jess-net": {
+        "published": {"width": 64, "depth": 20, "edge": 1, "smooth": 3, "refine": 6},
+        "small": {"width": 16, "depth": 8, "edge": 1, "smooth": 2, "refine": 3},
+    },
+    "deep-wls": {"published": {"width": 64}, "small": {"width": 32}},
+    "jumpset-net": {
+        "published": {"widths": [32, 64, 128], "blocks": [2, 2, 3]},
+        "small": {"widths": [16, 32, 64], "blocks": [1, 1, 2]},
+    },
+}
+"""Of each network: the size of its paper (of jumpset-net: the one that is shipped), and a small one."""
+
+
+def build(name: str, sizes: Mapping[str, Any] | None = None) -> nn.Module:
+    """A network with fresh weights, drawn from torch's global generator.
+
+    Parameters
+    ----------
+    name
+        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"`` or ``"jumpset-net"``.
+    sizes
+        The arguments of its constructor, e.g. ``SIZES["resnet"]["small"]``; default: the published ones.
+
+    Raises
+    ------
+    InputError
+        An unknown name, or sizes that are not those of the network.
+    """
+    _checks.one_of("network", name, NETWORKS)
+    known = SIZES[name]["published"]
+    sizes = known if sizes is None else sizes
+    for key, value in sizes.items():
+        if key not in known:
+            raise InputError(
+                f"network {name!r} has no size of that name", given=repr(key), do=_checks.advise(key, known)
+            )
+        many = isinstance(known[key], list)
+        if many and not (isinstance(value, (list, tuple)) and value):
+            raise InputError(f"{key} must be a list", given=repr(value), do="pass one number a scale")
+        for size in value if many else [value]:
+            _checks.integer(key, size, at_least=1)
+    if len({len(value) for value in {**known, **sizes}.values() if isinstance(value, (list, tuple))}) > 1:
+        raise InputError(
+            "widths and blocks must be as many", given=repr(dict(sizes)), do="pass one of each a scale"
+        )
+    return NETWORKS[name](**sizes)

@@ -1,0 +1,121 @@
+"""A learned smoother as an ONNX file, for programs without Python or torch."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from jumpset import _checks
+from jumpset._errors import FileError, InputError
+from jumpset.io import atomic_write
+from jumpset.learned import weights as files
+from jumpset.learned._method import FRAME, frame
+from jumpset.learned.architectures import NETWORKS, build
+
+
+def export_onnx(
+    name: str, path: str | os.PathLike[str], *, weights: str | os.PathLike[str] = "shipped"
+) -> None:
+    """Write a learned smoother as an ONNX file.
+
+    The file's input ``picture`` is ``(batch, 3, height, width)`` float32 in [0, 1], of any size from 1 × 1 on
+    (the frame is inside); ``jumpset-net`` has a second one, ``strength``, ``(batch,)``, the method's
+    ``weight``. The output ``smoothed`` has the picture's shape. Not inside are the method's tiles, the scale
+    of intensities outside [0, 1], and other numbers of bands: pass gray as three equal bands and take their
+    mean.
+
+    Parameters
+    ----------
+    name
+        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"`` or ``"jumpset-net"``.
+    path
+        A file that ends in ``.onnx``; it is replaced only by a complete one.
+    weights
+        ``"shipped"``, or a ``.safetensors`` file of your own training.
+
+    Raises
+    ------
+    InputError
+        An unknown name, or the exporter's packages are missing (``pip install "jumpset[onnx]"``).
+    FileError
+        Weights that are missing or of another network, or a path that cannot be written.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.export_onnx("jumpset-net", "smoother.onnx")  # doctest: +SKIP
+    """
+    _checks.one_of("network", name, NETWORKS)
+    target = Path(path)
+    if target.suffix != ".onnx":
+        raise FileError("a file of the ONNX format ends in .onnx", given=target, do="name it so")
+    if not target.parent.is_dir():
+        raise FileError("the folder does not exist", given=target.parent, do="make the folder first")
+    missing = [package for package in ("onnx", "onnxscript") if find_spec(package) is None]
+    if missing:
+        raise InputError(
+            "the exporter needs packages that are not installed",
+            given=f"no {', '.join(missing)}",
+            do='pip install "jumpset[onnx]"',
+        )
+    source = files.shipped(name) if weights == "shipped" else Path(weights)
+    found = files.load_weights(source)
+    files.check_network(found, name, source)
+    whole = _Whole(files.put(found, build(name, found.sizes), source)).eval()
+    batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
+    # sizes that no layer could take for its own
+    inputs: dict[str, Tensor] = {"picture": torch.rand(2, 3, 37, 50)}
+    shapes: dict[str, Any] = {"picture": {0: batch, 2: height, 3: width}}
+    if name == "jumpset-net":
+        inputs["strength"] = torch.tensor([0.25, 0.5])
+        shapes["more"] = ({0: batch},)
+    with _quiet():
+        program = torch.onnx.export(
+            whole,
+            tuple(inputs.values()),
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=list(inputs),
+            output_names=["smoothed"],
+            verbose=False,
+        )
+    assert program is not None
+    with atomic_write(target) as temporary:
+        program.save(temporary, external_data=False)
+
+
+class _Whole(nn.Module):
+    """The network with the frame around the picture, as the method has it."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, picture: Tensor, *more: Tensor) -> Tensor:
+        height, width = picture.shape[-2:]
+        smoothed = self.network(frame(picture, self.network.multiple), *more)
+        change = smoothed[..., FRAME : FRAME + height, FRAME : FRAME + width] - picture
+        return picture + change - change.mean(dim=(-2, -1), keepdim=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's words about itself: its own deprecated calls, packages that nobody asked for."""
+    log = logging.getLogger("torch.onnx")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(before)

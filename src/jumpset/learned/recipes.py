@@ -1,0 +1,132 @@
+"""How each network is trained: its loss, its data and its schedule, by name and preset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from jumpset.learned import losses
+
+if TYPE_CHECKING:
+    from jumpset.datasets._synthesis import Kind
+
+DEFAULT_STRENGTH = 0.5
+_STRONGEST = 60 / 255  # what strength 1 takes away, root mean square
+
+Apply = Callable[..., Any]
+"""``apply(network, *inputs)`` calls a network, or a method of it, in the precision of the training."""
+Loss = Callable[[Any, Apply, Tensor, Tensor, torch.Generator], Tensor]
+"""Of network, apply, picture, truth, and random numbers that depend on seed and step alone."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a network is trained with. All of it but the loss can be set by :func:`jumpset.train`."""
+
+    loss: Loss
+    steps: int
+    batch_size: int
+    crop: int
+    """Side of the training crops, in pixels."""
+    learning_rate: float
+    """At its peak; a cosine takes it to 0."""
+    weight_decay: float = 1e-4
+    kind: Kind = "mixed"
+    """Of :func:`jumpset.datasets.synthetic`."""
+    warm_up: float = 0.02
+    """Share of the training in which the learning rate rises from 0."""
+    clip: float = 1.0
+    """Largest norm of the gradient; longer ones are shortened to it."""
+    ema: float = 0.999
+    """Decay of the running mean of the weights, which is what is saved."""
+    strength: float | None = None
+    """What the network is told beside the picture when it is scored, if it takes a strength."""
+
+
+def soften(picture: Tensor, truth: Tensor, strength: Tensor) -> Tensor:
+    r"""What jumpset-net is to make of a picture at a strength: a soft threshold on the texture as a whole.
+
+    .. math:: t = f + w\,(S - f), \qquad w = \min\Bigl(1, \frac{60/255 \cdot s}{\text{rms}(f - S)}\Bigr)
+
+    Strength 0 changes nothing; a texture of less than 60 s levels (root mean square over the crop) vanishes,
+    and a stronger one loses so much.
+
+    Parameters
+    ----------
+    picture
+        f, ``(B, C, H, W)``.
+    truth
+        Its structure S.
+    strength
+        s in [0, 1], ``(B,)``.
+    """
+    rms = (picture - truth).square().mean((1, 2, 3)).sqrt()
+    share = (_STRONGEST * strength / rms.clamp(min=1e-6)).clamp(max=1.0)
+    return torch.lerp(picture, truth, torch.where(rms > 0, share, 1.0).view(-1, 1, 1, 1))
+
+
+def strengths(n: int, generator: torch.Generator) -> Tensor:
+    """Half of them at the default, the others uniform in [0, 1]; ``(n,)``, on the CPU."""
+    drawn, usual = torch.rand(n, generator=generator), torch.rand(n, generator=generator) < 0.5
+    return torch.where(usual, DEFAULT_STRENGTH, drawn)
+
+
+def _supervised(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+    return losses.l1(apply(network, picture), truth, neighbours=1.0)
+
+
+def _joint_edges(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+    edges, coarse, refined = apply(network.parts, picture)
+    return losses.joint_edges(edges, coarse, refined, truth)
+
+
+def _fewer_edges(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+    """With the paper's weight a short training is spent on the edges."""
+    edges, coarse, refined = apply(network.parts, picture)
+    return losses.joint_edges(edges, coarse, refined, truth, edge_weight=1.0)
+
+
+def _unsupervised(network: Any, apply: Apply, picture: Tensor, _t: Tensor, _: torch.Generator) -> Tensor:
+    return losses.wls_energy(apply(network, picture), picture)
+
+
+def _softened(
+    network: Any, apply: Apply, picture: Tensor, truth: Tensor, generator: torch.Generator
+) -> Tensor:
+    strength = strengths(len(picture), generator).to(picture.device)
+    answer = apply(network, picture, strength)
+    return losses.charbonnier(answer, soften(picture, truth, strength), neighbours=0.5)
+
+
+RECIPES: dict[str, dict[str, Recipe]] = {
+    "resnet": {
+        "small": Recipe(_supervised, steps=2500, batch_size=8, crop=64, learning_rate=2e-3),
+        "published": Recipe(_supervised, steps=100_000, batch_size=16, crop=128, learning_rate=1e-3),
+    },
+    "vdcnn": {
+        "small": Recipe(_supervised, steps=2500, batch_size=8, crop=64, learning_rate=1e-3),
+        "published": Recipe(_supervised, steps=100_000, batch_size=16, crop=128, learning_rate=5e-4),
+    },
+    "jess-net": {
+        "small": Recipe(_fewer_edges, steps=1500, batch_size=8, crop=64, learning_rate=2e-3, kind="texture"),
+        "published": Recipe(
+            _joint_edges, steps=100_000, batch_size=2, crop=128, learning_rate=1e-3, kind="texture"
+        ),
+    },
+    "deep-wls": {
+        "small": Recipe(_unsupervised, steps=1500, batch_size=8, crop=96, learning_rate=2e-3),
+        "published": Recipe(_unsupervised, steps=50_000, batch_size=8, crop=128, learning_rate=1e-3),
+    },
+    "jumpset-net": {
+        "small": Recipe(
+            _softened, steps=3000, batch_size=8, crop=96, learning_rate=2e-3, strength=DEFAULT_STRENGTH
+        ),
+        "published": Recipe(
+            _softened, steps=25_000, batch_size=8, crop=112, learning_rate=2e-3, strength=DEFAULT_STRENGTH
+        ),
+    },
+}

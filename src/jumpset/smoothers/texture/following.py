@@ -1,0 +1,66 @@
+"""The component with the most texture follows the cleaner ones, wherever it is locally linear in them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jumpset.kernels.guided import box_means
+
+_LEADERS = 3  # most components to follow: those of the largest variance
+_RADII = (2, 4, 8)  # of the windows
+# In units of the variance that the texture has in the follower.
+_RIDGE = 0.05  # on the slopes: what the filter has left in the leaders
+_FLOOR = 0.05  # residual that counts as none
+_TRUST = 0.2  # residual at which half of the difference is taken over
+
+
+def follow(z: np.ndarray, follower: int, unit: float) -> np.ndarray:
+    r"""The follower, drawn towards what its neighbourhood predicts from the other components.
+
+    Where two or three regions meet, all components are mixtures of two or three values with the same shares,
+    so that one is affine in the others, an anti-aliased edge included. In every window ω of three sizes, with
+    leaders g and follower t, all in units of the texture in t,
+
+    .. math:: a, b = \arg\min \mathrm{mean}_\omega (a \cdot g + b - t)^2 + 0.05 \|a\|^2, \qquad
+              \rho = \text{what is left of the variance of } t, \qquad w = (\rho + 0.05)^{-2}
+
+    and a pixel's prediction p is the mean of :math:`a \cdot g + b` over all windows that hold it, weighted
+    with w. The answer is :math:`t + (p - t) / (1 + (\bar\rho / 0.2)^2)`, for ρ̄ the same mean of ρ: where t
+    has edges that no other component has, no window fits, and it stays.
+
+    Parameters
+    ----------
+    z
+        ``(C, H, W)`` float64, C at least 2, nearly clean.
+    follower
+        Index of t.
+    unit
+        Variance of the texture in t.
+    """
+    t = z[follower] - z[follower].mean()
+    rest = np.delete(z, follower, axis=0)
+    g = rest[np.argsort(-rest.var(axis=(1, 2)), kind="stable")[:_LEADERS]]
+    g = g - g.mean(axis=(1, 2), keepdims=True)  # variances are differences of squares
+    n = len(g)
+    alone = [(k, -1) for k in range(n + 1)]
+    squares = [(i, j) for i in range(n) for j in range(n)]
+    mixed = [(n, i) for i in range(n)]
+    pairs = np.array([*alone, *squares, *mixed, (n, n)])
+    weighted = np.array([*((k, n + 2) for k in range(n + 2)), (n + 2, -1)])
+    sums = np.zeros((n + 3, *t.shape))  # of slopes, intercept, residual and weight
+    for radius in _RADII:
+        maps = box_means(np.concatenate([g, t[None]]), pairs, radius)
+        mean, level, second, cross, square = np.split(maps, [n, n + 1, n + 1 + n * n, len(pairs) - 1])
+        within = second.reshape(n, n, *t.shape) - mean[:, None] * mean
+        between = cross - level * mean
+        system = np.moveaxis(within, (0, 1), (2, 3)) + _RIDGE * unit * np.eye(n)
+        slope = np.moveaxis(np.linalg.solve(system, np.moveaxis(between, 0, -1)[..., None])[..., 0], -1, 0)
+        start = level - (slope * mean).sum(axis=0)
+        left = np.maximum(square - level**2 - (slope * between).sum(axis=0), 0.0)
+        weight = (left + _FLOOR * unit) ** -2
+        sums += box_means(np.concatenate([slope, start, left, weight]), weighted, radius)
+    *slopes, start, left = sums[:-1] / sums[-1]
+    prediction = sum(a * x for a, x in zip(slopes, g, strict=True)) + start
+    out = z.copy()
+    out[follower] += (prediction - t) / (1.0 + (left / (_TRUST * unit)) ** 2)
+    return out

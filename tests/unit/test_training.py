@@ -1,0 +1,412 @@
+"""Training: the schedule, the running mean, checkpoints, folders, and what is refused before any work."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+import jumpset as js
+from jumpset._errors import FileError, InputError, TrainingDiverged
+from jumpset._types import Status
+from jumpset.learned import _feeding, _loop, recipes, training
+from jumpset.learned._trainer import Trainer, learning_rate
+from jumpset.learned.recipes import RECIPES
+
+TINY = {"widths": [4, 6], "blocks": [1, 1]}
+NETWORKS = {
+    "resnet": {"width": 4, "depth": 1, "head": 4},
+    "vdcnn": {"width": 4, "depth": 2},
+    "jess-net": {"width": 4, "depth": 1, "edge": 1, "smooth": 1, "refine": 1},
+    "deep-wls": {"width": 4},
+    "jumpset-net": TINY,
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Networks this small only make threads wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def few_scores(monkeypatch):
+    monkeypatch.setattr(training, "_SCORED", (2, 32))
+
+
+def write_pairs(root, sizes, seed=0):
+    """Noisy flat pictures in a folder's layout."""
+    rng = np.random.default_rng(seed)
+    for name in ("input", "truth"):
+        (root / name).mkdir(parents=True)
+    for k, (height, width, *channels) in enumerate(sizes):
+        truth = np.full((height, width, *channels), 60, np.uint8)
+        truth[height // 3 :, : width // 2] = 180
+        noisy = np.clip(truth + rng.normal(0, 12, truth.shape), 0, 255).astype(np.uint8)
+        js.io.write_picture(root / "truth" / f"{k}.png", truth)
+        js.io.write_picture(root / "input" / f"{k}.png", noisy)
+    return root
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_pairs(tmp_path / "data", [(40, 36, 3), (33, 50, 3), (20, 24), (1, 1, 3)])
+
+
+def short(tmp_path, folder, name="jumpset-net", **changes):
+    settings = {
+        "out": tmp_path / f"{name}.safetensors", "data": folder, "validation": folder, "sizes": NETWORKS[name],
+        "steps": 6, "batch_size": 2, "crop": 16, "precision": "float32",
+    }  # fmt: skip
+    return js.train(name, **settings | changes)
+
+
+def tensors(path):
+    return js.learned.load_weights(path).tensors
+
+
+# --- a whole training ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_trains_and_can_be_used(name, tmp_path, data):
+    seen = []
+    trained = short(tmp_path, data, name, callback=seen.append, licence="CC0-1.0")
+    assert (trained.status, trained.n_steps) == (Status.CONVERGED, 6)
+    assert [s.n_steps for s in seen] == [1, 2, 3, 4, 5, 6]
+    assert seen[-1].share == 1
+    assert math.isfinite(seen[-1].loss)
+    saved = js.learned.load_weights(trained.path)
+    assert (saved.network, saved.sizes) == (name, NETWORKS[name])
+    assert (saved.metadata["steps"], saved.metadata["licence"]) == (6, "CC0-1.0")
+    assert saved.metadata["command"].startswith(f"jumpset train {name} --preset small")
+    log = [json.loads(line) for line in _loop.log_path(trained.path).read_text().splitlines()]
+    assert log == trained.history
+    assert [entry["step"] for entry in log] == [0, 6]
+    assert trained.psnr == log[-1]["psnr"]
+    picture = np.random.default_rng(0).random((19, 22, 3))
+    out = js.smooth(picture, method=name, weights=str(trained.path))
+    assert out.shape == picture.shape
+    assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("name", ["resnet", "jumpset-net"])
+def test_the_loss_goes_down(name, tmp_path, data):
+    first = short(tmp_path, data, name, steps=3, learning_rate=3e-3, batch_size=4)
+    last = short(tmp_path, data, name, steps=60, learning_rate=3e-3, batch_size=4, ema=0.5)
+    assert last.psnr > first.psnr + 1
+    assert last.psnr > last.history[-1]["input_psnr"] + 0.5
+
+
+def test_a_seed_repeats_itself_and_another_does_not(tmp_path, data):
+    a = tensors(short(tmp_path, data).path)
+    b = tensors(short(tmp_path, data).path)
+    c = tensors(short(tmp_path, data, seed=1).path)
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not all(torch.equal(a[k], c[k]) for k in a)
+
+
+def test_the_global_generator_is_left_alone(tmp_path, data):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    short(tmp_path, data, steps=1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("name", ["jess-net", "jumpset-net"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_resumed_is_uninterrupted_bit_for_bit(name, precision, tmp_path, data):
+    through = short(tmp_path, data, name, precision=precision)
+    expected = tensors(through.path)
+    point = tmp_path / "point"
+    settings = {"checkpoint": point, "precision": precision}
+    cut = short(tmp_path, data, name, **settings, stop=lambda step: step.n_steps == 4)
+    assert (cut.status, cut.n_steps) == (Status.STOPPED, 4)
+    assert not all(torch.equal(expected[k], v) for k, v in tensors(cut.path).items())
+    whole = short(tmp_path, data, name, **settings)
+    assert (whole.status, whole.n_steps) == (Status.CONVERGED, 6)
+    assert all(torch.equal(expected[k], v) for k, v in tensors(whole.path).items())
+    assert whole.psnr == through.psnr
+    assert [entry["step"] for entry in whole.history] == [0, 6]
+    assert whole.history[-1]["loss"] == through.history[-1]["loss"]
+    again = short(tmp_path, data, name, **settings)  # nothing is left to do
+    assert again.n_steps == 6
+    assert all(torch.equal(expected[k], v) for k, v in tensors(again.path).items())
+
+
+def test_an_interrupt_leaves_the_weights_so_far(tmp_path, data):
+    def strike(step):
+        if step.n_steps == 3:
+            raise KeyboardInterrupt
+
+    trained = short(tmp_path, data, callback=strike, checkpoint=tmp_path / "point")
+    assert (trained.status, trained.n_steps) == (Status.INTERRUPTED, 3)
+    assert trained.path.exists()
+    expected = tensors(short(tmp_path, data).path)
+    whole = tensors(short(tmp_path, data, checkpoint=tmp_path / "point").path)
+    assert all(torch.equal(expected[k], whole[k]) for k in expected)
+
+
+def test_an_interrupt_within_a_step_leaves_the_last_checkpoint(tmp_path, data, monkeypatch):
+    point = tmp_path / "point"
+    short(tmp_path, data, checkpoint=point, stop=lambda step: step.n_steps == 2)
+    kept = point.read_bytes()
+    follow = Trainer._follow
+    monkeypatch.setattr(Trainer, "_follow", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    trained = short(tmp_path, data, checkpoint=point)
+    assert trained.status is Status.INTERRUPTED
+    assert point.read_bytes() == kept
+    monkeypatch.setattr(Trainer, "_follow", follow)
+    expected = tensors(short(tmp_path, data).path)
+    whole = tensors(short(tmp_path, data, checkpoint=point).path)
+    assert all(torch.equal(expected[k], whole[k]) for k in expected)
+
+
+def test_a_training_by_time_ends_by_time(tmp_path, data):
+    trained = short(tmp_path, data, steps=None, max_seconds=0.5, checkpoint=tmp_path / "point")
+    assert trained.status is Status.CONVERGED
+    assert trained.n_steps > 0
+    assert trained.elapsed > 0.5
+    assert trained.history[-1]["learning_rate"] == 0
+    both = short(tmp_path, data, steps=2, max_seconds=1000.0)
+    assert both.n_steps == 2
+    again = short(tmp_path, data, steps=None, max_seconds=0.5, checkpoint=tmp_path / "point")
+    assert again.n_steps == trained.n_steps  # the seconds are spent already
+
+
+def test_scores_come_while_it_runs(tmp_path, data):
+    trained = short(tmp_path, data, validate_every=1e-9)
+    assert [entry["step"] for entry in trained.history] == [0, 1, 2, 3, 4, 5, 6, 6]
+    assert all(entry["input_psnr"] == trained.history[0]["input_psnr"] for entry in trained.history)
+
+
+def test_checkpoints_come_while_it_runs(tmp_path, data, monkeypatch):
+    saved = []
+    save = Trainer.save
+    monkeypatch.setattr(Trainer, "save", lambda self, *a: (saved.append(self.n_steps), save(self, *a)))
+    short(tmp_path, data, checkpoint=tmp_path / "point", checkpoint_every=1e-9)
+    assert saved == [1, 2, 3, 4, 5, 6, 6]
+
+
+@pytest.mark.slow
+def test_drawn_pairs_need_no_data(tmp_path):
+    trained = js.train(
+        "jumpset-net", out=tmp_path / "w.safetensors", sizes=TINY, steps=30, batch_size=4, crop=32, ema=0.9
+    )
+    assert trained.psnr > trained.history[0]["psnr"] - 0.5
+    assert trained.history[0]["psnr"] == trained.history[0]["input_psnr"]  # it begins as the identity
+
+
+# --- what goes wrong ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "jumpset"}, "did you mean 'jumpset-net'"),
+        ({"preset": "tiny"}, "unknown preset"),
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"steps": 2.5}, "steps must be a whole number"),
+        ({"max_seconds": 0.0}, "max_seconds must be above 0"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"crop": 20}, "multiple of 16"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"ema": 1.0}, "ema"),
+        ({"sizes": {"width": 3}}, "no size of that name"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**31}, "seed"),
+        ({"precision": "half"}, "unknown precision"),
+        ({"validate_every": 0.0}, "validate_every"),
+        ({"checkpoint_every": -1.0}, "checkpoint_every"),
+        ({"out": "weights.pt"}, ".safetensors"),
+        ({"out": "no such folder/w.safetensors"}, "cannot be written there"),
+        ({"data": "no such folder"}, "a folder is missing"),
+        ({"validation": "no such folder"}, "a folder is missing"),
+        ({"checkpoint": "no such folder/c"}, "cannot be written there"),
+        ({"device": "abacus"}, "device"),
+    ],
+)
+def test_refused_before_any_work(changes, words, tmp_path, data, monkeypatch):
+    monkeypatch.setattr(Trainer, "step", lambda *a: pytest.fail("a step was taken"))
+    changes = dict(changes)
+    name = changes.pop("name", "jumpset-net")
+    with pytest.raises(InputError, match=words):
+        short(tmp_path, data, "jumpset-net", **changes) if name == "jumpset-net" else js.train(
+            name, out=tmp_path / "w.safetensors"
+        )
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_the_checkpoint_must_not_be_the_output(tmp_path, data):
+    with pytest.raises(InputError, match="would replace the weights"):
+        short(tmp_path, data, checkpoint=tmp_path / "jumpset-net.safetensors")
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, data):
+    point = tmp_path / "point"
+    short(tmp_path, data, checkpoint=point)
+    for changes in ({"seed": 1}, {"crop": 32}, {"steps": 7}, {"learning_rate": 1e-4}):
+        with pytest.raises(InputError, match=f"another {next(iter(changes))}"):
+            short(tmp_path, data, checkpoint=point, **changes)
+    with pytest.raises(InputError, match="another network"):
+        short(tmp_path, data, "resnet", checkpoint=point)
+    point.write_bytes(point.read_bytes()[:1000])
+    with pytest.raises(FileError, match="damaged"):
+        short(tmp_path, data, checkpoint=point)
+
+
+def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path, data, monkeypatch):
+    path = short(tmp_path, data).path
+    before = path.read_bytes()
+    loss = RECIPES["jumpset-net"]["small"].loss
+    bad = replace(RECIPES["jumpset-net"]["small"], loss=lambda *a: loss(*a) * math.nan)
+    monkeypatch.setitem(RECIPES["jumpset-net"], "small", bad)
+    with pytest.raises(TrainingDiverged, match="10 steps in a row"):
+        short(tmp_path, data, steps=20)
+    assert path.read_bytes() == before
+
+
+def test_a_few_bad_steps_are_passed_over(tmp_path, data, monkeypatch):
+    recipe = RECIPES["jumpset-net"]["small"]
+    calls = []
+
+    def loss(*inputs):
+        calls.append(1)
+        return recipe.loss(*inputs) * (math.inf if len(calls) % 10 else 1.0)  # nine bad ones, then a good one
+
+    monkeypatch.setitem(RECIPES["jumpset-net"], "small", replace(recipe, loss=loss))
+    trained = short(tmp_path, data, steps=25)
+    assert all(torch.isfinite(v).all() for v in tensors(trained.path).values())
+    assert math.isfinite(trained.history[-1]["loss"])
+
+
+def test_errors_of_the_data_thread_are_the_callers(tmp_path, data, monkeypatch):
+    def broken(*_args, **_keywords):
+        yield from ()
+        raise FileError("gone", given="x", do="y")
+
+    monkeypatch.setattr(_feeding, "folder", broken)
+    with pytest.raises(FileError, match="gone"):
+        short(tmp_path, data)
+
+
+# --- schedule, running mean, batches ------------------------------------------------------------------------
+
+
+def test_learning_rate_rises_and_falls():
+    rates = [learning_rate(k / 1000, 2e-3, 0.02) for k in range(1001)]
+    assert 0 < rates[0] < 2e-4
+    top = int(np.argmax(rates))
+    assert 15 <= top <= 25
+    assert rates[top] == pytest.approx(2e-3, rel=0.01)
+    assert all(b > a for a, b in pairwise(rates[: top + 1]))
+    assert all(b < a for a, b in pairwise(rates[top:]))
+    assert rates[500] == pytest.approx(1e-3)
+    assert rates[-1] == pytest.approx(0, abs=1e-12)
+    assert learning_rate(0.0, 1e-3, 0.0) == 1e-3
+
+
+def test_running_mean_is_the_weighted_sum_of_the_weights():
+    recipe = replace(RECIPES["resnet"]["small"], ema=0.6)
+    trainer = Trainer("resnet", NETWORKS["resnet"], recipe, seed=0, device=torch.device("cpu"), half=False)
+    rng = np.random.default_rng(0)
+    key = (
+        "0.weight" if "0.weight" in trainer.network.state_dict() else next(iter(trainer.network.state_dict()))
+    )
+    mean = trainer.network.state_dict()[key].clone()
+    for n in range(8):
+        trainer.step([rng.random((2, 3, 16, 16), dtype=np.float32) for _ in range(2)], 1e-3)
+        keep = min(0.6, (1 + n) / (10 + n))
+        mean = keep * mean + (1 - keep) * trainer.network.state_dict()[key]
+    torch.testing.assert_close(trainer.average.state_dict()[key], mean)
+    assert not torch.equal(mean, trainer.network.state_dict()[key])
+
+
+def test_the_gradient_is_clipped():
+    steep = replace(RECIPES["vdcnn"]["small"], clip=1e-12, weight_decay=0.0)
+    trainer = Trainer("vdcnn", NETWORKS["vdcnn"], steep, seed=0, device=torch.device("cpu"), half=False)
+    before = [p.clone() for p in trainer.network.parameters()]
+    trainer.step([np.random.default_rng(k).random((1, 3, 16, 16), dtype=np.float32) for k in range(2)], 1e-3)
+    after = trainer.network.parameters()
+    moved = max(float((a - b).detach().abs().max()) for a, b in zip(before, after, strict=True))
+    assert moved < 1e-4  # Adam divides by the gradient's size, but not below its epsilon
+
+
+def test_folder_batches_are_the_same_from_any_start(data):
+    pairs = js.datasets.pairs(data)
+    whole = _feeding.folder(pairs, 3, 32, seed=4)
+    first = [next(whole) for _ in range(5)]
+    late = next(_feeding.folder(pairs, 3, 32, seed=4, start=3))
+    stride = _feeding.folder(pairs, 3, 32, seed=4, start=1, step=2)
+    next(stride)
+    for a, b in [*zip(first[3], late, strict=True), *zip(first[3], next(stride), strict=True)]:
+        assert a.shape == (3, 3, 32, 32)
+        assert a.dtype == np.float32
+        np.testing.assert_array_equal(a, b)
+
+
+def test_folder_crops_belong_together_and_some_are_gray(tmp_path):
+    root = tmp_path / "same"
+    for name in ("input", "truth"):
+        (root / name).mkdir(parents=True)
+        pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+        js.io.write_picture(root / name / "a.png", pixels)
+    batches = _feeding.folder(js.datasets.pairs(root), 8, 32, seed=0)
+    n_gray = 0
+    for _ in range(20):
+        picture, truth = next(batches)
+        np.testing.assert_array_equal(picture, truth)
+        n_gray += int(np.sum(np.ptp(picture, axis=1).max((1, 2)) == 0))
+    assert 5 <= n_gray <= 40  # one in eight of 160
+
+
+def test_unread_pictures_are_read_again_when_memory_is_short(data, monkeypatch):
+    pairs = js.datasets.pairs(data)
+    expected = next(_feeding.folder(pairs, 4, 32, seed=1))
+    monkeypatch.setattr(_feeding, "_KEPT", 0)
+    again = next(_feeding.folder(pairs, 4, 32, seed=1))
+    np.testing.assert_array_equal(expected, again)
+
+
+def test_ahead_keeps_the_order_and_ends():
+    def make(start, step):
+        assert step == 1
+        return iter([(k, k) for k in range(start, 19)])
+
+    with _feeding.ahead(make, 2, 0) as feed:
+        assert [next(feed) for _ in range(5)] == [(k, k) for k in range(2, 7)]
+
+
+@pytest.mark.slow
+def test_processes_make_the_same_batches(data):
+    pairs = js.datasets.pairs(data)
+    make = partial(_feeding.folder, pairs, 2, 16, seed=3)
+    expected = make(start=4)
+    with _feeding.ahead(make, 4, 2) as feed:
+        for _ in range(5):
+            for a, b in zip(next(feed), next(expected), strict=True):
+                np.testing.assert_array_equal(np.asarray(a), b)
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_weights(tmp_path, data):
+    a = tensors(short(tmp_path, data).path)
+    b = tensors(short(tmp_path, data, workers=2).path)
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_recipes_cover_the_networks():
+    assert {name: set(presets) for name, presets in RECIPES.items()} == {
+        name: set(presets) for name, presets in js.learned.SIZES.items()
+    }
+    assert recipes.DEFAULT_STRENGTH == js.methods()["jumpset-net"].defaults["weight"]
