@@ -117,7 +117,7 @@ class Run:
                     batch = next(feed)
                     self._waited += time.monotonic() - began
                     whole = False
-                    loss = trainer.step(batch, self._plan.rate(share))
+                    loss = trainer.step(batch, self._plan.rate(share), share)
                     whole = True
                     self._count(loss)
                     if time.monotonic() - scored >= validate_every:

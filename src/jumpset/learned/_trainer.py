@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from jumpset._errors import FileError, InputError, TrainingDiverged
 from jumpset.io import atomic_write
@@ -67,8 +67,10 @@ class Trainer:
         )
         self._bad = 0
 
-    def step(self, batch: tuple[Any, Any], rate: float) -> float:
+    def step(self, batch: tuple[Any, Any], rate: float, share: float = 0.0) -> float:
         """One step of AdamW at the given learning rate; the loss, perhaps infinite or NaN.
+
+        ``share`` of the training is done: it decides whether batch norm still learns its statistics.
 
         Raises
         ------
@@ -80,6 +82,9 @@ class Trainer:
         for group in self._adam.param_groups:
             group["lr"] = rate
         self._adam.zero_grad()
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.train(share < self._recipe.still)
         loss = self._recipe.loss(self.network, self.apply, picture, truth, generator)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self._weights, self._recipe.clip)

@@ -43,6 +43,9 @@ class Recipe:
     """Largest norm of the gradient; longer ones are shortened to it."""
     ema: float = 0.999
     """Decay of the running mean of the weights, which is what is saved."""
+    still: float = 1.0
+    """Share of the training from which on batch norm keeps its statistics, as it does when the network is
+    used; else deep sums of blocks may see numbers there that no batch has shown."""
     strength: float | None = None
     """What the network is told beside the picture when it is scored, if it takes a strength."""
 
@@ -112,7 +115,9 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "published": Recipe(_supervised, steps=100_000, batch_size=16, crop=128, learning_rate=5e-4),
     },
     "jess-net": {
-        "small": Recipe(_fewer_edges, steps=1500, batch_size=8, crop=64, learning_rate=2e-3, kind="texture"),
+        "small": Recipe(
+            _fewer_edges, steps=5000, batch_size=8, crop=64, learning_rate=1e-3, kind="texture", still=0.1
+        ),
         "published": Recipe(
             _joint_edges, steps=100_000, batch_size=2, crop=128, learning_rate=1e-3, kind="texture"
         ),
