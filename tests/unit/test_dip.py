@@ -26,13 +26,7 @@ SHORT = [
 SIZES = [(1, 1), (1, 7), (5, 3), (33, 47)]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Pictures this small only make threads wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def picture(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -15,7 +15,6 @@ from jumpset.cli import app
 from jumpset.dip import DIPl0
 from jumpset.learned import SIZES, build, load_weights, model_card, save_weights
 from jumpset.learned._method import frame, tiles
-from jumpset.learned.losses import wls_energy
 from jumpset.learned.weights import shipped
 
 TINY = {
@@ -28,12 +27,7 @@ TINY = {
 NAMES = sorted(TINY)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def smooth(picture, name, **settings):
@@ -417,9 +411,9 @@ def test_shipped_weights_smooth(name):
         pytest.skip("no weights are shipped yet")
     picture, truth = js.datasets.textured(96, 128, seed=4)
     u = smooth(picture, name)
-    if name == "deep-wls":  # it has seen no truth: what it lowers is an energy
-        planes = [torch.from_numpy(x.transpose(2, 0, 1))[None] for x in (u, picture)]
-        assert wls_energy(*planes) < 0.5 * wls_energy(planes[1], planes[1])
+    if name == "deep-wls":  # it has seen no truth; what can be said of it is that it smooths
+        jumps = [sum(np.abs(np.diff(x, axis=k)).sum() for k in (0, 1)) for x in (u, picture)]
+        assert jumps[0] < 0.7 * jumps[1]
     else:
         assert js.metrics.psnr(truth, u) > js.metrics.psnr(truth, picture)
     if name in ("resnet", "vdcnn", "jumpset-net"):  # what adds to the picture leaves alone what is flat

@@ -29,13 +29,7 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Networks this small only make threads wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)
@@ -330,6 +324,21 @@ def test_running_mean_is_the_weighted_sum_of_the_weights():
         mean = keep * mean + (1 - keep) * trainer.network.state_dict()[key]
     torch.testing.assert_close(trainer.average.state_dict()[key], mean)
     assert not torch.equal(mean, trainer.network.state_dict()[key])
+
+
+def test_batch_norm_is_held_still_late_in_a_training():
+    recipe = replace(RECIPES["resnet"]["small"], still=0.5)
+    trainer = Trainer("resnet", NETWORKS["resnet"], recipe, seed=0, device=torch.device("cpu"), half=False)
+    batch = [np.random.default_rng(k).random((2, 3, 16, 16), dtype=np.float32) for k in range(2)]
+    seen = []
+    for share in (0.0, 0.49, 0.5, 1.0):
+        trainer.step(batch, 1e-3, share)
+        norms = (m for m in trainer.network.modules() if isinstance(m, torch.nn.BatchNorm2d))
+        seen.append(next(norms).running_mean.clone())
+    assert not torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], torch.zeros_like(seen[0]))
+    assert torch.equal(seen[1], seen[2])
+    assert torch.equal(seen[1], seen[3])
 
 
 def test_the_gradient_is_clipped():

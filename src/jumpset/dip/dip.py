@@ -30,6 +30,16 @@ class State:
     n_steps: int
 
 
+PUBLISHED: dict[str, Any] = {
+    "network": "full",
+    "n_steps": 3000,
+    "input_noise": 1 / 30,
+    "average": 0.99,
+    "precision": "float32",
+}
+"""The paper's setting for noise; the methods that add a term to the objective share it."""
+
+
 @dataclass(frozen=True)
 class DIP:
     r"""Deep image prior: a network fitted to the picture learns its structure before its noise.
@@ -102,13 +112,7 @@ class DIP:
     name: ClassVar[str] = "dip"
     paper: ClassVar[str] = "Ulyanov, Vedaldi & Lempitsky, CVPR 2018"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "denoising": {
-            "network": "full",
-            "n_steps": 3000,
-            "input_noise": 1 / 30,
-            "average": 0.99,
-            "precision": "float32",
-        },
+        "denoising": PUBLISHED,
         "jpeg": {"network": "jpeg", "n_steps": 2400, "average": 0.99, "precision": "float32"},
     }
     batched: ClassVar[bool] = False

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset.dip.dip import DIP
+from jumpset.dip.dip import DIP, PUBLISHED
 from jumpset.penalties.aitv import AITV
 
 
@@ -51,15 +51,7 @@ class DIPAITV(DIP):
 
     name: ClassVar[str] = "dip-aitv"
     paper: ClassVar[str] = "Lou, Zeng, Osher, Xin, SIIMS 2015"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "full": {
-            "network": "full",
-            "n_steps": 3000,
-            "input_noise": 1 / 30,
-            "average": 0.99,
-            "precision": "float32",
-        }
-    }
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"full": PUBLISHED}
 
     def __post_init__(self) -> None:
         super().__post_init__()

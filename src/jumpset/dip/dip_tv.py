@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset.dip.dip import DIP
+from jumpset.dip.dip import DIP, PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,7 @@ class DIPTV(DIP):
 
     name: ClassVar[str] = "dip-tv"
     paper: ClassVar[str] = "Liu, Sun, Xu & Kamilov, ICASSP 2019"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "full": {
-            "network": "full",
-            "n_steps": 3000,
-            "input_noise": 1 / 30,
-            "average": 0.99,
-            "precision": "float32",
-        }
-    }
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"full": PUBLISHED}
 
     def __post_init__(self) -> None:
         super().__post_init__()
