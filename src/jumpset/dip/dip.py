@@ -12,9 +12,9 @@ from jumpset._types import Status
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
-from jumpset.dip.precision import PRECISIONS
 from jumpset.dip.starting import check_operator, first_picture
 from jumpset.dip.stopping import Stillness
+from jumpset.operators.autocast import PRECISIONS
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.flattening import SOLVERS, flatten
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
-from jumpset.dip.precision import PRECISIONS
 from jumpset.dip.starting import check_operator, check_start, first_picture, given_start, learned_start
 from jumpset.dip.stopping import Stillness
+from jumpset.operators.autocast import PRECISIONS
 from jumpset.operators.chroma import ChromaSubsampling
 from jumpset.smoothers.region_fusion import fuse
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from jumpset._errors import InputError
 from jumpset.dip import inputs, memory, networks
-from jumpset.dip.precision import computes_half
 from jumpset.dip.tiling import Tile, tiles
+from jumpset.operators.autocast import computes_half
 
 _LOOK_EVERY = 10  # steps between two looks at the loss; on a GPU each one waits
 _JUMP = 10**0.5  # 5 dB, as in the program of Ulyanov et al. (2018)
@@ -41,7 +41,8 @@ class Fit:
     feed
         Pictures ``(1, c, H, W)`` to feed the network with; default: uniform noise.
     precision
-        Of the layers, from :data:`jumpset.dip.precision.PRECISIONS`; weights, loss and Adam stay in float32.
+        Of the layers, from :data:`jumpset.operators.autocast.PRECISIONS`; weights, loss and Adam stay in
+        float32.
     tile
         Side of overlapping tiles, each with a network of its own; 0: none, unless memory lacks.
     """

@@ -12,8 +12,8 @@ from torch import Tensor
 from jumpset import _checks
 from jumpset._errors import InputError
 from jumpset.dip import networks
-from jumpset.dip.precision import PRECISIONS, computes_half
 from jumpset.dip.tiling import LEAST_TILE, tiles
+from jumpset.operators.autocast import PRECISIONS, computes_half
 
 _PROBE = 64  # side of the small picture on which the bytes are counted
 _PICTURES = 24  # pictures in float32 that a method holds, region fusion's regions among them

@@ -70,7 +70,7 @@ def given_start(start: Any, like: Tensor) -> Tensor:
 
 def learned_start(first: Tensor) -> Tensor:
     """What jumpset-net makes of the picture."""
-    from jumpset.learned.jumpset_net import JumpsetNet  # not above: it takes its precisions from this package
+    from jumpset.learned.jumpset_net import JumpsetNet  # not above: few runs need it
 
     method = JumpsetNet()
     return method.image(method.step(method.init(first)))

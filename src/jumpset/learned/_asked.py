@@ -15,8 +15,9 @@ from jumpset import _checks
 from jumpset._errors import FileError, InputError
 from jumpset.io._files import as_path
 from jumpset.learned._loop import Plan
-from jumpset.learned.architectures import SIZES
+from jumpset.learned.architectures import SIZES, check_sizes
 from jumpset.learned.recipes import RECIPES, Recipe
+from jumpset.learned.weights import checked_path
 
 _MULTIPLE = 16  # of a crop's side: what any of the networks needs
 
@@ -49,13 +50,9 @@ def recipe_for(
     if ema is not None:
         _checks.real("ema", ema, at_least=0.0, below=1.0)
     changes = {k: v for k, v in {**asked, "learning_rate": rate, "ema": ema}.items() if v is not None}
-    known = SIZES[name][preset]
-    for key in sizes or {}:
-        if key not in known:
-            raise InputError(
-                f"network {name!r} has no size of that name", given=repr(key), do=_checks.advise(key, known)
-            )
-    return replace(RECIPES[name][preset], **changes), {**known, **(sizes or {})}
+    sizes = {**SIZES[name][preset], **(sizes or {})}
+    check_sizes(name, sizes)
+    return replace(RECIPES[name][preset], **changes), sizes
 
 
 def device_of(device: str | torch.device | None) -> torch.device:
@@ -72,10 +69,7 @@ def device_of(device: str | torch.device | None) -> torch.device:
 
 def weights_path(out: str | os.PathLike[str]) -> Path:
     """A file of weights that can be written."""
-    target = in_a_folder(out)
-    if target.suffix != ".safetensors":
-        raise FileError("a file of weights ends in .safetensors", given=target, do="name it so")
-    return target
+    return checked_path(in_a_folder(out))
 
 
 def in_a_folder(file: str | os.PathLike[str]) -> Path:

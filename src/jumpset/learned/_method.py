@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from jumpset import _checks
-from jumpset._errors import FileError, InputError
+from jumpset._errors import InputError
 from jumpset._types import Status
-from jumpset.dip.precision import PRECISIONS, computes_half
 from jumpset.learned import weights as files
+from jumpset.operators.autocast import PRECISIONS, computes_half
 
 FRAME = 16
 _BYTES = 2**28  # of the widest activation of a tile
@@ -94,7 +94,7 @@ class Learned:
         return self.weight
 
     def _loaded(self, device: torch.device) -> nn.Module:
-        path = files.shipped(self.name) if self.weights == "shipped" else Path(self.weights)
+        path = files.chosen(self.name, self.weights)
         changed = path.stat().st_mtime_ns if path.is_file() else 0
         return _load(self.network, self.name, path, changed, device)
 
@@ -175,12 +175,5 @@ def frame(picture: Tensor, multiple: int) -> Tensor:
 def _load(network: type[nn.Module], name: str, path: Path, changed: int, device: torch.device) -> nn.Module:
     """The network with its weights; ``changed``, the file's date, makes a new file be read anew."""
     del changed
-    found = files.load_weights(path)
-    files.check_network(found, name, path)
-    try:
-        built = network(**found.sizes)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise FileError(
-            f"the file's sizes are not those of {name!r}", given=f"{found.sizes}", do="train it anew"
-        ) from error
-    return files.put(found, built, path).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    loaded = files.load_network(network, name, path)
+    return loaded.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

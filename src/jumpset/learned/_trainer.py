@@ -62,6 +62,7 @@ class Trainer:
         """Steps tried so far; those that were passed over for a bad gradient count too."""
         self._recipe, self._seed, self._device, self._half = recipe, seed, device, half
         self._weights = list(self.network.parameters())
+        self._norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d)]
         self._adam = torch.optim.AdamW(
             self._weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99)
         )
@@ -82,9 +83,8 @@ class Trainer:
         for group in self._adam.param_groups:
             group["lr"] = rate
         self._adam.zero_grad()
-        for module in self.network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.train(share < self._recipe.still)
+        for norm in self._norms:
+            norm.train(share < self._recipe.still)
         loss = self._recipe.loss(self.network, self.apply, picture, truth, generator)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self._weights, self._recipe.clip)

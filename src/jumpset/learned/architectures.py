@@ -58,8 +58,14 @@ def build(name: str, sizes: Mapping[str, Any] | None = None) -> nn.Module:
         An unknown name, or sizes that are not those of the network.
     """
     _checks.one_of("network", name, NETWORKS)
+    sizes = SIZES[name]["published"] if sizes is None else sizes
+    check_sizes(name, sizes)
+    return NETWORKS[name](**sizes)
+
+
+def check_sizes(name: str, sizes: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` unless a network of that name comes in those sizes."""
     known = SIZES[name]["published"]
-    sizes = known if sizes is None else sizes
     for key, value in sizes.items():
         if key not in known:
             raise InputError(
@@ -74,4 +80,3 @@ def build(name: str, sizes: Mapping[str, Any] | None = None) -> nn.Module:
         raise InputError(
             "widths and blocks must be as many", given=repr(dict(sizes)), do="pass one of each a scale"
         )
-    return NETWORKS[name](**sizes)

@@ -19,7 +19,7 @@ from jumpset._errors import FileError, InputError
 from jumpset.io import atomic_write
 from jumpset.learned import weights as files
 from jumpset.learned._method import FRAME, frame
-from jumpset.learned.architectures import NETWORKS, build
+from jumpset.learned.architectures import NETWORKS
 
 
 def export_onnx(
@@ -67,10 +67,7 @@ def export_onnx(
             given=f"no {', '.join(missing)}",
             do='pip install "jumpset[onnx]"',
         )
-    source = files.shipped(name) if weights == "shipped" else Path(weights)
-    found = files.load_weights(source)
-    files.check_network(found, name, source)
-    whole = _Whole(files.put(found, build(name, found.sizes), source)).eval()
+    whole = _Whole(files.load_network(NETWORKS[name], name, files.chosen(name, weights))).eval()
     batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
     # sizes that no layer could take for its own
     inputs: dict[str, Tensor] = {"picture": torch.rand(2, 3, 37, 50)}

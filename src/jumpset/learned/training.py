@@ -16,7 +16,6 @@ from jumpset import _checks
 from jumpset._errors import InputError
 from jumpset._types import Status
 from jumpset.datasets import Pair, pairs
-from jumpset.dip.precision import PRECISIONS, computes_half
 from jumpset.learned import _feeding
 from jumpset.learned._asked import command, device_of, in_a_folder, recipe_for, weights_path
 from jumpset.learned._feeding import Batch
@@ -24,6 +23,7 @@ from jumpset.learned._loop import Plan, Run, TrainingStep
 from jumpset.learned._trainer import Trainer
 from jumpset.learned.recipes import Recipe
 from jumpset.learned.weights import save_weights
+from jumpset.operators.autocast import PRECISIONS, computes_half
 
 _SCORED = 24, 160  # pairs that are scored, and the side of each
 _SEEDS = 2**31  # training seeds are smaller, those of the scored pairs are not

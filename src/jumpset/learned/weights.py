@@ -72,7 +72,7 @@ def save_weights(
     """
     from safetensors.torch import save
 
-    target = _checked(path)
+    target = checked_path(path)
     tensors = {}
     for key, value in state_dict.items():
         small = half and value.ndim > 1 and value.is_floating_point()
@@ -105,7 +105,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     """
     from safetensors import SafetensorError, safe_open
 
-    source = _checked(path)
+    source = checked_path(path)
     if not source.is_file():
         raise FileError(
             "there is no file of weights", given=source, do="check the path, or use weights='shipped'"
@@ -161,27 +161,36 @@ def _said(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def check_network(weights: Weights, name: str, source: object) -> None:
-    """Raise unless the weights are those of the network of that name."""
-    if weights.network != name:
+def load_network(network: type[nn.Module], name: str, source: Path) -> nn.Module:
+    """A network with the weights of a file, ready to be used: no gradients, batch norm at rest.
+
+    Raises
+    ------
+    FileError
+        As :func:`load_weights`, or the file is of another network, or its sizes or weights do not fit.
+    """
+    found = load_weights(source)
+    if found.network != name:
         raise FileError(
             f"the weights are not those of {name!r}",
-            given=f"{weights.network!r} in {source}",
+            given=f"{found.network!r} in {source}",
             do="pass the network that they are of, or another file",
         )
-
-
-def put(weights: Weights, network: nn.Module, source: object) -> nn.Module:
-    """Load the weights into a network of their sizes, ready to be used: no gradients, batch norm at rest."""
     try:
-        network.load_state_dict(weights.tensors)
+        built = network(**found.sizes)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise FileError(
+            f"the file's sizes are not those of {name!r}", given=f"{found.sizes}", do="train it anew"
+        ) from error
+    try:
+        built.load_state_dict(found.tensors)
     except RuntimeError as error:
         raise FileError(
-            f"the weights do not fit the network {weights.network!r}",
+            f"the weights do not fit the network {name!r}",
             given=f"{source} ({str(error).splitlines()[-1].strip()})",
             do="use a file of js.train or save_weights",
         ) from None
-    return network.eval().requires_grad_(False)
+    return built.eval().requires_grad_(False)
 
 
 def shipped(name: str) -> Path:
@@ -189,7 +198,13 @@ def shipped(name: str) -> Path:
     return SHIPPED / f"{name}.safetensors"
 
 
-def _checked(path: str | os.PathLike[str]) -> Path:
+def chosen(name: str, weights: str | os.PathLike[str]) -> Path:
+    """The file that ``weights`` names: that of the user, or, for ``"shipped"``, the package's."""
+    return shipped(name) if weights == "shipped" else Path(weights)
+
+
+def checked_path(path: str | os.PathLike[str]) -> Path:
+    """The path, if it ends as files of weights do."""
     target = Path(path)
     if target.suffix != ".safetensors":
         raise FileError("a file of weights ends in .safetensors", given=target, do="name it so")

@@ -129,12 +129,12 @@ class RegionFusion:
         return Status.CONVERGED if state.level > self.levels else None
 
 
-def fuse(image: Tensor, weight: float, levels: int = 50) -> Tensor:
+def fuse(image: Tensor, weight: float, levels: int = 50, neighbors: int = 4) -> Tensor:
     """Region fusion of a ``(B, C, H, W)`` tensor in one call, for use inside other methods.
 
     Returns a tensor of the same shape, dtype and device.
     """
-    method = RegionFusion(weight=weight, levels=levels)
+    method = RegionFusion(weight=weight, levels=levels, neighbors=neighbors)
     state = method.init(image)
     for _ in range(method.max_steps):
         state = method.step(state)

@@ -12,13 +12,12 @@ from torch import Tensor
 from jumpset import _checks
 from jumpset._types import Status
 from jumpset.smoothers.collaborative import check_groups, check_texture, shrink
-from jumpset.smoothers.region_fusion import RegionFusion
+from jumpset.smoothers.region_fusion import fuse
 from jumpset.smoothers.texture import Texture
 from jumpset.smoothers.texture.estimate import alternate, largest, spectrum_of
 from jumpset.smoothers.texture.following import follow
 from jumpset.smoothers.texture.stationary import excess, strongest
 
-_LEVELS = 50
 _FLAT = 0.7  # weight of the last fusion where it agrees with the filter
 _DETAIL = 3.0  # a residual whose local power varies so many times more than a texture's: fusion took detail
 # The fusions of the pilot: factor of the weight, neighbours, and whether the picture is turned by 180°, since
@@ -194,7 +193,7 @@ class StructureTexture:
             return texture, y, True
         wide = y.detach().cpu().double()
         weight = self.refusion * self.weight * largest(texture)
-        v = texture.unwhiten(_fused(texture.whiten(wide), weight, 4, False))
+        v = texture.unwhiten(fuse(texture.whiten(wide), weight))
         s2 = 0.25 * self.weight * float(np.sum(texture.strength**2))
         trust = _FLAT * torch.exp(-0.5 * (v - wide).square().sum(dim=1, keepdim=True) / s2)
         return texture, _same_mean(wide + trust * (v - wide), wide).to(f), False
@@ -219,10 +218,5 @@ def _same_mean(u: Tensor, like: Tensor) -> Tensor:
 
 
 def _fused(z: Tensor, weight: float, neighbors: int, turned: bool) -> Tensor:
-    picture = z.flip(-2, -1).contiguous() if turned else z
-    method = RegionFusion(weight=weight, levels=_LEVELS, neighbors=neighbors)
-    state = method.init(picture)
-    for _ in range(method.max_steps):
-        state = method.step(state)
-    out = method.image(state)
+    out = fuse(z.flip(-2, -1).contiguous() if turned else z, weight, neighbors=neighbors)
     return out.flip(-2, -1) if turned else out

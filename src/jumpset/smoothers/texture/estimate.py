@@ -149,8 +149,7 @@ def colours_of(residual: Tensor) -> Texture:
 
 def largest(texture: Texture) -> float:
     """Variance of the strongest component, in the units in which the components are given."""
-    middle = texture.autocovariance.shape[1] // 2
-    return max(0.0, float(texture.autocovariance[:, middle, middle].max()))
+    return max(0.0, float(texture.variances.max()))
 
 
 def spectrum_of(residual: Tensor, colours: Texture) -> Texture:

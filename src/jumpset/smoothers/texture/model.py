@@ -63,10 +63,15 @@ class Texture:
         object.__setattr__(self, "autocovariance", lags)
 
     @property
+    def variances(self) -> np.ndarray:
+        """``(C,)``: variance r_k(0) of each component, in its own units."""
+        middle = self.autocovariance.shape[1] // 2
+        return self.autocovariance[:, middle, middle]
+
+    @property
     def covariance(self) -> np.ndarray:
         """``(C, C)``: covariance of the channels of one pixel."""
-        middle = self.autocovariance.shape[1] // 2
-        return (self.mixing * self.autocovariance[:, middle, middle]) @ self.mixing.T
+        return (self.mixing * self.variances) @ self.mixing.T
 
     @property
     def strength(self) -> np.ndarray:

@@ -40,7 +40,6 @@ def excess(z: np.ndarray, texture: Texture) -> float:
 
 def strongest(texture: Texture) -> tuple[int, float]:
     """Index of the component of most power in the picture, and its variance in its own units."""
-    middle = texture.autocovariance.shape[1] // 2
-    variances = texture.autocovariance[:, middle, middle]
+    variances = texture.variances
     k = int(np.argmax(variances * np.square(texture.mixing).sum(axis=0)))
     return k, float(variances[k])
