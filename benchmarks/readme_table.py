@@ -23,6 +23,7 @@ from statistics import fmean
 import jumpset as js
 from jumpset.bench import INPUT, candidates, run_one, summarize
 from jumpset.io import atomic_write
+from jumpset.report._labels import placed
 
 ROOT = Path(__file__).parents[1]
 MARKERS = ("<!-- table: made by `make bench`, do not edit -->", "<!-- /table -->")
@@ -131,23 +132,12 @@ def plot(points, few):
         parts.append(f'<text x="{x:.0f}" y="{bottom + 20}" text-anchor="middle">{10.0**log:g}</text>')
     parts.append(f'<text x="{width / 2}" y="{bottom + 40}" text-anchor="middle">seconds a picture</text>')
     dots = {n: place(logs[n], gain) for n, (_, gain) in points.items()}
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in dots.values()]
-    for name, (x, y) in dots.items():
-        size = 7 * len(name)
-        places = [(x + 8, y + 4), (x - 8 - size, y + 4)]
-        places += [(x - size / 2 + dx, y + dy) for dy in (-9, 18, -22, 31, -35, 44) for dx in (0, 30, -30)]
-        boxes = [(u, v - 11, u + size, v + 3) for u, v in places if 0 < u < width - size]
-        free = [box for box in boxes if not any(_overlap(box, other) for other in taken)]
-        box = (free or boxes)[0]
-        taken.append(box)
+    for name, (u, v) in placed(dots, width, bottom).items():
+        x, y = dots[name]
         parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
-        parts.append(f'<text x="{box[0]:.1f}" y="{box[3] - 3:.1f}">{name}</text>')
+        parts.append(f'<text x="{u:.1f}" y="{v:.1f}">{name}</text>')
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">'
     return f'{opening}{STYLE}<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
-
-
-def _overlap(a, b):
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def replaced(text, new):

@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from jumpset.report._curves import axes, linear_ticks, log_ticks, tick_texts
+from jumpset.report._labels import placed
 from jumpset.report._page import document
 from jumpset.report._pictures import png_uri
 
@@ -94,28 +95,17 @@ def _plot(points: Mapping[str, tuple[float, float]]) -> str:
         [(y_of(t), text) for t, text in zip(y_ticks, tick_texts(y_ticks, log=False), strict=True)],
         "seconds a picture",
     )
-    taken: list[tuple[float, float]] = []
-    for name, (seconds, gain) in sorted(known.items(), key=lambda item: -item[1][1]):
-        x, y = x_of(seconds), y_of(gain)
-        end = x > _WIDTH - 150
-        where = (x - 8 if end else x + 8, _free(x, y, taken))
+    dots = {name: (x_of(seconds), y_of(gain)) for name, (seconds, gain) in known.items()}
+    for name, (u, v) in placed(dots, _WIDTH, _HEIGHT - _BOTTOM).items():
+        x, y = dots[name]
         parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
-        anchor = ' text-anchor="end"' if end else ""
-        parts.append(f'<text x="{where[0]:.1f}" y="{where[1] + 4:.1f}"{anchor}>{escape(name)}</text>')
-        taken.append((x, where[1]))
+        parts.append(f'<text x="{u:.1f}" y="{v:.1f}">{escape(name)}</text>')
     return (
         '<h2>Speed and quality</h2><figure class="chart wide">'
         "<figcaption>Gain over the input, dB: higher is better, further left is faster</figcaption>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="gain against seconds">'
         f"{''.join(parts)}</svg></figure>"
     )
-
-
-def _free(x: float, y: float, taken: Sequence[tuple[float, float]]) -> float:
-    """The nearest height at or below ``y`` where a label does not cover another one."""
-    while any(abs(x - a) < 110 and abs(y - b) < 13 for a, b in taken):
-        y += 13
-    return y
 
 
 def _gallery(name: str, images: Mapping[str, np.ndarray]) -> str:
