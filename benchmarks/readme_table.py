@@ -23,7 +23,7 @@ from statistics import fmean
 import jumpset as js
 from jumpset.bench import INPUT, candidates, run_one, summarize
 from jumpset.io import atomic_write
-from jumpset.report._labels import placed
+from jumpset.report._labels import named_dots
 
 ROOT = Path(__file__).parents[1]
 MARKERS = ("<!-- table: made by `make bench`, do not edit -->", "<!-- /table -->")
@@ -132,10 +132,7 @@ def plot(points, few):
         parts.append(f'<text x="{x:.0f}" y="{bottom + 20}" text-anchor="middle">{10.0**log:g}</text>')
     parts.append(f'<text x="{width / 2}" y="{bottom + 40}" text-anchor="middle">seconds a picture</text>')
     dots = {n: place(logs[n], gain) for n, (_, gain) in points.items()}
-    for name, (u, v) in placed(dots, width, bottom).items():
-        x, y = dots[name]
-        parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
-        parts.append(f'<text x="{u:.1f}" y="{v:.1f}">{name}</text>')
+    parts += named_dots(dots, width, bottom)
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">'
     return f'{opening}{STYLE}<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
 

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from jumpset.report._curves import axes, linear_ticks, log_ticks, tick_texts
-from jumpset.report._labels import placed
+from jumpset.report._labels import named_dots
 from jumpset.report._page import document
 from jumpset.report._pictures import png_uri
 
@@ -96,10 +96,7 @@ def _plot(points: Mapping[str, tuple[float, float]]) -> str:
         "seconds a picture",
     )
     dots = {name: (x_of(seconds), y_of(gain)) for name, (seconds, gain) in known.items()}
-    for name, (u, v) in placed(dots, _WIDTH, _HEIGHT - _BOTTOM).items():
-        x, y = dots[name]
-        parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
-        parts.append(f'<text x="{u:.1f}" y="{v:.1f}">{escape(name)}</text>')
+    parts += named_dots(dots, _WIDTH, _HEIGHT - _BOTTOM)
     return (
         '<h2>Speed and quality</h2><figure class="chart wide">'
         "<figcaption>Gain over the input, dB: higher is better, further left is faster</figcaption>"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from html import escape
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -43,6 +45,20 @@ def placed(
         taken.append(box)
         ends[name] = (box[0], box[3] - _DOWN)
     return ends
+
+
+def named_dots(dots: Mapping[str, tuple[float, float]], width: float, height: float) -> list[str]:
+    """Dots, names as :func:`placed` has them, and lines to the names that stand further away, as SVG."""
+    parts = []
+    for name, (u, v) in placed(dots, width, height).items():
+        x, y = dots[name]
+        near_x = min(max(x, u), u + _LETTER * len(name))
+        near_y = min(max(y, v - _UP + 2), v + _DOWN)
+        if math.hypot(near_x - x, near_y - y) > 2 * _DOT:
+            parts.append(f'<path class="grid" d="M{x:.1f} {y:.1f}L{near_x:.1f} {near_y:.1f}"/>')
+        parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
+        parts.append(f'<text x="{u:.1f}" y="{v:.1f}">{escape(name)}</text>')
+    return parts
 
 
 def overlap(a: Box, b: Box) -> bool:
