@@ -10,6 +10,7 @@ from PIL import Image
 
 import jumpset as js
 from jumpset.dip import DIP, DIPAITV, DIPTV, DIPl0, DIPPotts, fit_memory, memory
+from jumpset.dip.colours import Colours, told
 from jumpset.dip.fitting import Fit
 from jumpset.dip.flattening import SOLVERS, flatten
 from jumpset.dip.starting import first_picture
@@ -18,6 +19,7 @@ from jumpset.dip.tiling import tiles
 from jumpset.operators.chroma import ChromaSubsampling
 from jumpset.operators.linear import Blur, Downsample, Identity, Mask, adjoint_error
 from jumpset.smoothers.region_fusion import fuse
+from jumpset.smoothers.texture.estimate import largest
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -453,3 +455,76 @@ def test_wrong_parameters(wrong, named):
         DIPAITV(**wrong)
     with pytest.raises(js.InputError, match="solver"):
         DIPl0(solver="fusion")
+
+
+# --- corrections in the colours of a texture ----------------------------------------------------------------
+
+BEST = DIPl0(**{**DIPl0.presets["best"], "outer_steps": 2})
+
+
+def textured(channels=3):
+    picture, _ = js.datasets.textured(72, 88, texture_std=10 / 255)
+    return picture[..., :channels].astype(np.float32)
+
+
+def test_colours_measure_by_the_textures_covariance():
+    f = torch.from_numpy(textured().transpose(2, 0, 1)[None].copy())
+    texture, rough = told(f, separate=False)
+    colours = Colours.of(f, texture)
+    z = colours.components(f)
+    assert z.min() == pytest.approx(0.0, abs=1e-6)
+    assert z.max() == pytest.approx(1.0, abs=1e-6)
+    torch.testing.assert_close(colours.picture(z), f, atol=1e-5, rtol=0)
+    difference = (rough - f)[0].reshape(3, -1).double().numpy()
+    colour = np.linalg.inv(texture.mixing @ texture.mixing.T)
+    expected = np.einsum("cp,cd,dp->", difference, colour, difference)
+    scale = largest(texture) / colours.variance  # of squares
+    measured = float((colours.components(rough) - z).double().square().sum()) * scale
+    assert measured == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_the_best_preset_starts_at_structure_texture(channels):
+    f = textured(channels)
+    state = BEST.init(torch.from_numpy(f.transpose(2, 0, 1)[None].copy()))
+    start = js.smooth(f, method="structure-texture")
+    shown = BEST.image(state)[0].permute(1, 2, 0).numpy()
+    assert np.abs(shown - start.reshape(shown.shape)).max() < 1e-4
+    torch.testing.assert_close(state.fit.output(), state.v, atol=1e-6, rtol=0)
+    result = js.run(BEST, f)
+    assert np.isfinite(result.image).all()
+    assert 0.0 < np.abs(result.image - start).max() < 0.2
+
+
+def test_a_correction_needs_no_colours_and_any_start():
+    f = torch.from_numpy(textured().transpose(2, 0, 1)[None].copy())
+    flat = blocks(72, 88)
+    for start in (flat, "region-fusion", "structure-texture"):
+        method = DIPl0(corrects=True, start=start, outer_steps=1, anchor=0.0)
+        state = method.init(f)
+        torch.testing.assert_close(state.fit.output(), state.v, atol=1e-6, rtol=0)
+    whitened = DIPl0(whitened=True, weight=16.0, outer_steps=1)
+    assert torch.isfinite(js.run(whitened, f).image).all()
+    given = DIPl0(whitened=True, weight=16.0, start=flat)
+    torch.testing.assert_close(given.image(given.init(f)), flat, atol=1e-5, rtol=0)
+
+
+def test_a_correction_in_tiles_starts_at_the_start():
+    f = torch.from_numpy(textured().transpose(2, 0, 1)[None].copy())
+    state = replace(BEST, tile=64).init(f)
+    assert state.fit.n_tiles > 1
+    torch.testing.assert_close(state.fit.output(), state.v, atol=1e-5, rtol=0)
+
+
+def test_no_texture_no_change():
+    flat = np.full((40, 48, 3), (0.2, 0.5, 0.9), np.float32)
+    assert np.abs(js.run(BEST, flat).image - flat).max() < 1e-3
+
+
+def test_what_cannot_be_corrected_or_whitened():
+    with pytest.raises(js.InputError, match="corrects"):
+        DIPl0(corrects=True, start="random")
+    with pytest.raises(js.InputError, match="whitened"):
+        DIPl0(whitened=True, operator=Identity())
+    with pytest.raises(js.InputError, match="whitened"):
+        DIPl0(whitened="yes")

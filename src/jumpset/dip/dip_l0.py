@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from jumpset import _checks
+from jumpset._errors import InputError
 from jumpset._types import Status
+from jumpset.dip.colours import Colours, told
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.flattening import SOLVERS, flatten
 from jumpset.dip.memory import check_tile
@@ -26,11 +28,12 @@ class State:
     """``fit`` is changed in place by a step, the tensors never are."""
 
     source: Tensor  # (1, C, H, W), the picture as given
-    f: Tensor  # the picture in float32
+    f: Tensor  # the picture in float32; all that follow are as f is, a picture or its components
     fit: Fit
     v: Tensor  # the piecewise constant copy of the output
     w: Tensor  # the multipliers of v = g
     flat: Tensor  # the start, where it has a share in anything; else f
+    colours: Colours | None  # whose components they are
     average: Tensor  # the answer, a running average of the outputs
     stillness: Stillness | None  # where the method stops by itself
     loss: Tensor  # fidelity plus coupling, before the last Adam step
@@ -77,7 +80,8 @@ class DIPl0:
     Parameters
     ----------
     weight
-        λ, in squared intensities; useful from 0.005 (grain) to 0.1 (poster). Larger is flatter.
+        λ, in squared intensities; useful from 0.005 (grain) to 0.1 (poster). Larger is flatter. With
+        ``whitened`` in variances of the texture's strongest component; useful from 8 to 32.
     rho
         The paper's β, the coupling of v to the network's picture, the same in all iterations.
     solver
@@ -93,8 +97,16 @@ class DIPl0:
         picture of the answer's size, an array or a tensor as :func:`jumpset.run` takes it: the same with that
         picture, e.g. another method's answer, which also takes region fusion's place in ``feed`` and
         ``anchor``. ``"jumpset-net"``: that of the trained network :class:`jumpset.learned.JumpsetNet`, after
-        which the method is no longer free of training data. ``"random"``: v and w uniform in [0, 1), the
-        answer starts at f.
+        which the method is no longer free of training data. ``"structure-texture"``: that of
+        :class:`jumpset.smoothers.StructureTexture`. ``"random"``: v and w uniform in [0, 1), the answer
+        starts at f.
+    corrects
+        Whether the network's picture is added to the start, at first as zeros, instead of growing from
+        nothing; a value is corrected by at most 0.1.
+    whitened
+        Whether to work in the colours of the picture's texture (:func:`jumpset.estimate_texture`), where its
+        covariance C is the identity: the fidelity is :math:`(g - f)^\top C^{-1} (g - f)`, and that of v to g
+        alike. Not with an ``operator``.
     outer_steps
         Outer iterations.
     inner_steps
@@ -136,6 +148,7 @@ class DIPl0:
     Tran, Bui & Xin, deep image prior with l0 gradient regularisation, 2026. ``preset="paper"`` and
     ``preset="paper-jpeg"`` (JPEG artifacts) are the paper's method; ``preset="jpeg"`` is the default seen
     through :class:`jumpset.operators.chroma.ChromaSubsampling`, so that colours get their sharp edges back.
+    ``preset="best"``, for textured pictures, corrects structure-texture's answer in the texture's colours.
     Differences of the default from it: (1) the network is thin, with zeros at the borders of its layers; (2)
     it is fed with the picture and its region fusion, not with noise: by far the largest gain, as edges need
     not grow from noise; (3) v and the answer start at region fusion, w at 0; (4) 2 Adam steps an outer
@@ -152,6 +165,8 @@ class DIPl0:
     network: str = "thin"
     feed: str = "picture"
     start: Any = "region-fusion"
+    corrects: bool = False
+    whitened: bool = False
     outer_steps: int = 120
     inner_steps: int = 2
     step_size: float = 0.02
@@ -170,6 +185,14 @@ class DIPl0:
         "paper": {"network": "full", **_PAPER},
         "paper-jpeg": {"network": "jpeg", "rho": 2.0, **_PAPER},
         "jpeg": {"operator": ChromaSubsampling(), "weight": 0.025},
+        "best": {
+            "start": "structure-texture",
+            "corrects": True,
+            "whitened": True,
+            "weight": 16.0,
+            "step_size": 0.001,
+            "anchor": 0.0,
+        },
         "fast": {"outer_steps": 50},
     }
     batched: ClassVar[bool] = False
@@ -181,7 +204,9 @@ class DIPl0:
         _checks.one_of("solver", self.solver, SOLVERS)
         _checks.one_of("network", self.network, ARCHITECTURES)
         _checks.one_of("feed", self.feed, ("picture", "noise"))
-        check_start(self.start, ("region-fusion", "jumpset-net", "random"))
+        check_start(self.start, ("region-fusion", "structure-texture", "jumpset-net", "random"))
+        _checks.flag("corrects", self.corrects)
+        _checks.flag("whitened", self.whitened)
         _checks.integer("outer_steps", self.outer_steps, at_least=0)
         _checks.integer("inner_steps", self.inner_steps, at_least=1)
         _checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
@@ -190,6 +215,18 @@ class DIPl0:
         _checks.integer("levels", self.levels, at_least=1)
         _checks.integer("patience", self.patience, at_least=0)
         check_operator(self.operator)
+        if self.corrects and self._starts_random:
+            raise InputError(
+                "a network corrects a picture",
+                given="start='random'",
+                do="name another start, or corrects=False",
+            )
+        if self.whitened and self.operator is not None:
+            raise InputError(
+                "a texture is told from the picture itself",
+                given="whitened=True with an operator",
+                do="drop one",
+            )
         check_tile(self.tile)
         _checks.one_of("precision", self.precision, PRECISIONS)
         _checks.integer("seed", self.seed, at_least=0)
@@ -203,13 +240,16 @@ class DIPl0:
         """A fresh network, and v, w and the answer as ``start`` says."""
         f = single(image)
         first = first_picture(f, self.operator)
-        flat = self._flat(first)
+        colours, flat = self._start(first)
+        if colours is not None:
+            f = first = colours.components(f)
         fit = Fit(
             first,
             network=self.network,
             step_size=self.step_size,
             seed=self.seed,
             feed=(flat, first) if self.feed == "picture" else (),
+            around=flat if self.corrects else None,
             precision=self.precision,
             tile=self.tile,
         )
@@ -223,7 +263,7 @@ class DIPl0:
         g = fit.output()
         loss, residual = self.objective(g, f, v, w), _rms(v - g)
         sound = torch.isfinite(loss)
-        return State(image, f, fit, v, w, flat, answer, stillness, loss, sound, residual, n_steps=0)
+        return State(image, f, fit, v, w, flat, colours, answer, stillness, loss, sound, residual, n_steps=0)
 
     def step(self, state: State) -> State:
         """One Adam step; every ``inner_steps``-th also completes an outer iteration."""
@@ -236,7 +276,8 @@ class DIPl0:
         residual = _rms(state.v - g)
         if not torch.isfinite(residual):  # region fusion is for numbers; the record shows that they are gone
             return replace(state, residual=residual)
-        v = flatten(g - state.w / self.rho, 2 * self.weight / self.rho, self.solver, self.levels)
+        weight = self._weight(state.colours)
+        v = flatten(g - state.w / self.rho, 2 * weight / self.rho, self.solver, self.levels)
         w = state.w + self.rho * (v - g)
         average = blend(state.average, g, self.average, state.sound)
         stillness = state.stillness and state.stillness.seen(g, average, state.sound)
@@ -246,15 +287,25 @@ class DIPl0:
     def _starts_random(self) -> bool:
         return isinstance(self.start, str) and self.start == "random"
 
-    def _flat(self, first: Tensor) -> Tensor:
-        """The start, or ``first`` itself where the start has no share in anything."""
-        if not isinstance(self.start, str):
-            return given_start(self.start, first)
-        if self.start == "jumpset-net":
-            return learned_start(first)
-        if self._starts_random and self.feed == "noise" and self.anchor == 0.0:
-            return first
-        return fuse(first, self.weight, self.levels)
+    def _weight(self, colours: Colours | None) -> float:
+        return self.weight if colours is None else self.weight * colours.variance
+
+    def _start(self, first: Tensor) -> tuple[Colours | None, Tensor]:
+        """Whose components the run works in, and the start in them; ``first`` where it has no share."""
+        named = self.start if isinstance(self.start, str) else "picture"
+        colours, u = None, first
+        if self.whitened or named == "structure-texture":
+            texture, u = told(first, separate=named == "structure-texture")
+            colours = Colours.of(first, texture) if self.whitened else None
+        if named == "picture":
+            u = given_start(self.start, first)
+        elif named == "jumpset-net":
+            u = learned_start(first)
+        elif named != "structure-texture":
+            z = first if colours is None else colours.components(first)
+            unused = named == "random" and self.feed == "noise" and self.anchor == 0.0
+            return colours, z if unused else fuse(z, self._weight(colours), self.levels)
+        return colours, u if colours is None else colours.components(u)
 
     def objective(self, g: Tensor, f: Tensor, v: Tensor, w: Tensor) -> Tensor:
         """What the Adam steps lower: ‖A g − f‖² + ⟨w, v − g⟩ + (ρ/2) ‖v − g‖²."""
@@ -266,7 +317,10 @@ class DIPl0:
         """The running average of the outputs, at their stillest with ``patience``, and the start's share."""
         best = state.average if state.stillness is None else state.stillness.best
         anchor = self.anchor if self.operator is None else 0.0
-        return torch.lerp(best, state.flat, anchor).to(state.source.dtype)
+        answer = torch.lerp(best, state.flat, anchor)
+        if state.colours is not None:
+            answer = state.colours.picture(answer)
+        return answer.to(state.source.dtype)
 
     def record(self, state: State) -> dict[str, float]:
         """The objective of the last Adam step, the root mean square of v − g, and the steps taken back."""

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from jumpset._errors import InputError
 from jumpset.dip import inputs, memory, networks
@@ -17,6 +17,7 @@ from jumpset.operators.autocast import computes_half
 _LOOK_EVERY = 10  # steps between two looks at the loss; on a GPU each one waits
 _JUMP = 10**0.5  # 5 dB, as in the program of Ulyanov et al. (2018)
 _SMALL = 1e-4  # a mean square of 1 % is no jump, however small it was before
+_REACH = 0.2  # a correction lies between plus and minus half of it
 
 
 class Fit:
@@ -40,6 +41,9 @@ class Fit:
         Standard deviation of Gaussian noise that is added to the input, drawn anew at every step.
     feed
         Pictures ``(1, c, H, W)`` to feed the network with; default: uniform noise.
+    around
+        A picture of the output's shape that the network corrects by at most 0.1 a value, from nothing on;
+        default: the network draws the whole output.
     precision
         Of the layers, from :data:`jumpset.operators.autocast.PRECISIONS`; weights, loss and Adam stay in
         float32.
@@ -56,6 +60,7 @@ class Fit:
         seed: int,
         input_noise: float = 0.0,
         feed: Sequence[Tensor] = (),
+        around: Tensor | None = None,
         precision: str = "float32",
         tile: int = 0,
     ) -> None:
@@ -66,7 +71,7 @@ class Fit:
         height, width = picture.shape[-2:]
         layout = tiles(height, width, side)
         self._parts = [
-            _Part(place, picture, network, [place.cut(x) for x in feed], seed + 1009 * k)
+            _Part(place, picture, network, [place.cut(x) for x in feed], around, seed + 1009 * k)
             for k, place in enumerate(layout)
         ]
         self._input_noise = input_noise
@@ -162,6 +167,8 @@ class Fit:
     def _forward(self, part: _Part, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._half):
             picture = part.network(x)[..., : part.place.height, : part.place.width].float()
+        if part.around is not None:
+            return part.around + _REACH * (picture - 0.5)
         return self._low + (self._high - self._low) * picture
 
     def _whole(self, feeds: Sequence[Tensor]) -> Tensor:
@@ -209,13 +216,26 @@ class Fit:
 class _Part:
     """One tile's network and its input."""
 
-    def __init__(self, place: Tile, picture: Tensor, network: str, feed: Sequence[Tensor], seed: int) -> None:
+    def __init__(
+        self,
+        place: Tile,
+        picture: Tensor,
+        network: str,
+        feed: Sequence[Tensor],
+        around: Tensor | None,
+        seed: int,
+    ) -> None:
         device = picture.device
         n_inputs = sum(x.shape[1] for x in feed) or networks.ARCHITECTURES[network].inputs
         net, size = networks.build(
             network, place.height, place.width, inputs=n_inputs, outputs=picture.shape[1], seed=seed
         )
+        if around is not None:  # a sigmoid of 0: no correction
+            nn.init.zeros_(net.last.weight)
+            if net.last.bias is not None:
+                nn.init.zeros_(net.last.bias)
         self.place = place
+        self.around = None if around is None else place.cut(around)
         self.window = place.window.to(device)
         self.network = net.to(device, memory_format=torch.channels_last)  # a third faster on a CPU
         self.input = (
