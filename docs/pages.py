@@ -65,15 +65,16 @@ def _method_page(name: str, info: js.registry.MethodInfo) -> str:
     path = OUT / "pictures" / f"method-{name}.png"
     weight = info.defaults.get("weight")
     weights = [s * weight for s in STRENGTHS] if weight and name != "dip-l0" else []
-    if name in js.learned.SIZES:
+    if name in js.learned.SIZES or name == "dejpeg":
         weights = list(SHARES)
     turned = [f"{w:g}" for w in weights]
     if not path.exists() and name not in UNDRAWN:
         _draw_method(path, name, weights)
     shown = f"with ``weight`` at {', '.join(turned)}" if turned else "at its defaults"
+    kind = "JPEG" if name == "dejpeg" else "textured"
     figure = (
         f".. figure:: ../pictures/{path.name}\n\n"
-        f"   A textured picture, and what ``{name}`` makes of it {shown}.\n\n"
+        f"   A {kind} picture, and what ``{name}`` makes of it {shown}.\n\n"
         if path.exists()
         else ""
     )
@@ -88,6 +89,8 @@ def _settings(values: dict[str, object]) -> str:
 
 def _draw_method(path: Path, name: str, weights: list[float]) -> None:
     picture, _ = js.datasets.textured(120, 160, seed=4)
+    if name == "dejpeg":
+        picture = js.datasets.jpeg(js.datasets.shapes(120, 160, seed=4), 15)
     runs = [js.method(name, weight=w) for w in weights] or [js.method(name)]
     images = [picture, *(js.run(run, picture).image for run in runs)]
     _save(path, images, zoom=1)

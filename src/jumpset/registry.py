@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any
 
 from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._errors import FileError, InputError
 from jumpset._types import Iteration
 
 _CLASSES = {
@@ -43,6 +43,7 @@ _CLASSES = {
     "jess-net": "jumpset.learned.jess_net:JESSNet",
     "deep-wls": "jumpset.learned.deep_wls:DeepWLS",
     "jumpset-net": "jumpset.learned.jumpset_net:JumpsetNet",
+    "dejpeg": "jumpset.learned.dejpeg:DeJPEG",
 }
 
 
@@ -124,6 +125,21 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
                 do=_checks.advise(key, info.defaults),
             )
     return info.cls(**settings | hyper)
+
+
+def for_file(method: Iteration[Any], path: Any) -> Iteration[Any]:
+    """The method, with the quantisation tables of the JPEG file that its picture is read from.
+
+    The same method where it takes no tables, has some, or the file holds none to use.
+    """
+    if getattr(method, "tables", 0) is not None or path is None:
+        return method
+    from jumpset.io import jpeg_tables
+
+    try:
+        return replace(method, tables=jpeg_tables(path))  # type: ignore[type-var]
+    except FileError:  # no JPEG, or one whose blocks are elsewhere
+        return method
 
 
 def _info(name: str) -> MethodInfo:

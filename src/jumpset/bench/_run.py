@@ -103,12 +103,13 @@ def run_one(
     """The record of one method on one picture, or of the input itself; none of an unreadable input."""
     from jumpset._types import Status
     from jumpset.driver import run
+    from jumpset.registry import for_file
 
     try:
         picture, truth = pair.load()
         if candidate is None:
             return [make_record(pair, INPUT, picture, picture, truth, settings={})]
-        method = candidate.make()
+        method = for_file(candidate.make(), getattr(pair, "input", None))
         _warm_up(candidate, picture.ndim)
         rise = watch_memory()
         result = run(method, picture, max_seconds=max_seconds, alpha=False)

@@ -68,6 +68,7 @@ def compare(
     from jumpset._types import Status
     from jumpset.bench import candidates
     from jumpset.driver import run
+    from jumpset.registry import for_file
 
     chosen = candidates(names(methods), preset=preset, hyper=hyper, seed=seed)
     check_device(device)
@@ -80,7 +81,7 @@ def compare(
             for candidate in chosen:
                 progress.begin(candidate.label)
                 result = run(
-                    candidate.make(),
+                    for_file(candidate.make(), source),
                     picture.pixels,
                     max_seconds=max_seconds,
                     stop=interrupts.seen,

@@ -92,7 +92,7 @@ def smooth(
         method = _method_of(preset)
     if seed is not None:
         hyper |= _seed(method, seed, hyper)
-    iteration = registry.method(method, preset=preset, **hyper)
+    iteration = registry.for_file(registry.method(method, preset=preset, **hyper), source)
     check_device(device)
     picture = io.read_picture(source)
     io.check_can_hold(target, picture)

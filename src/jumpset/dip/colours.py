@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from jumpset.smoothers._inner import ended
 from jumpset.smoothers.structure_texture import StructureTexture
 from jumpset.smoothers.texture import Texture
 from jumpset.smoothers.texture.estimate import alternate, largest
@@ -48,10 +49,7 @@ def told(f: Tensor, *, separate: bool) -> tuple[Texture, Tensor]:
     if not separate:
         texture, structure = alternate(f)
         return texture, structure.to(f)
-    method = StructureTexture()
-    state = method.init(f)
-    for _ in range(method.max_steps):
-        state = method.step(state)
+    state = ended(StructureTexture(), f)
     return state.textures[0], state.structure
 
 

@@ -6,6 +6,7 @@ from importlib import import_module
 
 from torch import Tensor
 
+from jumpset.smoothers._inner import answer
 from jumpset.smoothers.region_fusion import fuse
 
 _CLASSES = {
@@ -24,10 +25,4 @@ def flatten(picture: Tensor, weight: float, solver: str, levels: int) -> Tensor:
     if solver == "region-fusion":
         return fuse(picture, weight, levels)
     module, _, name = _CLASSES[solver].partition(":")
-    method = getattr(import_module(module), name)(weight=weight)
-    state = method.init(picture)
-    for k in range(method.max_steps):
-        if k % method.check_every == 0 and method.finished(state) is not None:
-            break
-        state = method.step(state)
-    return method.image(state)
+    return answer(getattr(import_module(module), name)(weight=weight), picture)

@@ -11,6 +11,7 @@ from jumpset import _checks
 from jumpset._arrays import to_tensor
 from jumpset._errors import InputError
 from jumpset.operators.gradient import divergence, gradient
+from jumpset.smoothers._inner import answer
 
 _ROUGHNESS = 1e-3  # small beside the data, and what decides where there are none
 _STEPS = 200
@@ -72,5 +73,4 @@ def learned_start(first: Tensor) -> Tensor:
     """What jumpset-net makes of the picture."""
     from jumpset.learned.jumpset_net import JumpsetNet  # not above: few runs need it
 
-    method = JumpsetNet()
-    return method.image(method.step(method.init(first)))
+    return answer(JumpsetNet(), first)

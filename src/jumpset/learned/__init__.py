@@ -3,6 +3,7 @@
 from jumpset.learned.architectures import SIZES as SIZES
 from jumpset.learned.architectures import build as build
 from jumpset.learned.deep_wls import DeepWLS as DeepWLS
+from jumpset.learned.dejpeg import DeJPEG as DeJPEG
 from jumpset.learned.jess_net import JESSNet as JESSNet
 from jumpset.learned.jumpset_net import JumpsetNet as JumpsetNet
 from jumpset.learned.recipes import RECIPES as RECIPES

@@ -53,15 +53,12 @@ class ChromaSubsampling:
                 given=f"{u.shape[1]} channels",
                 do="pass (B, 3, H, W), or (B, 1, H, W) in gray",
             )
-        red, green, blue = _LUMA
-        luma = red * u[:, :1] + green * u[:, 1:2] + blue * u[:, 2:]
-        to_blue, to_red = _TO_CHROMA
-        chroma = torch.cat([(u[:, 2:] - luma) * to_blue, (u[:, :1] - luma) * to_red], dim=1)
+        y = luma_and_chroma(u)
+        chroma = y[:, 1:]
         for axis, factor in ((-2, self.rows), (-1, self.columns)):
             if factor == 2:
-                chroma = _doubled(_halved(chroma, axis), axis, u.shape[axis])
-        b, r = luma + chroma[:, :1] / to_blue, luma + chroma[:, 1:] / to_red
-        return torch.cat([r, (luma - red * r - blue * b) / green, b], dim=1)
+                chroma = doubled(halved(chroma, axis), axis, u.shape[axis])
+        return picture_of(torch.cat([y[:, :1], chroma], dim=1))
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Aᵀ y: the gradient of ⟨A u, y⟩ in u."""
@@ -70,7 +67,24 @@ class ChromaSubsampling:
             return torch.autograd.grad((self(u) * y).sum(), u)[0]
 
 
-def _halved(x: Tensor, axis: int) -> Tensor:
+def luma_and_chroma(u: Tensor) -> Tensor:
+    """Y, Cb, Cr of ``(B, 3, H, W)`` red, green and blue: chroma around 0."""
+    red, green, blue = _LUMA
+    luma = red * u[:, :1] + green * u[:, 1:2] + blue * u[:, 2:]
+    to_blue, to_red = _TO_CHROMA
+    return torch.cat([luma, (u[:, 2:] - luma) * to_blue, (u[:, :1] - luma) * to_red], dim=1)
+
+
+def picture_of(y: Tensor) -> Tensor:
+    """The inverse of :func:`luma_and_chroma`."""
+    red, green, blue = _LUMA
+    to_blue, to_red = _TO_CHROMA
+    luma = y[:, :1]
+    b, r = luma + y[:, 1:2] / to_blue, luma + y[:, 2:] / to_red
+    return torch.cat([r, (luma - red * r - blue * b) / green, b], dim=1)
+
+
+def halved(x: Tensor, axis: int) -> Tensor:
     """Means of pairs; the last pixel of an odd number stands for itself."""
     if x.shape[axis] % 2:
         x = torch.cat([x, x.narrow(axis, -1, 1)], dim=axis)
@@ -78,7 +92,7 @@ def _halved(x: Tensor, axis: int) -> Tensor:
     return x.unflatten(dim, (-1, 2)).mean(dim=dim + 1)
 
 
-def _doubled(x: Tensor, axis: int, length: int) -> Tensor:
+def doubled(x: Tensor, axis: int, length: int) -> Tensor:
     """Linear interpolation, by slices: the gradient of torch's own is not repeatable on GPUs."""
     n = x.shape[axis]
     before = torch.cat([x.narrow(axis, 0, 1), x.narrow(axis, 0, n - 1)], dim=axis)

@@ -1,0 +1,211 @@
+"""What a JPEG file says of its picture: in which cell each coefficient of its cosine transform lay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+from scipy.linalg import solve_banded
+from torch import Tensor, nn
+
+from jumpset import _checks
+from jumpset._errors import InputError
+from jumpset.operators.chroma import halved, luma_and_chroma, picture_of
+
+_K, _P = np.mgrid[:8, :8]
+_COSINES = np.where(_K == 0, 0.5**0.5, 1.0) * 0.5 * np.cos(np.pi * _K * (2 * _P + 1) / 16)  # orthonormal
+# Annex K of the standard, which tells how the steps of frequencies without any content are likely to go on
+_LUMA = "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62 \
+18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"
+_CHROMA = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
+_USUAL = (
+    np.array(_LUMA.split(), float).reshape(8, 8),
+    np.pad(np.array(_CHROMA, float), (0, 4), constant_values=99),
+)
+_MIDDLE = 128 / 255
+_NEAR = 1.0  # in 1/255: rounding to 8 bits moves a coefficient by about 0.3
+_STEPS = np.arange(5, 256)[:, None]  # smaller ones look like a decay of the coefficients
+_CHANCE = np.minimum(2 * _NEAR / _STEPS[:, 0], 0.999)  # of a coefficient to be near a multiple by accident
+_FEW = 4  # frequencies
+_ENOUGH = 12.0  # in nats; there are 254 steps to choose from
+
+
+@dataclass(frozen=True)
+class JPEGTables:
+    r"""The steps with which a JPEG file was quantised, and the pictures that it may stand for.
+
+    A file holds, for every block of 8 × 8 pixels of luma and of (subsampled) chroma, the nearest multiples of
+    the steps q to the coefficients of the block's cosine transform C. So the picture u that was stored, and
+    the picture f that is read, satisfy
+
+    .. math:: | C P u - C P f |_k \le \tfrac12 q_k
+
+    for P from RGB in [0, 1] to the stored planes, up to f's rounding to 8 bits. Pictures of other than three
+    channels are taken as that many gray ones.
+
+    Parameters
+    ----------
+    luma, chroma
+        ``(8, 8)`` arrays of steps in units of 1/255, as files hold them, vertical frequency first.
+    rows, columns
+        Pixels down and across that share a chroma value: 2 and 2 is "4:2:0", 1 and 2 "4:2:2", 1 and 1
+        "4:4:4".
+
+    Raises
+    ------
+    InputError
+        Arrays of another shape or with steps below 1, or other blocks.
+    """
+
+    luma: np.ndarray
+    chroma: np.ndarray
+    rows: int = 2
+    columns: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("luma", "chroma"):
+            steps = np.array(getattr(self, name), float)
+            if steps.shape != (8, 8) or not (np.isfinite(steps).all() and steps.min() >= 1):
+                raise InputError(
+                    f"{name} must hold 8 × 8 steps of at least 1",
+                    given=f"shape {steps.shape}",
+                    do="pass the table of the file, or None to have it told from the picture",
+                )
+            object.__setattr__(self, name, steps)
+        _checks.one_of("rows", self.rows, (1, 2))
+        _checks.one_of("columns", self.columns, (1, 2))
+
+    def project(self, u: Tensor, f: Tensor, *, width: float = 0.5) -> Tensor:
+        r"""A picture near u that the file of f may stand for: coefficients of P u clamped to their cells.
+
+        A cell's middle is the multiple of the step next to f's coefficient, which undoes that a decoder clips
+        values to 0 and 255; in a last, partial block, of which the file holds more than f, it is f's. Values
+        stay within f's and [0, 1].
+
+        Parameters
+        ----------
+        u, f
+            ``(B, C, H, W)``; f as it was read from the file, not changed since.
+        width
+            Of half a cell, in steps; ½ is all that the file may stand for.
+        """
+        out = []
+        for k, (plane, known) in enumerate(zip(self._planes(u), self._stored(f), strict=True)):
+            steps = torch.as_tensor((self.chroma if k else self.luma) / 255).to(u)
+            moved = _clamped(plane, known, steps, width) - plane
+            if k:
+                for axis, factor in ((-2, self.rows), (-1, self.columns)):
+                    moved = moved.repeat_interleave(factor, dim=axis).narrow(axis, 0, u.shape[axis])
+            out.append(moved)
+        near = u + (picture_of(torch.cat(out, dim=1)) if u.shape[1] == 3 else out[0])
+        return near.clamp(f.amin().clamp(max=0.0), f.amax().clamp(min=1.0))
+
+    @property
+    def tell_nothing(self) -> bool:
+        """Whether all steps are 1: those of a picture in 8 bits that was never a JPEG."""
+        return bool((self.luma == 1).all() and (self.chroma == 1).all())
+
+    def _planes(self, u: Tensor) -> tuple[Tensor, ...]:
+        """Luma around 0, and chroma as an encoder subsamples it; bands other than three as luma."""
+        if u.shape[1] != 3:
+            return (u - _MIDDLE,)
+        y = luma_and_chroma(u)
+        chroma = y[:, 1:]
+        for axis, factor in ((-2, self.rows), (-1, self.columns)):
+            chroma = halved(chroma, axis) if factor == 2 else chroma
+        return y[:, :1] - _MIDDLE, chroma
+
+    def _stored(self, f: Tensor) -> tuple[Tensor, ...]:
+        """The planes that a decoder had before it interpolated chroma."""
+        luma, *chroma = self._planes(f)
+        for axis, factor in ((-2, self.rows), (-1, self.columns)):
+            if chroma and factor == 2:
+                chroma = [_sharpened(chroma[0], axis, f.shape[axis])]
+        return luma, *chroma
+
+
+def told(f: Tensor) -> JPEGTables:
+    """The tables of the file that a ``(1, C, H, W)`` picture comes from, told from its 8-bit values.
+
+    The step of a frequency is the one of whose multiples more coefficients lie within 1/255 than would by
+    accident; where too few coefficients are not 0, the usual tables tell how the others go on. Where many
+    values are at the ends of the range, which moves coefficients, too little is told: read the file's tables
+    instead. The blocks begin at the top left pixel: of a picture that was never a JPEG, or has been cut or
+    turned since, all steps are told to be 1.
+    """
+    ones = np.ones((8, 8))
+    luma = _steps(JPEGTables(ones, ones)._stored(f)[0], _USUAL[0])
+    if f.shape[1] != 3:
+        return JPEGTables(luma, luma)
+    found = []
+    for rows, columns in product((2, 1), (2, 1)):
+        _, chroma = JPEGTables(ones, ones, rows, columns)._stored(f)
+        found.append(JPEGTables(luma, _steps(chroma, _USUAL[1]), rows, columns))
+    return max(found, key=lambda t: float(np.log(t.chroma).sum()))  # steps are large for the true blocks only
+
+
+def _steps(plane: Tensor, usual: np.ndarray) -> np.ndarray:
+    """Steps of a ``(1, k, h, w)`` plane; see :func:`told`."""
+    height, width = (8 * (length // 8) for length in plane.shape[-2:])
+    c = 255.0 * _coefficients(plane[..., :height, :width].double()).cpu().numpy().reshape(-1, 64)
+    steps = np.zeros(64)
+    for k in range(1, 64):
+        there = c[np.abs(c[:, k]) > 2 * _NEAR, k]
+        if len(there):
+            away = np.abs(there - _STEPS * np.rint(there / _STEPS))
+            near = np.mean(away < _NEAR, axis=1).clip(1e-9, 1 - 1e-9)
+            surprise = near * np.log(near / _CHANCE) + (1 - near) * np.log((1 - near) / (1 - _CHANCE))
+            evidence = len(there) * np.where(near > _CHANCE, surprise, 0.0)
+            if evidence.max() > _ENOUGH:
+                steps[k] = _STEPS[np.argmax(evidence), 0]
+    steps = steps.reshape(8, 8)
+    known = steps > 0
+    if known.sum() < _FEW:
+        return np.ones((8, 8))
+    scale = np.median(steps[known] / usual[known])
+    steps = np.where(known, steps, np.clip(np.rint(scale * usual), 1, 255))
+    # Flat blocks repeat a few means, which would be taken for multiples; their step is seldom larger.
+    steps[0, 0] = min(steps[0, 1], steps[1, 0])
+    return steps
+
+
+def _coefficients(plane: Tensor) -> Tensor:
+    """``(…, H, W)``, sides multiples of 8, to ``(…, H / 8, W / 8, 8, 8)``."""
+    blocks = plane.unflatten(-2, (-1, 8)).unflatten(-1, (-1, 8)).transpose(-3, -2)
+    cosines = torch.as_tensor(_COSINES).to(plane)
+    return cosines @ blocks @ cosines.T
+
+
+def _clamped(plane: Tensor, known: Tensor, steps: Tensor, width: float) -> Tensor:
+    """The plane with its coefficients in the cells around those of ``known``."""
+    height, across = plane.shape[-2:]
+    filled = [
+        nn.functional.pad(x, (0, -across % 8, 0, -height % 8), mode="replicate") for x in (plane, known)
+    ]
+    c, middle = map(_coefficients, filled)
+    rows, columns = height // 8, across // 8
+    whole = middle[..., :rows, :columns, :, :]
+    snapped = steps * torch.round(whole / steps)
+    snapped[..., 0, 0] = whole[..., 0, 0]
+    middle[..., :rows, :columns, :, :] = snapped
+    c = torch.minimum(torch.maximum(c, middle - width * steps), middle + width * steps)
+    cosines = torch.as_tensor(_COSINES).to(plane)
+    blocks = cosines.T @ c @ cosines
+    return blocks.transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)[..., :height, :across]
+
+
+def _sharpened(x: Tensor, axis: int, length: int) -> Tensor:
+    """Means of pairs of interpolated values, back to the values that were interpolated: one banded solve."""
+    n = x.shape[axis]
+    if n == 1:
+        return x
+    bands = np.zeros((3, n))
+    bands[0, 1:], bands[1], bands[2, :-1] = 1 / 8, 6 / 8, 1 / 8
+    bands[1, 0] = bands[1, -1] = 7 / 8
+    if length % 2:  # the last value stands alone, nearer to its left neighbour
+        bands[1, -1], bands[2, -2] = 3 / 4, 1 / 4
+    flat = np.moveaxis(x.detach().cpu().double().numpy(), axis, 0)
+    out = solve_banded((1, 1), bands, flat.reshape(n, -1)).reshape(flat.shape)
+    return torch.from_numpy(np.moveaxis(out, 0, axis).copy()).to(x)

@@ -1,0 +1,22 @@
+"""A method as a step of another: run to its end on a tensor, without the driver's care for users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+
+def ended(method: Any, picture: Tensor) -> Any:
+    """The state after the last step, or after the reading at which the method has said that it is done."""
+    state = method.init(picture)
+    for k in range(method.max_steps):
+        if k % method.check_every == 0 and method.finished(state) is not None:
+            break
+        state = method.step(state)
+    return state
+
+
+def answer(method: Any, picture: Tensor) -> Tensor:
+    """What the method makes of ``(B, C, H, W)``, of the same shape, dtype and device."""
+    return method.image(ended(method, picture))

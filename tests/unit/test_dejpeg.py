@@ -1,0 +1,222 @@
+"""JPEG: tables read and told, pictures that a file may stand for, and the method between them."""
+
+from io import BytesIO
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.fft import dctn
+
+import jumpset as js
+from jumpset.io import jpeg_tables
+from jumpset.learned import DeJPEG
+from jumpset.operators.chroma import doubled, halved
+from jumpset.operators.jpeg import JPEGTables, _sharpened, told
+from jumpset.registry import for_file
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+WAYS = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
+
+
+def drawn(height=112, width=136, seed=3):
+    """Flat regions and a texture, away from black and white."""
+    picture, _ = js.datasets.textured(height, width, seed=seed)
+    return (20 + 210 * np.asarray(picture, float)).round().clip(0, 255).astype(np.uint8)
+
+
+def tensor(pixels):
+    return torch.from_numpy(np.atleast_3d(pixels).transpose(2, 0, 1)[None] / 255.0)
+
+
+def psnr(x, y):
+    return -10 * float(torch.log10((x - y).square().mean()))
+
+
+def saved(folder, pixels, quality, way="4:2:0", **options):
+    path = folder / "a.jpg"
+    Image.fromarray(pixels.squeeze()).save(path, quality=quality, subsampling=way, **options)
+    return path, np.asarray(Image.open(path))
+
+
+# --- tables -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("quality", [10, 35, 70])
+def test_tables_are_read_and_told(tmp_path, quality, way):
+    path, f = saved(tmp_path, drawn(), quality, way)
+    read = jpeg_tables(path)
+    with Image.open(path) as image:
+        assert np.array_equal(read.luma.ravel(), image.quantization[0])
+        assert np.array_equal(read.chroma.ravel(), image.quantization[1])
+    assert (read.rows, read.columns) == WAYS[way]
+    found = told(tensor(f))
+    assert (found.rows, found.columns) == WAYS[way]
+    low = np.add.outer(np.arange(8), np.arange(8)) < 4  # where a textured picture has something to tell
+    low[0, 0] = False
+    assert np.mean(found.luma[low] == read.luma[low]) > 0.8
+    assert np.mean(np.abs(found.chroma - read.chroma)[low] <= 1) > 0.6
+
+
+def test_gray_files_have_one_table(tmp_path):
+    path, f = saved(tmp_path, drawn()[..., :1], 30)
+    read = jpeg_tables(path)
+    assert (read.rows, read.columns) == (1, 1)
+    assert np.array_equal(read.luma, read.chroma)
+    assert np.median(np.abs(told(tensor(f)).luma - read.luma)) <= 1
+
+
+@pytest.mark.parametrize("kind", ["png", "turned", "cmyk", "nothing", "missing"])
+def test_files_without_usable_tables(tmp_path, kind):
+    path = tmp_path / "a.jpg"
+    image = Image.fromarray(drawn(24, 32))
+    if kind == "png":
+        image.save(path, format="png")
+    elif kind == "turned":
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        image.save(path, exif=exif)
+    elif kind == "cmyk":
+        image.convert("CMYK").save(path)
+    elif kind == "nothing":
+        path.write_bytes(b"no picture")
+    with pytest.raises(js.FileError):
+        jpeg_tables(path)
+    method = DeJPEG()
+    assert for_file(method, path) is method
+
+
+def test_nothing_is_told_of_other_pictures():
+    assert told(tensor(drawn())).tell_nothing
+    assert told(torch.rand(1, 3, 40, 48)).tell_nothing
+    assert told(torch.full((1, 1, 3, 5), 0.3)).tell_nothing
+    buffer = BytesIO()
+    Image.fromarray(drawn()).save(buffer, "jpeg", quality=20, subsampling="4:4:4")
+    f = np.asarray(Image.open(buffer))
+    assert not told(tensor(f)).tell_nothing
+    assert told(tensor(f[3:, 5:])).tell_nothing  # the blocks begin elsewhere
+
+
+@pytest.mark.parametrize("wrong", [{"luma": np.ones(64)}, {"chroma": np.zeros((8, 8))}, {"rows": 3}])
+def test_wrong_tables(wrong):
+    with pytest.raises(js.InputError, match=next(iter(wrong))):
+        JPEGTables(**{"luma": np.ones((8, 8)), "chroma": np.ones((8, 8)), **wrong})
+
+
+# --- the pictures of a file ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 9, 16])
+def test_sharpening_undoes_the_decoders_interpolation(length):
+    x = torch.rand(1, 2, 7, -(-length // 2), dtype=torch.float64)
+    seen = halved(doubled(x, -1, length), -1)
+    torch.testing.assert_close(_sharpened(seen, -1, length), x)
+    torch.testing.assert_close(_sharpened(seen.mT, -2, length), x.mT)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("size", [(112, 136), (61, 75)])
+def test_the_stored_picture_is_among_those_of_its_file(tmp_path, way, size):
+    truth = drawn(*size)
+    path, f = saved(tmp_path, truth, 30, way)
+    near = jpeg_tables(path).project(tensor(truth), tensor(f))
+    assert psnr(near, tensor(truth)) > psnr(tensor(f), tensor(truth)) + 12
+    kept = jpeg_tables(path).project(tensor(f), tensor(f))
+    assert psnr(kept, tensor(f)) > 45
+
+
+def test_projection_is_onto_the_cells(tmp_path):
+    path, f = saved(tmp_path, drawn()[..., :1] // 3 + 85, 15)  # clipping would leave the cells again
+    tables = jpeg_tables(path)
+    u = tensor(f) + 0.2 * torch.randn(1, 1, *f.shape[:2], dtype=torch.float64).clamp(-1, 1)
+    for width in (0.5, 0.2):
+        near = tables.project(u, tensor(f), width=width)
+        blocks = 255 * (near - tensor(f))[0, 0].numpy().reshape(14, 8, 17, 8).transpose(0, 2, 1, 3)
+        c = np.abs(dctn(blocks, axes=(2, 3), norm="ortho")) / tables.luma
+        assert near.min() > 0
+        assert near.max() < 1
+        assert c.max() <= width + 3 / tables.luma.min()  # f is rounded to 8 bits
+        torch.testing.assert_close(tables.project(near, tensor(f), width=width), near, atol=1e-9, rtol=0)
+
+
+def test_the_cells_see_another_picture(tmp_path):
+    path, f = saved(tmp_path, drawn(), 30)
+    other = tensor(drawn(seed=9))
+    assert psnr(jpeg_tables(path).project(other, tensor(f)), other) < 30
+
+
+# --- the method ---------------------------------------------------------------------------------------------
+
+
+def test_dejpeg_beats_its_parts(tmp_path):
+    truth = (255 * np.asarray(js.datasets.shapes(128, 144, seed=2))).round().astype(np.uint8)
+    path, f = saved(tmp_path, truth, 20)
+    scores = {
+        "input": f,
+        "net": js.smooth(f, method="jumpset-net"),
+        "gsf": js.smooth(f, method="gsf", preset="clip-art"),
+        "dejpeg": js.smooth(f, method="dejpeg", tables=path),
+    }
+    scores = {name: js.metrics.psnr(u, truth) for name, u in scores.items()}
+    assert scores["dejpeg"] > scores["input"] + 1
+    assert scores["dejpeg"] > max(scores["net"], scores["gsf"])
+
+
+@pytest.mark.parametrize(("bands", "dtype"), [*product([1, 2, 3], ["uint8", "float64"])])
+def test_any_bands_size_and_kind(bands, dtype):
+    pixels = drawn(43, 50)
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "jpeg", quality=20)
+    f = np.asarray(Image.open(buffer))[..., :bands]
+    f = f if dtype == "uint8" else f / 255.0
+    u = js.smooth(f, method="dejpeg", tables=JPEGTables(np.full((8, 8), 30), np.full((8, 8), 40)), n_steps=1)
+    assert u.shape == f.shape
+    assert u.dtype == f.dtype
+    assert not np.array_equal(u, f)
+
+
+def test_never_a_jpeg_never_changed():
+    f = drawn(40, 48)
+    assert np.array_equal(js.smooth(f, method="dejpeg"), f)
+    jpeg = js.datasets.jpeg(f / 255.0, 20)
+    assert np.array_equal(js.smooth(jpeg, method="dejpeg", weight=0.0), jpeg)
+
+
+def test_starts(tmp_path):
+    path, f = saved(tmp_path, drawn(48, 56), 25)
+    answers = {}
+    for start in ("gsf", "picture", f, np.full_like(f, 99)):
+        name = start if isinstance(start, str) else f"pixel {start[0, 0, 0]}"
+        answers[name] = js.smooth(f, method="dejpeg", tables=path, start=start, n_steps=1)
+    assert np.array_equal(answers["picture"], answers[f"pixel {f[0, 0, 0]}"])
+    assert not np.array_equal(answers["picture"], answers["gsf"])
+    with pytest.raises(js.InputError, match="size and the channels"):
+        js.smooth(f, method="dejpeg", tables=path, start=f[1:])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"weight": 1.5}, {"tables": 3}, {"start": "tv"}, {"width": -1.0}, {"n_steps": -1}]
+)
+def test_wrong_parameters(wrong):
+    with pytest.raises(js.InputError, match=next(iter(wrong))):
+        DeJPEG(**wrong)
+
+
+def test_the_files_tables_are_used_where_there_is_a_file(tmp_path):
+    path, _ = saved(tmp_path, drawn(48, 56), 25)
+    assert np.array_equal(for_file(DeJPEG(), path).tables.luma, jpeg_tables(path).luma)
+    mine = JPEGTables(np.full((8, 8), 9), np.full((8, 8), 9))
+    assert for_file(DeJPEG(tables=mine), path).tables is mine
+    other = js.method("tv")
+    assert for_file(other, path) is other
+
+
+@pytest.mark.slow
+def test_dejpeg_from_a_deep_image_prior(tmp_path):
+    truth = (255 * np.asarray(js.datasets.shapes(96, 96, seed=2))).round().astype(np.uint8)
+    path, f = saved(tmp_path, truth, 20)
+    u = js.smooth(f, method="dejpeg", preset="best", tables=path)
+    assert js.metrics.psnr(u, truth) > js.metrics.psnr(f, truth) + 1
