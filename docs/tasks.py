@@ -73,10 +73,10 @@ TASKS = (
         "jpeg",
         _clip_art,
         {
+            "dejpeg": {},
             "gsf": {"preset": "clip-art"},
             "l0": {"preset": "clip-art"},
             "region-fusion": {"preset": "clip-art"},
-            "rtv": {},
         },
     ),
     Task(
