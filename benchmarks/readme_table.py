@@ -73,7 +73,7 @@ def table(records, names, few):
     columns[f"the {len(few)}, dB"] = "+.2f", {n: on_few[n].gain for n in names}
     columns["SSIM"] = ".3f", {n: on_few[n].means["ssim"] for n in names}
     columns["edges"] = ".3f", {n: on_few[n].means["edges"] for n in names}
-    columns["seconds"] = ".2f", {n: whole[n].means["seconds"] for n in names}
+    columns["seconds"] = ".2g", {n: whole[n].means["seconds"] for n in names}
     columns["MiB"] = ".0f", {n: whole[n].means["peak_mib"] for n in names}
     lines = [f"| method | {' | '.join(columns)} |", f"|---|{'--:|' * len(columns)}"]
     for name in sorted(names, key=lambda n: -on_few[n].gain):

@@ -11,16 +11,15 @@ from torch import Tensor
 from jumpset import _checks
 from jumpset._errors import InputError
 from jumpset._types import Status
-from jumpset.dip.colours import Colours, told
+from jumpset.dip.colours import Colours
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.flattening import SOLVERS, flatten
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
-from jumpset.dip.starting import check_operator, check_start, first_picture, given_start, learned_start
+from jumpset.dip.starting import STARTS, begin, check_operator, check_start, first_picture
 from jumpset.dip.stopping import Stillness
 from jumpset.operators.autocast import PRECISIONS
 from jumpset.operators.chroma import ChromaSubsampling
-from jumpset.smoothers.region_fusion import fuse
 
 
 @dataclass(frozen=True)
@@ -204,7 +203,7 @@ class DIPl0:
         _checks.one_of("solver", self.solver, SOLVERS)
         _checks.one_of("network", self.network, ARCHITECTURES)
         _checks.one_of("feed", self.feed, ("picture", "noise"))
-        check_start(self.start, ("region-fusion", "structure-texture", "jumpset-net", "random"))
+        check_start(self.start, STARTS)
         _checks.flag("corrects", self.corrects)
         _checks.flag("whitened", self.whitened)
         _checks.integer("outer_steps", self.outer_steps, at_least=0)
@@ -240,7 +239,8 @@ class DIPl0:
         """A fresh network, and v, w and the answer as ``start`` says."""
         f = single(image)
         first = first_picture(f, self.operator)
-        colours, flat = self._start(first)
+        used = self.feed == "picture" or self.anchor > 0.0 or not self._starts_random
+        colours, flat = begin(first, self.start, self.weight, self.levels, whitened=self.whitened, used=used)
         if colours is not None:
             f = first = colours.components(f)
         fit = Fit(
@@ -276,7 +276,7 @@ class DIPl0:
         residual = _rms(state.v - g)
         if not torch.isfinite(residual):  # region fusion is for numbers; the record shows that they are gone
             return replace(state, residual=residual)
-        weight = self._weight(state.colours)
+        weight = self.weight if state.colours is None else self.weight * state.colours.variance
         v = flatten(g - state.w / self.rho, 2 * weight / self.rho, self.solver, self.levels)
         w = state.w + self.rho * (v - g)
         average = blend(state.average, g, self.average, state.sound)
@@ -286,26 +286,6 @@ class DIPl0:
     @property
     def _starts_random(self) -> bool:
         return isinstance(self.start, str) and self.start == "random"
-
-    def _weight(self, colours: Colours | None) -> float:
-        return self.weight if colours is None else self.weight * colours.variance
-
-    def _start(self, first: Tensor) -> tuple[Colours | None, Tensor]:
-        """Whose components the run works in, and the start in them; ``first`` where it has no share."""
-        named = self.start if isinstance(self.start, str) else "picture"
-        colours, u = None, first
-        if self.whitened or named == "structure-texture":
-            texture, u = told(first, separate=named == "structure-texture")
-            colours = Colours.of(first, texture) if self.whitened else None
-        if named == "picture":
-            u = given_start(self.start, first)
-        elif named == "jumpset-net":
-            u = learned_start(first)
-        elif named != "structure-texture":
-            z = first if colours is None else colours.components(first)
-            unused = named == "random" and self.feed == "noise" and self.anchor == 0.0
-            return colours, z if unused else fuse(z, self._weight(colours), self.levels)
-        return colours, u if colours is None else colours.components(u)
 
     def objective(self, g: Tensor, f: Tensor, v: Tensor, w: Tensor) -> Tensor:
         """What the Adam steps lower: ‖A g − f‖² + ⟨w, v − g⟩ + (ρ/2) ‖v − g‖²."""

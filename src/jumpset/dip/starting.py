@@ -1,4 +1,4 @@
-"""A first picture where the data are not a picture: seen through a mask, a blur, or too few pixels."""
+"""What a run begins with: a picture that agrees with the data, a start, and whose components it works in."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from torch import Tensor
 from jumpset import _checks
 from jumpset._arrays import to_tensor
 from jumpset._errors import InputError
+from jumpset.dip.colours import Colours, told
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.smoothers._inner import answer
+from jumpset.smoothers.region_fusion import fuse
 
+STARTS = ("region-fusion", "structure-texture", "jumpset-net", "random")
 _ROUGHNESS = 1e-3  # small beside the data, and what decides where there are none
 _STEPS = 200
 _TOLERANCE = 1e-6  # of the residual; that in holes is small from the beginning
@@ -69,8 +72,37 @@ def given_start(start: Any, like: Tensor) -> Tensor:
     return picture.to(like.dtype)
 
 
-def learned_start(first: Tensor) -> Tensor:
-    """What jumpset-net makes of the picture."""
-    from jumpset.learned.jumpset_net import JumpsetNet  # not above: few runs need it
+def begin(
+    first: Tensor, start: Any, weight: float, levels: int, *, whitened: bool, used: bool
+) -> tuple[Colours | None, Tensor]:
+    """The colours whose components a run works in, if any, and its start in them.
 
-    return answer(JumpsetNet(), first)
+    Parameters
+    ----------
+    first
+        ``(1, C, H, W)``, the picture, or one that agrees with the data.
+    start
+        Of :data:`STARTS`, or a picture.
+    weight, levels
+        Of region fusion; the weight with colours in variances of the texture.
+    whitened
+        Whether to work in the colours of the picture's texture.
+    used
+        Whether a random start's place in the input or in the answer wants a picture; else it is ``first``.
+    """
+    named = start if isinstance(start, str) else "picture"
+    colours, u = None, first
+    if whitened or named == "structure-texture":
+        texture, u = told(first, separate=named == "structure-texture")
+        colours = Colours.of(first, texture) if whitened else None
+    if named in ("region-fusion", "random"):
+        if colours is not None:
+            first, weight = colours.components(first), weight * colours.variance
+        return colours, fuse(first, weight, levels) if used else first
+    if named == "picture":
+        u = given_start(start, first)
+    elif named == "jumpset-net":
+        from jumpset.learned.jumpset_net import JumpsetNet  # not above: few runs need it
+
+        u = answer(JumpsetNet(), first)
+    return colours, u if colours is None else colours.components(u)
