@@ -43,8 +43,8 @@ class DeJPEG:
 
     with D the trained network :class:`JumpsetNet`, C the cosine transform of 8 × 8 blocks and P the planes of
     luma and subsampled chroma (:class:`~jumpset.operators.jpeg.JPEGTables`). D alone must either leave
-    artifacts or take detail away; with Π it can be strong, as Π puts back what the file knows. A picture that
-    was never a JPEG is left as it is.
+    artifacts or take detail away; with Π it can be strong, as Π puts back what the file knows. Made for flat
+    pictures: a photograph loses its grain with the blocks. A picture that was never a JPEG is left as it is.
 
     Parameters
     ----------
