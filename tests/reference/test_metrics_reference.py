@@ -62,6 +62,27 @@ def test_ssim_equals_scikit_image_on_a_photograph():
     assert metrics.ssim(image, truth) == pytest.approx(expected, abs=1e-10)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.uint8])
+def test_luma_ssim_is_that_of_the_gray_picture(dtype):
+    image, truth, _ = noisy_pair((24, 31, 3), np.float64, seed=5)
+    if dtype == np.uint8:
+        image, truth = ((255 * x).clip(0, 255).astype(np.uint8) for x in (image, truth))
+    gray = [structural_gray(x) for x in (image, truth)]
+    peak = 255 if dtype == np.uint8 else 1
+    expected = metrics.ssim(*gray, data_range=peak)
+    assert metrics.ssim_luma(image, truth) == pytest.approx(expected, abs=1e-12)
+    moved = [np.moveaxis(x, -1, 0) for x in (image, truth)]
+    assert metrics.ssim_luma(*moved, channel_axis=0) == pytest.approx(expected, abs=1e-12)
+    assert metrics.ssim_luma(image[..., 0], truth[..., 0]) == pytest.approx(
+        metrics.ssim(image[..., 0], truth[..., 0]), abs=1e-12
+    )
+
+
+def structural_gray(x):
+    red, green, blue = np.moveaxis(x.astype(float), -1, 0)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (6, 4, 3), (7, 5, 1), (9, 13), (4, 3, 12)])
 def test_volume_ssim_equals_explicit_windows(shape):
     image, truth, _ = noisy_pair(shape, np.float64, seed=3)

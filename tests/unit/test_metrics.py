@@ -67,14 +67,14 @@ def test_floats_of_different_widths_may_mix():
 # --- ssim ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("score", [metrics.ssim, metrics.ssim_volume])
+@pytest.mark.parametrize("score", [metrics.ssim, metrics.ssim_luma, metrics.ssim_volume])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (10, 11, 3), (11, 12), (3, 4, 1), (20, 20, 5)])
 def test_ssim_of_identical_pictures_is_one_at_any_size(score, shape):
     x = np.random.default_rng(1).random(shape)
     assert score(x, x) == pytest.approx(1.0, abs=1e-12)
 
 
-@pytest.mark.parametrize("score", [metrics.ssim, metrics.ssim_volume])
+@pytest.mark.parametrize("score", [metrics.ssim, metrics.ssim_luma, metrics.ssim_volume])
 def test_ssim_is_symmetric_falls_with_noise_and_ignores_the_unit(score):
     rng = np.random.default_rng(2)
     x = rng.random((14, 17, 3))
@@ -266,6 +266,7 @@ GOOD = np.full((12, 12, 3), 0.5)
 PAIRS = {
     "psnr": metrics.psnr,
     "ssim": metrics.ssim,
+    "ssim_luma": metrics.ssim_luma,
     "ssim_volume": metrics.ssim_volume,
     "energy_pix": lambda x, y: metrics.energy_pix(x, y, 1.0),
     "energy_edge": lambda x, y: metrics.energy_edge(x, y, 1.0),
@@ -292,7 +293,7 @@ def test_pairs_that_cannot_be_compared(name, x, y, says):
 
 @pytest.mark.parametrize("data_range", [0, -1.0, math.inf, math.nan, "255"])
 def test_a_range_must_be_positive(data_range):
-    for score in (metrics.psnr, metrics.ssim, metrics.ssim_volume):
+    for score in (metrics.psnr, metrics.ssim, metrics.ssim_luma, metrics.ssim_volume):
         with pytest.raises(InputError, match="data_range"):
             score(GOOD, GOOD, data_range=data_range)
 

@@ -13,6 +13,7 @@ _COLUMNS: tuple[tuple[str, str, str, bool | None], ...] = (
     ("PSNR, dB", "psnr", ".2f", True),
     ("SSIM", "ssim", ".4f", True),
     ("volume SSIM", "ssim_volume", ".4f", True),
+    ("luma SSIM", "ssim_luma", ".4f", True),
     ("edges", "edges", ".3f", True),
     ("E_pix", "energy_pix", ".0f", None),
     ("E_edge", "energy_edge", ".0f", None),

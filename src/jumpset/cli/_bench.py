@@ -70,10 +70,11 @@ def bench(
 ) -> None:
     """Score methods on pictures with known truths.
 
-    OUT.json is a list of records: image, method, psnr, ssim, ssim_volume, seconds, n_steps, status; edges
-    (correlation of the Laplacians), the energies of Potts type at weight .02, the zeros and how many pixels
-    of the rest stand alone, peak memory, and the settings. Scores are of the 8-bit output, rounded. Seconds
-    are of the method alone, after a run on a tiny picture that compiles what there is to compile.
+    OUT.json is a list of records: image, method, psnr, ssim, ssim_volume, seconds, n_steps, status;
+    ssim_luma, edges (correlation of the Laplacians), the energies of Potts type at weight .02, the zeros and
+    how many pixels of the rest stand alone, peak memory, and the settings. Scores are of the 8-bit output,
+    rounded. Seconds are of the method alone, after a run on a tiny picture that compiles what there is to
+    compile.
 
     The file is rewritten, whole, after each run: with --resume a killed comparison goes on where it was, and
     slow methods can be added on fewer pictures than the fast ones. The published figures beside nks are those

@@ -9,7 +9,7 @@ from jumpset.metrics._contiguity import Contiguity, contiguity
 from jumpset.metrics._edges import edge_preservation
 from jumpset.metrics._energies import energy_edge, energy_pix, gradient_count, jump_count
 from jumpset.metrics._psnr import psnr
-from jumpset.metrics._ssim import ssim, ssim_volume
+from jumpset.metrics._ssim import ssim, ssim_luma, ssim_volume
 
 __all__ = [
     "Contiguity",
@@ -21,5 +21,6 @@ __all__ = [
     "jump_count",
     "psnr",
     "ssim",
+    "ssim_luma",
     "ssim_volume",
 ]
