@@ -22,9 +22,9 @@ class DIPPotts(DIPl0):
 
     Parameters
     ----------
-    weight, rho, solver, network, feed, start, outer_steps, inner_steps, step_size, average, anchor, levels
+    weight, rho, solver, network, feed, start, corrects, whitened, outer_steps, inner_steps, step_size
         As in :class:`DIPl0`.
-    patience, operator, tile, precision, seed
+    average, anchor, levels, patience, operator, tile, precision, seed
         As in :class:`DIPl0`.
 
     Raises

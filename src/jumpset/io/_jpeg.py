@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from jumpset._errors import FileError
+from jumpset.io._exif import ORIENTATION
 from jumpset.io._files import as_path
-from jumpset.operators.jpeg import JPEGTables
 
-_ORIENTATION = 0x0112
+if TYPE_CHECKING:
+    from jumpset.operators.jpeg import JPEGTables
 
 
 def jpeg_tables(path: str | os.PathLike[str]) -> JPEGTables:
@@ -33,13 +34,17 @@ def jpeg_tables(path: str | os.PathLike[str]) -> JPEGTables:
         A file that cannot be read, is no JPEG, is in other than one or three channels, has chroma subsampled
         by other than 1 or 2, or is stored turned, so that its blocks are not where its pixels are.
     """
+    from PIL import Image
+
+    from jumpset.operators.jpeg import JPEGTables
+
     file = as_path(path)
     try:
         with Image.open(file) as image:
             kind, mode = image.format, image.mode
             tables = dict(getattr(image, "quantization", {}))
             layers = list(getattr(image, "layer", []))
-            turned = image.getexif().get(_ORIENTATION, 1) != 1
+            turned = image.getexif().get(ORIENTATION, 1) != 1
     except OSError as error:
         raise FileError(
             "the file cannot be read", given=f"{file} ({error})", do="name a JPEG file"
