@@ -18,7 +18,6 @@ OUT = Path(__file__).parent / "generated"
 STRENGTHS = (0.25, 1.0, 4.0)
 SHARES = (0.25, 0.5, 1.0)  # of a learned method, whose weight ends at 1
 SOLVED = ("LatentGroups", "TGV2")  # their value is a minimum itself: a thousand of them take minutes
-UNDRAWN = ("dip", "dip-tv", "dip-aitv", "dip-potts")  # minutes each
 HEADS = {
     "Methods": "js.smooth(image, method=name) runs a method, js.method(name, …) makes one with its settings.",
     "Penalties": "Each is R(x) in a loss, ½‖u − f‖² + τ R(u) in a proximal operator, or both.",
@@ -64,19 +63,18 @@ def _class(cls: type) -> str:
 def _method_page(name: str, info: js.registry.MethodInfo) -> str:
     path = OUT / "pictures" / f"method-{name}.png"
     weight = info.defaults.get("weight")
-    weights = [s * weight for s in STRENGTHS] if weight and name != "dip-l0" else []
+    slow = name.startswith("dip")  # many seconds a picture
+    weights = [s * weight for s in STRENGTHS] if weight and not slow else []
     if name in js.learned.SIZES or name == "dejpeg":
         weights = list(SHARES)
     turned = [f"{w:g}" for w in weights]
-    if not path.exists() and name not in UNDRAWN:
+    if not path.exists():
         _draw_method(path, name, weights)
     shown = f"with ``weight`` at {', '.join(turned)}" if turned else "at its defaults"
     kind = "JPEG" if name == "dejpeg" else "textured"
     figure = (
         f".. figure:: ../pictures/{path.name}\n\n"
         f"   A {kind} picture, and what ``{name}`` makes of it {shown}.\n\n"
-        if path.exists()
-        else ""
     )
     presets = [f"- ``{key}``: {_settings(values)}" for key, values in info.presets.items()]
     listed = "\n".join(["**Presets**", "", *presets, ""]) if presets else ""
