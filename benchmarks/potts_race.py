@@ -11,7 +11,6 @@ Potts-ADMM, which takes several seconds each.
 """
 
 import argparse
-import json
 import subprocess
 import tempfile
 from pathlib import Path
@@ -32,30 +31,7 @@ METHODS = {
     "potts-descent 1 step": {"max_steps": 1},
     "potts": {},
 }
-# Runs under the peer's interpreter: picture.npy, weight, answer.npy.
-PEER = """
-import json, sys, time
-import numpy as np
-from pycut_pursuit.cp_d0_dist import cp_d0_dist
-f = np.load(sys.argv[1]).astype(np.float32)
-height, width, bands = f.shape
-pixel = np.arange(height * width, dtype=np.uint32).reshape(height, width)
-source = np.concatenate([pixel[:, :-1].ravel(), pixel[:-1].ravel()])
-target = np.concatenate([pixel[:, 1:].ravel(), pixel[1:].ravel()])
-order = np.argsort(source, kind="stable")
-first = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=pixel.size))]).astype(np.uint32)
-values = np.asfortranarray(f.reshape(-1, bands).T)
-best = np.inf
-for _ in range(5):
-    began = time.perf_counter()
-    label, colours = cp_d0_dist(bands, values, first, target[order].astype(np.uint32),
-                                edge_weights=float(sys.argv[2]), verbose=False, max_num_threads=2)[:2]
-    best = min(best, time.perf_counter() - began)
-if label.max() == 65535:
-    raise SystemExit("more components than uint16 can number")
-np.save(sys.argv[3], label.reshape(height, width))
-print(json.dumps(best))
-"""
+PEER = Path(__file__).parent / "potts" / "cut_pursuit_worker.py"
 
 
 def peer(python: str, image: np.ndarray, weight: float) -> tuple[np.ndarray, float]:
@@ -63,9 +39,10 @@ def peer(python: str, image: np.ndarray, weight: float) -> tuple[np.ndarray, flo
     with tempfile.TemporaryDirectory() as folder:
         picture, answer = Path(folder) / "picture.npy", Path(folder) / "answer.npy"
         np.save(picture, image)
-        command = [python, "-c", PEER, str(picture), str(weight), str(answer)]
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return np.load(answer), json.loads(out.strip().splitlines()[-1])
+        command = [python, str(PEER), str(picture), str(weight), str(answer)]
+        out = subprocess.run(command, input="go\n" * 5, capture_output=True, text=True, check=True).stdout
+        said = [line.split() for line in out.splitlines()]
+        return np.load(answer), min(float(words[1]) for words in said if words[:1] == ["done"])
 
 
 def opencv(pixels: np.ndarray, weight: float) -> np.ndarray:

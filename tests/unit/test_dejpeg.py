@@ -185,6 +185,18 @@ def test_never_a_jpeg_never_changed():
     assert np.array_equal(js.smooth(jpeg, method="dejpeg", weight=0.0), jpeg)
 
 
+def test_in_a_batch_only_the_jpegs_are_worked_on(monkeypatch):
+    plain = drawn(48, 56) / 255.0
+    coded = js.datasets.jpeg(plain, 20)
+    both = torch.stack([torch.from_numpy(x.transpose(2, 0, 1)) for x in (plain, coded)])
+    answers = js.smooth(both, method="dejpeg", n_steps=2)
+    assert torch.equal(answers[0], both[0])
+    assert torch.equal(answers[1:], js.smooth(both[1:], method="dejpeg", n_steps=2))
+    assert not torch.equal(answers[1], both[1])
+    monkeypatch.setattr("jumpset.learned.dejpeg.answer", lambda *_: pytest.fail("nothing is to be smoothed"))
+    assert torch.equal(js.smooth(both[:1], method="dejpeg"), both[:1])
+
+
 def test_starts(tmp_path):
     path, f = saved(tmp_path, drawn(48, 56), 25)
     answers = {}

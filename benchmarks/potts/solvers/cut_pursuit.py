@@ -11,26 +11,7 @@ from pathlib import Path
 import numpy as np
 from benchopt import BaseSolver
 
-# Reads a line for each run, answers with a line when the labels are in the file.
-WORKER = """
-import sys
-import numpy as np
-from pycut_pursuit.cp_d0_dist import cp_d0_dist
-f = np.load(sys.argv[1]).astype(np.float32)
-height, width, bands = f.shape
-pixel = np.arange(height * width, dtype=np.uint32).reshape(height, width)
-source = np.concatenate([pixel[:, :-1].ravel(), pixel[:-1].ravel()])
-target = np.concatenate([pixel[:, 1:].ravel(), pixel[1:].ravel()])
-order = np.argsort(source, kind="stable")
-first = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=pixel.size))]).astype(np.uint32)
-values = np.asfortranarray(f.reshape(-1, bands).T)
-print("ready", flush=True)
-for line in sys.stdin:
-    label = cp_d0_dist(bands, values, first, target[order].astype(np.uint32), edge_weights=float(sys.argv[2]),
-                       verbose=False, max_num_threads=2)[0]
-    np.save(sys.argv[3], label.reshape(height, width))
-    print("done", flush=True)
-"""
+WORKER = Path(__file__).parents[1] / "cut_pursuit_worker.py"
 
 
 class Solver(BaseSolver):
@@ -48,15 +29,15 @@ class Solver(BaseSolver):
         self.folder = tempfile.TemporaryDirectory()
         source, self.answer = Path(self.folder.name) / "picture.npy", Path(self.folder.name) / "answer.npy"
         np.save(source, picture)
-        command = [os.environ["PYCUT_PYTHON"], "-c", WORKER, str(source), str(weight), str(self.answer)]
+        command = [os.environ["PYCUT_PYTHON"], str(WORKER), str(source), str(weight), str(self.answer)]
         self.worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._expect("ready")
 
     def _expect(self, word):
-        said = self.worker.stdout.readline().strip()
-        while said and said != word:  # the library may speak as well
-            said = self.worker.stdout.readline().strip()
-        if said != word:
+        for said in self.worker.stdout:
+            if said.split()[:1] == [word]:  # the library may speak as well
+                break
+        else:
             raise RuntimeError(f"pycut-pursuit has ended with exit code {self.worker.wait()}")
 
     def run(self, _):

@@ -32,13 +32,14 @@ class State:
     n_steps: int
 
 
+@dataclass(frozen=True)
 class Learned:
-    """A network as an iteration of one step; subclasses are dataclasses with the fields named here."""
+    """A network as an iteration of one step; subclasses name the network."""
 
-    weight: float
-    weights: str
-    precision: str
-    tile: int
+    weight: float = 1.0
+    weights: str = "shipped"
+    precision: str = "auto"
+    tile: int = 0
 
     name: ClassVar[str]
     network: ClassVar[type[nn.Module]]

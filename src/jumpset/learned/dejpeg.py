@@ -16,7 +16,7 @@ from jumpset.dip.dip_l0 import DIPl0
 from jumpset.dip.starting import check_start, given_start
 from jumpset.io import jpeg_tables
 from jumpset.learned.jumpset_net import JumpsetNet
-from jumpset.operators.jpeg import JPEGTables, told
+from jumpset.operators.jpeg import JPEGCells, JPEGTables, told
 from jumpset.smoothers._inner import answer
 from jumpset.smoothers.gsf import GSF
 
@@ -26,7 +26,7 @@ class State:
     """The answer, and what it may be."""
 
     source: Tensor  # (B, C, H, W), f as given
-    tables: tuple[JPEGTables, ...]  # one a picture
+    cells: tuple[JPEGCells | None, ...]  # one a picture; None for what was never a JPEG
     u: Tensor  # (B, C, H, W)
     change: float  # root mean square of the last step
     n_steps: int
@@ -106,21 +106,25 @@ class DeJPEG:
         return self.n_steps if self.weight > 0.0 else 0
 
     def init(self, image: Tensor) -> State:
-        """Know the tables; the answer is the picture."""
-        if isinstance(self.tables, JPEGTables):
-            tables = (self.tables,) * len(image)
-        elif self.tables is not None:
-            tables = (jpeg_tables(self.tables),) * len(image)
-        else:
-            tables = tuple(told(f) for f in image.split(1)) if self.max_steps else ()
-        return State(image, tables, image, 0.0, n_steps=0)
+        """Know the cells; the answer is the picture."""
+        given = jpeg_tables(self.tables) if isinstance(self.tables, (str, os.PathLike)) else self.tables
+        cells = []
+        for f in image.split(1) if self.max_steps else ():
+            tables = given or told(f)
+            cells.append(None if tables.tell_nothing else tables.cells(f))
+        return State(image, tuple(cells), image, 0.0, n_steps=0)
 
     def step(self, state: State) -> State:
         """Smooth and project; at first, project the start."""
-        u = state.u if state.n_steps else self._projected(state, self._first(state.source))
-        after = self._projected(state, answer(JumpsetNet(weight=self.weight), u))
-        change = (after - state.u).square().mean().sqrt().item()
-        return State(state.source, state.tables, after, change, state.n_steps + 1)
+        cells = {k: c for k, c in enumerate(state.cells) if c is not None}
+        after, change = state.u, 0.0
+        if cells:
+            live = list(cells)
+            u = state.u[live] if state.n_steps else self._projected(cells, self._first(state.source, live))
+            after = after.clone()
+            after[live] = self._projected(cells, answer(JumpsetNet(weight=self.weight), u))
+            change = (after - state.u).square().mean().sqrt().item()
+        return State(state.source, state.cells, after, change, state.n_steps + 1)
 
     def image(self, state: State) -> Tensor:
         """The answer."""
@@ -134,15 +138,16 @@ class DeJPEG:
         """After the last step."""
         return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
-    def _first(self, f: Tensor) -> Tensor:
+    def _first(self, source: Tensor, live: list[int]) -> Tensor:
         if not isinstance(self.start, str):
-            return given_start(self.start, f)
+            return given_start(self.start, source)[live]
+        f = source[live]
         if self.start == "picture":
             return f
         if self.start == "dip-l0":
             return torch.cat([answer(DIPl0(**DIPl0.presets["jpeg"]), one) for one in f.split(1)])
         return answer(GSF(**GSF.presets["clip-art"]), f)
 
-    def _projected(self, state: State, u: Tensor) -> Tensor:
-        pairs = zip(u.split(1), state.source.split(1), state.tables, strict=True)
-        return torch.cat([f if t.tell_nothing else t.project(x, f, width=self.width) for x, f, t in pairs])
+    def _projected(self, cells: dict[int, JPEGCells], u: Tensor) -> Tensor:
+        pairs = zip(cells.values(), u.split(1), strict=True)
+        return torch.cat([c.project(x, width=self.width) for c, x in pairs])

@@ -148,9 +148,6 @@ class JumpsetNet(Learned):
     """
 
     weight: float = 0.5
-    weights: str = "shipped"
-    precision: str = "auto"
-    tile: int = 0
 
     name: ClassVar[str] = "jumpset-net"
     paper: ClassVar[str] = "ours, after Perez et al. and Ronneberger et al., 2026"

@@ -55,15 +55,8 @@ class VDCNN(Learned):
     weight
         Share of the network's correction, 0 to 1: 1 is the network's answer, 0 changes nothing. The paper has
         none.
-    weights
-        ``"shipped"``, or a ``.safetensors`` file of your own training.
-    precision
-        Of the layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
-        instructions for it, which takes half the time and moves the answer by about 0.0003 (root mean
-        square).
-    tile
-        Side in pixels of the parts that a picture is computed in, which overlap so that no seam is left;
-        0: as large as a quarter of a gigabyte an activation allows.
+    weights, precision, tile
+        As in :class:`JumpsetNet`.
 
     Raises
     ------
@@ -82,11 +75,6 @@ class VDCNN(Learned):
     one; (4) intensities outside [0, 1] are scaled into it and back; (5) ``weight``; (6) the mean of each band
     is kept.
     """
-
-    weight: float = 1.0
-    weights: str = "shipped"
-    precision: str = "auto"
-    tile: int = 0
 
     name: ClassVar[str] = "vdcnn"
     paper: ClassVar[str] = "Zhu et al., IEEE Trans. Image Processing, 2019"

@@ -43,6 +43,11 @@ class ChromaSubsampling:
         _checks.one_of("rows", self.rows, (1, 2))
         _checks.one_of("columns", self.columns, (1, 2))
 
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes along which there is one value for two pixels."""
+        return tuple(axis for axis, factor in ((-2, self.rows), (-1, self.columns)) if factor == 2)
+
     def __call__(self, u: Tensor) -> Tensor:
         """A u, of the shape of u."""
         if u.shape[1] == 1:
@@ -55,9 +60,8 @@ class ChromaSubsampling:
             )
         y = luma_and_chroma(u)
         chroma = y[:, 1:]
-        for axis, factor in ((-2, self.rows), (-1, self.columns)):
-            if factor == 2:
-                chroma = doubled(halved(chroma, axis), axis, u.shape[axis])
+        for axis in self.axes:
+            chroma = doubled(halved(chroma, axis), axis, u.shape[axis])
         return picture_of(torch.cat([y[:, :1], chroma], dim=1))
 
     def adjoint(self, y: Tensor) -> Tensor:

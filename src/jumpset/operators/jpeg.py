@@ -10,9 +10,8 @@ import torch
 from scipy.linalg import solve_banded
 from torch import Tensor, nn
 
-from jumpset import _checks
 from jumpset._errors import InputError
-from jumpset.operators.chroma import halved, luma_and_chroma, picture_of
+from jumpset.operators.chroma import ChromaSubsampling, halved, luma_and_chroma, picture_of
 
 _K, _P = np.mgrid[:8, :8]
 _COSINES = np.where(_K == 0, 0.5**0.5, 1.0) * 0.5 * np.cos(np.pi * _K * (2 * _P + 1) / 16)  # orthonormal
@@ -75,33 +74,44 @@ class JPEGTables:
                     do="pass the table of the file, or None to have it told from the picture",
                 )
             object.__setattr__(self, name, steps)
-        _checks.one_of("rows", self.rows, (1, 2))
-        _checks.one_of("columns", self.columns, (1, 2))
+        ChromaSubsampling(self.rows, self.columns)  # an error where there is none of these
 
     def project(self, u: Tensor, f: Tensor, *, width: float = 0.5) -> Tensor:
         r"""A picture near u that the file of f may stand for: coefficients of P u clamped to their cells.
 
-        A cell's middle is the multiple of the step next to f's coefficient, which undoes that a decoder clips
-        values to 0 and 255; in a last, partial block, of which the file holds more than f, it is f's. Values
-        stay within f's and [0, 1].
+        The same as ``cells(f).project(u)``, for one u.
 
         Parameters
         ----------
         u, f
             ``(B, C, H, W)``; f as it was read from the file, not changed since.
         width
-            Of half a cell, in steps; ½ is all that the file may stand for.
+            As in :meth:`JPEGCells.project`.
         """
-        out = []
-        for k, (plane, known) in enumerate(zip(self._planes(u), self._stored(f), strict=True)):
-            steps = torch.as_tensor((self.chroma if k else self.luma) / 255).to(u)
-            moved = _clamped(plane, known, steps, width) - plane
-            if k:
-                for axis, factor in ((-2, self.rows), (-1, self.columns)):
-                    moved = moved.repeat_interleave(factor, dim=axis).narrow(axis, 0, u.shape[axis])
-            out.append(moved)
-        near = u + (picture_of(torch.cat(out, dim=1)) if u.shape[1] == 3 else out[0])
-        return near.clamp(f.amin().clamp(max=0.0), f.amax().clamp(min=1.0))
+        return self.cells(f).project(u, width=width)
+
+    def cells(self, f: Tensor) -> JPEGCells:
+        """The cells in which the file of f says that coefficients lie, for many pictures to be projected.
+
+        A cell's middle is the multiple of the step next to f's coefficient, which undoes that a decoder clips
+        values to 0 and 255; in a last, partial block, of which the file holds more than f, it is f's.
+
+        Parameters
+        ----------
+        f
+            ``(B, C, H, W)``, as it was read from the file, not changed since.
+        """
+        middles = []
+        for plane, steps in zip(self._stored(f), (self.luma, self.chroma), strict=False):
+            steps = torch.as_tensor(steps / 255).to(f)
+            middle = _coefficients(_filled(plane))
+            height, width = plane.shape[-2:]
+            whole = middle[..., : height // 8, : width // 8, :, :]
+            mean = whole[..., 0, 0].clone()
+            whole.copy_(steps * torch.round(whole / steps))
+            whole[..., 0, 0] = mean
+            middles.append(middle)
+        return JPEGCells(self, tuple(middles), f.amin().clamp(max=0.0), f.amax().clamp(min=1.0))
 
     @property
     def tell_nothing(self) -> bool:
@@ -114,17 +124,52 @@ class JPEGTables:
             return (u - _MIDDLE,)
         y = luma_and_chroma(u)
         chroma = y[:, 1:]
-        for axis, factor in ((-2, self.rows), (-1, self.columns)):
-            chroma = halved(chroma, axis) if factor == 2 else chroma
+        for axis in self._axes:
+            chroma = halved(chroma, axis)
         return y[:, :1] - _MIDDLE, chroma
 
     def _stored(self, f: Tensor) -> tuple[Tensor, ...]:
         """The planes that a decoder had before it interpolated chroma."""
         luma, *chroma = self._planes(f)
-        for axis, factor in ((-2, self.rows), (-1, self.columns)):
-            if chroma and factor == 2:
-                chroma = [_sharpened(chroma[0], axis, f.shape[axis])]
+        for axis in self._axes:
+            chroma = [_sharpened(c, axis, f.shape[axis]) for c in chroma]
         return luma, *chroma
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return ChromaSubsampling(self.rows, self.columns).axes
+
+
+@dataclass(frozen=True)
+class JPEGCells:
+    """The pictures that a file may stand for; made by :meth:`JPEGTables.cells`."""
+
+    tables: JPEGTables
+    middles: tuple[Tensor, ...]  # of luma's coefficients and chroma's, (B, k, h / 8, w / 8, 8, 8)
+    low: Tensor  # values are not below f's and 0,
+    high: Tensor  # nor above f's and 1
+
+    def project(self, u: Tensor, *, width: float = 0.5) -> Tensor:
+        """A picture near u that the file may stand for: coefficients of P u clamped to their cells.
+
+        Parameters
+        ----------
+        u
+            ``(B, C, H, W)`` of f's shape, dtype and device.
+        width
+            Of half a cell, in steps; ½ is all that the file may stand for.
+        """
+        out = []
+        for k, (plane, middle) in enumerate(zip(self.tables._planes(u), self.middles, strict=True)):
+            half = torch.as_tensor((self.tables.chroma if k else self.tables.luma) / 255).to(u) * width
+            c = _coefficients(_filled(plane))
+            c = torch.minimum(torch.maximum(c, middle - half), middle + half)
+            moved = _plane(c)[..., : plane.shape[-2], : plane.shape[-1]] - plane
+            for axis in self.tables._axes if k else ():
+                moved = moved.repeat_interleave(2, dim=axis).narrow(axis, 0, u.shape[axis])
+            out.append(moved)
+        near = u + (picture_of(torch.cat(out, dim=1)) if u.shape[1] == 3 else out[0])
+        return near.clamp(self.low, self.high)
 
 
 def told(f: Tensor) -> JPEGTables:
@@ -137,7 +182,7 @@ def told(f: Tensor) -> JPEGTables:
     turned since, all steps are told to be 1.
     """
     ones = np.ones((8, 8))
-    luma = _steps(JPEGTables(ones, ones)._stored(f)[0], _USUAL[0])
+    luma = _steps(JPEGTables(ones, ones, 1, 1)._stored(f)[0], _USUAL[0])
     if f.shape[1] != 3:
         return JPEGTables(luma, luma)
     found = []
@@ -180,22 +225,16 @@ def _coefficients(plane: Tensor) -> Tensor:
     return cosines @ blocks @ cosines.T
 
 
-def _clamped(plane: Tensor, known: Tensor, steps: Tensor, width: float) -> Tensor:
-    """The plane with its coefficients in the cells around those of ``known``."""
-    height, across = plane.shape[-2:]
-    filled = [
-        nn.functional.pad(x, (0, -across % 8, 0, -height % 8), mode="replicate") for x in (plane, known)
-    ]
-    c, middle = map(_coefficients, filled)
-    rows, columns = height // 8, across // 8
-    whole = middle[..., :rows, :columns, :, :]
-    snapped = steps * torch.round(whole / steps)
-    snapped[..., 0, 0] = whole[..., 0, 0]
-    middle[..., :rows, :columns, :, :] = snapped
-    c = torch.minimum(torch.maximum(c, middle - width * steps), middle + width * steps)
-    cosines = torch.as_tensor(_COSINES).to(plane)
-    blocks = cosines.T @ c @ cosines
-    return blocks.transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)[..., :height, :across]
+def _filled(plane: Tensor) -> Tensor:
+    """The last, partial blocks filled up."""
+    height, width = plane.shape[-2:]
+    return nn.functional.pad(plane, (0, -width % 8, 0, -height % 8), mode="replicate")
+
+
+def _plane(c: Tensor) -> Tensor:
+    """The inverse of :func:`_coefficients`."""
+    cosines = torch.as_tensor(_COSINES).to(c)
+    return (cosines.T @ c @ cosines).transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)
 
 
 def _sharpened(x: Tensor, axis: int, length: int) -> Tensor:

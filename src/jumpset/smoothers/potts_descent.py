@@ -18,6 +18,7 @@ from jumpset.kernels.potts_splits import split
 from jumpset.kernels.region_fusion import Offsets
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset.operators.pixel_weights import pixel_weights
+from jumpset.smoothers._inner import ended
 from jumpset.smoothers.potts import PottsADMM
 
 _LEVELS = 10  # of the region fusion at the start
@@ -143,12 +144,7 @@ class PottsDescent:
 
     def _potts(self, image: Tensor) -> np.ndarray:
         method = PottsADMM(weight=self.weight, neighbors=self.neighbors, mask=self.mask)
-        state = method.init(image)
-        for _ in range(method.max_steps):
-            if method.finished(state):
-                break
-            state = method.step(state)
-        regions = state.splittings[0].regions
+        regions = ended(method, image).splittings[0].regions
         return np.zeros(image.shape[-2:], np.int32) if regions is None else regions.astype(np.int32)
 
     def step(self, state: State) -> State:

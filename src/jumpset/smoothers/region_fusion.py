@@ -13,6 +13,7 @@ from jumpset import _checks
 from jumpset._types import Status
 from jumpset.kernels import region_fusion as kernel
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
+from jumpset.smoothers._inner import answer
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,4 @@ def fuse(image: Tensor, weight: float, levels: int = 50, neighbors: int = 4) -> 
 
     Returns a tensor of the same shape, dtype and device.
     """
-    method = RegionFusion(weight=weight, levels=levels, neighbors=neighbors)
-    state = method.init(image)
-    for _ in range(method.max_steps):
-        state = method.step(state)
-    return method.image(state)
+    return answer(RegionFusion(weight=weight, levels=levels, neighbors=neighbors), image)
