@@ -1,11 +1,11 @@
 """Structure-texture: scores on a folder of textured pictures; parts left out, parameters halved and doubled.
 
-    python benchmarks/structure_texture.py --data DIR [--few] [--ablation] [--sensitivity] [--photos DIR]
+    python benchmarks/structure_texture.py --data DIR [--every N] [--ablation] [--sensitivity] [--photos DIR]
                                            [--synthetic] [--pictures OUT]
 
 DIR holds `input/S3_T7.png` with its ground truth `truth/S3.png`. PSNR of the joint mean squared error of
 all channels and volume SSIM, both of pictures rounded to 8 bits; the mean of the pictures' values. Without
-options, all pictures with the default settings. `--few` takes every tenth.
+options, all pictures with the default settings. `--every 5` takes every fifth.
 
 --photos     white noise of sigma 15/255 on each PNG of a folder, against scikit-image's non-local means
 --synthetic  textures of other kinds on `js.datasets.shapes`: stripes, large grain, white, one colour
@@ -27,6 +27,7 @@ ABLATION = {
     "one fusion for a pilot": {"_fusions": ((1.0, 4, False),)},
     "no second fusion": {"refusion": 0.0},
     "no component follows the others": {"_stay": True},
+    "no second filter": {"_once": True},
     "detail is never looked for": {"_flat": True},
     "components apart in the filter": {"coupling": 0.0},
     "components joined in the filter": {"coupling": 1.0},
@@ -49,9 +50,12 @@ def methods(changes):
         from jumpset.smoothers import structure_texture as module
 
         kept = module._FUSIONS, module.follow, module._DETAIL
+        again = module.StructureTexture._again
         module._FUSIONS = changes.get("_fusions", kept[0])
         module.follow = (lambda z, *_: z) if "_stay" in changes else kept[1]
         module._DETAIL = np.inf if "_flat" in changes else kept[2]
+        if "_once" in changes:
+            module.StructureTexture._again = lambda self, f, u, texture, detailed: (texture, u, detailed)
         try:
             texture = None
             if "_white" in changes or "_plain" in changes:
@@ -70,6 +74,7 @@ def methods(changes):
             return js.smooth(picture, "structure-texture", texture=texture, **settings)
         finally:
             module._FUSIONS, module.follow, module._DETAIL = kept
+            module.StructureTexture._again = again
 
     return smooth
 
@@ -151,12 +156,13 @@ def main():
     parser.add_argument("--data", type=Path)
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--pictures", type=Path)
-    for flag in ("few", "ablation", "sensitivity", "synthetic"):
+    parser.add_argument("--every", type=int, default=1)
+    for flag in ("ablation", "sensitivity", "synthetic"):
         parser.add_argument(f"--{flag}", action="store_true")
     options = parser.parse_args()
     if options.data:
         names = sorted(p.stem for p in (options.data / "input").glob("*.png"))
-        names = names[::10] if options.few else names
+        names = names[:: options.every]
         pairs = [
             (
                 js.io.read_picture(options.data / "input" / f"{n}.png").pixels,

@@ -37,7 +37,7 @@ def test_result_carries_both_parts(pair):
     torch.testing.assert_close(state.structure + state.texture, state.source)
     np.testing.assert_array_equal(result.image, state.structure[0].permute(1, 2, 0).numpy())
     assert result.status is js.Status.CONVERGED
-    assert len(result.history["texture"]) == 6
+    assert len(result.history["texture"]) == 7
     (told,) = state.textures
     np.testing.assert_allclose(told.strength, 10 / 255, rtol=0.4)
 
@@ -46,7 +46,7 @@ def test_every_stage_is_nearer(pair):
     picture, structure = pair
     scores = []
     js.run(StructureTexture(), picture, callback=lambda step: scores.append(psnr(step.image, structure)))
-    assert scores[0] < scores[1] < scores[2] < scores[4] < scores[5]
+    assert scores[0] < scores[1] < scores[2] < scores[4] < scores[5] < scores[6]
 
 
 def test_without_texture_nothing_changes():
