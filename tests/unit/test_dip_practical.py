@@ -10,7 +10,7 @@ from PIL import Image
 
 import jumpset as js
 from jumpset.dip import DIP, DIPAITV, DIPTV, DIPl0, DIPPotts, fit_memory, memory
-from jumpset.dip.colours import Colours, told
+from jumpset.dip.colours import Colours
 from jumpset.dip.fitting import Fit
 from jumpset.dip.flattening import SOLVERS, flatten
 from jumpset.dip.starting import first_picture
@@ -19,7 +19,6 @@ from jumpset.dip.tiling import tiles
 from jumpset.operators.chroma import ChromaSubsampling
 from jumpset.operators.linear import Blur, Downsample, Identity, Mask, adjoint_error
 from jumpset.smoothers.region_fusion import fuse
-from jumpset.smoothers.texture.estimate import largest
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -82,7 +81,11 @@ def test_stillness_passes_over_unsound_outputs():
 
 
 @pytest.mark.parametrize(
-    "method", [DIP(n_steps=300, average=0.0), DIPl0(outer_steps=150, average=0.0, anchor=0.0)]
+    "method",
+    [
+        DIP(n_steps=300, average=0.0),
+        DIPl0(start="region-fusion", outer_steps=150, average=0.0, anchor=0.0),
+    ],
 )
 def test_patience_stops_and_returns_the_best(method):
     method = replace(method, patience=3)
@@ -423,8 +426,8 @@ def test_the_solver_is_used(monkeypatch):
         return fuse(picture, weight, levels)
 
     monkeypatch.setattr("jumpset.dip.dip_l0.flatten", spy)
-    js.run(DIPPotts(outer_steps=2, weight=0.03, rho=2.0), x)
-    js.run(DIPl0(outer_steps=1, solver="l0"), x)
+    js.run(DIPPotts(start="region-fusion", outer_steps=2, weight=0.03, rho=2.0), x)
+    js.run(DIPl0(start="region-fusion", outer_steps=1, solver="l0"), x)
     assert seen == [(0.03, "potts-descent")] * 2 + [(2 * 0.025 / 2.25, "l0")]
 
 
@@ -459,7 +462,7 @@ def test_wrong_parameters(wrong, named):
 
 # --- corrections in the colours of a texture ----------------------------------------------------------------
 
-BEST = DIPl0(**{**DIPl0.presets["best"], "outer_steps": 2})
+SHORT = DIPl0(outer_steps=2)
 
 
 def textured(channels=3):
@@ -467,64 +470,83 @@ def textured(channels=3):
     return picture[..., :channels].astype(np.float32)
 
 
+def tensor(picture):
+    return torch.from_numpy(picture.transpose(2, 0, 1)[None].copy())
+
+
 def test_colours_measure_by_the_textures_covariance():
-    f = torch.from_numpy(textured().transpose(2, 0, 1)[None].copy())
-    texture, rough = told(f, separate=False)
+    picture = textured()
+    f = tensor(picture)
+    texture = js.estimate_texture(picture)
+    rough = fuse(f, 0.02)
     colours = Colours.of(f, texture)
     z = colours.components(f)
     assert z.min() == pytest.approx(0.0, abs=1e-6)
     assert z.max() == pytest.approx(1.0, abs=1e-6)
     torch.testing.assert_close(colours.picture(z), f, atol=1e-5, rtol=0)
     difference = (rough - f)[0].reshape(3, -1).double().numpy()
-    colour = np.linalg.inv(texture.mixing @ texture.mixing.T)
-    expected = np.einsum("cp,cd,dp->", difference, colour, difference)
-    scale = largest(texture) / colours.variance  # of squares
-    measured = float((colours.components(rough) - z).double().square().sum()) * scale
-    assert measured == pytest.approx(expected, rel=1e-4)
+    covariance = texture.mixing @ texture.mixing.T
+    fidelity = np.einsum("cp,cd,dp->", difference, np.linalg.inv(covariance), difference)
+    fidelity *= np.trace(covariance) / 3
+    measured = float((colours.components(rough) - z).double().square().sum())
+    assert measured == pytest.approx(colours.scale * fidelity, rel=1e-4)
+
+
+def test_gray_colours_leave_squares_as_they_are():
+    f = noise(1, 3, 6, 7)
+    colours = Colours.of(f, js.Texture(0.05 * np.eye(3), np.ones((3, 1, 1))))
+    u = noise(1, 3, 6, 7, seed=1)
+    measured = (colours.components(u) - colours.components(f)).square().sum() / colours.scale
+    torch.testing.assert_close(measured, (u - f).square().sum())
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
-def test_the_best_preset_starts_at_structure_texture(channels):
+def test_a_textured_picture_starts_at_structure_texture(channels):
     f = textured(channels)
-    state = BEST.init(torch.from_numpy(f.transpose(2, 0, 1)[None].copy()))
+    state = SHORT.init(tensor(f))
     start = js.smooth(f, method="structure-texture")
-    shown = BEST.image(state)[0].permute(1, 2, 0).numpy()
+    shown = SHORT.image(state)[0].permute(1, 2, 0).numpy()
     assert np.abs(shown - start.reshape(shown.shape)).max() < 1e-4
     torch.testing.assert_close(state.fit.output(), state.v, atol=1e-6, rtol=0)
-    result = js.run(BEST, f)
+    result = js.run(SHORT, f)
     assert np.isfinite(result.image).all()
     assert 0.0 < np.abs(result.image - start).max() < 0.2
 
 
-def test_a_correction_needs_no_colours_and_any_start():
-    f = torch.from_numpy(textured().transpose(2, 0, 1)[None].copy())
-    flat = blocks(72, 88)
-    for start in (flat, "region-fusion", "structure-texture"):
-        method = DIPl0(corrects=True, start=start, outer_steps=1, anchor=0.0)
-        state = method.init(f)
-        torch.testing.assert_close(state.fit.output(), state.v, atol=1e-6, rtol=0)
-    whitened = DIPl0(whitened=True, weight=16.0, outer_steps=1)
-    assert torch.isfinite(js.run(whitened, f).image).all()
-    given = DIPl0(whitened=True, weight=16.0, start=flat)
-    torch.testing.assert_close(given.image(given.init(f)), flat, atol=1e-5, rtol=0)
+def test_the_weight_is_in_proportion():
+    f = textured()
+    state = replace(SHORT, weight=0.0125).init(tensor(f))
+    start = js.smooth(f, method="structure-texture", weight=0.5)
+    shown = SHORT.image(state)[0].permute(1, 2, 0).numpy()
+    assert np.abs(shown - start).max() < 1e-4
 
 
 def test_a_correction_in_tiles_starts_at_the_start():
-    f = torch.from_numpy(textured().transpose(2, 0, 1)[None].copy())
-    state = replace(BEST, tile=64).init(f)
+    state = replace(SHORT, tile=64).init(tensor(textured()))
     assert state.fit.n_tiles > 1
     torch.testing.assert_close(state.fit.output(), state.v, atol=1e-5, rtol=0)
 
 
-def test_no_texture_no_change():
-    flat = np.full((40, 48, 3), (0.2, 0.5, 0.9), np.float32)
-    assert np.abs(js.run(BEST, flat).image - flat).max() < 1e-3
+def test_without_a_texture_it_starts_at_region_fusion():
+    picture = js.datasets.shapes(200, 220, seed=1).astype(np.float32)
+    for method in (SHORT, replace(SHORT, operator=Identity())):
+        state = method.init(tensor(picture))
+        expected = replace(method, start="region-fusion").init(tensor(picture))
+        assert state.colours is None
+        assert torch.equal(state.v, expected.v)
+    through = replace(SHORT, operator=Identity()).init(tensor(textured()))
+    assert through.colours is None
 
 
-def test_what_cannot_be_corrected_or_whitened():
-    with pytest.raises(js.InputError, match="corrects"):
-        DIPl0(corrects=True, start="random")
-    with pytest.raises(js.InputError, match="whitened"):
-        DIPl0(whitened=True, operator=Identity())
-    with pytest.raises(js.InputError, match="whitened"):
-        DIPl0(whitened="yes")
+def test_a_photograph_starts_at_region_fusion():
+    detail = noise(1, 1, 96, 96).repeat_interleave(3, dim=1)
+    detail[..., :60] = 0.4  # a texture here and none there is no texture
+    method = replace(SHORT, weight=0.01)
+    assert method.init(detail).colours is None
+    assert torch.equal(method.init(detail).v, fuse(detail, 0.01, SHORT.levels))
+
+
+def test_without_weight_nothing_is_smoothed_at_the_start():
+    f = tensor(textured())
+    state = replace(SHORT, weight=0.0).init(f)
+    assert torch.equal(state.v, f)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._errors import InputError
 from jumpset._types import Status
 from jumpset.dip.colours import Colours
 from jumpset.dip.fitting import Fit, blend, single
@@ -40,6 +39,8 @@ class State:
     residual: Tensor  # root mean square of v - g after the last outer iteration
     n_steps: int  # Adam steps done
 
+
+_CAREFUL = 0.05  # of the step size, where the network corrects a good picture
 
 _PAPER: dict[str, Any] = {
     "solver": "region-fusion",
@@ -79,8 +80,7 @@ class DIPl0:
     Parameters
     ----------
     weight
-        λ, in squared intensities; useful from 0.005 (grain) to 0.1 (poster). Larger is flatter. With
-        ``whitened`` in variances of the texture's strongest component; useful from 8 to 32.
+        λ, in squared intensities; useful from 0.005 (grain) to 0.1 (poster). Larger is flatter.
     rho
         The paper's β, the coupling of v to the network's picture, the same in all iterations.
     solver
@@ -92,26 +92,21 @@ class DIPl0:
     feed
         The input z: ``"noise"``, or ``"picture"``, which is f beside the start.
     start
-        ``"region-fusion"``: v and the answer start at region fusion of f with penalty ``weight``, w at 0. A
+        ``"structure-texture"``: v and the answer start at :class:`jumpset.smoothers.StructureTexture` of f
+        with weight / 0.025, w at 0, and the network corrects it, see Notes. Where that finds no texture, or
+        detail that is no texture (a photograph), and with an ``operator``, as the next. ``"region-fusion"``:
+        they start at region fusion of f with penalty ``weight``, and the network draws the whole picture. A
         picture of the answer's size, an array or a tensor as :func:`jumpset.run` takes it: the same with that
         picture, e.g. another method's answer, which also takes region fusion's place in ``feed`` and
         ``anchor``. ``"jumpset-net"``: that of the trained network :class:`jumpset.learned.JumpsetNet`, after
-        which the method is no longer free of training data. ``"structure-texture"``: that of
-        :class:`jumpset.smoothers.StructureTexture`. ``"random"``: v and w uniform in [0, 1), the answer
-        starts at f.
-    corrects
-        Whether the network's picture is added to the start, at first as zeros, instead of growing from
-        nothing; a value is corrected by at most 0.1.
-    whitened
-        Whether to work in the colours of the picture's texture (:func:`jumpset.estimate_texture`), where its
-        covariance C is the identity: the fidelity is :math:`(g - f)^\top C^{-1} (g - f)`, and that of v to g
-        alike. Not with an ``operator``.
+        which the method is no longer free of training data. ``"random"``: v and w uniform in [0, 1), the
+        answer starts at f.
     outer_steps
         Outer iterations.
     inner_steps
         Adam steps in each; one step of this method is one Adam step.
     step_size
-        Adam's learning rate. One Adam serves the whole run.
+        Adam's learning rate. One Adam serves the whole run. For a correction a twentieth of it.
     average
         How much of the answer each outer iteration keeps; 0 takes the last picture.
     anchor
@@ -147,15 +142,17 @@ class DIPl0:
     Tran, Bui & Xin, deep image prior with l0 gradient regularisation, 2026. ``preset="paper"`` and
     ``preset="paper-jpeg"`` (JPEG artifacts) are the paper's method; ``preset="jpeg"`` is the default seen
     through :class:`jumpset.operators.chroma.ChromaSubsampling`, so that colours get their sharp edges back.
-    ``preset="best"``, for textured pictures, corrects structure-texture's answer in the texture's colours.
     Differences of the default from it: (1) the network is thin, with zeros at the borders of its layers; (2)
-    it is fed with the picture and its region fusion, not with noise: by far the largest gain, as edges need
-    not grow from noise; (3) v and the answer start at region fusion, w at 0; (4) 2 Adam steps an outer
-    iteration, not 25; (5) step size 0.02, not 0.001; (6) 20 levels in region fusion, not 50; (7) ``anchor``.
-    Of all settings: (8) the merge order of :class:`RegionFusion`; (9) a picture smaller than 64 pixels gets a
-    network with fewer scales; (10) the picture is padded once and cropped; (11) a step after which the output
-    leaves the picture by 5 dB is taken back with those since the last good one (``"rollbacks"`` in the
-    history); (12) ``patience``, of Wang et al. 2021, off in the presets that are the paper's.
+    it is fed with the picture and the start, not with noise, as edges need not grow from noise; (3) ``start``;
+    (4) 2 Adam steps an outer iteration, not 25; (5) step size 0.02, not 0.001; (6) 20 levels in region
+    fusion, not 50; (7) ``anchor``; (8) in a textured picture the network's output is added to the start, at
+    first as zeros, a value of it at most 0.1, and the fidelity is
+    :math:`\sigma^2 (g - f)^\top C^{-1} (g - f)`, that of v to g alike, for the covariance C of the texture's
+    colours and σ² the mean of its diagonal: a colour in which the texture is faint counts more.
+    Of all settings: (9) the merge order of :class:`RegionFusion`; (10) a picture smaller than 64 pixels gets
+    a network with fewer scales; (11) the picture is padded once and cropped; (12) a step after which the
+    output leaves the picture by 5 dB is taken back with those since the last good one (``"rollbacks"`` in the
+    history); (13) ``patience``, of Wang et al. 2021, off in the presets that are the paper's.
     """
 
     weight: float = 0.025
@@ -163,9 +160,7 @@ class DIPl0:
     solver: str = "region-fusion"
     network: str = "thin"
     feed: str = "picture"
-    start: Any = "region-fusion"
-    corrects: bool = False
-    whitened: bool = False
+    start: Any = "structure-texture"
     outer_steps: int = 120
     inner_steps: int = 2
     step_size: float = 0.02
@@ -184,14 +179,6 @@ class DIPl0:
         "paper": {"network": "full", **_PAPER},
         "paper-jpeg": {"network": "jpeg", "rho": 2.0, **_PAPER},
         "jpeg": {"operator": ChromaSubsampling(), "weight": 0.025},
-        "best": {
-            "start": "structure-texture",
-            "corrects": True,
-            "whitened": True,
-            "weight": 16.0,
-            "step_size": 0.001,
-            "anchor": 0.0,
-        },
         "fast": {"outer_steps": 50},
     }
     batched: ClassVar[bool] = False
@@ -204,8 +191,6 @@ class DIPl0:
         _checks.one_of("network", self.network, ARCHITECTURES)
         _checks.one_of("feed", self.feed, ("picture", "noise"))
         check_start(self.start, STARTS)
-        _checks.flag("corrects", self.corrects)
-        _checks.flag("whitened", self.whitened)
         _checks.integer("outer_steps", self.outer_steps, at_least=0)
         _checks.integer("inner_steps", self.inner_steps, at_least=1)
         _checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
@@ -214,18 +199,6 @@ class DIPl0:
         _checks.integer("levels", self.levels, at_least=1)
         _checks.integer("patience", self.patience, at_least=0)
         check_operator(self.operator)
-        if self.corrects and self._starts_random:
-            raise InputError(
-                "a network corrects a picture",
-                given="start='random'",
-                do="name another start, or corrects=False",
-            )
-        if self.whitened and self.operator is not None:
-            raise InputError(
-                "a texture is told from the picture itself",
-                given="whitened=True with an operator",
-                do="drop one",
-            )
         check_tile(self.tile)
         _checks.one_of("precision", self.precision, PRECISIONS)
         _checks.integer("seed", self.seed, at_least=0)
@@ -240,16 +213,19 @@ class DIPl0:
         f = single(image)
         first = first_picture(f, self.operator)
         used = self.feed == "picture" or self.anchor > 0.0 or not self._starts_random
-        colours, flat = begin(first, self.start, self.weight, self.levels, whitened=self.whitened, used=used)
+        start = self.start
+        if isinstance(start, str) and start == "structure-texture" and self.operator is not None:
+            start = "region-fusion"  # what an operator leaves of a texture is no longer stationary
+        colours, flat = begin(first, start, self.weight, self.levels, used=used)
         if colours is not None:
             f = first = colours.components(f)
         fit = Fit(
             first,
             network=self.network,
-            step_size=self.step_size,
+            step_size=self.step_size * (1.0 if colours is None else _CAREFUL),
             seed=self.seed,
             feed=(flat, first) if self.feed == "picture" else (),
-            around=flat if self.corrects else None,
+            around=None if colours is None else flat,
             precision=self.precision,
             tile=self.tile,
         )
@@ -276,7 +252,7 @@ class DIPl0:
         residual = _rms(state.v - g)
         if not torch.isfinite(residual):  # region fusion is for numbers; the record shows that they are gone
             return replace(state, residual=residual)
-        weight = self.weight if state.colours is None else self.weight * state.colours.variance
+        weight = self.weight if state.colours is None else self.weight * state.colours.scale
         v = flatten(g - state.w / self.rho, 2 * weight / self.rho, self.solver, self.levels)
         w = state.w + self.rho * (v - g)
         average = blend(state.average, g, self.average, state.sound)

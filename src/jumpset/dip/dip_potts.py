@@ -22,9 +22,9 @@ class DIPPotts(DIPl0):
 
     Parameters
     ----------
-    weight, rho, solver, network, feed, start, corrects, whitened, outer_steps, inner_steps, step_size
+    weight, rho, solver, network, feed, start, outer_steps, inner_steps, step_size, average
         As in :class:`DIPl0`.
-    average, anchor, levels, patience, operator, tile, precision, seed
+    anchor, levels, patience, operator, tile, precision, seed
         As in :class:`DIPl0`.
 
     Raises

@@ -10,12 +10,14 @@ from torch import Tensor
 from jumpset import _checks
 from jumpset._arrays import to_tensor
 from jumpset._errors import InputError
-from jumpset.dip.colours import Colours, told
+from jumpset.dip.colours import Colours
 from jumpset.operators.gradient import divergence, gradient
-from jumpset.smoothers._inner import answer
+from jumpset.smoothers._inner import answer, ended
 from jumpset.smoothers.region_fusion import fuse
+from jumpset.smoothers.structure_texture import StructureTexture
 
 STARTS = ("region-fusion", "structure-texture", "jumpset-net", "random")
+_USUAL = 0.025  # weight at which structure-texture removes what it finds, no more and no less
 _ROUGHNESS = 1e-3  # small beside the data, and what decides where there are none
 _STEPS = 200
 _TOLERANCE = 1e-6  # of the residual; that in holes is small from the beginning
@@ -73,7 +75,7 @@ def given_start(start: Any, like: Tensor) -> Tensor:
 
 
 def begin(
-    first: Tensor, start: Any, weight: float, levels: int, *, whitened: bool, used: bool
+    first: Tensor, start: Any, weight: float, levels: int, *, used: bool
 ) -> tuple[Colours | None, Tensor]:
     """The colours whose components a run works in, if any, and its start in them.
 
@@ -84,25 +86,19 @@ def begin(
     start
         Of :data:`STARTS`, or a picture.
     weight, levels
-        Of region fusion; the weight with colours in variances of the texture.
-    whitened
-        Whether to work in the colours of the picture's texture.
+        Of region fusion; structure-texture's weight in proportion.
     used
         Whether a random start's place in the input or in the answer wants a picture; else it is ``first``.
     """
-    named = start if isinstance(start, str) else "picture"
-    colours, u = None, first
-    if whitened or named == "structure-texture":
-        texture, u = told(first, separate=named == "structure-texture")
-        colours = Colours.of(first, texture) if whitened else None
-    if named in ("region-fusion", "random"):
-        if colours is not None:
-            first, weight = colours.components(first), weight * colours.variance
-        return colours, fuse(first, weight, levels) if used else first
-    if named == "picture":
-        u = given_start(start, first)
-    elif named == "jumpset-net":
+    if not isinstance(start, str):
+        return None, given_start(start, first)
+    if start == "jumpset-net":
         from jumpset.learned.jumpset_net import JumpsetNet  # not above: few runs need it
 
-        u = answer(JumpsetNet(), first)
-    return colours, u if colours is None else colours.components(u)
+        return None, answer(JumpsetNet(), first)
+    if start == "structure-texture" and weight > 0.0:
+        state = ended(StructureTexture(weight=weight / _USUAL), first)
+        if state.textures[0].strength.any() and not state.detailed[0]:
+            colours = Colours.of(first, state.textures[0])
+            return colours, colours.components(state.structure)
+    return None, fuse(first, weight, levels) if used else first
