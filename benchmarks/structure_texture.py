@@ -55,7 +55,7 @@ def methods(changes):
         module.follow = (lambda z, *_: z) if "_stay" in changes else kept[1]
         module._DETAIL = np.inf if "_flat" in changes else kept[2]
         if "_once" in changes:
-            module.StructureTexture._again = lambda self, f, u, texture, detailed: (texture, u, detailed)
+            module.StructureTexture._again = lambda *given: (given[3], given[2], given[4])
         try:
             texture = None
             if "_white" in changes or "_plain" in changes:
