@@ -145,8 +145,8 @@ class DIPl0:
     Differences of the default from it: (1) the network is thin, with zeros at the borders of its layers; (2)
     it is fed with the picture and the start, not with noise, as edges need not grow from noise; (3)
     ``start``; (4) 2 Adam steps an outer iteration, not 25; (5) step size 0.02, not 0.001; (6) 20 levels in
-    region fusion, not 50; (7) ``anchor``; (8) in a textured picture the network's output is added to the start, at
-    first as zeros, a value of it at most 0.1, and the fidelity is
+    region fusion, not 50; (7) ``anchor``; (8) in a textured picture the network's output is added to the
+    start, at first as zeros, a value of it at most 0.1, and the fidelity is
     :math:`\sigma^2 (g - f)^\top C^{-1} (g - f)`, that of v to g alike, for the covariance C of the texture's
     colours and σ² the mean of its diagonal: a colour in which the texture is faint counts more.
     Of all settings: (9) the merge order of :class:`RegionFusion`; (10) a picture smaller than 64 pixels gets
