@@ -130,9 +130,10 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
 def for_file(method: Iteration[Any], path: Any) -> Iteration[Any]:
     """The method, with the quantisation tables of the JPEG file that its picture is read from.
 
-    The same method where it takes no tables, has some, or the file holds none to use.
+    The same method where it takes no tables, has some or has no use for any, or the file holds none to use.
     """
-    if getattr(method, "tables", 0) is not None or path is None:
+    takes = getattr(method, "tables", 0) is None and getattr(method, "reads_tables", True)
+    if not takes or path is None:
         return method
     from jumpset.io import jpeg_tables
 

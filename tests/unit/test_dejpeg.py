@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.fft import dctn
+from scipy.fft import dctn, idctn
 
 import jumpset as js
 from jumpset.io import jpeg_tables
 from jumpset.learned import DeJPEG
 from jumpset.operators.chroma import doubled, halved
-from jumpset.operators.jpeg import JPEGTables, _sharpened, told
+from jumpset.operators.jpeg import JPEGTables, _coefficients, _sharpened, told
 from jumpset.registry import for_file
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -148,6 +148,42 @@ def test_the_cells_see_another_picture(tmp_path):
     assert psnr(jpeg_tables(path).project(other, tensor(f)), other) < 30
 
 
+def coded(pixels, steps):
+    """What a file with these steps holds of a gray picture: coefficients in units of 1/255, and pixels."""
+    height, width = pixels.shape
+    blocks = (pixels.astype(float) - 128).reshape(height // 8, 8, width // 8, 8).transpose(0, 2, 1, 3)
+    c = steps * np.rint(dctn(blocks, axes=(2, 3), norm="ortho") / steps)
+    held = idctn(c, axes=(2, 3), norm="ortho").transpose(0, 2, 1, 3).reshape(height, width) + 128
+    return c, held
+
+
+def test_what_the_decoder_has_clipped_is_found_again():
+    pixels = np.where(drawn(96, 120)[..., 0] > 120, 255, 0)  # rings around every edge
+    steps = 28.0 + 4 * np.add.outer(np.arange(8), np.arange(8))
+    c, held = coded(pixels, steps)
+    f = np.rint(held.clip(0, 255))[..., None]
+    tables = JPEGTables(steps, steps)
+    cells = tables.cells(tensor(f))
+    found = 255 * cells.middles[0][0, 0].numpy()
+    rounded = steps * np.rint(255 * _coefficients(tables._planes(tensor(f))[0])[0, 0].numpy() / steps)
+    assert np.mean(np.abs(rounded - c) > 1) > 0.01  # the nearest multiples are not those of the file
+    assert np.mean(np.abs(found - c) > 1) < 0.25 * np.mean(np.abs(rounded - c) > 1)
+    error = np.abs(255 * cells.picture[0, 0].numpy() - held)
+    assert np.abs(f[..., 0] - held).mean() > 4 * error.mean()
+
+
+def test_a_step_of_the_means_is_believed_only_where_it_is_seen():
+    steps = np.full((8, 8), 20.0)
+    c, held = coded(drawn(64, 72)[..., 1] // 2 + 60, steps)
+    f = tensor(np.rint(held)[..., None])
+    sure = 255 * JPEGTables(steps, steps).cells(f).middles[0][0, 0].numpy()
+    np.testing.assert_allclose(sure, c, atol=1e-3)
+    wrong = steps.copy()
+    wrong[0, 0] = 150.0
+    kept = 255 * JPEGTables(wrong, wrong).cells(f).middles[0][0, 0].numpy()
+    np.testing.assert_allclose(kept[..., 0, 0], c[..., 0, 0], atol=5)  # some are clipped
+
+
 # --- the method ---------------------------------------------------------------------------------------------
 
 
@@ -222,8 +258,24 @@ def test_the_files_tables_are_used_where_there_is_a_file(tmp_path):
     assert np.array_equal(for_file(DeJPEG(), path).tables.luma, jpeg_tables(path).luma)
     mine = JPEGTables(np.full((8, 8), 9), np.full((8, 8), 9))
     assert for_file(DeJPEG(tables=mine), path).tables is mine
-    other = js.method("tv")
-    assert for_file(other, path) is other
+    assert for_file(js.method("dip-l0"), path).tables.luma.shape == (8, 8)
+    for other in (js.method("tv"), js.method("dip-l0", preset="paper"), js.method("dip-l0", preset="jpeg")):
+        assert for_file(other, path) is other
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_dip_l0_ends_among_the_pictures_of_the_file(tmp_path, bands):
+    path, f = saved(tmp_path, drawn(64, 72)[..., :bands], 20)
+    method = js.method("dip-l0", tables=path, outer_steps=2)
+    tables, result = jpeg_tables(path), js.run(method, f)
+    cells = tables.cells(tensor(f).float())
+    torch.testing.assert_close(result.state.f, cells.picture)
+    u = tensor(np.atleast_3d(result.image))
+    assert psnr(tables.project(u, tensor(f)), u) > 45  # it is rounded to 8 bits
+    with pytest.raises(js.InputError, match="chroma"):
+        js.method("dip-l0", preset="jpeg", tables=path)
+    with pytest.raises(js.InputError, match="tables"):
+        js.method("dip-l0", tables=4)
 
 
 @pytest.mark.slow

@@ -9,16 +9,18 @@ import torch
 from torch import Tensor
 
 from jumpset import _checks
+from jumpset._errors import InputError
 from jumpset._types import Status
 from jumpset.dip.colours import Colours
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.flattening import SOLVERS, flatten
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
-from jumpset.dip.starting import STARTS, begin, check_operator, check_start, first_picture
+from jumpset.dip.starting import STARTS, begin, check_operator, check_start, first_picture, read_tables
 from jumpset.dip.stopping import Stillness
 from jumpset.operators.autocast import PRECISIONS
 from jumpset.operators.chroma import ChromaSubsampling
+from jumpset.operators.jpeg import JPEGCells
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class State:
     w: Tensor  # the multipliers of v = g
     flat: Tensor  # the start, where it has a share in anything; else f
     colours: Colours | None  # whose components they are
+    cells: JPEGCells | None  # what the answer may be
     average: Tensor  # the answer, a running average of the outputs
     stillness: Stillness | None  # where the method stops by itself
     loss: Tensor  # fidelity plus coupling, before the last Adam step
@@ -41,6 +44,8 @@ class State:
 
 
 _CAREFUL = 0.05  # of the step size, where the network corrects a good picture
+_FLATTENINGS = 4
+_SLIGHT = 0.2  # of the weight, in each
 
 _PAPER: dict[str, Any] = {
     "solver": "region-fusion",
@@ -94,13 +99,13 @@ class DIPl0:
     start
         ``"structure-texture"``: v and the answer start at :class:`jumpset.smoothers.StructureTexture` of f
         with weight / 0.025, w at 0, and the network corrects it, see Notes. Where that finds no texture, or
-        detail that is no texture (a photograph), and with an ``operator``, as the next. ``"region-fusion"``:
-        they start at region fusion of f with penalty ``weight``, and the network draws the whole picture. A
-        picture of the answer's size, an array or a tensor as :func:`jumpset.run` takes it: the same with that
-        picture, e.g. another method's answer, which also takes region fusion's place in ``feed`` and
-        ``anchor``. ``"jumpset-net"``: that of the trained network :class:`jumpset.learned.JumpsetNet`, after
-        which the method is no longer free of training data. ``"random"``: v and w uniform in [0, 1), the
-        answer starts at f.
+        detail that is no texture (a photograph), and with ``tables`` or an ``operator``, as the next.
+        ``"region-fusion"``: they start at region fusion of f with penalty ``weight``, and the network draws
+        the whole picture. A picture of the answer's size, an array or a tensor as :func:`jumpset.run` takes
+        it: the same with that picture, e.g. another method's answer, which also takes region fusion's place
+        in ``feed`` and ``anchor``. ``"jumpset-net"``: that of the trained network
+        :class:`jumpset.learned.JumpsetNet`, after which the method is no longer free of training data.
+        ``"random"``: v and w uniform in [0, 1), the answer starts at f.
     outer_steps
         Outer iterations.
     inner_steps
@@ -111,13 +116,19 @@ class DIPl0:
         How much of the answer each outer iteration keeps; 0 takes the last picture.
     anchor
         Share of the start in the answer. The errors of region fusion and those of the network's pictures
-        are nearly independent, so the mix is better than both. Taken as 0 with an ``operator``, through which
-        the start sees less than the network.
+        are nearly independent, so the mix is better than both. Taken as 0 with ``tables`` or an ``operator``,
+        through which the start sees less than the network.
     levels
         Levels of region fusion; more is slower and slightly lower in energy.
     patience
         Stop when the running variance of the outputs has not fallen for so many outer iterations, and return
         the answer of the time when it was least (:class:`jumpset.dip.stopping.Stillness`); 0 runs all.
+    tables
+        The picture is a JPEG file's: its ``JPEGTables``, or the file, whose tables are read; the command line
+        does so by itself. f is then what the file holds before values are clipped to [0, 1], A is the file's
+        subsampling of chroma, and the answer u is at last flattened within what the file may stand for, four
+        times :math:`u \leftarrow \Pi(\text{l0}(u))` with a fifth of ``weight`` and Π of
+        :class:`jumpset.learned.DeJPEG`. Not with an ``operator``.
     operator
         A, with ``A(g)`` and ``A.adjoint(f)``, e.g. one of ``jumpset.operators.linear``; the answer has the
         size of ``A.adjoint(f)``. None: the identity. With one, argmin ‖A u − f‖² + 0.001 ‖∇u‖² takes the
@@ -136,6 +147,8 @@ class DIPl0:
     ------
     InputError
         A parameter out of range, a start of another size, more than one picture, or too little memory.
+    FileError
+        ``tables`` is a file that holds none.
 
     Notes
     -----
@@ -168,6 +181,7 @@ class DIPl0:
     anchor: float = 0.4
     levels: int = 20
     patience: int = 0
+    tables: Any = None
     operator: Any = None
     tile: int = 0
     precision: str = "auto"
@@ -198,7 +212,14 @@ class DIPl0:
         _checks.real("anchor", self.anchor, at_least=0.0, at_most=1.0)
         _checks.integer("levels", self.levels, at_least=1)
         _checks.integer("patience", self.patience, at_least=0)
+        object.__setattr__(self, "tables", read_tables(self.tables))
         check_operator(self.operator)
+        if self.tables is not None and self.operator is not None:
+            raise InputError(
+                "a JPEG file's own operator is that of its chroma",
+                given=f"tables and operator={self.operator!r}",
+                do="pass one of them",
+            )
         check_tile(self.tile)
         _checks.one_of("precision", self.precision, PRECISIONS)
         _checks.integer("seed", self.seed, at_least=0)
@@ -211,10 +232,12 @@ class DIPl0:
     def init(self, image: Tensor) -> State:
         """A fresh network, and v, w and the answer as ``start`` says."""
         f = single(image)
-        first = first_picture(f, self.operator)
+        cells = None if self.tables is None else self.tables.cells(f)
+        f = f if cells is None else cells.picture
+        first = first_picture(f, self._through(f))
         used = self.feed == "picture" or self.anchor > 0.0 or not self._starts_random
         start = self.start
-        if isinstance(start, str) and start == "structure-texture" and self.operator is not None:
+        if isinstance(start, str) and start == "structure-texture" and not self._sees_all:
             start = "region-fusion"  # what an operator leaves of a texture is no longer stationary
         colours, flat = begin(first, start, self.weight, self.levels, used=used)
         if colours is not None:
@@ -239,7 +262,9 @@ class DIPl0:
         g = fit.output()
         loss, residual = self.objective(g, f, v, w), _rms(v - g)
         sound = torch.isfinite(loss)
-        return State(image, f, fit, v, w, flat, colours, answer, stillness, loss, sound, residual, n_steps=0)
+        return State(
+            image, f, fit, v, w, flat, colours, cells, answer, stillness, loss, sound, residual, n_steps=0
+        )
 
     def step(self, state: State) -> State:
         """One Adam step; every ``inner_steps``-th also completes an outer iteration."""
@@ -259,21 +284,45 @@ class DIPl0:
         stillness = state.stillness and state.stillness.seen(g, average, state.sound)
         return replace(state, v=v, w=w, average=average, stillness=stillness, residual=_rms(v - g))
 
+    def _through(self, f: Tensor) -> Any:
+        """The operator; that of a JPEG file's chroma where there is some."""
+        if self.tables is None or f.shape[1] != 3:
+            return self.operator
+        return ChromaSubsampling(self.tables.rows, self.tables.columns)
+
+    def _within(self, cells: JPEGCells, u: Tensor) -> Tensor:
+        u = cells.project(u)
+        for _ in range(_FLATTENINGS):
+            u = cells.project(flatten(u, _SLIGHT * self.weight, "l0", self.levels))
+        return u
+
+    @property
+    def reads_tables(self) -> bool:
+        """Whether the tables of a JPEG file are of use; not to a setting that is the paper's."""
+        return self.operator is None and isinstance(self.start, str) and self.start == "structure-texture"
+
+    @property
+    def _sees_all(self) -> bool:
+        return self.tables is None and self.operator is None
+
     @property
     def _starts_random(self) -> bool:
         return isinstance(self.start, str) and self.start == "random"
 
     def objective(self, g: Tensor, f: Tensor, v: Tensor, w: Tensor) -> Tensor:
         """What the Adam steps lower: ‖A g − f‖² + ⟨w, v − g⟩ + (ρ/2) ‖v − g‖²."""
-        fidelity = ((g if self.operator is None else self.operator(g)) - f).square().sum()
+        operator = self._through(f)
+        fidelity = ((g if operator is None else operator(g)) - f).square().sum()
         coupling = w * (v - g) + self.rho / 2 * (v - g).square()
         return fidelity + coupling.sum()
 
     def image(self, state: State) -> Tensor:
         """The running average of the outputs, at their stillest with ``patience``, and the start's share."""
         best = state.average if state.stillness is None else state.stillness.best
-        anchor = self.anchor if self.operator is None else 0.0
+        anchor = self.anchor if self._sees_all else 0.0
         answer = torch.lerp(best, state.flat, anchor)
+        if state.cells is not None:
+            answer = self._within(state.cells, answer)
         if state.colours is not None:
             answer = state.colours.picture(answer)
         return answer.to(state.source.dtype)

@@ -24,13 +24,15 @@ class DIPPotts(DIPl0):
     ----------
     weight, rho, solver, network, feed, start, outer_steps, inner_steps, step_size, average
         As in :class:`DIPl0`.
-    anchor, levels, patience, operator, tile, precision, seed
+    anchor, levels, patience, tables, operator, tile, precision, seed
         As in :class:`DIPl0`.
 
     Raises
     ------
     InputError
         A parameter out of range, a start of another size, more than one picture, or too little memory.
+    FileError
+        ``tables`` is a file that holds none.
 
     Notes
     -----

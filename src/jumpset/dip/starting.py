@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -11,7 +12,9 @@ from jumpset import _checks
 from jumpset._arrays import to_tensor
 from jumpset._errors import InputError
 from jumpset.dip.colours import Colours
+from jumpset.io import jpeg_tables
 from jumpset.operators.gradient import divergence, gradient
+from jumpset.operators.jpeg import JPEGTables
 from jumpset.smoothers._inner import answer, ended
 from jumpset.smoothers.region_fusion import fuse
 from jumpset.smoothers.structure_texture import StructureTexture
@@ -60,6 +63,19 @@ def check_start(start: object, names: tuple[str, ...]) -> None:
     """Raise unless ``start`` is one of the names, or looks like a picture."""
     if not hasattr(start, "ndim"):
         _checks.one_of("start", start, names)
+
+
+def read_tables(tables: Any) -> JPEGTables | None:
+    """The tables, read if they are a file's; an error if they are anything else."""
+    if isinstance(tables, (str, os.PathLike)):
+        return jpeg_tables(tables)
+    if tables is not None and not isinstance(tables, JPEGTables):
+        raise InputError(
+            "tables must be JPEGTables, a JPEG file, or None",
+            given=repr(tables),
+            do="pass jumpset.io.jpeg_tables(file)",
+        )
+    return tables
 
 
 def given_start(start: Any, like: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,13 +9,11 @@ import torch
 from torch import Tensor
 
 from jumpset import _checks
-from jumpset._errors import InputError
 from jumpset._types import Status
 from jumpset.dip.dip_l0 import DIPl0
-from jumpset.dip.starting import check_start, given_start
-from jumpset.io import jpeg_tables
+from jumpset.dip.starting import check_start, given_start, read_tables
 from jumpset.learned.jumpset_net import JumpsetNet
-from jumpset.operators.jpeg import JPEGCells, JPEGTables, told
+from jumpset.operators.jpeg import JPEGCells, told
 from jumpset.smoothers._inner import answer
 from jumpset.smoothers.gsf import GSF
 
@@ -90,12 +87,7 @@ class DeJPEG:
 
     def __post_init__(self) -> None:
         _checks.real("weight", self.weight, at_least=0.0, at_most=1.0)
-        if not (self.tables is None or isinstance(self.tables, (JPEGTables, str, os.PathLike))):
-            raise InputError(
-                "tables must be JPEGTables, a JPEG file, or None",
-                given=repr(self.tables),
-                do="pass jumpset.io.jpeg_tables(file)",
-            )
+        object.__setattr__(self, "tables", read_tables(self.tables))
         check_start(self.start, ("gsf", "dip-l0", "picture"))
         _checks.real("width", self.width, at_least=0.0)
         _checks.integer("n_steps", self.n_steps, at_least=0)
@@ -107,10 +99,9 @@ class DeJPEG:
 
     def init(self, image: Tensor) -> State:
         """Know the cells; the answer is the picture."""
-        given = jpeg_tables(self.tables) if isinstance(self.tables, (str, os.PathLike)) else self.tables
         cells = []
         for f in image.split(1) if self.max_steps else ():
-            tables = given or told(f)
+            tables = self.tables or told(f)
             cells.append(None if tables.tell_nothing else tables.cells(f))
         return State(image, tuple(cells), image, 0.0, n_steps=0)
 
@@ -120,7 +111,7 @@ class DeJPEG:
         after, change = state.u, 0.0
         if cells:
             live = list(cells)
-            u = state.u[live] if state.n_steps else self._projected(cells, self._first(state.source, live))
+            u = state.u[live] if state.n_steps else self._projected(cells, self._first(state.source, cells))
             after = after.clone()
             after[live] = self._projected(cells, answer(JumpsetNet(weight=self.weight), u))
             change = (after - state.u).square().mean().sqrt().item()
@@ -138,15 +129,16 @@ class DeJPEG:
         """After the last step."""
         return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
-    def _first(self, source: Tensor, live: list[int]) -> Tensor:
+    def _first(self, source: Tensor, cells: dict[int, JPEGCells]) -> Tensor:
+        live = list(cells)
         if not isinstance(self.start, str):
             return given_start(self.start, source)[live]
-        f = source[live]
         if self.start == "picture":
-            return f
+            return source[live]
         if self.start == "dip-l0":
-            return torch.cat([answer(DIPl0(**DIPl0.presets["jpeg"]), one) for one in f.split(1)])
-        return answer(GSF(**GSF.presets["clip-art"]), f)
+            own = [(DIPl0(tables=c.tables), source[k : k + 1]) for k, c in cells.items()]
+            return torch.cat([answer(method, f) for method, f in own])
+        return answer(GSF(**GSF.presets["clip-art"]), source[live])
 
     def _projected(self, cells: dict[int, JPEGCells], u: Tensor) -> Tensor:
         pairs = zip(cells.values(), u.split(1), strict=True)

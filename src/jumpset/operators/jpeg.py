@@ -11,7 +11,7 @@ from scipy.linalg import solve_banded
 from torch import Tensor, nn
 
 from jumpset._errors import InputError
-from jumpset.operators.chroma import ChromaSubsampling, halved, luma_and_chroma, picture_of
+from jumpset.operators.chroma import ChromaSubsampling, doubled, halved, luma_and_chroma, picture_of
 
 _K, _P = np.mgrid[:8, :8]
 _COSINES = np.where(_K == 0, 0.5**0.5, 1.0) * 0.5 * np.cos(np.pi * _K * (2 * _P + 1) / 16)  # orthonormal
@@ -29,6 +29,8 @@ _STEPS = np.arange(5, 256)[:, None]  # smaller ones look like a decay of the coe
 _CHANCE = np.minimum(2 * _NEAR / _STEPS[:, 0], 0.999)  # of a coefficient to be near a multiple by accident
 _FEW = 4  # frequencies: what fewer tell is accident
 _BLOCKS = 20_000  # tell enough; more are passed over
+_TURNS = 8  # the fifth changes next to nothing
+_CLOSE = 0.1  # in steps, the median distance of means from their multiples; .25 for any others
 _ENOUGH = 12.0  # in nats; there are 254 steps to choose from
 
 
@@ -93,30 +95,63 @@ class JPEGTables:
     def cells(self, f: Tensor) -> JPEGCells:
         """The cells in which the file of f says that coefficients lie, for many pictures to be projected.
 
-        A cell's middle is the multiple of the step next to f's coefficient, which undoes that a decoder clips
-        values to 0 and 255; in a last, partial block, of which the file holds more than f, it is f's.
+        A cell's middle is the multiple of the step next to f's coefficient; in a last, partial block, of
+        which the file holds more than f, it is f's. A decoder clips values to 0 and 255, which moves
+        coefficients, so the multiples are found in turns with what they say that the clipped values were.
 
         Parameters
         ----------
         f
             ``(B, C, H, W)``, as it was read from the file, not changed since.
         """
-        middles = []
-        for plane, steps in zip(self._stored(f), (self.luma, self.chroma), strict=False):
-            steps = torch.as_tensor(steps / 255).to(f)
-            middle = _coefficients(_filled(plane))
-            height, width = plane.shape[-2:]
-            whole = middle[..., : height // 8, : width // 8, :, :]
-            mean = whole[..., 0, 0].clone()
-            whole.copy_(steps * torch.round(whole / steps))
-            whole[..., 0, 0] = mean
-            middles.append(middle)
-        return JPEGCells(self, tuple(middles), f.amin().clamp(max=0.0), f.amax().clamp(min=1.0))
+        black, white = f <= 0.0, f >= 1.0
+        clipped = (black | white).any(dim=1, keepdim=True)
+        means = self._means_are_multiples(f, clipped)
+        middles, picture = self._multiples(f, means), f
+        for _ in range(_TURNS if bool(clipped.any()) else 0):
+            held = self._decoded(middles, f.shape)
+            picture = torch.where(black, held.clamp(max=0.0), torch.where(white, held.clamp(min=1.0), f))
+            middles = self._multiples(picture, means)
+        return JPEGCells(self, middles, picture, f.amin().clamp(max=0.0), f.amax().clamp(min=1.0))
 
     @property
     def tell_nothing(self) -> bool:
         """Whether all steps are 1: those of a picture in 8 bits that was never a JPEG."""
         return bool((self.luma == 1).all() and (self.chroma == 1).all())
+
+    def _multiples(self, picture: Tensor, means: bool) -> tuple[Tensor, ...]:
+        """Coefficients rounded to multiples of the steps; those of the blocks' means only if told to."""
+        out = []
+        for plane, table in zip(self._stored(picture), (self.luma, self.chroma), strict=False):
+            steps = torch.as_tensor(table / 255).to(picture)
+            c = _coefficients(_filled(plane))
+            whole = c[..., : plane.shape[-2] // 8, : plane.shape[-1] // 8, :, :]
+            mean = whole[..., 0, 0].clone()
+            whole.copy_(steps * torch.round(whole / steps))
+            if not means:
+                whole[..., 0, 0] = mean
+            out.append(c)
+        return tuple(out)
+
+    def _means_are_multiples(self, f: Tensor, clipped: Tensor) -> bool:
+        """Whether the step of the means can be believed: one that was told may be too large."""
+        height, width = (8 * (length // 8) for length in f.shape[-2:])
+        whole = _coefficients(self._planes(f)[0][..., :height, :width])[..., 0, 0]
+        sound = ~_blocks(clipped[..., :height, :width]).flatten(-2).any(dim=-1).expand_as(whole)
+        n = 255 * whole[sound].double() / self.luma[0, 0]
+        return len(n) > 0 and float((n - n.round()).abs().median()) < _CLOSE
+
+    def _decoded(self, middles: tuple[Tensor, ...], size: torch.Size) -> Tensor:
+        """What a decoder makes of the coefficients, not clipped."""
+        luma, *chroma = (_plane(c) for c in middles)
+        height, width = size[-2:]
+        luma = luma[..., :height, :width] + _MIDDLE
+        if not chroma:
+            return luma
+        c = chroma[0][..., : -(-height // self.rows), : -(-width // self.columns)]
+        for axis in self._axes:
+            c = doubled(c, axis, size[axis])
+        return picture_of(torch.cat([luma, c], dim=1))
 
     def _planes(self, u: Tensor) -> tuple[Tensor, ...]:
         """Luma around 0, and chroma as an encoder subsamples it; bands other than three as luma."""
@@ -146,6 +181,7 @@ class JPEGCells:
 
     tables: JPEGTables
     middles: tuple[Tensor, ...]  # of luma's coefficients and chroma's, (B, k, h / 8, w / 8, 8, 8)
+    picture: Tensor  # (B, C, H, W), f without the decoder's clipping: below 0 and above 1 where the file is
     low: Tensor  # values are not below f's and 0,
     high: Tensor  # nor above f's and 1
 
@@ -220,9 +256,12 @@ def _steps(plane: Tensor, usual: np.ndarray) -> np.ndarray:
 
 def _coefficients(plane: Tensor) -> Tensor:
     """``(…, H, W)``, sides multiples of 8, to ``(…, H / 8, W / 8, 8, 8)``."""
-    blocks = plane.unflatten(-2, (-1, 8)).unflatten(-1, (-1, 8)).transpose(-3, -2)
     cosines = torch.as_tensor(_COSINES).to(plane)
-    return cosines @ blocks @ cosines.T
+    return cosines @ _blocks(plane) @ cosines.T
+
+
+def _blocks(plane: Tensor) -> Tensor:
+    return plane.unflatten(-2, (-1, 8)).unflatten(-1, (-1, 8)).transpose(-3, -2)
 
 
 def _filled(plane: Tensor) -> Tensor:
