@@ -12,6 +12,7 @@ import argparse
 import time
 from dataclasses import replace
 from inspect import isfunction
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +43,23 @@ VARIANTS = {
     "400 outer, patience 60": replace(DEFAULT, outer_steps=400, patience=60),
     "full network": replace(DEFAULT, network="full"),
     "potts-descent": DIPPotts(),
-    "started by structure-texture": lambda picture: replace(
+    "started by region fusion": replace(DEFAULT, start="region-fusion"),
+    "drawn from structure-texture": lambda picture: replace(
         DEFAULT, start=js.smooth(picture, "structure-texture"), outer_steps=60
     ),
+    "structure-texture": js.method("structure-texture"),
+    "dip": js.method("dip"),
     "paper": DIPl0(**DIPl0.presets["paper"]),
+}
+VARIANTS |= {
+    f"weight {w}, rho {r}": replace(DEFAULT, weight=w, rho=r)
+    for w, r in product((0.0125, 0.025, 0.05), (1.125, 2.25, 4.5))
+}
+VARIANTS |= {f"seed {k}": replace(DEFAULT, seed=k) for k in range(10)}
+VARIANTS |= {
+    f"from region fusion, {name}": replace(VARIANTS[name], start="region-fusion")
+    for name in [*VARIANTS]
+    if name.startswith(("weight", "seed"))
 }
 
 

@@ -16,6 +16,7 @@ from jumpset.learned.jumpset_net import JumpsetNet
 from jumpset.operators.jpeg import JPEGCells, told
 from jumpset.smoothers._inner import answer
 from jumpset.smoothers.gsf import GSF
+from jumpset.smoothers.l0 import L0
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,13 @@ class DeJPEG:
     A JPEG file holds the cosine transform of its blocks in whole steps q, so that the picture it was made
     from lies in a box around the decoded f. From a picture smoothed by :class:`~jumpset.smoothers.GSF`,
 
-    .. math:: u \leftarrow \Pi(D(u)), \qquad \Pi: \text{ to } \{u : |C P u - C P f| \le \text{width} \cdot q\}
+    .. math:: u \leftarrow \Pi(D(\Pi(S(u)))), \qquad
+              \Pi: \text{ to } \{u : |C P u - C P f| \le \text{width} \cdot q\}
 
-    with D the trained network :class:`JumpsetNet`, C the cosine transform of 8 × 8 blocks and P the planes of
-    luma and subsampled chroma (:class:`~jumpset.operators.jpeg.JPEGTables`). D alone must either leave
-    artifacts or take detail away; with Π it can be strong, as Π puts back what the file knows. Made for flat
+    with S :class:`~jumpset.smoothers.L0` of weight ``flatness``, D the trained network :class:`JumpsetNet`, C
+    the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
+    (:class:`~jumpset.operators.jpeg.JPEGTables`). D alone must either leave artifacts or take detail away;
+    with Π it can be strong, as Π puts back what the file knows; S and D err differently. Made for flat
     pictures: a photograph loses its grain with the blocks. A picture that was never a JPEG is left as it is.
 
     Parameters
@@ -56,6 +59,8 @@ class DeJPEG:
         half a minute; ``"picture"``, f itself; or a picture of f's shape.
     width
         Half the side of a box, in steps: ½ for all that the file may stand for, less for what is likelier.
+    flatness
+        Weight of S, in squared intensities. Larger is flatter; 0 leaves S out.
     n_steps
         Steps. Many slowly take detail away.
 
@@ -77,7 +82,8 @@ class DeJPEG:
     tables: Any = None
     start: Any = "gsf"
     width: float = 0.5
-    n_steps: int = 6
+    flatness: float = 0.004
+    n_steps: int = 8
 
     name: ClassVar[str] = "dejpeg"
     paper: ClassVar[str] = "jumpset, after Zakhor, IEEE TCSVT 1992"
@@ -90,6 +96,7 @@ class DeJPEG:
         object.__setattr__(self, "tables", read_tables(self.tables))
         check_start(self.start, ("gsf", "dip-l0", "picture"))
         _checks.real("width", self.width, at_least=0.0)
+        _checks.real("flatness", self.flatness, at_least=0.0)
         _checks.integer("n_steps", self.n_steps, at_least=0)
 
     @property
@@ -106,13 +113,15 @@ class DeJPEG:
         return State(image, tuple(cells), image, 0.0, n_steps=0)
 
     def step(self, state: State) -> State:
-        """Smooth and project; at first, project the start."""
+        """Smooth and project, twice; at first, project the start."""
         cells = {k: c for k, c in enumerate(state.cells) if c is not None}
         after, change = state.u, 0.0
         if cells:
             live = list(cells)
             u = state.u[live] if state.n_steps else self._projected(cells, self._first(state.source, cells))
             after = after.clone()
+            if self.flatness > 0.0:
+                u = self._projected(cells, answer(L0(weight=self.flatness), u))
             after[live] = self._projected(cells, answer(JumpsetNet(weight=self.weight), u))
             change = (after - state.u).square().mean().sqrt().item()
         return State(state.source, state.cells, after, change, state.n_steps + 1)
