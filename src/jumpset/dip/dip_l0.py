@@ -44,7 +44,7 @@ class State:
 
 
 _CAREFUL = 0.05  # of the step size, where the network corrects a good picture
-_FLATTENINGS = 4
+_FLATTENINGS = 6
 _SLIGHT = 0.2  # of the weight, in each
 
 _PAPER: dict[str, Any] = {
@@ -126,7 +126,7 @@ class DIPl0:
     tables
         The picture is a JPEG file's: its ``JPEGTables``, or the file, whose tables are read; the command line
         does so by itself. f is then what the file holds before values are clipped to [0, 1], A is the file's
-        subsampling of chroma, and the answer u is at last flattened within what the file may stand for, four
+        subsampling of chroma, and the answer u is at last flattened within what the file may stand for, six
         times :math:`u \leftarrow \Pi(\text{l0}(u))` with a fifth of ``weight`` and Π of
         :class:`jumpset.learned.DeJPEG`. Not with an ``operator``.
     operator
