@@ -284,3 +284,12 @@ def test_dejpeg_from_a_deep_image_prior(tmp_path):
     path, f = saved(tmp_path, truth, 20)
     u = js.smooth(f, method="dejpeg", preset="best", tables=path)
     assert js.metrics.psnr(u, truth) > js.metrics.psnr(f, truth) + 1
+
+
+def test_dip_l0_of_a_file_goes_on_from_a_checkpoint(tmp_path):
+    path, f = saved(tmp_path, drawn(48, 56), 20)
+    method = js.method("dip-l0", tables=path, outer_steps=3)
+    whole = js.run(method, f).image
+    kept = tmp_path / "run.ckpt"
+    js.run(method, f, checkpoint=kept, checkpoint_every=1, max_steps=2)
+    assert np.array_equal(js.run(method, f, checkpoint=kept).image, whole)
