@@ -1,10 +1,10 @@
 """Deep image priors against JPEG artifacts: PSNR and volume SSIM on pairs of pictures.
 
-    python benchmarks/dip_jpeg.py FOLDER [VARIANT ...] [--names clip1 clip2 ...]
+    python benchmarks/dip_jpeg.py FOLDER [VARIANT ...] [--names clip1 clip2 ...] [--tables]
 
 FOLDER holds ``input/clip1.jpg`` and its truth ``truth/clip1.png``, whose alpha is composited on black. PSNR
 is of the 8-bit rounded answer, from the joint mean squared error of R, G and B. CPU seconds are summed over
-threads.
+threads. With ``--tables`` the methods that take the tables of the files have them.
 """
 
 import argparse
@@ -40,6 +40,8 @@ VARIANTS = {
     "paper-jpeg, 50 outer": replace(PAPER, outer_steps=50),
     "paper-jpeg": PAPER,
     "paper-jpeg, patience 15": replace(PAPER, patience=15),
+    "dejpeg": js.method("dejpeg"),
+    "dejpeg best": js.method("dejpeg", preset="best"),
 }
 
 
@@ -56,6 +58,7 @@ def main():
     options.add_argument("folder", type=Path)
     options.add_argument("variants", nargs="*", default=["region fusion .01", "default"])
     options.add_argument("--names", nargs="+", default=NAMES)
+    options.add_argument("--tables", action="store_true")
     given = options.parse_args()
     unknown = set(given.variants) - set(VARIANTS)
     if unknown:
@@ -65,9 +68,12 @@ def main():
     print("|---|" + "---:|" * (len(pairs) + 3))
     for variant in ["input", *given.variants]:
         scores = []
-        for picture, truth in pairs.values():
+        for name, (picture, truth) in pairs.items():
+            method = VARIANTS.get(variant)
+            if given.tables:
+                method = js.registry.for_file(method, given.folder / f"input/{name}.jpg")
             began = time.process_time()
-            image = picture if variant == "input" else js.run(VARIANTS[variant], picture).image
+            image = picture if variant == "input" else js.run(method, picture).image
             seconds = time.process_time() - began
             scores.append((js.metrics.psnr(image, truth), js.metrics.ssim_volume(image, truth), seconds))
         psnr, ssim, seconds = np.mean(scores, axis=0)

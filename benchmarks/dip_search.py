@@ -23,44 +23,41 @@ from jumpset.smoothers import RegionFusion
 
 NAMES = ["S1_T4", "S3_T7", "S5_T3", "S7_T2", "S9_T10", "S10_T6"]
 DEFAULT = DIPl0()
+DRAWN = DIPl0(start="region-fusion")  # "default" in most of dip_search.md
 VARIANTS = {
     "region fusion .025": RegionFusion(weight=0.025, levels=50),
-    "default": DEFAULT,
-    "fast": DIPl0(**DIPl0.presets["fast"]),
-    "anchor 0": replace(DEFAULT, anchor=0.0),
-    "anchor 0, 200 outer": replace(DEFAULT, anchor=0.0, outer_steps=200),
-    "noise input": replace(DEFAULT, feed="noise"),
-    "random start": replace(DEFAULT, start="random"),
-    "1 Adam step an outer": replace(DEFAULT, inner_steps=1, outer_steps=2 * DEFAULT.outer_steps),
-    "5 Adam steps an outer": replace(DEFAULT, inner_steps=5, outer_steps=2 * DEFAULT.outer_steps // 5),
-    "step size .01": replace(DEFAULT, step_size=0.01),
-    "step size .04": replace(DEFAULT, step_size=0.04),
-    "50 levels": replace(DEFAULT, levels=50),
-    "jpeg network": replace(DEFAULT, network="jpeg"),
-    "rho 1": replace(DEFAULT, rho=1.0),
-    "rho 4.5": replace(DEFAULT, rho=4.5),
-    "400 outer": replace(DEFAULT, outer_steps=400),
-    "400 outer, patience 60": replace(DEFAULT, outer_steps=400, patience=60),
-    "full network": replace(DEFAULT, network="full"),
-    "potts-descent": DIPPotts(),
-    "started by region fusion": replace(DEFAULT, start="region-fusion"),
-    "drawn from structure-texture": lambda picture: replace(
-        DEFAULT, start=js.smooth(picture, "structure-texture"), outer_steps=60
-    ),
     "structure-texture": js.method("structure-texture"),
     "dip": js.method("dip"),
+    "default": DEFAULT,
+    "fast": DIPl0(**DIPl0.presets["fast"]),
+    "from region fusion": DRAWN,
+    "anchor 0": replace(DRAWN, anchor=0.0),
+    "anchor 0, 200 outer": replace(DRAWN, anchor=0.0, outer_steps=200),
+    "noise input": replace(DRAWN, feed="noise"),
+    "random start": replace(DRAWN, start="random"),
+    "1 Adam step an outer": replace(DRAWN, inner_steps=1, outer_steps=2 * DRAWN.outer_steps),
+    "5 Adam steps an outer": replace(DRAWN, inner_steps=5, outer_steps=2 * DRAWN.outer_steps // 5),
+    "step size .01": replace(DRAWN, step_size=0.01),
+    "step size .04": replace(DRAWN, step_size=0.04),
+    "50 levels": replace(DRAWN, levels=50),
+    "jpeg network": replace(DRAWN, network="jpeg"),
+    "rho 1": replace(DRAWN, rho=1.0),
+    "rho 4.5": replace(DRAWN, rho=4.5),
+    "400 outer": replace(DRAWN, outer_steps=400),
+    "400 outer, patience 60": replace(DRAWN, outer_steps=400, patience=60),
+    "full network": replace(DRAWN, network="full"),
+    "potts-descent": DIPPotts(start="region-fusion"),
+    "drawn from structure-texture": lambda picture: replace(
+        DRAWN, start=js.smooth(picture, "structure-texture"), outer_steps=60
+    ),
     "paper": DIPl0(**DIPl0.presets["paper"]),
 }
-VARIANTS |= {
-    f"weight {w}, rho {r}": replace(DEFAULT, weight=w, rho=r)
-    for w, r in product((0.0125, 0.025, 0.05), (1.125, 2.25, 4.5))
-}
-VARIANTS |= {f"seed {k}": replace(DEFAULT, seed=k) for k in range(10)}
-VARIANTS |= {
-    f"from region fusion, {name}": replace(VARIANTS[name], start="region-fusion")
-    for name in [*VARIANTS]
-    if name.startswith(("weight", "seed"))
-}
+for start, method in {"": DEFAULT, "from region fusion, ": DRAWN}.items():
+    VARIANTS |= {
+        f"{start}weight {w}, rho {r}": replace(method, weight=w, rho=r)
+        for w, r in product((0.0125, 0.025, 0.05), (1.125, 2.25, 4.5))
+    }
+    VARIANTS |= {f"{start}seed {k}": replace(method, seed=k) for k in range(10)}
 
 
 def load(folder, name, crop):

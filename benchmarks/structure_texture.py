@@ -14,7 +14,9 @@ options, all pictures with the default settings. `--every 5` takes every fifth.
 
 import argparse
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -24,11 +26,11 @@ import jumpset as js
 # What each line of the ablation changes.
 ABLATION = {
     "as it is": {},
-    "one fusion for a pilot": {"_fusions": ((1.0, 4, False),)},
+    "one fusion for a pilot": {"_part": ("_FUSIONS", ((1.0, 4, False),))},
     "no second fusion": {"refusion": 0.0},
-    "no component follows the others": {"_stay": True},
-    "no second filter": {"_once": True},
-    "detail is never looked for": {"_flat": True},
+    "no component follows the others": {"_part": ("follow", lambda z, *_: z)},
+    "no second filter": {"_part": ("StructureTexture._again", lambda *given: (given[3], given[2], given[4]))},
+    "detail is never looked for": {"_part": ("_DETAIL", np.inf)},
     "components apart in the filter": {"coupling": 0.0},
     "components joined in the filter": {"coupling": 1.0},
     "no groups: single blocks": {"group": 1},
@@ -47,16 +49,8 @@ def methods(changes):
     settings = {k: v for k, v in changes.items() if not k.startswith("_")}
 
     def smooth(picture):
-        from jumpset.smoothers import structure_texture as module
-
-        kept = module._FUSIONS, module.follow, module._DETAIL
-        again = module.StructureTexture._again
-        module._FUSIONS = changes.get("_fusions", kept[0])
-        module.follow = (lambda z, *_: z) if "_stay" in changes else kept[1]
-        module._DETAIL = np.inf if "_flat" in changes else kept[2]
-        if "_once" in changes:
-            module.StructureTexture._again = lambda *given: (given[3], given[2], given[4])
-        try:
+        name, value = changes.get("_part", (None, None))
+        with patch(f"jumpset.smoothers.structure_texture.{name}", value) if name else nullcontext():
             texture = None
             if "_white" in changes or "_plain" in changes:
                 texture = js.estimate_texture(picture)
@@ -72,9 +66,6 @@ def methods(changes):
                     only = texture.autocovariance[:, middle : middle + 1, middle : middle + 1]
                     texture = js.Texture(texture.mixing, np.pad(only, ((0, 0), (1, 1), (1, 1))))
             return js.smooth(picture, "structure-texture", texture=texture, **settings)
-        finally:
-            module._FUSIONS, module.follow, module._DETAIL = kept
-            module.StructureTexture._again = again
 
     return smooth
 

@@ -125,10 +125,10 @@ class DIPl0:
         the answer of the time when it was least (:class:`jumpset.dip.stopping.Stillness`); 0 runs all.
     tables
         The picture is a JPEG file's: its ``JPEGTables``, or the file, whose tables are read; the command line
-        does so by itself. f is then what the file holds before values are clipped to [0, 1], A is the file's
-        subsampling of chroma, and the answer u is at last flattened within what the file may stand for, six
-        times :math:`u \leftarrow \Pi(\text{l0}(u))` with a fifth of ``weight`` and Π of
-        :class:`jumpset.learned.DeJPEG`. Not with an ``operator``.
+        does so by itself where the start is the default. f is then what the file holds before values are
+        clipped to [0, 1], A is the file's subsampling of chroma, and the answer u is at last flattened within
+        what the file may stand for, six times :math:`u \leftarrow \Pi(\text{l0}(u))` with a fifth of
+        ``weight`` and Π of :class:`jumpset.learned.DeJPEG`. Not with an ``operator``.
     operator
         A, with ``A(g)`` and ``A.adjoint(f)``, e.g. one of ``jumpset.operators.linear``; the answer has the
         size of ``A.adjoint(f)``. None: the identity. With one, argmin ‖A u − f‖² + 0.001 ‖∇u‖² takes the
@@ -235,10 +235,10 @@ class DIPl0:
         cells = None if self.tables is None else self.tables.cells(f)
         f = f if cells is None else cells.picture
         first = first_picture(f, self._through(f))
-        used = self.feed == "picture" or self.anchor > 0.0 or not self._starts_random
-        start = self.start
-        if isinstance(start, str) and start == "structure-texture" and not self._sees_all:
-            start = "region-fusion"  # what an operator leaves of a texture is no longer stationary
+        used = self.feed == "picture" or self.anchor > 0.0 or not self._starts("random")
+        # what an operator leaves of a texture is no longer stationary
+        plain = self._starts("structure-texture") and not self._sees_all
+        start = "region-fusion" if plain else self.start
         colours, flat = begin(first, start, self.weight, self.levels, used=used)
         if colours is not None:
             f = first = colours.components(f)
@@ -252,7 +252,7 @@ class DIPl0:
             precision=self.precision,
             tile=self.tile,
         )
-        if self._starts_random:
+        if self._starts("random"):
             generator = torch.Generator().manual_seed(self.seed)
             v, w = (torch.rand(first.shape, generator=generator).to(first) for _ in range(2))
             answer = first
@@ -288,7 +288,7 @@ class DIPl0:
         """The operator; that of a JPEG file's chroma where there is some."""
         if self.tables is None or f.shape[1] != 3:
             return self.operator
-        return ChromaSubsampling(self.tables.rows, self.tables.columns)
+        return self.tables.subsampling
 
     def _within(self, cells: JPEGCells, u: Tensor) -> Tensor:
         u = cells.project(u)
@@ -299,15 +299,14 @@ class DIPl0:
     @property
     def reads_tables(self) -> bool:
         """Whether the tables of a JPEG file are of use; not to a setting that is the paper's."""
-        return self.operator is None and isinstance(self.start, str) and self.start == "structure-texture"
+        return self.operator is None and self._starts("structure-texture")
 
     @property
     def _sees_all(self) -> bool:
         return self.tables is None and self.operator is None
 
-    @property
-    def _starts_random(self) -> bool:
-        return isinstance(self.start, str) and self.start == "random"
+    def _starts(self, name: str) -> bool:
+        return isinstance(self.start, str) and self.start == name  # it may be a picture
 
     def objective(self, g: Tensor, f: Tensor, v: Tensor, w: Tensor) -> Tensor:
         """What the Adam steps lower: ‖A g − f‖² + ⟨w, v − g⟩ + (ρ/2) ‖v − g‖²."""

@@ -55,8 +55,8 @@ class DeJPEG:
         from the picture (:func:`jumpset.operators.jpeg.told`), whose blocks must start in its corner; that
         tells little where much of it is pure black and white.
     start
-        Where to begin: ``"gsf"``, with its preset ``clip-art``; ``"dip-l0"``, with its preset ``jpeg``, for
-        half a minute; ``"picture"``, f itself; or a picture of f's shape.
+        Where to begin: ``"gsf"``, with its preset ``clip-art``; ``"dip-l0"``, with the same tables, for half
+        a minute; ``"picture"``, f itself; or a picture of f's shape.
     width
         Half the side of a box, in steps: ½ for all that the file may stand for, less for what is likelier.
     flatness
@@ -145,8 +145,8 @@ class DeJPEG:
         if self.start == "picture":
             return source[live]
         if self.start == "dip-l0":
-            own = [(DIPl0(tables=c.tables), source[k : k + 1]) for k, c in cells.items()]
-            return torch.cat([answer(method, f) for method, f in own])
+            starts = [answer(DIPl0(tables=c.tables), source[k : k + 1]) for k, c in cells.items()]
+            return torch.cat(starts)
         return answer(GSF(**GSF.presets["clip-art"]), source[live])
 
     def _projected(self, cells: dict[int, JPEGCells], u: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ class JPEGTables:
                     do="pass the table of the file, or None to have it told from the picture",
                 )
             object.__setattr__(self, name, steps)
-        ChromaSubsampling(self.rows, self.columns)  # an error where there is none of these
+        _ = self.subsampling  # an error where there is none of these
 
     def project(self, u: Tensor, f: Tensor, *, width: float = 0.5) -> Tensor:
         r"""A picture near u that the file of f may stand for: coefficients of P u clamped to their cells.
@@ -149,7 +149,7 @@ class JPEGTables:
         if not chroma:
             return luma
         c = chroma[0][..., : -(-height // self.rows), : -(-width // self.columns)]
-        for axis in self._axes:
+        for axis in self.subsampling.axes:
             c = doubled(c, axis, size[axis])
         return picture_of(torch.cat([luma, c], dim=1))
 
@@ -159,20 +159,21 @@ class JPEGTables:
             return (u - _MIDDLE,)
         y = luma_and_chroma(u)
         chroma = y[:, 1:]
-        for axis in self._axes:
+        for axis in self.subsampling.axes:
             chroma = halved(chroma, axis)
         return y[:, :1] - _MIDDLE, chroma
 
     def _stored(self, f: Tensor) -> tuple[Tensor, ...]:
         """The planes that a decoder had before it interpolated chroma."""
         luma, *chroma = self._planes(f)
-        for axis in self._axes:
+        for axis in self.subsampling.axes:
             chroma = [_sharpened(c, axis, f.shape[axis]) for c in chroma]
         return luma, *chroma
 
     @property
-    def _axes(self) -> tuple[int, ...]:
-        return ChromaSubsampling(self.rows, self.columns).axes
+    def subsampling(self) -> ChromaSubsampling:
+        """What the file does to colours."""
+        return ChromaSubsampling(self.rows, self.columns)
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ class JPEGCells:
             c = _coefficients(_filled(plane))
             c = torch.minimum(torch.maximum(c, middle - half), middle + half)
             moved = _plane(c)[..., : plane.shape[-2], : plane.shape[-1]] - plane
-            for axis in self.tables._axes if k else ():
+            for axis in self.tables.subsampling.axes if k else ():
                 moved = moved.repeat_interleave(2, dim=axis).narrow(axis, 0, u.shape[axis])
             out.append(moved)
         near = u + (picture_of(torch.cat(out, dim=1)) if u.shape[1] == 3 else out[0])
