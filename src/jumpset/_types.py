@@ -39,7 +39,8 @@ class Iteration(Protocol[State]):
     presets: ClassVar[dict[str, dict[str, Any]]]
     """Named settings: preset name to hyper-parameters."""
     batched: ClassVar[bool]
-    """Whether one run can treat B > 1 pictures, each exactly as if alone."""
+    """Whether ``init`` takes B > 1 pictures, each treated as if alone; otherwise :func:`jumpset.run` takes a
+    step with each in turn."""
     check_every: ClassVar[int]
     """Steps between two readings of ``record`` and ``finished`` (each reading waits for a GPU)."""
 

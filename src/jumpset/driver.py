@@ -14,6 +14,7 @@ from torch import Tensor
 
 from jumpset import _checks
 from jumpset._arrays import to_tensor
+from jumpset._batches import PictureByPicture
 from jumpset._types import Iteration, Status
 from jumpset.checkpoints import Checkpoint
 
@@ -158,13 +159,14 @@ def run(
     )
     limit = method.max_steps if max_steps is None else max_steps
     every = check_every or method.check_every
+    steps = method if method.batched or len(tensor) == 1 else PictureByPicture(method, every)
     back = layout.restore
     history: dict[str, list[float]] = {"step": [], "seconds": []}
     file = None if checkpoint is None else Checkpoint(checkpoint, method, tensor, every=checkpoint_every)
 
     clock = _Clock(tensor)
     with torch.no_grad():
-        state, n_steps, status = method.init(tensor), 0, None
+        state, n_steps, status = steps.init(tensor), 0, None
         saved = None if file is None else file.load(state)
         if saved is not None:
             state, n_steps, history = saved.state, saved.n_steps, saved.history
@@ -176,18 +178,18 @@ def run(
         try:
             while status is None:
                 if n_steps % every == 0 or n_steps >= limit:
-                    record = method.record(state)
+                    record = steps.record(state)
                     with clock.paused():
                         _append(history, n_steps, clock.elapsed, record)
                     if not all(math.isfinite(v) for v in record.values()):
                         status = Status.DIVERGED
                         break
                     sound = state
-                    status = method.finished(state)
+                    status = steps.finished(state)
                     if callback is not None or stop is not None:
                         with clock.paused():
                             seen = Step(
-                                n_steps, limit, clock.elapsed, record, lambda s=state: back(method.image(s))
+                                n_steps, limit, clock.elapsed, record, lambda s=state: back(steps.image(s))
                             )
                             if callback is not None:
                                 callback(seen)
@@ -204,7 +206,7 @@ def run(
                 elif max_seconds is not None and clock.elapsed - before >= max_seconds:
                     status = Status.TIME_LIMIT
                 else:
-                    state = method.step(state)
+                    state = steps.step(state)
                     n_steps += 1
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
@@ -212,7 +214,7 @@ def run(
             # an interrupt may come in the middle of a step, which networks take in place
             with clock.paused():
                 file.save(state, n_steps, clock.elapsed, history)
-        answer = method.image(sound if status is Status.DIVERGED else state)
+        answer = steps.image(sound if status is Status.DIVERGED else state)
         clock.stop()
     return Result(back(answer), status, n_steps, clock.elapsed, history, method, state)
 

@@ -196,11 +196,17 @@ def test_a_state_that_cannot_be_saved_is_an_error(picture, tmp_path):
         js.run(Stubborn(), picture, checkpoint=tmp_path / "run")
 
 
-def test_a_batch_of_single_runs_is_an_error(tmp_path):
-    batch = torch.zeros(2, 1, 5, 6)
-    with pytest.raises(js.InputError, match="one by one"):
-        js.smooth(batch, "dip", n_steps=1, checkpoint=tmp_path / "run")
-    js.smooth(batch, "tv", checkpoint=tmp_path / "run")
+@pytest.mark.parametrize("name", ["dip", "dip-l0", "l0-projection"])
+def test_a_batch_goes_on_as_one_run(name, tmp_path):
+    batch = torch.from_numpy(np.random.default_rng(5).random((3, 2, 17, 14), dtype=np.float32))
+    method, file = js.method(name, **QUICK.get(name, {})), tmp_path / "run"
+    whole = js.run(method, batch)
+    js.run(method, batch, max_steps=5, checkpoint=file)
+    resumed = js.run(method, batch, checkpoint=file)
+    assert torch.equal(resumed.image, whole.image)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    with pytest.raises(js.InputError, match="another picture"):
+        js.run(method, batch[:2], checkpoint=file)
 
 
 def test_states_of_any_build_come_back():

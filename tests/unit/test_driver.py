@@ -121,18 +121,46 @@ def test_every_status_is_advice():
     assert len({s.value for s in js.Status}) == len(js.Status)
 
 
-def test_unbatched_methods_are_looped():
-    @dataclass(frozen=True)
-    class Single(Halving):
-        batched = False
+@dataclass(frozen=True)
+class Single(Halving):
+    """Takes one picture at a time, and breaks down on those with negative values."""
 
-        def init(self, image):
-            assert len(image) == 1
-            return super().init(image)
+    batched = False
 
-    out = js.smooth(torch.ones(3, 1, 2, 2), Single(max_steps=1))
-    assert out.shape == (3, 1, 2, 2)
-    assert out.max() == 0.5
+    def init(self, image):
+        assert len(image) == 1
+        return super().init(image)
+
+    def step(self, state):
+        n, x = super().step(state)
+        return n, x if x.min() >= 0 or n < 3 else x * float("nan")
+
+
+def test_methods_for_one_picture_take_batches_in_one_run():
+    batch = torch.tensor([0.5, 0.15, 2.0])[:, None, None, None].expand(3, 1, 2, 2)
+    result = js.run(Single(max_steps=50, stop_below=0.1), batch)
+    alone = [js.run(Single(max_steps=50, stop_below=0.1), f[None]) for f in batch]
+    assert torch.equal(result.image, torch.cat([r.image for r in alone]))
+    assert (result.status, result.n_steps) == (js.Status.CONVERGED, max(r.n_steps for r in alone))
+    assert [r.n_steps for r in alone] == [3, 1, 5]
+    assert result.history["size"][0] == pytest.approx((0.5 + 0.15 + 2) / 3)
+
+
+@pytest.mark.parametrize("every", [1, 3, 7])
+def test_pictures_of_a_batch_end_when_they_would_alone(every):
+    batch = torch.tensor([0.5, 0.15, 2.0])[:, None, None, None].expand(3, 1, 2, 2)
+    method = Single(max_steps=5, stop_below=0.1)
+    together = js.run(method, batch, check_every=every).image
+    alone = [js.run(method, f[None], check_every=every).image for f in batch]
+    assert torch.equal(together, torch.cat(alone))
+
+
+def test_one_diverged_picture_does_not_end_the_others():
+    batch = torch.tensor([0.5, 0.5, 2.0])[:, None, None, None].repeat(1, 1, 2, 2)
+    batch[1, 0, 0, 1] = -0.5
+    result = js.run(Single(max_steps=50, stop_below=0.01), batch)
+    assert result.status is js.Status.DIVERGED
+    assert result.image[:, 0, 0, 0].tolist() == [0.5**7, 0.5**3, 0.5**7]
 
 
 def test_names_of_methods_and_parameters():

@@ -249,7 +249,7 @@ def single(image: Tensor) -> Tensor:
         raise InputError(
             "a deep image prior fits a network to one picture at a time",
             given=f"a batch of {len(image)}",
-            do="pass the pictures one by one",
+            do="pass it to jumpset.run, which fits one network to each",
         )
     return image.to(torch.float32)
 
