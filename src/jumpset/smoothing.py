@@ -42,8 +42,10 @@ def smooth(
         A name out of :func:`jumpset.methods`, or an iteration.
     preset
         A named setting of the method.
-    max_steps, max_seconds, stop, callback, checkpoint, checkpoint_every, channel_axis, alpha, value_range, device
+    max_steps, max_seconds, stop, callback, checkpoint, checkpoint_every
         As in :func:`jumpset.run`; the limits are for the whole batch.
+    channel_axis, alpha, value_range, device
+        As in :func:`jumpset.run`.
     **hyper
         The method's hyper-parameters, e.g. ``weight=0.05``. Larger ``weight`` is always smoother.
 
