@@ -26,7 +26,7 @@ class DIPAITV(DIP):
 
     Parameters
     ----------
-    network, n_steps, step_size, input_noise, average, patience, operator, tile, precision, seed
+    network, n_steps, step_size, input_noise, average, patience, operator, tile, precision, compiled, seed
         As in :class:`DIP`.
     weight
         Of the AITV term, in intensities; useful from 0.01 (grain) to 0.3 (poster). Larger is flatter.

@@ -24,7 +24,7 @@ class DIPPotts(DIPl0):
     ----------
     weight, rho, solver, network, feed, start, outer_steps, inner_steps, step_size, average
         As in :class:`DIPl0`.
-    anchor, levels, patience, tables, operator, tile, precision, seed
+    anchor, levels, patience, tables, operator, tile, precision, compiled, seed
         As in :class:`DIPl0`.
 
     Raises

@@ -47,6 +47,8 @@ class Fit:
     precision
         Of the layers, from :data:`jumpset.operators.autocast.PRECISIONS`; weights, loss and Adam stay in
         float32.
+    compiled
+        Fuse the network's layers by ``torch.compile``.
     tile
         Side of overlapping tiles, each with a network of its own; 0: none, unless memory lacks.
     """
@@ -62,6 +64,7 @@ class Fit:
         feed: Sequence[Tensor] = (),
         around: Tensor | None = None,
         precision: str = "float32",
+        compiled: bool = False,
         tile: int = 0,
     ) -> None:
         device = picture.device
@@ -74,6 +77,9 @@ class Fit:
             _Part(place, picture, network, [place.cut(x) for x in feed], around, seed + 1009 * k)
             for k, place in enumerate(layout)
         ]
+        if compiled:
+            for part in self._parts:
+                part.network.compile(dynamic=False)
         self._input_noise = input_noise
         self._generator = torch.Generator(device).manual_seed(seed)
         weights = [p for part in self._parts for p in part.network.parameters()]
