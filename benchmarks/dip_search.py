@@ -29,6 +29,7 @@ VARIANTS = {
     "structure-texture": js.method("structure-texture"),
     "dip": js.method("dip"),
     "default": DEFAULT,
+    "patience 20": replace(DEFAULT, patience=20),
     "fast": DIPl0(**DIPl0.presets["fast"]),
     "from region fusion": DRAWN,
     "anchor 0": replace(DRAWN, anchor=0.0),

@@ -91,8 +91,8 @@ class DIP:
 
     Notes
     -----
-    D. Ulyanov, A. Vedaldi, V. Lempitsky, "Deep image prior", CVPR 2018. The presets are the paper's:
-    ``"denoising"`` and ``"jpeg"``. Differences from the paper: (1) the default is the thin network, with
+    D. Ulyanov, A. Vedaldi, V. Lempitsky, "Deep image prior", CVPR 2018. Presets: the paper's
+    ``"denoising"`` and ``"jpeg"``; ``"early-stopping"``, the default until ``patience`` ends it. Differences from the paper: (1) the default is the thin network, with
     zeros at the borders of its layers, for 400 steps without noise on the input, which a texture takes longer
     to get through than the structure does, and with a shorter average; (2) a picture smaller than 64 pixels
     gets a network with fewer scales; (3) the picture is padded once and cropped, so its sides need not be
@@ -118,6 +118,7 @@ class DIP:
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "denoising": PUBLISHED,
         "jpeg": {"network": "jpeg", "n_steps": 2400, "average": 0.99, "precision": "float32"},
+        "early-stopping": {"n_steps": 1200, "patience": 100},
     }
     batched: ClassVar[bool] = False
     check_every: ClassVar[int] = 50

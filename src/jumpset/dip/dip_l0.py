@@ -198,6 +198,7 @@ class DIPl0:
         "paper-jpeg": {"network": "jpeg", "rho": 2.0, **_PAPER},
         "jpeg": {"operator": ChromaSubsampling(), "weight": 0.025},
         "fast": {"outer_steps": 50},
+        "early-stopping": {"patience": 20},
     }
     batched: ClassVar[bool] = False
     check_every: ClassVar[int] = 25
