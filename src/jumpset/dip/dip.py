@@ -91,14 +91,14 @@ class DIP:
 
     Notes
     -----
-    D. Ulyanov, A. Vedaldi, V. Lempitsky, "Deep image prior", CVPR 2018. Presets: the paper's
-    ``"denoising"`` and ``"jpeg"``; ``"early-stopping"``, the default until ``patience`` ends it. Differences from the paper: (1) the default is the thin network, with
-    zeros at the borders of its layers, for 400 steps without noise on the input, which a texture takes longer
-    to get through than the structure does, and with a shorter average; (2) a picture smaller than 64 pixels
-    gets a network with fewer scales; (3) the picture is padded once and cropped, so its sides need not be
-    multiples of 32; (4) a step after which the output leaves the picture by 5 dB is taken back with those
-    since the last good one (``"rollbacks"`` in the history), and does not enter the average; (5)
-    ``patience``, of Wang et al. 2021.
+    D. Ulyanov, A. Vedaldi, V. Lempitsky, "Deep image prior", CVPR 2018. Presets: the paper's ``"denoising"``
+    and ``"jpeg"``; ``"early-stopping"``, the default until ``patience`` ends it. Differences from the paper:
+    (1) the default is the thin network, with zeros at the borders of its layers, for 400 steps without noise
+    on the input, which a texture takes longer to get through than the structure does, and with a shorter
+    average; (2) a picture smaller than 64 pixels gets a network with fewer scales; (3) the picture is padded
+    once and cropped, so its sides need not be multiples of 32; (4) a step after which the output leaves the
+    picture by 5 dB is taken back with those since the last good one (``"rollbacks"`` in the history), and
+    does not enter the average; (5) ``patience``, of Wang et al. 2021.
     """
 
     network: str = "thin"
