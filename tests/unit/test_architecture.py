@@ -18,6 +18,7 @@ LAYERS = [
     ("smoothers", "solvers", "dip", "learned"),
     (
         "driver",
+        "_batches",
         "checkpoints",
         "registry",
         "smoothing",

@@ -153,9 +153,15 @@ class TestEveryMethod:
         assert torch.isfinite(result.image).all()
         assert all(math.isfinite(v[0]) for v in result.history.values())
 
-    def test_several_pictures_are_an_error(self, method):
+    def test_several_pictures_in_one_run_are_as_each_alone(self, method):
+        x = picture(3, 3, 17, 14) * torch.tensor([1.0, 0.3, 0.8])[:, None, None, None]
+        together = run(method, x)
+        assert torch.equal(together.image, torch.cat([run(method, f[None]).image for f in x]))
+        assert together.n_steps == method.max_steps
+
+    def test_a_network_is_for_one_picture(self, method):
         with pytest.raises(InputError, match="one picture"):
-            run(method, picture(2, 3, 8, 8))
+            method.init(picture(2, 3, 8, 8))
 
     def test_divergence_is_seen_and_leaves_a_sound_picture(self, method, monkeypatch):
         monkeypatch.setattr(type(method), "step", _poisoned(type(method).step))
