@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from dip_search import DEFAULT, DRAWN, NAMES, VARIANTS, load
+from dip_search import DEFAULT, DRAWN, NAMES, VARIANTS, load, score
 
 import jumpset as js
-from jumpset.driver import run
+from jumpset._arrays import to_tensor
 
 PATIENCES = (100, 200, 400)
 EVERY = 10
@@ -25,40 +25,22 @@ EVERY = 10
 def network_alone(picture, truth, steps):
     """PSNR of the default schedule; of the best answer, with its step; of each patience's, with theirs."""
     method = replace(VARIANTS["dip"], n_steps=steps, patience=steps)
-    default, scores, ruled = VARIANTS["dip"].n_steps, {}, {}
-    state = {}
+    tensor, layout = to_tensor(picture)
 
-    class Watched(type(method)):
-        """The method, its state in sight."""
+    def psnr(answer):
+        return js.metrics.psnr(layout.restore(answer), truth)
 
-        def record(self, seen):
-            """As ever."""
-            state["now"] = seen
-            return super().record(seen)
-
-    def score(tensor):
-        levels = np.rint(255 * tensor[0].permute(1, 2, 0).clamp(0, 1).numpy())
-        return js.metrics.psnr(levels.astype(np.uint8), truth)
-
-    def read(step):
-        now = state["now"]
-        if step.n_steps == 0:
-            return
-        scores[step.n_steps] = score(now.average)
+    state, scores, ruled = method.init(tensor), {}, {}
+    for n in range(1, steps + 1):
+        state = method.step(state)
+        if n % EVERY:
+            continue
+        scores[n] = psnr(state.average)
         for patience in PATIENCES:
-            if patience not in ruled and now.stillness.over(patience):
-                ruled[patience] = score(now.stillness.best), step.n_steps
-        last["rule"] = score(now.stillness.best), step.n_steps
-
-    last = {}
-    run(Watched(**vars(method)), picture, callback=read, check_every=EVERY)
+            if patience not in ruled and (state.stillness.over(patience) or n + EVERY > steps):
+                ruled[patience] = psnr(state.stillness.best), n
     best = max(scores, key=scores.get)
-    return scores[default], (scores[best], best), [ruled.get(p, last["rule"]) for p in PATIENCES]
-
-
-def alone(method, picture, truth):
-    """PSNR of a method."""
-    return js.metrics.psnr(js.smooth(picture, method), truth)
+    return scores[VARIANTS["dip"].n_steps], (scores[best], best), [*ruled.values()]
 
 
 def main():
@@ -84,15 +66,15 @@ def main():
     for name in given.names:
         picture, truth = load(given.folder, name, given.crop)
         default, (oracle, step), ruled = network_alone(picture, truth, given.steps)
-        row = [js.metrics.psnr(picture, truth), default, oracle, *(score for score, _ in ruled)]
-        row += [alone(method, picture, truth) for method in others.values()]
+        row = [js.metrics.psnr(picture, truth), default, oracle, *(psnr for psnr, _ in ruled)]
+        row += [score(method, picture, truth)[0] for method in others.values()]
         totals.append(row)
         at = dict(zip(["oracle", *rules], [step, *(n for _, n in ruled)], strict=True))
         cells = [
-            f"{score:.2f}" + (f" ({at[c]})" if c in at else "") for c, score in zip(columns, row, strict=True)
+            f"{psnr:.2f}" + (f" ({at[c]})" if c in at else "") for c, psnr in zip(columns, row, strict=True)
         ]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
-    print("| mean | " + " | ".join(f"{score:.2f}" for score in np.mean(totals, axis=0)) + " |")
+    print("| mean | " + " | ".join(f"{psnr:.2f}" for psnr in np.mean(totals, axis=0)) + " |")
 
 
 if __name__ == "__main__":

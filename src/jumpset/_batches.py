@@ -39,6 +39,7 @@ class PictureByPicture:
     def __init__(self, method: Iteration[Any], every: int) -> None:
         self._method, self.check_every = method, every
         self._sound: dict[int, Any] = {}  # the last state of each picture whose record was finite
+        self._last: tuple[State, State, list[dict[str, float]]] | None = None  # what was read, and the reading
 
     def init(self, image: Tensor) -> State:
         """The method's own, of every picture."""
@@ -70,7 +71,12 @@ class PictureByPicture:
         return Status.DIVERGED if state.diverged else Status.CONVERGED
 
     def _read(self, state: State) -> tuple[State, list[dict[str, float]]]:
-        """Which pictures have ended, and the record of each where it last was finite."""
+        """Which pictures have ended, and the record of each where it last was finite; once for each state."""
+        if self._last is None or self._last[0] is not state:
+            self._last = state, *self._reading(state)
+        return self._last[1:]
+
+    def _reading(self, state: State) -> tuple[State, list[dict[str, float]]]:
         each, running, rows, diverged = list(state.each), list(state.running), [], state.diverged
         for k, s in enumerate(state.each):
             row = self._method.record(s)

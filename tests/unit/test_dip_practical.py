@@ -260,6 +260,7 @@ def test_compiled_networks_give_the_same_picture():
     x = blocks(8, 12)  # a network of few scales: each is compiled for seconds
     pair = [js.run(DIP(n_steps=20, precision="float32", compiled=c), x) for c in (False, True)]
     distance = (pair[1].image - pair[0].image).square().mean().sqrt()
+    assert [r.state.fit._parts[0].network._compiled_call_impl is not None for r in pair] == [False, True]
     assert 0 <= distance < 0.02 * (pair[0].image - x).square().mean().sqrt()
     assert pair[1].state.fit.rollbacks == 0
 

@@ -79,8 +79,9 @@ class DIP:
         Of the network's layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
         instructions for it. Weights, loss and Adam stay in float32.
     compiled
-        Have ``torch.compile`` fuse the network's layers, which takes a C++ compiler on a CPU, about a minute
-        before the first step, and less time and memory for each after it; the answer differs by rounding.
+        Have ``torch.compile`` fuse the network's layers, which takes a C++ compiler on a CPU and about a
+        minute before the first step. There a step of the full network then takes 30 % less time, one of the
+        thin network more. The answer differs by rounding.
     seed
         Of weights and noise; the same seed repeats the run bit for bit on one machine and device.
 
