@@ -18,7 +18,8 @@ import jumpset as js
 from jumpset.cli import app
 from jumpset.learned import training
 
-TINY = ["--set", "widths=[4, 6]", "--set", "blocks=[1, 1]", "--set", "batch_size=2", "--set", "crop=16"]
+TINY = ["--set", "widths=[4, 6]", "--set", "blocks=[1, 1]", "--set", "guess_widths=[4]", "--set", "guess_blocks=[1]",
+        "--set", "batch_size=2", "--set", "crop=16"]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,7 @@ def test_train_is_js_train(tmp_path, data):
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     assert "a.safetensors: jumpset-net, 4 steps" in result.stderr.splitlines()[-1]
-    sizes = {"widths": [4, 6], "blocks": [1, 1]}
+    sizes = {"widths": [4, 6], "blocks": [1, 1], "guess_widths": [4], "guess_blocks": [1]}
     js.train("jumpset-net", out=tmp_path / "b.safetensors", data=data, validation=data, sizes=sizes, steps=4,
              batch_size=2, crop=16, precision="float32")  # fmt: skip
     a, b = (js.learned.load_weights(tmp_path / f"{name}.safetensors") for name in "ab")

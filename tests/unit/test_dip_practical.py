@@ -84,7 +84,7 @@ def test_stillness_passes_over_unsound_outputs():
 @pytest.mark.parametrize(
     "method",
     [
-        DIP(n_steps=300, average=0.0),
+        DIP(n_steps=300, average=0.0, step_size=0.1),
         DIPl0(start="region-fusion", outer_steps=150, average=0.0, anchor=0.0),
     ],
 )

@@ -15,14 +15,16 @@ from jumpset.cli import app
 from jumpset.dip import DIPl0
 from jumpset.learned import SIZES, build, load_weights, model_card, save_weights
 from jumpset.learned._method import frame, tiles
+from jumpset.learned.jumpset_net import toned
 from jumpset.learned.weights import shipped
+from jumpset.smoothers.region_fusion import fuse
 
 TINY = {
     "resnet": {"width": 6, "depth": 2, "head": 8},
     "vdcnn": {"width": 6, "depth": 2},
     "jess-net": {"width": 4, "depth": 1, "edge": 1, "smooth": 1, "refine": 1},
     "deep-wls": {"width": 8},
-    "jumpset-net": {"widths": [6, 8], "blocks": [1, 2]},
+    "jumpset-net": {"widths": [6, 8], "blocks": [1, 2], "guess_widths": [4, 6], "guess_blocks": [1, 1]},
 }
 NAMES = sorted(TINY)
 
@@ -117,29 +119,44 @@ def test_jess_net_refines_its_coarse_picture():
     assert not torch.equal(coarse, refined)
 
 
+def parts(name):
+    """What looks at a picture through a window, and how far: the network, or the two halves of ours."""
+    network = tiny(name).double()
+    if name != "jumpset-net":
+        return network, [(network, network.reach)]
+    texture, strength = network.measure(0.1 * noise(1, 3, 32, 32).double()), torch.tensor([0.5]).double()
+
+    def answer(f):
+        return network.answer(f, 0.9 * f, torch.cat([0.8 * f, f.flip(1)], dim=1), texture, strength)
+
+    return network, [(network.guess, network.guess_reach), (answer, network.answer_reach)]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_seen_beyond_the_reach(name):
-    network = tiny(name).double()
-    side = 2 * network.reach + 60
-    side += -side % network.multiple
-    f = noise(1, 3, 8, side).double()
-    before = passed(network, f)
-    for x in (side // 2, side // 2 + 1, side // 2 + 3):
-        touched = f.clone()
-        touched[..., 3, x] += 0.5
-        changed = (passed(network, touched) - before).abs().amax(dim=(0, 1, 2)).nonzero().flatten()
-        assert (changed - x).abs().max() <= network.reach
-        assert (changed - x).abs().max() >= network.reach / 3, "the reach is far too careful"
+    network, halves = parts(name)
+    for half, reach in halves:
+        side = 2 * reach + 60
+        side += -side % network.multiple
+        f = noise(1, 3, 8, side).double()
+        with torch.no_grad():
+            before = half(f)
+            for x in (side // 2, side // 2 + 1, side // 2 + 3):
+                touched = f.clone()
+                touched[..., 3, x] += 0.5
+                changed = (half(touched) - before).abs().amax(dim=(0, 1, 2)).nonzero().flatten()
+                assert (changed - x).abs().max() <= reach
+                assert (changed - x).abs().max() >= reach / 3, "the reach is far too careful"
 
 
 def test_no_strength_is_the_identity():
-    network, f = tiny("jumpset-net"), noise(2, 3, 8, 12)
+    network, f = tiny("jumpset-net"), noise(2, 3, 8, 16)
     assert torch.equal(passed(network, f, 0.0), f)
     assert not torch.equal(passed(network, f, 0.01), f)
 
 
 def test_strengths_of_a_batch_are_each_its_own():
-    network, f = tiny("jumpset-net"), noise(2, 3, 8, 12)
+    network, f = tiny("jumpset-net"), noise(2, 3, 8, 16)
     with torch.no_grad():
         both = network(f, torch.tensor([0.2, 0.9]))
     torch.testing.assert_close(both[:1], passed(network, f[:1], 0.2))
@@ -153,6 +170,9 @@ def test_every_weight_learns(name):
     f = noise(2, 3, 16, 16)
     answer = network(f, torch.tensor([0.3, 0.8])) if name == "jumpset-net" else network(f)
     (answer - f.flip(-1)).square().sum().backward()
+    if name == "jumpset-net":  # the answer does not train the guess
+        assert all(p.grad is None for p in network.first.parameters())
+        (network.guess(f) - f.flip(-1)).square().sum().backward()
     still = [n for n, p in network.named_parameters() if p.grad is None or not bool(p.grad.any())]
     # a bias before batch norm moves nothing
     assert all(n.endswith("bias") and name in ("jess-net", "deep-wls") for n in still), still
@@ -165,7 +185,8 @@ def test_every_weight_learns(name):
         ("resnet", {"widht": 3}, "did you mean 'width'"),
         ("vdcnn", {"depth": 0}, "depth must be at least 1"),
         ("vdcnn", {"depth": 2.5}, "whole number"),
-        ("jumpset-net", {"widths": [8, 16], "blocks": [1]}, "as many"),
+        ("jumpset-net", {"widths": [8, 16], "blocks": [1]}, "widths and blocks must be as many"),
+        ("jumpset-net", {"guess_widths": [8]}, "guess_widths and guess_blocks must be as many"),
         ("jumpset-net", {"widths": [8, 0, 3], "blocks": [1, 1, 1]}, "widths must be at least 1"),
         ("jumpset-net", {"widths": 8}, "a list"),
     ],
@@ -189,7 +210,40 @@ def test_the_method_is_the_network(name, trained):
     more = [16 + -(n + 32) % network.multiple for n in (17, 27)]
     framed = torch.from_numpy(np.pad(f, [(0, 0), (0, 0), *((16, m) for m in more)], mode="symmetric"))
     expected = means_kept(f, passed(network, framed)[..., 16:33, 16:43])
-    torch.testing.assert_close(smooth(f, name, weights=trained[name]), expected, rtol=0, atol=1e-5)
+    alone = {"fusion": False} if name == "jumpset-net" else {}
+    found = smooth(f, name, weights=trained[name], **alone)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_a_guess_is_put_in_tone():
+    """What it leaves over has no mean and does not follow it; a flat one stays flat."""
+    f = noise(2, 3, 24, 32).double()
+    guess = 0.1 + 1.3 * f + 0.1 * noise(2, 3, 24, 32, seed=1).double()
+    g = toned(guess, f)
+    rest, centred = f - g, g - g.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(rest.mean((2, 3)), torch.zeros(2, 3).double(), rtol=0, atol=1e-12)
+    assert ((rest * centred).mean((2, 3)) / centred.square().mean((2, 3))).abs().max() < 2e-3
+    flat = torch.full((1, 3, 8, 8), 0.2).double()
+    torch.testing.assert_close(toned(flat, flat + 0.3), flat + 0.3)
+
+
+def test_fusions_are_those_of_the_texture_s_components(trained):
+    """Each component in units of its deviation, in the texture's colours; and they make a difference."""
+    network, (picture, _) = tiny("jumpset-net"), js.datasets.textured(48, 64, seed=2)
+    f = torch.from_numpy(picture.transpose(2, 0, 1))[None]
+    with torch.no_grad():
+        texture = network.measure(f - toned(network.guess(f), f))
+    unit = (texture.deviations + 0.3 / 255)[:, :, None, None]
+    z = network.spectrum.components(f, texture.leans) / unit
+    fused = network.fuse(f, texture)
+    assert fused.shape == (1, 6, 48, 64)
+    for weight, found in zip((12.0, 32.0), fused.split(3, dim=1), strict=True):
+        flat = fuse(z, weight, levels=10)
+        torch.testing.assert_close(found, network.spectrum.colour(unit * flat, texture.leans))
+    whole, alone = (
+        smooth(f, "jumpset-net", weights=trained["jumpset-net"], fusion=fusion) for fusion in (True, False)
+    )
+    assert (whole - alone).abs().max() > 1e-3
 
 
 def test_the_means_are_kept():
@@ -276,7 +330,10 @@ def test_float64_is_not_rounded(tmp_path):
 def test_bfloat16_is_near(trained):
     f = noise(1, 3, 16, 16)
     for name in NAMES:
-        exact, half = (smooth(f, name, weights=trained[name], precision=p) for p in ("float32", "bfloat16"))
+        alone = {"fusion": False} if name == "jumpset-net" else {}  # in noise, regions would be others
+        exact, half = (
+            smooth(f, name, weights=trained[name], precision=p, **alone) for p in ("float32", "bfloat16")
+        )
         assert half.dtype == torch.float32
         assert 0 < (exact - half).abs().max() < 0.02
 
@@ -290,11 +347,12 @@ def test_bfloat16_is_near(trained):
         ({"weights": "here.pt"}, "safetensors"),
         ({"precision": "half"}, "precision"),
         ({"tile": 8}, "tile"),
+        ({"fusion": 1}, "fusion must be True or False"),
     ],
 )
 def test_wrong_settings_of_a_method(wrong, match):
     with pytest.raises(js.InputError, match=match):
-        smooth(np.zeros((4, 4)), "vdcnn", **wrong)
+        smooth(np.zeros((4, 4)), "jumpset-net" if "fusion" in wrong else "vdcnn", **wrong)
 
 
 def test_dip_l0_can_start_from_it():
@@ -448,7 +506,7 @@ def test_onnx_runtime_gives_the_same_picture(name, tmp_path, trained):
         settings = {"weights": trained[name]}
         if name == "jumpset-net":
             fed["strength"] = np.full(shape[0], 0.3, dtype=np.float32)
-            settings["weight"] = 0.3
+            settings |= {"weight": 0.3, "fusion": False}
         (found,) = session.run(["smoothed"], fed)
         np.testing.assert_allclose(found, smooth(f, name, **settings).numpy(), rtol=0, atol=1e-5)
 

@@ -209,18 +209,19 @@ def test_the_truth_is_the_structure():
         assert truth.tobytes() == datasets.structure(20, 30, seed=seed).tobytes()
 
 
-def test_a_texture_fades_the_structure_and_is_rounded():
+@pytest.mark.parametrize(("fade", "least", "most"), [(0.08, 0.85, 1.02), (0.0, 0.97, 1.03), (0.6, 0.5, 0.9)])
+def test_a_texture_fades_the_structure_and_is_rounded(fade, least, most):
     kept, rounded = [], 0
     for seed in range(30):
-        picture, truth = datasets.synthetic(64, 64, kind="texture", seed=seed)
+        picture, truth = datasets.synthetic(64, 64, kind="texture", fade=fade, seed=seed)
         s = truth - truth.mean(axis=(0, 1))
         if truth.std() > 0.05 and 0.15 < truth.min() and truth.max() < 0.85:
             kept.append(float((picture * s).mean() / (s * s).mean()))
         rounded += np.allclose(255 * picture, np.rint(255 * picture), atol=1e-4)
-        assert 1 < 255 * np.abs(picture - truth).mean() < 30
+        assert 1 < 255 * np.abs(picture - truth).mean() < 30 + 200 * fade
     assert 20 <= rounded < 30
     assert len(kept) > 0
-    assert 0.85 < np.mean(kept) < 1.02
+    assert least < np.mean(kept) < most
 
 
 def test_ways_come_as_often_as_they_should():
@@ -338,6 +339,14 @@ def test_refused(make, wrong):
 def test_a_deviation_is_refused(std):
     with pytest.raises(InputError, match="std"):
         datasets.texture(std=std)
+
+
+@pytest.mark.parametrize("fade", [-0.1, 1.5, float("nan"), "x"])
+def test_a_fade_is_refused(fade):
+    with pytest.raises(InputError, match="fade"):
+        datasets.synthetic(fade=fade)
+    with pytest.raises(InputError, match="fade"):
+        datasets.batches(2, 8, fade=fade)
 
 
 def test_kinds_are_refused():

@@ -19,7 +19,7 @@ from jumpset.learned import _feeding, _loop, recipes, training
 from jumpset.learned._trainer import Trainer, learning_rate
 from jumpset.learned.recipes import RECIPES
 
-TINY = {"widths": [4, 6], "blocks": [1, 1]}
+TINY = {"widths": [4, 6], "blocks": [1, 1], "guess_widths": [4, 6], "guess_blocks": [1, 1]}
 NETWORKS = {
     "resnet": {"width": 4, "depth": 1, "head": 4},
     "vdcnn": {"width": 4, "depth": 2},
@@ -96,9 +96,54 @@ def test_every_network_trains_and_can_be_used(name, tmp_path, data):
 @pytest.mark.parametrize("name", ["resnet", "jumpset-net"])
 def test_the_loss_goes_down(name, tmp_path, data):
     first = short(tmp_path, data, name, steps=3, learning_rate=3e-3, batch_size=4)
-    last = short(tmp_path, data, name, steps=60, learning_rate=3e-3, batch_size=4, ema=0.5)
+    last = short(tmp_path, data, name, steps=100, learning_rate=3e-3, batch_size=4, ema=0.5)
     assert last.psnr > first.psnr + 1
     assert last.psnr > last.history[-1]["input_psnr"] + 0.5
+
+
+def changed(before, after):
+    """The first parts of the names of the weights that differ."""
+    return {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
+
+
+def test_the_guess_is_trained_first_and_then_stands_still(tmp_path, data):
+    settings = {"steps": 8, "ema": 0.0}
+    weights = []
+    for n in (1, 3, 5, 8):
+        cut = short(tmp_path, data, **settings, stop=lambda step, n=n: step.n_steps == n)
+        weights.append(tensors(cut.path))
+    assert changed(weights[0], weights[1]) == {"first"}
+    assert changed(weights[1], weights[2]) == {
+        "first",
+        "second",
+        "trust",
+    }  # step 4 is of the one, 5 the other
+    assert changed(weights[2], weights[3]) == {"second", "trust"}
+
+
+def test_each_stage_has_a_schedule_of_its_own():
+    recipe = replace(RECIPES["jumpset-net"]["small"], first_share=0.25)
+    plan = _loop.Plan(recipe, 1000, None)
+    assert plan.rate(0.2499) < 1e-6 < plan.rate(0.26)
+    assert plan.rate(0.125) == pytest.approx(plan.rate(0.625))
+    assert plan.rate(1.0) == 0
+    assert recipe.stage(0.1)[0] is recipe.first
+    assert recipe.stage(0.25) == (recipe.loss, 0)
+
+
+def test_a_training_goes_on_from_weights(tmp_path, data):
+    before = short(tmp_path, data).path
+    (tmp_path / "more").mkdir()
+    more = short(tmp_path / "more", data, start=before, steps=2)
+    assert changed(tensors(before), tensors(more.path)) == {"second", "trust"}
+    assert more.history[0]["psnr"] == pytest.approx(short(tmp_path, data).psnr, abs=0.01)  # stored in float16
+    saved = js.learned.load_weights(more.path).metadata
+    assert saved["start"] == str(before)
+    assert f"--start {before} " in saved["command"]
+    point = tmp_path / "point"
+    short(tmp_path / "more", data, start=before, checkpoint=point)
+    with pytest.raises(InputError, match="another start"):
+        short(tmp_path / "more", data, checkpoint=point)
 
 
 def test_a_seed_repeats_itself_and_another_does_not(tmp_path, data):
@@ -228,6 +273,8 @@ def test_drawn_pairs_need_no_data(tmp_path):
         ({"validation": "no such folder"}, "a folder is missing"),
         ({"checkpoint": "no such folder/c"}, "cannot be written there"),
         ({"device": "abacus"}, "device"),
+        ({"start": "no such file.safetensors"}, "there is no file of weights"),
+        ({"start": "shipped"}, "another size"),
     ],
 )
 def test_refused_before_any_work(changes, words, tmp_path, data, monkeypatch):
@@ -263,7 +310,7 @@ def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path, data, monkeypat
     path = short(tmp_path, data).path
     before = path.read_bytes()
     loss = RECIPES["jumpset-net"]["small"].loss
-    bad = replace(RECIPES["jumpset-net"]["small"], loss=lambda *a: loss(*a) * math.nan)
+    bad = replace(RECIPES["jumpset-net"]["small"], first=None, loss=lambda *a: loss(*a) * math.nan)
     monkeypatch.setitem(RECIPES["jumpset-net"], "small", bad)
     with pytest.raises(TrainingDiverged, match="10 steps in a row"):
         short(tmp_path, data, steps=20)
@@ -278,7 +325,7 @@ def test_a_few_bad_steps_are_passed_over(tmp_path, data, monkeypatch):
         calls.append(1)
         return recipe.loss(*inputs) * (math.inf if len(calls) % 10 else 1.0)  # nine bad ones, then a good one
 
-    monkeypatch.setitem(RECIPES["jumpset-net"], "small", replace(recipe, loss=loss))
+    monkeypatch.setitem(RECIPES["jumpset-net"], "small", replace(recipe, loss=loss, first=None))
     trained = short(tmp_path, data, steps=25)
     assert all(torch.isfinite(v).all() for v in tensors(trained.path).values())
     assert math.isfinite(trained.history[-1]["loss"])

@@ -24,7 +24,8 @@ def export(
     """Write a learned method as an ONNX file that takes pictures of any size.
 
     Its inputs are `picture`, (batch, 3, height, width) float32 in [0, 1], and for jumpset-net `strength`,
-    (batch,); its output is `smoothed`. Needs the packages of jumpset[onnx].
+    (batch,); its output is `smoothed`. The region fusions of jumpset-net are not inside: it works as with
+    `--set fusion=false`. Needs the packages of jumpset[onnx].
     """
     from jumpset.learned.export import export_onnx
 

@@ -42,6 +42,10 @@ def train(
     max_seconds: Annotated[
         float | None, typer.Option(help="Time for the whole training; the schedule is stretched over it.")
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Weights to go on from, or shipped; default: fresh ones."),
+    ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Save the training to this file, and go on from it if it exists."),
@@ -105,6 +109,7 @@ def train(
                     steps=steps,
                     max_seconds=max_seconds,
                     sizes=sizes,
+                    start=start,
                     seed=seed,
                     device=device,
                     workers=workers,

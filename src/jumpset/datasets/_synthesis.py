@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from jumpset._checks import integer, one_of
+from jumpset._checks import integer, one_of, real
 from jumpset.datasets._corruptions import jpeg
 from jumpset.datasets._structures import scene, structure
 from jumpset.datasets._textures import pattern, strength
@@ -25,13 +25,19 @@ _USES = 3.0  # values cut from a scene during its life, in units of its own size
 
 
 def synthetic(
-    height: int = 256, width: int = 256, *, kind: Kind = "mixed", channels: int = 3, seed: int = 0
+    height: int = 256,
+    width: int = 256,
+    *,
+    kind: Kind = "mixed",
+    channels: int = 3,
+    fade: float = 0.08,
+    seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A picture to be smoothed and its ground truth, of one of many kinds.
 
     The truth ``S`` is a :func:`structure`. With a texture ``T`` of mean zero, as :func:`texture` draws them,
-    the picture is ``B = (1 - a) S + T``, ``a`` from 0 to .08 or none, clipped and mostly rounded to 8 bits;
-    otherwise ``S`` coded as JPEG, ``S + noise``, or ``S`` itself.
+    the picture is ``B = (1 - a) S + T``, ``a`` from 0 to ``fade`` or none, clipped and mostly rounded to 8
+    bits; otherwise ``S`` coded as JPEG, ``S + noise``, or ``S`` itself.
 
     Parameters
     ----------
@@ -41,6 +47,9 @@ def synthetic(
         ``"texture"``; ``"jpeg"``, of quality 5 to 95 and any chroma subsampling; or ``"mixed"``: 70 %
         textures, 10 % JPEG, 6 % both, 8 % white noise, 6 % nothing. Where there are not one or three
         channels, each is coded as a gray JPEG.
+    fade
+        Largest loss of contrast under a texture, 0 to 1. Nothing in a picture tells the loss, so that a
+        network which is trained with some learns to stretch the contrast of every picture.
 
     Returns
     -------
@@ -50,15 +59,16 @@ def synthetic(
     Raises
     ------
     InputError
-        As in :func:`structure`, or another kind.
+        As in :func:`structure`, another kind, or a fade out of range.
     """
     one_of("kind", kind, _KINDS)
+    real("fade", fade, at_least=0.0, at_most=1.0)
     truth = structure(height, width, channels=channels, seed=seed)
     rng = np.random.default_rng([13, seed])
     planes = truth[None] if truth.ndim == 2 else truth.transpose(2, 0, 1)
     way = _way(rng, kind)
     field = pattern(rng, height, width, channels) if way in ("texture", "both") else None
-    picture = _spoilt(rng, planes, field, way)
+    picture = _spoilt(rng, planes, field, way, fade)
     return np.ascontiguousarray(picture[0] if truth.ndim == 2 else picture.transpose(1, 2, 0)), truth
 
 
@@ -68,6 +78,7 @@ def batches(
     *,
     kind: Kind = "mixed",
     channels: int = 3,
+    fade: float = 0.08,
     seed: int = 0,
     start: int = 0,
     step: int = 1,
@@ -86,7 +97,7 @@ def batches(
         Pairs in a batch, at least 1.
     size
         Height and width of a cut in pixels, at least 1.
-    kind, channels
+    kind, channels, fade
         As in :func:`synthetic`.
     seed
         Whole number >= 0.
@@ -101,44 +112,53 @@ def batches(
     Raises
     ------
     InputError
-        Another kind, or a number that is none or too small; at the call, not at the first batch.
+        Another kind, or a number that is none or out of range; at the call, not at the first batch.
     """
     one_of("kind", kind, _KINDS)
     least = {"batch_size": 1, "size": 1, "channels": 1, "seed": 0, "start": 0, "step": 1}
     given = (batch_size, size, channels, seed, start, step)
     for (name, at_least), value in zip(least.items(), given, strict=True):
         integer(name, value, at_least=at_least)
-    return _batches(batch_size, size, kind, channels, seed, start, step)
+    real("fade", fade, at_least=0.0, at_most=1.0)
+    return _batches(batch_size, size, _Sort(kind, channels, float(fade)), seed, start, step)
+
+
+class _Sort(NamedTuple):
+    """Of pairs."""
+
+    kind: Kind
+    channels: int
+    fade: float
 
 
 def _batches(
-    batch_size: int, size: int, kind: Kind, channels: int, seed: int, start: int, step: int
+    batch_size: int, size: int, sort: _Sort, seed: int, start: int, step: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     pools: dict[int, _Pool] = {}
     k = start
     while True:
         lane = k % _LANES
         if lane not in pools:
-            pools[lane] = _Pool(seed, lane, size, channels, batch_size)
+            pools[lane] = _Pool(seed, lane, size, sort.channels, batch_size)
         pools[lane].time = k // _LANES
-        yield _batch(np.random.default_rng([14, seed, k]), pools[lane], batch_size, size, kind, channels)
+        yield _batch(np.random.default_rng([14, seed, k]), pools[lane], batch_size, size, sort)
         k += step
 
 
 def _batch(
-    rng: np.random.Generator, pool: _Pool, batch_size: int, size: int, kind: Kind, channels: int
+    rng: np.random.Generator, pool: _Pool, batch_size: int, size: int, sort: _Sort
 ) -> tuple[np.ndarray, np.ndarray]:
-    pictures, truths = np.empty((2, batch_size, channels, size, size), np.float32)
+    pictures, truths = np.empty((2, batch_size, sort.channels, size, size), np.float32)
     for n in range(batch_size):
         levels = _cut(rng, pool.scene(int(rng.integers(_POOL))), size)
         truth = np.divide(_recoloured(rng, levels), np.float32(255), out=truths[n])
-        way = _way(rng, kind)
+        way = _way(rng, sort.kind)
         field = None
         if way in ("texture", "both"):
             field = _cut(rng, pool.texture(int(rng.integers(_POOL))), size).astype(np.float32)
-            order = rng.permutation(channels)
+            order = rng.permutation(sort.channels)
             field = field[order] * np.float32(rng.choice([-1, 1]) / _UNIT)
-        pictures[n] = _spoilt(rng, truth, field, way, shifted=True)
+        pictures[n] = _spoilt(rng, truth, field, way, sort.fade, shifted=True)
     return pictures, truths
 
 
@@ -205,7 +225,12 @@ def _way(rng: np.random.Generator, kind: Kind) -> str:
 
 
 def _spoilt(
-    rng: np.random.Generator, truth: np.ndarray, field: np.ndarray | None, way: str, shifted: bool = False
+    rng: np.random.Generator,
+    truth: np.ndarray,
+    field: np.ndarray | None,
+    way: str,
+    fade: float,
+    shifted: bool = False,
 ) -> np.ndarray:
     """Planes in [0, 1] with a texture of deviation 1 blended in, coded as JPEG, noisy, or as they were."""
     if way == "none":
@@ -214,8 +239,8 @@ def _spoilt(
         noise = rng.standard_normal(truth.shape, dtype=np.float32)
         picture = truth + np.float32(strength(rng)) * noise
     elif field is not None:
-        fade = rng.uniform(0, 0.08) if rng.random() < 0.8 else 0.0
-        picture = np.float32(1 - fade) * truth + np.float32(strength(rng)) * field
+        loss = rng.uniform(0, fade) if rng.random() < 0.8 else 0.0
+        picture = np.float32(1 - loss) * truth + np.float32(strength(rng)) * field
     else:
         picture = truth
     picture = np.clip(picture, 0, 1)

@@ -28,7 +28,8 @@ def texture(
     stone, cells, tiles, crumpled paper, dots, white grain; a third of them with some grain of their own, one
     in six lit from a side as a relief, one in eight stronger in some places than in others. A field ``g``
     gets its colours by ``T_c = a_c g + b_c g_c`` with fields ``g_c`` of the same family, so that the channels
-    correlate, mostly by .6 to .99; one in four is gray, and a few have independent channels.
+    correlate, mostly by .6 to .997, half of them by more than .95; one in six is gray, one in twenty has
+    independent channels.
 
     Parameters
     ----------
@@ -76,11 +77,11 @@ def pattern(rng: np.random.Generator, height: int, width: int, channels: int) ->
         grain = rng.standard_normal(shared.shape, dtype=np.float32)
         shared = unit(shared + np.float32(rng.uniform(0.15, 0.7)) * grain)
     kind = rng.random()
-    own_share = 0.0 if kind < 0.25 else float(rng.uniform(0.01, 0.4)) if kind < 0.92 else 1.0
+    own_share = 0.0 if kind < 1 / 6 else float(math.exp(rng.uniform(-6, -1))) if kind < 0.95 else 1.0
     planes = np.repeat(shared[None], channels, axis=0)
     if own_share > 0 and channels > 1:
         planes = math.sqrt(1 - own_share) * planes + math.sqrt(own_share) * _like(rng, shared, channels)
-        planes *= np.exp(rng.normal(0, 0.15, (channels, 1, 1))).astype(np.float32)
+        planes *= np.exp(rng.normal(0, 0.2, (channels, 1, 1))).astype(np.float32)
     if rng.random() < 1 / 8:
         down, across = frequencies(high, wide)
         slow = np.exp(-((rng.uniform(30, 120)) ** 2) * (down**2 + across**2))

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from jumpset import _checks
 from jumpset._errors import FileError, InputError
 from jumpset.io._files import as_path
 from jumpset.learned._loop import Plan
-from jumpset.learned.architectures import SIZES, check_sizes
+from jumpset.learned.architectures import NETWORKS, SIZES, check_sizes
 from jumpset.learned.recipes import RECIPES, Recipe
-from jumpset.learned.weights import checked_path
+from jumpset.learned.weights import checked_path, chosen, load_network, load_weights
 
 _MULTIPLE = 16  # of a crop's side: what any of the networks needs
 
@@ -67,6 +68,20 @@ def device_of(device: str | torch.device | None) -> torch.device:
     return place
 
 
+def begun_with(name: str, sizes: Mapping[str, Any], start: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The weights to start a training with, if they fit its network."""
+    source = chosen(name, start)
+    loaded = load_network(NETWORKS[name], name, source)
+    there = load_weights(source).sizes
+    if any(there.get(key) != (list(v) if isinstance(v, tuple) else v) for key, v in sizes.items()):
+        raise InputError(
+            "the weights to start with are of another size",
+            given=f"{there} in {source}, {dict(sizes)} asked for",
+            do="choose the preset or the sizes that they have",
+        )
+    return loaded.state_dict()
+
+
 def weights_path(out: str | os.PathLike[str]) -> Path:
     """A file of weights that can be written."""
     return checked_path(in_a_folder(out))
@@ -90,6 +105,7 @@ def command(
     plan: Plan,
     recipe: Recipe,
     sizes: Mapping[str, Any],
+    start: str | os.PathLike[str] | None,
     seed: int,
     precision: str,
 ) -> str:
@@ -97,6 +113,8 @@ def command(
     words = ["jumpset", "train", name, "--preset", preset, "--out", target.name]
     if data != "synthetic":
         words += ["--data", str(data)]
+    if start is not None:
+        words += ["--start", str(start)]
     if plan.steps is not None:
         words += ["--steps", str(plan.steps)]
     if plan.seconds is not None:

@@ -22,6 +22,7 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 _GRAY = 8  # one in so many examples has three equal channels, as gray pictures are given to the networks
 _KEPT = 2**30  # bytes of decoded pictures that are held in memory
+_FADE = 0.0  # a network would guess one for every picture
 _AHEAD = 3  # batches that wait while one is in use
 
 
@@ -29,7 +30,9 @@ def synthetic(
     batch_size: int, size: int, *, kind: Kind, seed: int, start: int = 0, step: int = 1
 ) -> Iterator[Batch]:
     """Endless pairs that are drawn, some of them gray: the batches ``start, start + step, …``."""
-    batches = datasets.batches(batch_size, size, kind=kind, channels=3, seed=seed, start=start, step=step)
+    batches = datasets.batches(
+        batch_size, size, kind=kind, channels=3, fade=_FADE, seed=seed, start=start, step=step
+    )
     for k, (picture, truth) in zip(count(start, step), batches, strict=False):
         gray = np.random.default_rng([3, seed, k]).random(batch_size) < 1 / _GRAY
         yield _grayed(picture, gray), _grayed(truth, gray)
@@ -53,7 +56,7 @@ def folder(
 
 def drawn(n: int, size: int, *, kind: Kind, seed: int) -> Batch:
     """Single pairs, each of its own scene, to score on."""
-    made = [datasets.synthetic(size, size, kind=kind, seed=seed + k) for k in range(n)]
+    made = [datasets.synthetic(size, size, kind=kind, fade=_FADE, seed=seed + k) for k in range(n)]
     return np.stack([a.transpose(2, 0, 1) for a, _ in made]), np.stack(
         [b.transpose(2, 0, 1) for _, b in made]
     )

@@ -47,7 +47,8 @@ class Plan:
 
     def rate(self, share: float) -> float:
         """The learning rate there."""
-        return learning_rate(share, self.recipe.learning_rate, self.recipe.warm_up)
+        _, of_part = self.recipe.stage(share)
+        return learning_rate(of_part, self.recipe.learning_rate, self.recipe.warm_up)
 
 
 class Run:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -85,10 +85,6 @@ class Learned:
         """After the pass."""
         return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
-    def answer(self, network: nn.Module, picture: Tensor) -> Tensor:
-        """What the network makes of ``(1, 3, H, W)``, sides by its multiple."""
-        return network(picture)
-
     @property
     def share(self) -> float:
         """How much of the network's correction is taken."""
@@ -119,15 +115,27 @@ class Learned:
         height, width = picture.shape[-2:]
         framed = frame(picture, network.multiple)
         side = self.tile or int((_BYTES / (4 * network.widest)) ** 0.5)
-        change = torch.empty_like(framed[0])
+        swept = partial(sweep, side=side, multiple=network.multiple)
         half = computes_half(self.precision, picture.device)
         with torch.autocast(picture.device.type, torch.bfloat16, enabled=half):
-            for seen, kept in tiles(framed.shape[-2:], side, network.multiple, network.reach):
-                part = framed[(..., *seen)].contiguous(memory_format=torch.channels_last)
-                difference = (self.answer(network, part).float() - part)[0]
-                inner = (slice(k.start - s.start, k.stop - s.start) for k, s in zip(kept, seen, strict=True))
-                change[(..., *kept)] = difference[(..., *inner)]
+            change = (self._answer(network, framed, swept) - framed)[0]
         return change[:, FRAME : FRAME + height, FRAME : FRAME + width]
+
+    def _answer(self, network: Any, framed: Tensor, swept: Callable[..., Tensor]) -> Tensor:
+        """What the network makes of ``(1, 3, H, W)``, sides by its multiple."""
+        return swept(network, framed, reach=network.reach)
+
+
+def sweep(
+    network: Callable[[Tensor], Tensor], picture: Tensor, *, reach: int, side: int, multiple: int
+) -> Tensor:
+    """``network(picture)``, part by part: ``(1, C, H, W)`` to ``(1, 3, H, W)`` float32."""
+    answer = picture.new_empty(1, 3, *picture.shape[-2:])
+    for seen, kept in tiles(picture.shape[-2:], side, multiple, reach):
+        part = network(picture[(..., *seen)].contiguous(memory_format=torch.channels_last)).float()
+        inner = (slice(k.start - s.start, k.stop - s.start) for k, s in zip(kept, seen, strict=True))
+        answer[(..., *kept)] = part[(..., *inner)]
+    return answer
 
 
 def tiles(

@@ -71,7 +71,8 @@ class Trainer:
     def step(self, batch: tuple[Any, Any], rate: float, share: float = 0.0) -> float:
         """One step of AdamW at the given learning rate; the loss, perhaps infinite or NaN.
 
-        ``share`` of the training is done: it decides whether batch norm still learns its statistics.
+        ``share`` of the training is done: it decides which part is trained, and whether batch norm still
+        learns its statistics.
 
         Raises
         ------
@@ -85,7 +86,8 @@ class Trainer:
         self._adam.zero_grad()
         for norm in self._norms:
             norm.train(share < self._recipe.still)
-        loss = self._recipe.loss(self.network, self.apply, picture, truth, generator)
+        of_stage, _ = self._recipe.stage(share)
+        loss = of_stage(self.network, self.apply, picture, truth, generator)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self._weights, self._recipe.clip)
         value = float(loss.detach())
@@ -109,6 +111,11 @@ class Trainer:
             out = network(*inputs)
         return out.float() if isinstance(out, Tensor) else tuple(x.float() for x in out)
 
+    def begin_with(self, tensors: Mapping[str, Tensor]) -> None:
+        """Replace the fresh weights by trained ones."""
+        self.network.load_state_dict(tensors)
+        self.average.load_state_dict(tensors)
+
     def tensor(self, array: Any) -> Tensor:
         """An array of a batch where the network is, its channels last, which is fastest."""
         return torch.as_tensor(array).to(self._device, memory_format=torch.channels_last)
@@ -118,11 +125,11 @@ class Trainer:
         """PSNR of the averaged network on pairs, and of their pictures as they are: means, 60 dB at most."""
         totals = [0.0, 0.0]
         for picture, truth in zip(*(self.tensor(a).split(8) for a in batch), strict=True):
-            inputs, wanted = [picture], truth
+            wanted = truth
             if self._recipe.strength is not None:
-                inputs.append(picture.new_full((len(picture),), self._recipe.strength))
-                wanted = soften(picture, truth, inputs[1])
-            for k, u in enumerate((self.apply(self.average, *inputs).clamp(0, 1), picture)):
+                wanted = soften(picture, truth, picture.new_full((len(picture),), self._recipe.strength))
+            answer = self._recipe.scored(self.average, self.apply, picture)
+            for k, u in enumerate((answer.clamp(0, 1), picture)):
                 error = (u - wanted).double().square().mean((1, 2, 3)).clamp(min=1e-6)
                 totals[k] += float((-10 * error.log10()).sum())
         return totals[0] / len(batch[0]), totals[1] / len(batch[0])

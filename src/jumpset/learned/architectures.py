@@ -35,8 +35,18 @@ SIZES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "deep-wls": {"published": {"width": 64}, "small": {"width": 32}},
     "jumpset-net": {
-        "published": {"widths": [32, 64, 128], "blocks": [2, 2, 3]},
-        "small": {"widths": [16, 32, 64], "blocks": [1, 1, 2]},
+        "published": {
+            "widths": [32, 64, 128],
+            "blocks": [1, 2, 3],
+            "guess_widths": [32, 64, 128],
+            "guess_blocks": [2, 2, 3],
+        },
+        "small": {
+            "widths": [16, 32, 64],
+            "blocks": [1, 1, 2],
+            "guess_widths": [16, 32, 64],
+            "guess_blocks": [1, 1, 2],
+        },
     },
 }
 """Of each network: the size of its paper (of jumpset-net: the one that is shipped), and a small one."""
@@ -76,7 +86,12 @@ def check_sizes(name: str, sizes: Mapping[str, Any]) -> None:
             raise InputError(f"{key} must be a list", given=repr(value), do="pass one number a scale")
         for size in value if many else [value]:
             _checks.integer(key, size, at_least=1)
-    if len({len(value) for value in {**known, **sizes}.values() if isinstance(value, (list, tuple))}) > 1:
-        raise InputError(
-            "widths and blocks must be as many", given=repr(dict(sizes)), do="pass one of each a scale"
-        )
+    wanted = {**known, **sizes}
+    for widths in [key for key in wanted if key.endswith("widths")]:
+        blocks = widths.replace("widths", "blocks")
+        if len(wanted[widths]) != len(wanted[blocks]):
+            raise InputError(
+                f"{widths} and {blocks} must be as many",
+                given=repr(dict(sizes)),
+                do="pass one of each a scale",
+            )

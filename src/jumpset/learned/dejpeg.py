@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,6 +32,19 @@ class State:
 
 
 @dataclass(frozen=True)
+class _Guess(JumpsetNet):
+    """The first network alone: blocks and ringing are no texture, whose spectrum would help to tell it."""
+
+    def _answer(self, network: Any, framed: Tensor, swept: Callable[..., Tensor]) -> Tensor:
+        return swept(network.guess, framed, reach=network.guess_reach)
+
+    @property
+    def share(self) -> float:
+        """It knows no strength."""
+        return self.weight
+
+
+@dataclass(frozen=True)
 class DeJPEG:
     r"""JPEG artifacts out: smoothed again and again, each time back to a picture that the file may stand for.
 
@@ -40,8 +54,8 @@ class DeJPEG:
     .. math:: u \leftarrow \Pi(D(\Pi(S(u)))), \qquad
               \Pi: \text{ to } \{u : |C P u - C P f| \le \text{width} \cdot q\}
 
-    with S :class:`~jumpset.smoothers.L0` of weight ``flatness``, D the trained network :class:`JumpsetNet`, C
-    the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
+    with S :class:`~jumpset.smoothers.L0` of weight ``flatness``, D the first network of :class:`JumpsetNet`,
+    C the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
     (:class:`~jumpset.operators.jpeg.JPEGTables`). D alone must either leave artifacts or take detail away;
     with Π it can be strong, as Π puts back what the file knows; S and D err differently. Made for flat
     pictures: a photograph loses its grain with the blocks. A picture that was never a JPEG is left as it is.
@@ -49,7 +63,7 @@ class DeJPEG:
     Parameters
     ----------
     weight
-        Strength of D, 0 to 1. Larger is smoother; 0 changes nothing.
+        Share of D's correction, 0 to 1. Larger is smoother; 0 changes nothing.
     tables
         The steps: a ``JPEGTables``, or the JPEG file, whose tables are read: the best choice. Default: told
         from the picture (:func:`jumpset.operators.jpeg.told`), whose blocks must start in its corner; that
@@ -78,7 +92,7 @@ class DeJPEG:
     Venkatakrishnan, C. A. Bouman, B. Wohlberg, GlobalSIP 2013, with one set for a data term.
     """
 
-    weight: float = 0.6
+    weight: float = 1.0
     tables: Any = None
     start: Any = "gsf"
     width: float = 0.5
@@ -122,7 +136,7 @@ class DeJPEG:
             after = after.clone()
             if self.flatness > 0.0:
                 u = self._projected(cells, answer(L0(weight=self.flatness), u))
-            after[live] = self._projected(cells, answer(JumpsetNet(weight=self.weight), u))
+            after[live] = self._projected(cells, answer(_Guess(weight=self.weight), u))
             change = (after - state.u).square().mean().sqrt().item()
         return State(state.source, state.cells, after, change, state.n_steps + 1)
 

@@ -1,131 +1,182 @@
-"""jumpset's own network: a small U-Net at half the size, told how strong a texture it may remove."""
+"""jumpset's own network: a guess, the texture by that guess, fusions in the texture's colours, an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from jumpset import _checks
+from jumpset.kernels._threads import in_bands
 from jumpset.learned._method import Learned
+from jumpset.learned._spectrum import COMPONENTS, SIDE, STEP, Spectrum, Texture
+from jumpset.learned._unet import UNet, reach
+from jumpset.smoothers.region_fusion import fuse
 
-_FEATURES = 3  # of the strength: s, its square and its root
+_FEATURES = 6  # of the strength: s, its square and its root; of the texture: three deviations
 _WAKES = 0.02  # strength from which the whole residual is added; at 0 none is, so that nothing changes
+_FUSIONS = (12.0, 32.0)  # weights, where the texture has variance 1 in each component
+_LEVELS = 10
+_GRAIN = 0.3 / 255  # added to each component's deviation
+_RESTS = 4.0  # deviations of the whitened rest that count as 1
 
 
 class JumpsetNetwork(nn.Module):
-    """A U-Net on 2 × 2 blocks of pixels whose blocks are scaled by the strength; no batch norm.
+    """Two U-Nets on 2 × 2 blocks of pixels, and between them what the first one's guess tells of the texture.
+
+    The texture's colours and spectrum are those of what the guess g leaves over of the picture f, as a whole.
+    In colours in which its components are uncorrelated (:class:`~jumpset.learned._spectrum.Spectrum`), the
+    second U-Net sees
+
+    - f and g,
+    - two region fusions of f, where each component counts in units of the texture's deviation: convolutions
+      do not average over a whole region, and where texture is gray, fusion trusts the hues,
+    - a Wiener filter of f: in windows of 16 × 16 pixels F P² / (P² + power), for the coefficients F of f and
+      P of the pilot, the mean of the guess and the fusions,
+    - what the pilot leaves over, whitened: (F - P) / √power,
+
+    and says what to add to the pilot.
 
     Parameters
     ----------
     widths
-        Channels at half the size, a quarter, an eighth, and so on.
+        Of the second U-Net: channels at half the size, a quarter, an eighth, and so on.
     blocks
         Residual blocks of two convolutions at each scale, on the way down and again on the way up; the
-        coarsest has them once.
+        coarsest has them once. Scaled by the strength; no batch norm.
+    guess_widths, guess_blocks
+        Of the first one.
     """
 
-    def __init__(self, widths: Sequence[int] = (32, 64, 128), blocks: Sequence[int] = (2, 2, 3)) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int] = (32, 64, 128),
+        blocks: Sequence[int] = (1, 2, 3),
+        guess_widths: Sequence[int] = (32, 64, 128),
+        guess_blocks: Sequence[int] = (2, 2, 3),
+    ) -> None:
         super().__init__()
-        self.multiple = 2 ** len(widths)
-        self.reach = _reach(blocks)
-        self.widest = max(w / 4 ** (k + 1) for k, w in enumerate(widths))  # channels a pixel of the picture
-        pairs = list(pairwise(widths))
-        self.first = nn.Conv2d(13, widths[0], 3, padding=1)
-        self.encoders = nn.ModuleList(_Stage(w, n) for w, n in zip(widths[:-1], blocks, strict=False))
-        self.downs = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
-        self.middle = _Stage(widths[-1], blocks[-1])
-        self.ups = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
-        self.decoders = nn.ModuleList(_Stage(w, n) for w, n in zip(widths[:-1], blocks, strict=False))
-        self.last = nn.Conv2d(widths[0], 12, 3, padding=1)
-        nn.init.zeros_(self.last.weight)  # it begins as the identity
-        nn.init.zeros_(self.last.bias)
+        self.multiple = max(STEP, 2 ** len(widths), 2 ** len(guess_widths))
+        self.spectrum = Spectrum()
+        self.first = UNet(4 * COMPONENTS, guess_widths, guess_blocks, 0)
+        self.second = UNet((4 + len(_FUSIONS)) * 4 * COMPONENTS + 1, widths, blocks, _FEATURES)
+        self.trust = nn.Linear(_FEATURES, 1)
+        nn.init.zeros_(self.trust.weight)  # it begins with the pilot
+        nn.init.ones_(self.trust.bias)
+        self.guess_reach, self.answer_reach = reach(guess_blocks), reach(blocks) + SIDE
+        # channels a pixel of the picture: the U-Nets', and three components' windows and what is made of them
+        self.widest = max(w / 4 ** (k + 1) for k, w in enumerate(widths))
+        self.widest = max(self.widest, COMPONENTS * (SIDE / STEP) ** 2)
 
     def forward(self, picture: Tensor, strength: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` and ``(B,)``, both in [0, 1], to ``(B, 3, H, W)``; sides by :attr:`multiple`."""
-        s = strength.to(picture.dtype)
-        features = torch.stack([s, s.square(), s.sqrt()], dim=1)
-        x = nn.functional.pixel_unshuffle(picture - 0.5, 2)
-        plane = (s[:, None, None, None] - 0.5).expand(-1, 1, *x.shape[-2:])
-        x = self.first(torch.cat([x, plane], dim=1))
-        handed = []
-        for encode, down in zip(self.encoders, self.downs, strict=True):
-            x = encode(x, features)
-            handed.append(x)
-            x = down(x)
-        x = self.middle(x, features)
-        for k in reversed(range(len(handed))):
-            x = handed[k] + nn.functional.pixel_shuffle(self.ups[k](x), 2)
-            x = self.decoders[k](x, features)
-        residual = nn.functional.pixel_shuffle(self.last(x), 2)
-        return picture + (s / _WAKES).clamp(max=1.0)[:, None, None, None] * residual
+        """The network alone, the guess in place of the fusions: layers and sums, which ONNX has.
+
+        ``(B, 3, H, W)`` and ``(B,)``, both in [0, 1], to ``(B, 3, H, W)``; sides by :attr:`multiple`.
+        """
+        guess = toned(self.guess(picture), picture).detach()  # the answer does not train the guess
+        texture = self.measure(picture - guess)
+        return self.answer(picture, guess, guess.repeat(1, len(_FUSIONS), 1, 1), texture, strength)
+
+    def guess(self, picture: Tensor) -> Tensor:
+        """What the first U-Net takes for structure."""
+        return picture + self.first(picture - 0.5, None)
+
+    def measure(self, residual: Tensor) -> Texture:
+        """The texture, by what a guess has left over of the whole picture."""
+        with _float32(residual):
+            return self.spectrum.measure(residual)
+
+    def fuse(self, picture: Tensor, texture: Texture) -> Tensor:
+        """The region fusions, one after the other: ``(B, 6, H, W)``."""
+        unit = (texture.deviations + _GRAIN)[:, :, None, None]
+        with _float32(picture):
+            z = self.spectrum.components(picture.float(), texture.leans) / unit
+        jobs = [(weight, k) for weight in _FUSIONS for k in range(len(z))]
+        fused = z.new_empty(len(_FUSIONS), *z.shape)
+
+        def work(start: int, stop: int) -> None:
+            for n in range(start, stop):
+                weight, k = jobs[n]
+                fused[n // len(z), k] = fuse(z[k : k + 1], weight, levels=_LEVELS)[0]
+
+        in_bands(work, len(jobs))
+        with _float32(picture):
+            return torch.cat([self.spectrum.colour(unit * v, texture.leans) for v in fused], dim=1)
+
+    def answer(
+        self, picture: Tensor, guess: Tensor, fused: Tensor, texture: Texture, strength: Tensor
+    ) -> Tensor:
+        """The second U-Net's picture."""
+        with _float32(picture):
+            seen, pilot = self._seen(picture, guess, fused, texture)
+        levels = torch.log10(255.0 * texture.deviations + 0.1)
+        s = strength[:, None]
+        features = torch.cat([s, s.square(), s.sqrt(), levels], dim=1).to(picture.dtype)
+        found = self.second(torch.cat(seen, dim=1), features, plane=s - 0.5)
+        with _float32(picture):
+            taken = self.trust(features)[:, :, None, None] * (pilot - seen[0])
+            change = self.spectrum.colour(taken + found.to(taken.dtype), texture.leans)
+        return picture + (s / _WAKES).clamp(max=1.0)[:, :, None, None] * change
+
+    def _seen(
+        self, picture: Tensor, guess: Tensor, fused: Tensor, texture: Texture
+    ) -> tuple[list[Tensor], Tensor]:
+        """The planes of the second U-Net, the picture first; and the pilot."""
+        rgb = (picture, guess, *fused.split(COMPONENTS, dim=1))
+        f, g, *v = (self.spectrum.components(x - 0.5, texture.leans) for x in rgb)
+        pilot = (g + sum(v)) / (1 + len(v))
+        power = texture.power[..., None, None]
+        ours, its = self.spectrum.split(f), self.spectrum.split(pilot)
+        square = its.square()
+        wiener = self.spectrum.merge(ours * (square / (square + power)))
+        rest = self.spectrum.merge((ours - its) / (_RESTS * power.sqrt()))
+        return [f, g, *v, wiener, rest], pilot
 
 
-class _Stage(nn.Module):
-    def __init__(self, width: int, blocks: int) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
+def toned(guess: Tensor, picture: Tensor) -> Tensor:
+    """The guess, each band scaled and shifted so that what it leaves over has no mean and does not follow it.
 
-    def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        for block in self.blocks:
-            x = block(x, features)
-        return x
-
-
-class _Block(nn.Module):
-    """Two convolutions and a skip; the strength scales the channels between the two."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        self.scale = nn.Linear(_FEATURES, width)
-        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
-        nn.init.kaiming_normal_(self.second.weight, nonlinearity="relu")
-        with torch.no_grad():
-            self.second.weight.mul_(0.1)  # nothing normalises: many blocks must not add up
-        nn.init.zeros_(self.scale.weight)
-        nn.init.ones_(self.scale.bias)
-
-    def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        inner = nn.functional.relu(self.first(x), inplace=True) * self.scale(features)[:, :, None, None]
-        return x + self.second(inner)
+    A network guesses the tone behind a texture too, and guesses the same for every picture.
+    """
+    g, f = (x - x.mean((2, 3), keepdim=True) for x in (guess, picture))
+    flat = 1 / 255**2
+    slope = ((g * f).mean((2, 3), keepdim=True) + flat) / (g.square().mean((2, 3), keepdim=True) + flat)
+    return picture.mean((2, 3), keepdim=True) + slope * g
 
 
-def _reach(blocks: Sequence[int]) -> int:
-    """How many pixels away a pixel is still seen, at most."""
-    coarsest = len(blocks) - 1
-    reach = 2 * 2 + 4 * 2**coarsest  # the first and the last layer; that blocks of pixels move together
-    for k, n in enumerate(blocks):
-        reach += 2 ** (k + 1) * n * (2 if k == coarsest else 4)
-    return reach
+def _float32(like: Tensor) -> torch.autocast:
+    """What a sum of squares needs, whatever the layers are computed in."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 @dataclass(frozen=True)
 class JumpsetNet(Learned):
-    r"""jumpset-net: one pass of a small network trained on synthetic pairs; texture out, edges kept, fast.
+    r"""jumpset-net: a small network trained on synthetic pairs, with region fusion in the texture's colours.
 
-    .. math:: u = f + \min(1, s / 0.02) \, r(f, s), \qquad \text{trained towards }
+    .. math:: u = f + \min(1, s / 0.02) \, r(f, g, v, s), \qquad \text{trained towards }
               f + \min\Bigl(1, \frac{60 s / 255}{\mathrm{rms}(f - S)}\Bigr) (S - f)
 
-    with s the ``weight``, f the picture, S its structure, r a U-Net: a soft threshold on the strength of
-    texture. At the default s = 0.5 texture of up to 30/255 (root mean square) vanishes, and what is stronger
-    is weakened by as much.
+    with s the ``weight``, f the picture, S its structure: a soft threshold on the strength of texture. At the
+    default s = 0.5 texture of up to 30/255 (root mean square) vanishes, and what is stronger is weakened by
+    as much. In three steps: a U-Net's guess g; the texture's colours and spectrum, told from f - g, and two
+    region fusions v in those colours; a second U-Net r, which sees where guess and fusions err.
 
     Parameters
     ----------
     weight
         Strength s, 0 to 1. Larger is smoother; 0 changes nothing. For :func:`jumpset.auto_weight` pass
         ``bounds=(0.01, 1)``.
+    fusion
+        Whether there are fusions. Without them the guess stands in their place: the network alone, which is
+        what :func:`jumpset.export_onnx` writes, and quicker on a GPU.
     weights
         ``"shipped"``, or a ``.safetensors`` file of your own training.
     precision
         Of the layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
-        instructions for it, which takes half the time and moves the answer by about 0.0003 (root mean
-        square).
+        instructions for it, which takes half the time. Single regions may then be fused otherwise.
     tile
         Side in pixels of the parts that a picture is computed in, which overlap so that no seam is left;
         0: as large as a quarter of a gigabyte an activation allows.
@@ -139,23 +190,38 @@ class JumpsetNet(Learned):
 
     Notes
     -----
-    Ours. The blocks are scaled by the strength as in E. Perez et al., "FiLM: visual reasoning with a general
-    conditioning layer", AAAI 2018, the U-Net is after O. Ronneberger, P. Fischer, T. Brox, MICCAI 2015.
-    (1) The picture is continued by 16 mirrored pixels, so that the zeros at the borders of the layers are not
-    seen. (2) Gray pictures are seen as three equal bands, and the mean of the answers taken; other numbers of
-    bands go one by one. (3) Intensities outside [0, 1] are scaled into it and back. (4) The mean
-    of each band is kept: what the network would add to it is taken away again.
+    Ours. The fusions are those of R. M. H. Nguyen, M. S. Brown, ICCV 2015; the blocks are scaled by the
+    strength as in E. Perez et al., "FiLM: visual reasoning with a general conditioning layer", AAAI 2018; the
+    U-Net is after O. Ronneberger, P. Fischer, T. Brox, MICCAI 2015. (1) The picture is continued by 16
+    mirrored pixels, so that the zeros at the borders of the layers are not seen. (2) Gray pictures are seen
+    as three equal bands, and the mean of the answers taken; other numbers of bands go one by one.
+    (3) Intensities outside [0, 1] are scaled into it and back. (4) The mean of each band is kept: what the
+    network would add to it is taken away again.
     """
 
     weight: float = 0.5
+    fusion: bool = True
 
     name: ClassVar[str] = "jumpset-net"
     paper: ClassVar[str] = "ours, after Perez et al. and Ronneberger et al., 2026"
     network: ClassVar[type[nn.Module]] = JumpsetNetwork
 
-    def answer(self, network: nn.Module, picture: Tensor) -> Tensor:
-        """One pass at the strength."""
-        return network(picture, picture.new_full((len(picture),), self.weight))
+    def _answer(self, network: Any, framed: Tensor, swept: Callable[..., Tensor]) -> Tensor:
+        """The guess of all parts, then texture and fusions of the whole, then the answer of all parts."""
+        guess = toned(swept(network.guess, framed, reach=network.guess_reach), framed)
+        texture = network.measure(framed - guess)
+        fused = network.fuse(framed, texture) if self.fusion else guess.repeat(1, len(_FUSIONS), 1, 1)
+        strength = framed.new_full((1,), self.weight)
+
+        def answer(planes: Tensor) -> Tensor:
+            parts = (x.contiguous() for x in planes.split((3, 3, 3 * len(_FUSIONS)), dim=1))
+            return network.answer(*parts, texture, strength)
+
+        return swept(answer, torch.cat([framed, guess, fused], dim=1), reach=network.answer_reach)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _checks.flag("fusion", self.fusion)
 
     @property
     def share(self) -> float:

@@ -10,17 +10,26 @@ import torch
 from torch import Tensor
 
 from jumpset.learned import losses
+from jumpset.learned.jumpset_net import toned
 
 if TYPE_CHECKING:
     from jumpset.datasets._synthesis import Kind
 
 DEFAULT_STRENGTH = 0.5
+_ALONE = 0.15  # share of the pictures of which jumpset-net sees no region fusion
 _STRONGEST = 60 / 255  # what strength 1 takes away, root mean square
 
 Apply = Callable[..., Any]
 """``apply(network, *inputs)`` calls a network, or a method of it, in the precision of the training."""
 Loss = Callable[[Any, Apply, Tensor, Tensor, torch.Generator], Tensor]
 """Of network, apply, picture, truth, and random numbers that depend on seed and step alone."""
+
+Scored = Callable[..., Tensor]
+"""Of network, apply and picture: the network's answer."""
+
+
+def _plain(network: Any, apply: Apply, picture: Tensor) -> Tensor:
+    return apply(network, picture)
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,20 @@ class Recipe:
     still: float = 1.0
     """Share of the training from which on batch norm keeps its statistics, as it does when the network is
     used; else deep sums of blocks may see numbers there that no batch has shown."""
+    first: Loss | None = None
+    """Of a part that is trained alone at first, and stands still afterwards."""
+    first_share: float = 0.0
+    """Share of the training that this takes; it and the rest each have a warm-up and a cosine."""
     strength: float | None = None
-    """What the network is told beside the picture when it is scored, if it takes a strength."""
+    """Of the truth that is scored with, see :func:`soften`; None: the structure itself."""
+    scored: Scored = _plain
+    """What the scored picture is."""
+
+    def stage(self, share: float) -> tuple[Loss, float]:
+        """The loss at a share of the training, and how far the part is that it trains."""
+        if self.first is not None and share < self.first_share:
+            return self.first, share / self.first_share
+        return self.loss, (share - self.first_share) / (1.0 - self.first_share)
 
 
 def soften(picture: Tensor, truth: Tensor, strength: Tensor) -> Tensor:
@@ -97,12 +118,48 @@ def _unsupervised(network: Any, apply: Apply, picture: Tensor, _t: Tensor, _: to
     return losses.wls_energy(apply(network, picture), picture)
 
 
+def _guessed(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+    return losses.charbonnier(apply(network.guess, picture), truth, neighbours=0.5)
+
+
 def _softened(
     network: Any, apply: Apply, picture: Tensor, truth: Tensor, generator: torch.Generator
 ) -> Tensor:
     strength = strengths(len(picture), generator).to(picture.device)
-    answer = apply(network, picture, strength)
+    alone = torch.rand(len(picture), generator=generator) < _ALONE
+    answer = _answered(network, apply, picture, strength, alone)
     return losses.charbonnier(answer, soften(picture, truth, strength), neighbours=0.5)
+
+
+def _usual(network: Any, apply: Apply, picture: Tensor) -> Tensor:
+    strength = picture.new_full((len(picture),), DEFAULT_STRENGTH)
+    return _answered(network, apply, picture, strength, torch.zeros(len(picture), dtype=torch.bool))
+
+
+def _answered(network: Any, apply: Apply, picture: Tensor, strength: Tensor, alone: Tensor) -> Tensor:
+    """The answer of jumpset-net, some pictures without their region fusions."""
+    with torch.no_grad():
+        guess = toned(apply(network.guess, picture), picture)
+        texture = network.measure(picture - guess)
+        fused = network.fuse(picture, texture)
+        own = guess.repeat(1, fused.shape[1] // guess.shape[1], 1, 1)
+        fused = torch.where(alone.to(picture.device)[:, None, None, None], own, fused)
+    return apply(network.answer, picture, guess, fused, texture, strength)
+
+
+def _twice(*, steps: int, crop: int) -> Recipe:
+    """Of jumpset-net: its guess, then its answer."""
+    return Recipe(
+        _softened,
+        steps=steps,
+        batch_size=6,
+        crop=crop,
+        learning_rate=1e-3,
+        first=_guessed,
+        first_share=0.5,
+        strength=DEFAULT_STRENGTH,
+        scored=_usual,
+    )
 
 
 RECIPES: dict[str, dict[str, Recipe]] = {
@@ -123,15 +180,13 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
     "deep-wls": {
-        "small": Recipe(_unsupervised, steps=1500, batch_size=8, crop=96, learning_rate=2e-3),
+        "small": Recipe(
+            _unsupervised, steps=5000, batch_size=8, crop=96, learning_rate=2e-3, kind="texture", still=0.5
+        ),
         "published": Recipe(_unsupervised, steps=50_000, batch_size=8, crop=128, learning_rate=1e-3),
     },
     "jumpset-net": {
-        "small": Recipe(
-            _softened, steps=3000, batch_size=8, crop=96, learning_rate=2e-3, strength=DEFAULT_STRENGTH
-        ),
-        "published": Recipe(
-            _softened, steps=25_000, batch_size=8, crop=112, learning_rate=2e-3, strength=DEFAULT_STRENGTH
-        ),
+        "small": _twice(steps=5000, crop=96),
+        "published": _twice(steps=40_000, crop=128),
     },
 }

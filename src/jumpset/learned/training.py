@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from jumpset._errors import InputError
 from jumpset._types import Status
 from jumpset.datasets import Pair, pairs
 from jumpset.learned import _feeding
-from jumpset.learned._asked import command, device_of, in_a_folder, recipe_for, weights_path
+from jumpset.learned._asked import begun_with, command, device_of, in_a_folder, recipe_for, weights_path
 from jumpset.learned._feeding import Batch
 from jumpset.learned._loop import Plan, Run, TrainingStep
 from jumpset.learned._trainer import Trainer
@@ -61,6 +61,7 @@ def train(
     learning_rate: float | None = None,
     ema: float | None = None,
     sizes: Mapping[str, Any] | None = None,
+    start: str | os.PathLike[str] | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
     precision: str = "auto",
@@ -102,6 +103,9 @@ def train(
         what ends first ends it.
     sizes
         Of the network, replacing those of the preset, e.g. ``{"width": 32}``.
+    start
+        Weights to go on from instead of fresh ones, for pictures of your own kind: ``"shipped"``, or a file
+        of an earlier training of the same sizes. The guess of jumpset-net then stays as it is there.
     seed
         Of weights and pairs, whole number from 0 to 2³¹ - 1. With ``steps`` alone, the same seed gives the
         same weights bit for bit on one machine, device and number of threads.
@@ -143,7 +147,8 @@ def train(
     InputError
         An unknown name or preset, a parameter out of range, or a checkpoint of another training.
     FileError
-        A folder of data that is missing or incomplete, a file that cannot be written, a damaged checkpoint.
+        Weights to start with that are missing, a folder of data that is missing or incomplete, a file that
+        cannot be written, a damaged checkpoint.
     TrainingDiverged
         The gradient was not finite for several steps in a row; ``out`` is not written.
 
@@ -163,6 +168,9 @@ def train(
     if licence is not None and not isinstance(licence, str):
         raise InputError("licence must be a text", given=repr(licence), do="pass e.g. 'CC0-1.0'")
     target = weights_path(out)
+    begun = None if start is None else begun_with(name, sizes, start)
+    if begun is not None:
+        recipe = replace(recipe, first=None, first_share=0.0)
     saved = None if checkpoint is None else in_a_folder(checkpoint)
     if saved is not None and saved.resolve() == target.resolve():
         raise InputError("the checkpoint would replace the weights", given=saved, do="name another file")
@@ -171,8 +179,10 @@ def train(
     scored = _scored(recipe, validation)
     half = computes_half(precision, place)
     plan = Plan(recipe, None if steps is None and max_seconds is not None else recipe.steps, max_seconds)
-    names = {k: str(v) for k, v in vars(recipe).items() if k not in ("loss", "strength")} | {
-        "network": name,
+    kept = ("loss", "first", "strength", "scored")
+    names = {"network": name, "start": str(start)}
+    names |= {k: str(v) for k, v in vars(recipe).items() if k not in kept}
+    names |= {
         "sizes": json.dumps(sizes, sort_keys=True),
         "data": str(data),
         "seed": str(seed),
@@ -181,6 +191,8 @@ def train(
         "max_seconds": str(max_seconds),
     }
     trainer = Trainer(name, sizes, recipe, seed=seed, device=place, half=half)
+    if begun is not None:
+        trainer.begin_with(begun)
     run = Run(trainer, plan, scored, target, saved, names)
     batches = _batches(own, recipe, seed)
     status = run.until_the_end(batches, workers, validate_every, checkpoint_every, stop, callback)
@@ -190,10 +202,11 @@ def train(
         "steps": trainer.n_steps,
         "seconds": round(run.elapsed()),
         "seed": seed,
+        **({} if start is None else {"start": str(start)}),
         "validation": run.history[-1],
         "settings": names,
         **({} if licence is None else {"licence": licence}),
-        "command": command(name, preset, target, data, plan, recipe, sizes, seed, precision),
+        "command": command(name, preset, target, data, plan, recipe, sizes, start, seed, precision),
     }
     save_weights(target, name, sizes, trainer.average.state_dict(), metadata)
     return Trained(target, status, trainer.n_steps, run.elapsed(), run.history[-1]["psnr"], run.history)
