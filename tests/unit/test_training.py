@@ -243,7 +243,8 @@ def test_drawn_pairs_need_no_data(tmp_path):
         "jumpset-net", out=tmp_path / "w.safetensors", sizes=TINY, steps=30, batch_size=4, crop=32, ema=0.9
     )
     assert trained.psnr > trained.history[0]["psnr"] - 0.5
-    assert trained.history[0]["psnr"] == trained.history[0]["input_psnr"]  # it begins as the identity
+    # it begins as the identity, but for fusions that find next to no texture
+    assert trained.history[0]["psnr"] == pytest.approx(trained.history[0]["input_psnr"], abs=0.1)
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------
