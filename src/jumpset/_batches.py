@@ -39,9 +39,8 @@ class PictureByPicture:
     def __init__(self, method: Iteration[Any], every: int) -> None:
         self._method, self.check_every = method, every
         self._sound: dict[int, Any] = {}  # the last state of each picture whose record was finite
-        self._last: tuple[State, State, list[dict[str, float]]] | None = (
-            None  # what was read, and the reading
-        )
+        # what was read, and the reading
+        self._last: tuple[State, State, list[dict[str, float]]] | None = None
 
     def init(self, image: Tensor) -> State:
         """The method's own, of every picture."""

@@ -113,11 +113,8 @@ def test_the_guess_is_trained_first_and_then_stands_still(tmp_path, data):
         cut = short(tmp_path, data, **settings, stop=lambda step, n=n: step.n_steps == n)
         weights.append(tensors(cut.path))
     assert changed(weights[0], weights[1]) == {"first"}
-    assert changed(weights[1], weights[2]) == {
-        "first",
-        "second",
-        "trust",
-    }  # step 4 is of the one, 5 the other
+    # step 4 is of the one, step 5 of the other
+    assert changed(weights[1], weights[2]) == {"first", "second", "trust"}
     assert changed(weights[2], weights[3]) == {"second", "trust"}
 
 
@@ -129,6 +126,7 @@ def test_each_stage_has_a_schedule_of_its_own():
     assert plan.rate(1.0) == 0
     assert recipe.stage(0.1)[0] is recipe.first
     assert recipe.stage(0.25) == (recipe.loss, 0)
+    assert replace(recipe, first=None).stage(0.1) == (recipe.loss, 0.1)
 
 
 def test_a_training_goes_on_from_weights(tmp_path, data):
@@ -244,7 +242,7 @@ def test_drawn_pairs_need_no_data(tmp_path):
     )
     assert trained.psnr > trained.history[0]["psnr"] - 0.5
     # it begins as the identity, but for fusions that find next to no texture
-    assert trained.history[0]["psnr"] == pytest.approx(trained.history[0]["input_psnr"], abs=0.1)
+    assert trained.history[0]["psnr"] == pytest.approx(trained.history[0]["input_psnr"], abs=0.01)
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from jumpset.io._files import as_path
 from jumpset.learned._loop import Plan
 from jumpset.learned.architectures import NETWORKS, SIZES, check_sizes
 from jumpset.learned.recipes import RECIPES, Recipe
-from jumpset.learned.weights import checked_path, chosen, load_network, load_weights
+from jumpset.learned.weights import checked_path, chosen, load_weights, network_of
 
 _MULTIPLE = 16  # of a crop's side: what any of the networks needs
 
@@ -71,12 +71,12 @@ def device_of(device: str | torch.device | None) -> torch.device:
 def begun_with(name: str, sizes: Mapping[str, Any], start: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The weights to start a training with, if they fit its network."""
     source = chosen(name, start)
-    loaded = load_network(NETWORKS[name], name, source)
-    there = load_weights(source).sizes
-    if any(there.get(key) != (list(v) if isinstance(v, tuple) else v) for key, v in sizes.items()):
+    found = load_weights(source)
+    loaded = network_of(NETWORKS[name], name, found, source)
+    if any(found.sizes.get(key) != (list(v) if isinstance(v, tuple) else v) for key, v in sizes.items()):
         raise InputError(
             "the weights to start with are of another size",
-            given=f"{there} in {source}, {dict(sizes)} asked for",
+            given=f"{found.sizes} in {source}, {dict(sizes)} asked for",
             do="choose the preset or the sizes that they have",
         )
     return loaded.state_dict()

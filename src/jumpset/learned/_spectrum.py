@@ -60,8 +60,8 @@ class Spectrum(nn.Module):
     def measure(self, residual: Tensor) -> Texture:
         """The texture that ``(B, 3, H, W)`` is nearly, sides by 8; large pictures part by part."""
         planes = self._turned(residual)
-        mean = planes.mean((2, 3), keepdim=True)
-        c = ((planes - mean).flatten(2) @ (planes - mean).flatten(2).mT) / planes[0, 0].numel()
+        centred = (planes - planes.mean((2, 3), keepdim=True)).flatten(2)
+        c = centred @ centred.mT / planes[0, 0].numel()
         small = _GRAIN**2
         first = (c[:, 1, 0] / (c[:, 0, 0] + small)).clamp(-_LEAN, _LEAN)
         second = (c[:, 2, 0] / (c[:, 0, 0] + small)).clamp(-_LEAN, _LEAN)

@@ -68,8 +68,8 @@ class JumpsetNetwork(nn.Module):
         nn.init.ones_(self.trust.bias)
         self.guess_reach, self.answer_reach = reach(guess_blocks), reach(blocks) + SIDE
         # channels a pixel of the picture: the U-Nets', and three components' windows and what is made of them
-        self.widest = max(w / 4 ** (k + 1) for k, w in enumerate(widths))
-        self.widest = max(self.widest, COMPONENTS * (SIDE / STEP) ** 2)
+        planes = [w / 4 ** (k + 1) for some in (widths, guess_widths) for k, w in enumerate(some)]
+        self.widest = max(*planes, COMPONENTS * (SIDE / STEP) ** 2)
 
     def forward(self, picture: Tensor, strength: Tensor) -> Tensor:
         """The network alone, the guess in place of the fusions: layers and sums, which ONNX has.
@@ -78,7 +78,7 @@ class JumpsetNetwork(nn.Module):
         """
         guess = toned(self.guess(picture), picture).detach()  # the answer does not train the guess
         texture = self.measure(picture - guess)
-        return self.answer(picture, guess, guess.repeat(1, len(_FUSIONS), 1, 1), texture, strength)
+        return self.answer(picture, guess, unfused(guess), texture, strength)
 
     def guess(self, picture: Tensor) -> Tensor:
         """What the first U-Net takes for structure."""
@@ -147,6 +147,11 @@ def toned(guess: Tensor, picture: Tensor) -> Tensor:
     return picture.mean((2, 3), keepdim=True) + slope * g
 
 
+def unfused(guess: Tensor) -> Tensor:
+    """The guess in place of every region fusion."""
+    return guess.repeat(1, len(_FUSIONS), 1, 1)
+
+
 def _float32(like: Tensor) -> torch.autocast:
     """What a sum of squares needs, whatever the layers are computed in."""
     return torch.autocast(like.device.type, enabled=False)
@@ -206,11 +211,15 @@ class JumpsetNet(Learned):
     paper: ClassVar[str] = "ours, after Perez et al. and Ronneberger et al., 2026"
     network: ClassVar[type[nn.Module]] = JumpsetNetwork
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _checks.flag("fusion", self.fusion)
+
     def _answer(self, network: Any, framed: Tensor, swept: Callable[..., Tensor]) -> Tensor:
         """The guess of all parts, then texture and fusions of the whole, then the answer of all parts."""
         guess = toned(swept(network.guess, framed, reach=network.guess_reach), framed)
         texture = network.measure(framed - guess)
-        fused = network.fuse(framed, texture) if self.fusion else guess.repeat(1, len(_FUSIONS), 1, 1)
+        fused = network.fuse(framed, texture) if self.fusion else unfused(guess)
         strength = framed.new_full((1,), self.weight)
 
         def answer(planes: Tensor) -> Tensor:
@@ -218,10 +227,6 @@ class JumpsetNet(Learned):
             return network.answer(*parts, texture, strength)
 
         return swept(answer, torch.cat([framed, guess, fused], dim=1), reach=network.answer_reach)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _checks.flag("fusion", self.fusion)
 
     @property
     def share(self) -> float:

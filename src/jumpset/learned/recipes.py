@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from jumpset.learned import losses
-from jumpset.learned.jumpset_net import toned
+from jumpset.learned.jumpset_net import toned, unfused
 
 if TYPE_CHECKING:
     from jumpset.datasets._synthesis import Kind
@@ -66,7 +66,9 @@ class Recipe:
 
     def stage(self, share: float) -> tuple[Loss, float]:
         """The loss at a share of the training, and how far the part is that it trains."""
-        if self.first is not None and share < self.first_share:
+        if self.first is None:
+            return self.loss, share
+        if share < self.first_share:
             return self.first, share / self.first_share
         return self.loss, (share - self.first_share) / (1.0 - self.first_share)
 
@@ -142,8 +144,7 @@ def _answered(network: Any, apply: Apply, picture: Tensor, strength: Tensor, alo
         guess = toned(apply(network.guess, picture), picture)
         texture = network.measure(picture - guess)
         fused = network.fuse(picture, texture)
-        own = guess.repeat(1, fused.shape[1] // guess.shape[1], 1, 1)
-        fused = torch.where(alone.to(picture.device)[:, None, None, None], own, fused)
+        fused = torch.where(alone.to(picture.device)[:, None, None, None], unfused(guess), fused)
     return apply(network.answer, picture, guess, fused, texture, strength)
 
 

@@ -170,7 +170,7 @@ def train(
     target = weights_path(out)
     begun = None if start is None else begun_with(name, sizes, start)
     if begun is not None:
-        recipe = replace(recipe, first=None, first_share=0.0)
+        recipe = replace(recipe, first=None)
     saved = None if checkpoint is None else in_a_folder(checkpoint)
     if saved is not None and saved.resolve() == target.resolve():
         raise InputError("the checkpoint would replace the weights", given=saved, do="name another file")

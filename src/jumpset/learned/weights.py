@@ -169,7 +169,11 @@ def load_network(network: type[nn.Module], name: str, source: Path) -> nn.Module
     FileError
         As :func:`load_weights`, or the file is of another network, or its sizes or weights do not fit.
     """
-    found = load_weights(source)
+    return network_of(network, name, load_weights(source), source)
+
+
+def network_of(network: type[nn.Module], name: str, found: Weights, source: Path) -> nn.Module:
+    """As :func:`load_network`, from what the file ``source`` holds."""
     if found.network != name:
         raise FileError(
             f"the weights are not those of {name!r}",
