@@ -76,8 +76,8 @@ class DIP:
         blended picture lowers the objective: no seams. At least 64; 0: one network for the whole picture,
         or, where :func:`fit_memory` says that this does not fit, the largest tiles that do.
     precision
-        Of the network's layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
-        instructions for it. Weights, loss and Adam stay in float32.
+        Of the network's layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device
+        multiplies it faster. Weights, loss and Adam stay in float32.
     compiled
         Have ``torch.compile`` fuse the network's layers, which takes a C++ compiler on a CPU and about a
         minute before the first step. There a step of the full network then takes 30 % less time, one of the

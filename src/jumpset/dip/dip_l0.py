@@ -136,8 +136,8 @@ class DIPl0:
     tile
         Side in pixels of overlapping tiles, as in :class:`DIP`; v and w are those of the whole picture.
     precision
-        Of the network's layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
-        instructions for it, which takes a third of the time with the full network and two thirds with the
+        Of the network's layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device
+        multiplies it faster, which takes a third of the time with the full network and two thirds with the
         thin one. Weights, loss and Adam stay in float32.
     compiled
         Have ``torch.compile`` fuse the network's layers, which takes a C++ compiler on a CPU and about a

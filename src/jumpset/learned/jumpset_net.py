@@ -180,8 +180,8 @@ class JumpsetNet(Learned):
     weights
         ``"shipped"``, or a ``.safetensors`` file of your own training.
     precision
-        Of the layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
-        instructions for it, which takes half the time. Single regions may then be fused otherwise.
+        Of the layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device
+        multiplies it faster, which takes half the time. Single regions may then be fused otherwise.
     tile
         Side in pixels of the parts that a picture is computed in, which overlap so that no seam is left;
         0: as large as a quarter of a gigabyte an activation allows.

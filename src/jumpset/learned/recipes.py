@@ -157,7 +157,7 @@ def _twice(*, steps: int, crop: int) -> Recipe:
         crop=crop,
         learning_rate=1e-3,
         first=_guessed,
-        first_share=0.5,
+        first_share=0.6,
         strength=DEFAULT_STRENGTH,
         scored=_usual,
     )

@@ -112,8 +112,8 @@ def train(
     device
         Where to compute; default: the CPU.
     precision
-        Of the layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device has
-        instructions for it. Weights, loss and Adam are in float32.
+        Of the layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device
+        multiplies it faster. Weights, loss and Adam are in float32.
     workers
         Processes that make the batches, for a GPU; 0: a thread, which is enough for a CPU. The batches are
         the same. A script needs its ``if __name__ == "__main__":`` then.
