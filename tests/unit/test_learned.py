@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from jumpset.cli import app
 from jumpset.dip import DIPl0
 from jumpset.learned import SIZES, build, load_weights, model_card, save_weights
 from jumpset.learned._method import frame, tiles
-from jumpset.learned.jumpset_net import toned
+from jumpset.learned.jumpset_net import limited, toned
 from jumpset.learned.weights import shipped
 from jumpset.smoothers.region_fusion import fuse
 
@@ -124,10 +125,10 @@ def parts(name):
     network = tiny(name).double()
     if name != "jumpset-net":
         return network, [(network, network.reach)]
-    texture, strength = network.measure(0.1 * noise(1, 3, 32, 32).double()), torch.tensor([0.5]).double()
+    texture = network.measure(0.1 * noise(1, 3, 32, 32).double())
 
     def answer(f):
-        return network.answer(f, 0.9 * f, torch.cat([0.8 * f, f.flip(1)], dim=1), texture, strength)
+        return network.answer(f, 0.9 * f, torch.cat([0.8 * f, f.flip(1)], dim=1), texture)
 
     return network, [(network.guess, network.guess_reach), (answer, network.answer_reach)]
 
@@ -153,6 +154,32 @@ def test_no_strength_is_the_identity():
     network, f = tiny("jumpset-net"), noise(2, 3, 8, 16)
     assert torch.equal(passed(network, f, 0.0), f)
     assert not torch.equal(passed(network, f, 0.01), f)
+
+
+def test_an_answer_is_limited_by_the_strength_place_by_place():
+    f = noise(1, 3, 40, 60).double()
+    gain = torch.linspace(0.001, 0.3, 60).double()  # a texture that grows from left to right
+    answer = f + gain * noise(1, 3, 40, 60, seed=1).sub(0.5).sign()
+    for strength in (0.0, 0.1, 0.5, 1.0):
+        share = (limited(f, answer, torch.tensor([strength]).double()) - f) / (answer - f)
+        expected = (60 / 255 * strength / gain).clamp(max=1)
+        torch.testing.assert_close(share, expected.expand_as(share), rtol=0.3, atol=0)  # a window sees others
+        torch.testing.assert_close(share, share[:, :1, :1].expand_as(share))
+    assert torch.equal(limited(f, f, torch.tensor([0.5]).double()), f)
+
+
+def test_more_strength_changes_more():
+    f, answer = noise(1, 3, 40, 60), noise(1, 3, 40, 60, seed=1)
+    changes = [(limited(f, answer, torch.tensor([s])) - f).abs() for s in torch.linspace(0, 1, 9).tolist()]
+    for less, more in pairwise(changes):
+        assert bool((less <= more).all())
+
+
+def test_a_limit_is_the_same_wherever_a_window_is_cut():
+    """The mean is that of the pixels there are, so that borders are smoothed no less than the middle."""
+    f = noise(1, 3, 5, 30).double()
+    u = limited(f, f + 0.2, torch.tensor([0.5]).double())
+    torch.testing.assert_close(u, f + 30 / 255)
 
 
 def test_strengths_of_a_batch_are_each_its_own():

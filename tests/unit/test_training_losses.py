@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from jumpset.learned import losses
-from jumpset.learned.recipes import DEFAULT_STRENGTH, soften, strengths
 
 
 def pictures(*shape, seed=0, n=2):
@@ -153,31 +152,3 @@ def test_gradients_are_finite(kind, shape):
 def test_wls_gradient_by_differences():
     u, f = pictures(1, 2, 4, 3)
     assert torch.autograd.gradcheck(lambda x: losses.wls_energy(x, 0.2 * f), u.requires_grad_())
-
-
-# --- the strength of jumpset-net ----------------------------------------------------------------------------
-
-
-def test_soften_takes_away_what_the_strength_says():
-    f, s = pictures(4, 3, 16, 16)
-    f[1] = s[1]  # no texture at all
-    s[2] = f[2] + 0.01
-    strength = torch.tensor([0.5, 0.5, 0.5, 0.0], dtype=torch.float64)
-    out = soften(f, s, strength)
-    assert torch.equal(out[1], f[1])
-    torch.testing.assert_close(out[2], s[2])  # weaker than 30 levels: gone
-    assert torch.equal(out[3], f[3])  # strength 0
-    rms = (f - s).square().mean((1, 2, 3)).sqrt()
-    left = (out - s).square().mean((1, 2, 3)).sqrt()
-    assert float(left[0]) == pytest.approx(float(rms[0]) - 30 / 255)
-    torch.testing.assert_close((out - f)[0] / (s - f)[0], torch.full_like(f[0], float(30 / 255 / rms[0])))
-
-
-def test_strengths_are_uniform_with_half_at_the_default():
-    drawn = strengths(4000, torch.Generator().manual_seed(0))
-    usual = drawn == DEFAULT_STRENGTH
-    assert 0.45 < float(usual.float().mean()) < 0.55
-    rest = drawn[~usual]
-    assert 0 <= float(rest.min()) < 0.01
-    assert 0.99 < float(rest.max()) < 1
-    assert 0.47 < float(rest.mean()) < 0.53

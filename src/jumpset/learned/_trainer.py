@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from jumpset._errors import FileError, InputError, TrainingDiverged
 from jumpset.io import atomic_write
 from jumpset.learned.architectures import build
-from jumpset.learned.recipes import Recipe, soften
+from jumpset.learned.recipes import Recipe
 
 _FORMAT = 1
 _PATIENCE = 10  # steps in a row whose gradient is not finite before the training is given up
@@ -125,12 +125,9 @@ class Trainer:
         """PSNR of the averaged network on pairs, and of their pictures as they are: means, 60 dB at most."""
         totals = [0.0, 0.0]
         for picture, truth in zip(*(self.tensor(a).split(8) for a in batch), strict=True):
-            wanted = truth
-            if self._recipe.strength is not None:
-                wanted = soften(picture, truth, picture.new_full((len(picture),), self._recipe.strength))
             answer = self._recipe.scored(self.average, self.apply, picture)
             for k, u in enumerate((answer.clamp(0, 1), picture)):
-                error = (u - wanted).double().square().mean((1, 2, 3)).clamp(min=1e-6)
+                error = (u - truth).double().square().mean((1, 2, 3)).clamp(min=1e-6)
                 totals[k] += float((-10 * error.log10()).sum())
         return totals[0] / len(batch[0]), totals[1] / len(batch[0])
 

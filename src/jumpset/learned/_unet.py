@@ -29,11 +29,8 @@ class UNet(nn.Module):
         nn.init.zeros_(self.last.weight)  # it begins by adding nothing
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, planes: Tensor, features: Tensor | None, plane: Tensor | None = None) -> Tensor:
-        x = nn.functional.pixel_unshuffle(planes, 2)
-        if plane is not None:
-            x = torch.cat([x, plane[:, :, None, None].expand(-1, 1, *x.shape[-2:])], dim=1)
-        x = self.first(x)
+    def forward(self, planes: Tensor, features: Tensor | None) -> Tensor:
+        x = self.first(nn.functional.pixel_unshuffle(planes, 2))
         handed = []
         for encode, down in zip(self.encoders, self.downs, strict=True):
             x = encode(x, features)

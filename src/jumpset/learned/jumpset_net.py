@@ -16,8 +16,9 @@ from jumpset.learned._spectrum import COMPONENTS, SIDE, STEP, Spectrum, Texture
 from jumpset.learned._unet import UNet, reach
 from jumpset.smoothers.region_fusion import fuse
 
-_FEATURES = 6  # of the strength: s, its square and its root; of the texture: three deviations
-_WAKES = 0.02  # strength from which the whole residual is added; at 0 none is, so that nothing changes
+_FEATURES = 3  # the texture's deviations
+_STRONGEST = 60 / 255  # what strength 1 takes away, root mean square
+_WINDOW = 9  # side of the windows in which that is measured, twice
 _FUSIONS = (12.0, 32.0)  # weights, where the texture has variance 1 in each component
 _LEVELS = 10
 _GRAIN = 0.3 / 255  # added to each component's deviation
@@ -46,7 +47,7 @@ class JumpsetNetwork(nn.Module):
         Of the second U-Net: channels at half the size, a quarter, an eighth, and so on.
     blocks
         Residual blocks of two convolutions at each scale, on the way down and again on the way up; the
-        coarsest has them once. Scaled by the strength; no batch norm.
+        coarsest has them once. Scaled by the strength of the texture; no batch norm.
     guess_widths, guess_blocks
         Of the first one.
     """
@@ -62,7 +63,7 @@ class JumpsetNetwork(nn.Module):
         self.multiple = max(STEP, 2 ** len(widths), 2 ** len(guess_widths))
         self.spectrum = Spectrum()
         self.first = UNet(4 * COMPONENTS, guess_widths, guess_blocks, 0)
-        self.second = UNet((4 + len(_FUSIONS)) * 4 * COMPONENTS + 1, widths, blocks, _FEATURES)
+        self.second = UNet((4 + len(_FUSIONS)) * 4 * COMPONENTS, widths, blocks, _FEATURES)
         self.trust = nn.Linear(_FEATURES, 1)
         nn.init.zeros_(self.trust.weight)  # it begins with the pilot
         nn.init.ones_(self.trust.bias)
@@ -78,7 +79,7 @@ class JumpsetNetwork(nn.Module):
         """
         guess = toned(self.guess(picture), picture).detach()  # the answer does not train the guess
         texture = self.measure(picture - guess)
-        return self.answer(picture, guess, unfused(guess), texture, strength)
+        return limited(picture, self.answer(picture, guess, unfused(guess), texture), strength)
 
     def guess(self, picture: Tensor) -> Tensor:
         """What the first U-Net takes for structure."""
@@ -106,20 +107,16 @@ class JumpsetNetwork(nn.Module):
         with _float32(picture):
             return torch.cat([self.spectrum.colour(unit * v, texture.leans) for v in fused], dim=1)
 
-    def answer(
-        self, picture: Tensor, guess: Tensor, fused: Tensor, texture: Texture, strength: Tensor
-    ) -> Tensor:
+    def answer(self, picture: Tensor, guess: Tensor, fused: Tensor, texture: Texture) -> Tensor:
         """The second U-Net's picture."""
         with _float32(picture):
             seen, pilot = self._seen(picture, guess, fused, texture)
-        levels = torch.log10(255.0 * texture.deviations + 0.1)
-        s = strength[:, None]
-        features = torch.cat([s, s.square(), s.sqrt(), levels], dim=1).to(picture.dtype)
-        found = self.second(torch.cat(seen, dim=1), features, plane=s - 0.5)
+        features = torch.log10(255.0 * texture.deviations + 0.1).to(picture.dtype)
+        found = self.second(torch.cat(seen, dim=1), features)
         with _float32(picture):
             taken = self.trust(features)[:, :, None, None] * (pilot - seen[0])
             change = self.spectrum.colour(taken + found.to(taken.dtype), texture.leans)
-        return picture + (s / _WAKES).clamp(max=1.0)[:, :, None, None] * change
+        return picture + change
 
     def _seen(
         self, picture: Tensor, guess: Tensor, fused: Tensor, texture: Texture
@@ -152,6 +149,30 @@ def unfused(guess: Tensor) -> Tensor:
     return guess.repeat(1, len(_FUSIONS), 1, 1)
 
 
+def limited(picture: Tensor, answer: Tensor, strength: Tensor) -> Tensor:
+    r"""The answer, drawn back to the picture where it takes away more than the strength allows.
+
+    .. math:: u = f + \min\Bigl(1, \frac{60/255 \cdot s}{\rho(a - f)}\Bigr) (a - f)
+
+    with ρ the root mean square over the bands and over a window of 17 × 17 pixels: a soft threshold on the
+    strength of texture, place by place.
+
+    Parameters
+    ----------
+    picture, answer
+        f and a, ``(B, 3, H, W)``.
+    strength
+        s in [0, 1], ``(B,)``. At 0 the picture comes back as it is.
+    """
+    change = answer - picture
+    power = change.square().mean(1, keepdim=True)
+    for side in 2 * ((_WINDOW, 1), (1, _WINDOW)):  # the second mean lets the window fade out
+        half = (side[0] // 2, side[1] // 2)
+        power = nn.functional.avg_pool2d(power, side, 1, half, count_include_pad=False)
+    most = _STRONGEST * strength.view(-1, 1, 1, 1)
+    return picture + (most / power.clamp(min=1e-12).sqrt()).clamp(max=1.0) * change
+
+
 def _float32(like: Tensor) -> torch.autocast:
     """What a sum of squares needs, whatever the layers are computed in."""
     return torch.autocast(like.device.type, enabled=False)
@@ -161,13 +182,14 @@ def _float32(like: Tensor) -> torch.autocast:
 class JumpsetNet(Learned):
     r"""jumpset-net: a small network trained on synthetic pairs, with region fusion in the texture's colours.
 
-    .. math:: u = f + \min(1, s / 0.02) \, r(f, g, v, s), \qquad \text{trained towards }
-              f + \min\Bigl(1, \frac{60 s / 255}{\mathrm{rms}(f - S)}\Bigr) (S - f)
+    .. math:: u = f + \min\Bigl(1, \frac{60/255 \cdot s}{\rho(a - f)}\Bigr) (a - f), \qquad a = r(f, g, v)
 
-    with s the ``weight``, f the picture, S its structure: a soft threshold on the strength of texture. At the
-    default s = 0.5 texture of up to 30/255 (root mean square) vanishes, and what is stronger is weakened by
-    as much. In three steps: a U-Net's guess g; the texture's colours and spectrum, told from f - g, and two
-    region fusions v in those colours; a second U-Net r, which sees where guess and fusions err.
+    with s the ``weight``, f the picture, a what the networks take for its structure, and ρ the root mean
+    square over a window of 17 × 17 pixels: a soft threshold on the strength of texture, place by place. At
+    the default s = 0.5 texture of up to 30/255 vanishes, and what is stronger is weakened by as much; a
+    photograph's, mostly weaker than 10/255, fades between 0 and 0.2. In three steps: a U-Net's guess g; the
+    texture's colours and spectrum, told from f - g, and two region fusions v in those colours; a second U-Net
+    r, which sees where guess and fusions err.
 
     Parameters
     ----------
@@ -220,15 +242,15 @@ class JumpsetNet(Learned):
         guess = toned(swept(network.guess, framed, reach=network.guess_reach), framed)
         texture = network.measure(framed - guess)
         fused = network.fuse(framed, texture) if self.fusion else unfused(guess)
-        strength = framed.new_full((1,), self.weight)
 
         def answer(planes: Tensor) -> Tensor:
             parts = (x.contiguous() for x in planes.split((3, 3, 3 * len(_FUSIONS)), dim=1))
-            return network.answer(*parts, texture, strength)
+            return network.answer(*parts, texture)
 
-        return swept(answer, torch.cat([framed, guess, fused], dim=1), reach=network.answer_reach)
+        full = swept(answer, torch.cat([framed, guess, fused], dim=1), reach=network.answer_reach)
+        return limited(framed, full, framed.new_full((1,), self.weight))
 
     @property
     def share(self) -> float:
-        """All of the answer: the network itself knows the strength."""
+        """All of the answer: the strength is in it."""
         return 1.0

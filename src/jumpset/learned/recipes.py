@@ -15,9 +15,7 @@ from jumpset.learned.jumpset_net import toned, unfused
 if TYPE_CHECKING:
     from jumpset.datasets._synthesis import Kind
 
-DEFAULT_STRENGTH = 0.5
 _ALONE = 0.15  # share of the pictures of which jumpset-net sees no region fusion
-_STRONGEST = 60 / 255  # what strength 1 takes away, root mean square
 
 Apply = Callable[..., Any]
 """``apply(network, *inputs)`` calls a network, or a method of it, in the precision of the training."""
@@ -59,8 +57,6 @@ class Recipe:
     """Of a part that is trained alone at first, and stands still afterwards."""
     first_share: float = 0.0
     """Share of the training that this takes; it and the rest each have a warm-up and a cosine."""
-    strength: float | None = None
-    """Of the truth that is scored with, see :func:`soften`; None: the structure itself."""
     scored: Scored = _plain
     """What the scored picture is."""
 
@@ -71,34 +67,6 @@ class Recipe:
         if share < self.first_share:
             return self.first, share / self.first_share
         return self.loss, (share - self.first_share) / (1.0 - self.first_share)
-
-
-def soften(picture: Tensor, truth: Tensor, strength: Tensor) -> Tensor:
-    r"""What jumpset-net is to make of a picture at a strength: a soft threshold on the texture as a whole.
-
-    .. math:: t = f + w\,(S - f), \qquad w = \min\Bigl(1, \frac{60/255 \cdot s}{\text{rms}(f - S)}\Bigr)
-
-    Strength 0 changes nothing; a texture of less than 60 s levels (root mean square over the crop) vanishes,
-    and a stronger one loses so much.
-
-    Parameters
-    ----------
-    picture
-        f, ``(B, C, H, W)``.
-    truth
-        Its structure S.
-    strength
-        s in [0, 1], ``(B,)``.
-    """
-    rms = (picture - truth).square().mean((1, 2, 3)).sqrt()
-    share = (_STRONGEST * strength / rms.clamp(min=1e-6)).clamp(max=1.0)
-    return torch.lerp(picture, truth, torch.where(rms > 0, share, 1.0).view(-1, 1, 1, 1))
-
-
-def strengths(n: int, generator: torch.Generator) -> Tensor:
-    """Half of them at the default, the others uniform in [0, 1]; ``(n,)``, on the CPU."""
-    drawn, usual = torch.rand(n, generator=generator), torch.rand(n, generator=generator) < 0.5
-    return torch.where(usual, DEFAULT_STRENGTH, drawn)
 
 
 def _supervised(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
@@ -124,42 +92,38 @@ def _guessed(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torc
     return losses.charbonnier(apply(network.guess, picture), truth, neighbours=0.5)
 
 
-def _softened(
+def _refined(
     network: Any, apply: Apply, picture: Tensor, truth: Tensor, generator: torch.Generator
 ) -> Tensor:
-    strength = strengths(len(picture), generator).to(picture.device)
     alone = torch.rand(len(picture), generator=generator) < _ALONE
-    answer = _answered(network, apply, picture, strength, alone)
-    return losses.charbonnier(answer, soften(picture, truth, strength), neighbours=0.5)
+    return losses.charbonnier(_answered(network, apply, picture, alone), truth, neighbours=0.5)
 
 
-def _usual(network: Any, apply: Apply, picture: Tensor) -> Tensor:
-    strength = picture.new_full((len(picture),), DEFAULT_STRENGTH)
-    return _answered(network, apply, picture, strength, torch.zeros(len(picture), dtype=torch.bool))
+def _fused(network: Any, apply: Apply, picture: Tensor) -> Tensor:
+    return _answered(network, apply, picture, torch.zeros(len(picture), dtype=torch.bool))
 
 
-def _answered(network: Any, apply: Apply, picture: Tensor, strength: Tensor, alone: Tensor) -> Tensor:
+def _answered(network: Any, apply: Apply, picture: Tensor, alone: Tensor) -> Tensor:
     """The answer of jumpset-net, some pictures without their region fusions."""
     with torch.no_grad():
         guess = toned(apply(network.guess, picture), picture)
         texture = network.measure(picture - guess)
         fused = network.fuse(picture, texture)
         fused = torch.where(alone.to(picture.device)[:, None, None, None], unfused(guess), fused)
-    return apply(network.answer, picture, guess, fused, texture, strength)
+    return apply(network.answer, picture, guess, fused, texture)
 
 
 def _twice(*, steps: int, crop: int) -> Recipe:
     """Of jumpset-net: its guess, then its answer."""
     return Recipe(
-        _softened,
+        _refined,
         steps=steps,
         batch_size=6,
         crop=crop,
         learning_rate=1e-3,
         first=_guessed,
         first_share=0.6,
-        strength=DEFAULT_STRENGTH,
-        scored=_usual,
+        scored=_fused,
     )
 
 

@@ -179,7 +179,7 @@ def train(
     scored = _scored(recipe, validation)
     half = computes_half(precision, place)
     plan = Plan(recipe, None if steps is None and max_seconds is not None else recipe.steps, max_seconds)
-    kept = ("loss", "first", "strength", "scored")
+    kept = ("loss", "first", "scored")
     names = {"network": name, "start": str(start)}
     names |= {k: str(v) for k, v in vars(recipe).items() if k not in kept}
     names |= {

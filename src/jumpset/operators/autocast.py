@@ -15,8 +15,8 @@ def computes_half(precision: str, device: torch.device) -> bool:
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether products of bfloat16 are faster than those of float32 on the device.
 
-    Intel's processors multiply them fast with AMX alone: their AVX-512 instructions for bfloat16 start half as
-    often as those for float32, and a convolution was measured to take twice the time.
+    Intel's processors multiply them fast with AMX alone: their AVX-512 instructions for bfloat16 start half
+    as often as those for float32, and a convolution was measured to take twice the time.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
