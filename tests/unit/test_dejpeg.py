@@ -10,8 +10,10 @@ from PIL import Image
 from scipy.fft import dctn, idctn
 
 import jumpset as js
+from jumpset._errors import FileError, InputError
 from jumpset.io import jpeg_tables
 from jumpset.learned import DeJPEG
+from jumpset.learned.weights import shipped
 from jumpset.operators.chroma import doubled, halved
 from jumpset.operators.jpeg import JPEGTables, _coefficients, _sharpened, told
 from jumpset.registry import for_file
@@ -199,6 +201,20 @@ def test_dejpeg_beats_its_parts(tmp_path):
     scores = {name: js.metrics.psnr(u, truth) for name, u in scores.items()}
     assert scores["dejpeg"] > scores["input"] + 1
     assert scores["dejpeg"] > max(scores["net"], scores["gsf"])
+
+
+def test_weights_of_one_s_own(tmp_path):
+    f, tables = drawn(32, 40) / 255.0, JPEGTables(np.full((8, 8), 30), np.full((8, 8), 40))
+    network = js.learned.build("dejpeg", {"widths": [4], "blocks": [1]})
+    path = tmp_path / "w.safetensors"
+    js.learned.save_weights(path, "dejpeg", {"widths": [4], "blocks": [1]}, network.state_dict())
+    mine = js.smooth(f, method="dejpeg", tables=tables, weights=path)
+    assert np.abs(mine - js.smooth(f, method="dejpeg", tables=tables)).max() > 0.01
+    for wrong, match in ((tmp_path / "gone.safetensors", "no file of weights"), (shipped("vdcnn"), "vdcnn")):
+        with pytest.raises(FileError, match=match):
+            js.method("dejpeg", weights=wrong).init(torch.zeros(1, 3, 8, 8))
+    with pytest.raises(InputError, match="'shipped' or a file"):
+        js.method("dejpeg", weights=3)
 
 
 @pytest.mark.parametrize(("bands", "dtype"), [*product([1, 2, 3], ["uint8", "float64"])])

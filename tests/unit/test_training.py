@@ -26,6 +26,7 @@ NETWORKS = {
     "jess-net": {"width": 4, "depth": 1, "edge": 1, "smooth": 1, "refine": 1},
     "deep-wls": {"width": 4},
     "jumpset-net": TINY,
+    "dejpeg": {"widths": [4, 6], "blocks": [1, 1]},
 }
 
 

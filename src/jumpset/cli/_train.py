@@ -25,7 +25,7 @@ _INTERVAL = 1.0  # seconds between two "step" lines of --json
 def train(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="resnet, vdcnn, jess-net, deep-wls or jumpset-net."),
+        typer.Argument(metavar="NAME", help="resnet, vdcnn, jess-net, deep-wls, jumpset-net or dejpeg."),
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE.safetensors", help="The weights, at the end.")

@@ -10,6 +10,7 @@ from torch import nn
 from jumpset import _checks
 from jumpset._errors import InputError
 from jumpset.learned.deep_wls import DeepWLSNetwork
+from jumpset.learned.dejpeg import DeJPEGNetwork
 from jumpset.learned.jess_net import JESSNetwork
 from jumpset.learned.jumpset_net import JumpsetNetwork
 from jumpset.learned.resnet import ResNetNetwork
@@ -21,6 +22,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "jess-net": JESSNetwork,
     "deep-wls": DeepWLSNetwork,
     "jumpset-net": JumpsetNetwork,
+    "dejpeg": DeJPEGNetwork,
 }
 
 SIZES: dict[str, dict[str, dict[str, Any]]] = {
@@ -48,8 +50,12 @@ SIZES: dict[str, dict[str, dict[str, Any]]] = {
             "guess_blocks": [1, 1, 2],
         },
     },
+    "dejpeg": {
+        "published": {"widths": [32, 64, 128], "blocks": [2, 2, 3]},
+        "small": {"widths": [16, 32, 64], "blocks": [1, 1, 2]},
+    },
 }
-"""Of each network: the size of its paper (of jumpset-net: the one that is shipped), and a small one."""
+"""Of each network: the size of its paper (of ours: the one that is shipped), and a small one."""
 
 
 def build(name: str, sizes: Mapping[str, Any] | None = None) -> nn.Module:
@@ -58,7 +64,7 @@ def build(name: str, sizes: Mapping[str, Any] | None = None) -> nn.Module:
     Parameters
     ----------
     name
-        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"`` or ``"jumpset-net"``.
+        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"``, ``"jumpset-net"`` or ``"dejpeg"``.
     sizes
         The arguments of its constructor, e.g. ``SIZES["resnet"]["small"]``; default: the published ones.
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from jumpset import _checks
 from jumpset._types import Status
 from jumpset.dip.dip_l0 import DIPl0
 from jumpset.dip.starting import check_start, given_start, read_tables
-from jumpset.learned.jumpset_net import JumpsetNet
+from jumpset.learned._method import Learned
+from jumpset.learned._unet import UNet, reach
 from jumpset.operators.jpeg import JPEGCells, told
 from jumpset.smoothers._inner import answer
 from jumpset.smoothers.gsf import GSF
@@ -31,17 +32,36 @@ class State:
     n_steps: int
 
 
+class DeJPEGNetwork(nn.Module):
+    """A U-Net on 2 × 2 blocks of pixels that says what to add to a picture; no batch norm.
+
+    Parameters
+    ----------
+    widths
+        Channels at half the size, a quarter, an eighth, and so on.
+    blocks
+        Residual blocks of two convolutions at each scale, on the way down and again on the way up; the
+        coarsest has them once.
+    """
+
+    def __init__(self, widths: Sequence[int] = (32, 64, 128), blocks: Sequence[int] = (2, 2, 3)) -> None:
+        super().__init__()
+        self.multiple = 2 ** len(widths)
+        self.first = UNet(12, widths, blocks, 0)
+        self.reach = reach(blocks)
+        self.widest = max(w / 4 ** (k + 1) for k, w in enumerate(widths))  # channels a pixel of the picture
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` to the same, sides by :attr:`multiple`, both in [0, 1]."""
+        return picture + self.first(picture - 0.5, None)
+
+
 @dataclass(frozen=True)
-class _Guess(JumpsetNet):
-    """The first network alone: blocks and ringing are no texture, whose spectrum would help to tell it."""
+class _Denoiser(Learned):
+    """One pass of the network."""
 
-    def _answer(self, network: Any, framed: Tensor, swept: Callable[..., Tensor]) -> Tensor:
-        return swept(network.guess, framed, reach=network.guess_reach)
-
-    @property
-    def share(self) -> float:
-        """It knows no strength."""
-        return self.weight
+    name: ClassVar[str] = "dejpeg"
+    network: ClassVar[type[nn.Module]] = DeJPEGNetwork
 
 
 @dataclass(frozen=True)
@@ -54,7 +74,7 @@ class DeJPEG:
     .. math:: u \leftarrow \Pi(D(\Pi(S(u)))), \qquad
               \Pi: \text{ to } \{u : |C P u - C P f| \le \text{width} \cdot q\}
 
-    with S :class:`~jumpset.smoothers.L0` of weight ``flatness``, D the first network of :class:`JumpsetNet`,
+    with S :class:`~jumpset.smoothers.L0` of weight ``flatness``, D a network trained on synthetic pairs,
     C the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
     (:class:`~jumpset.operators.jpeg.JPEGTables`). D alone must either leave artifacts or take detail away;
     with Π it can be strong, as Π puts back what the file knows; S and D err differently. Made for flat
@@ -77,13 +97,15 @@ class DeJPEG:
         Weight of S, in squared intensities. Larger is flatter; 0 leaves S out.
     n_steps
         Steps. Many slowly take detail away.
+    weights
+        Of D: ``"shipped"``, or a ``.safetensors`` file of your own training, ``js.train("dejpeg", …)``.
 
     Raises
     ------
     InputError
         A parameter out of range, or a start of another shape.
     FileError
-        ``tables`` is a file that holds none.
+        ``tables`` is a file that holds none, or weights that are missing, damaged, or of another network.
 
     Notes
     -----
@@ -98,6 +120,7 @@ class DeJPEG:
     width: float = 0.5
     flatness: float = 0.004
     n_steps: int = 8
+    weights: str = "shipped"
 
     name: ClassVar[str] = "dejpeg"
     paper: ClassVar[str] = "jumpset, after Zakhor, IEEE TCSVT 1992"
@@ -106,7 +129,7 @@ class DeJPEG:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0, at_most=1.0)
+        self._denoiser()
         object.__setattr__(self, "tables", read_tables(self.tables))
         check_start(self.start, ("gsf", "dip-l0", "picture"))
         _checks.real("width", self.width, at_least=0.0)
@@ -119,8 +142,10 @@ class DeJPEG:
         return self.n_steps if self.weight > 0.0 else 0
 
     def init(self, image: Tensor) -> State:
-        """Know the cells; the answer is the picture."""
+        """Know the cells and the weights, so that bad files are known before any work; the picture itself."""
         cells = []
+        if self.max_steps:
+            self._denoiser().init(image)
         for f in image.split(1) if self.max_steps else ():
             tables = self.tables or told(f)
             cells.append(None if tables.tell_nothing else tables.cells(f))
@@ -136,7 +161,7 @@ class DeJPEG:
             after = after.clone()
             if self.flatness > 0.0:
                 u = self._projected(cells, answer(L0(weight=self.flatness), u))
-            after[live] = self._projected(cells, answer(_Guess(weight=self.weight), u))
+            after[live] = self._projected(cells, answer(self._denoiser(), u))
             change = (after - state.u).square().mean().sqrt().item()
         return State(state.source, state.cells, after, change, state.n_steps + 1)
 
@@ -151,6 +176,9 @@ class DeJPEG:
     def finished(self, state: State) -> Status | None:
         """After the last step."""
         return Status.CONVERGED if state.n_steps >= self.max_steps else None
+
+    def _denoiser(self) -> _Denoiser:
+        return _Denoiser(weight=self.weight, weights=self.weights)
 
     def _first(self, source: Tensor, cells: dict[int, JPEGCells]) -> Tensor:
         live = list(cells)

@@ -29,14 +29,15 @@ def export_onnx(
 
     The file's input ``picture`` is ``(batch, 3, height, width)`` float32 in [0, 1], of any size from 1 × 1 on
     (the frame is inside); ``jumpset-net`` has a second one, ``strength``, ``(batch,)``, the method's
-    ``weight``, and is written as it works with ``fusion=False``. The output ``smoothed`` has the picture's
-    shape. Not inside are the method's tiles, the scale of intensities outside [0, 1], and other numbers of
-    bands: pass gray as three equal bands and take their mean.
+    ``weight``, and is written as it works with ``fusion=False``; ``dejpeg`` is its network alone, without the
+    steps of a file. The output ``smoothed`` has the picture's shape. Not inside are the method's tiles, the
+    scale of intensities outside [0, 1], and other numbers of bands: pass gray as three equal bands and take
+    their mean.
 
     Parameters
     ----------
     name
-        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"`` or ``"jumpset-net"``.
+        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"``, ``"jumpset-net"`` or ``"dejpeg"``.
     path
         A file that ends in ``.onnx``; it is replaced only by a complete one.
     weights

@@ -88,6 +88,10 @@ def _unsupervised(network: Any, apply: Apply, picture: Tensor, _t: Tensor, _: to
     return losses.wls_energy(apply(network, picture), picture)
 
 
+def _deblocked(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+    return losses.charbonnier(apply(network, picture), truth, neighbours=0.5)
+
+
 def _guessed(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
     return losses.charbonnier(apply(network.guess, picture), truth, neighbours=0.5)
 
@@ -138,7 +142,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     },
     "jess-net": {
         "small": Recipe(
-            _fewer_edges, steps=5000, batch_size=8, crop=64, learning_rate=1e-3, kind="texture", still=0.1
+            _fewer_edges, steps=5000, batch_size=2, crop=128, learning_rate=1e-3, kind="texture", still=0.1
         ),
         "published": Recipe(
             _joint_edges, steps=100_000, batch_size=2, crop=128, learning_rate=1e-3, kind="texture"
@@ -153,5 +157,11 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "jumpset-net": {
         "small": _twice(steps=5000, crop=96),
         "published": _twice(steps=40_000, crop=128),
+    },
+    "dejpeg": {
+        "small": Recipe(_deblocked, steps=5000, batch_size=8, crop=96, learning_rate=1e-3, kind="jpeg"),
+        "published": Recipe(
+            _deblocked, steps=20_000, batch_size=6, crop=128, learning_rate=1e-3, kind="jpeg"
+        ),
     },
 }

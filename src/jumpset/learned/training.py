@@ -84,7 +84,7 @@ def train(
     Parameters
     ----------
     name
-        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"`` or ``"jumpset-net"``.
+        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"``, ``"jumpset-net"`` or ``"dejpeg"``.
     out
         The file of weights, ``….safetensors``; replaced only when the training ends. The scores are written
         beside it while it runs, one JSON object a line, to ``….log.jsonl``.
