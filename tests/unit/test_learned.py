@@ -290,6 +290,12 @@ def test_the_means_are_kept():
             torch.testing.assert_close(u.mean(dim=(2, 3)), f.mean(dim=(2, 3)), rtol=0, atol=1e-5)
 
 
+def test_dejpeg_s_network_knows_the_means():
+    f = noise(1, 3, 20, 26)
+    assert float((one_pass(f) - f).mean((-2, -1)).abs().max()) > 1e-4
+    assert float((smooth(f, "resnet") - f).mean((-2, -1)).abs().max()) < 1e-6
+
+
 def test_the_frame_is_a_mirror():
     for shape, multiple in (((1, 1), 8), ((2, 3), 1), ((5, 40), 4)):
         f = noise(1, 3, *shape)

@@ -105,8 +105,7 @@ class Learned:
             change = changes[0]
         else:
             change = torch.stack([c.mean(dim=0) for c in changes])
-        # The networks have learned to guess the tone behind a texture, and guess one for every picture.
-        change = change - change.mean(dim=(-2, -1), keepdim=True)
+        change = centred(change, network)
         # only the change goes through float32 and the scale, so that float64 pictures stay so
         return f + self.share * (high - low) * change.to(f.dtype)
 
@@ -124,6 +123,16 @@ class Learned:
     def _answer(self, network: Any, framed: Tensor, swept: Callable[..., Tensor]) -> Tensor:
         """What the network makes of ``(1, 3, H, W)``, sides by its multiple."""
         return swept(network, framed, reach=network.reach)
+
+
+def centred(change: Tensor, network: nn.Module) -> Tensor:
+    """``(..., H, W)`` without the mean of each band, unless the network says that it knows the means.
+
+    The others have learned to guess the tone behind a texture, and guess one for every picture.
+    """
+    if getattr(network, "knows_means", False):
+        return change
+    return change - change.mean(dim=(-2, -1), keepdim=True)
 
 
 def sweep(

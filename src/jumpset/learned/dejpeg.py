@@ -44,6 +44,8 @@ class DeJPEGNetwork(nn.Module):
         coarsest has them once.
     """
 
+    knows_means: ClassVar[bool] = True  # rings in black or white are clipped, and so change the means
+
     def __init__(self, widths: Sequence[int] = (32, 64, 128), blocks: Sequence[int] = (2, 2, 3)) -> None:
         super().__init__()
         self.multiple = 2 ** len(widths)

@@ -18,7 +18,7 @@ from jumpset import _checks
 from jumpset._errors import FileError, InputError
 from jumpset.io import atomic_write
 from jumpset.learned import weights as files
-from jumpset.learned._method import FRAME, frame
+from jumpset.learned._method import FRAME, centred, frame
 from jumpset.learned.architectures import NETWORKS
 
 
@@ -102,7 +102,7 @@ class _Whole(nn.Module):
         height, width = picture.shape[-2:]
         smoothed = self.network(frame(picture, self.network.multiple), *more)
         change = smoothed[..., FRAME : FRAME + height, FRAME : FRAME + width] - picture
-        return picture + change - change.mean(dim=(-2, -1), keepdim=True)
+        return picture + centred(change, self.network)
 
 
 @contextmanager
