@@ -77,6 +77,11 @@ class _Block(nn.Module):
         return x + self.second(inner)
 
 
+def widest(widths: Sequence[int]) -> float:
+    """Channels of the widest activation, a pixel of the picture."""
+    return max(width / 4 ** (k + 1) for k, width in enumerate(widths))
+
+
 def reach(blocks: Sequence[int]) -> int:
     """How many pixels away a pixel is still seen, at most."""
     coarsest = len(blocks) - 1

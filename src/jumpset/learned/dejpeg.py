@@ -14,7 +14,7 @@ from jumpset._types import Status
 from jumpset.dip.dip_l0 import DIPl0
 from jumpset.dip.starting import check_start, given_start, read_tables
 from jumpset.learned._method import Learned
-from jumpset.learned._unet import UNet, reach
+from jumpset.learned._unet import UNet, reach, widest
 from jumpset.operators.jpeg import JPEGCells, told
 from jumpset.smoothers._inner import answer
 from jumpset.smoothers.gsf import GSF
@@ -51,7 +51,7 @@ class DeJPEGNetwork(nn.Module):
         self.multiple = 2 ** len(widths)
         self.first = UNet(12, widths, blocks, 0)
         self.reach = reach(blocks)
-        self.widest = max(w / 4 ** (k + 1) for k, w in enumerate(widths))  # channels a pixel of the picture
+        self.widest = widest(widths)
 
     def forward(self, picture: Tensor) -> Tensor:
         """``(B, 3, H, W)`` to the same, sides by :attr:`multiple`, both in [0, 1]."""
@@ -131,7 +131,7 @@ class DeJPEG:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        self._denoiser()
+        self._denoiser()  # checks weight and weights
         object.__setattr__(self, "tables", read_tables(self.tables))
         check_start(self.start, ("gsf", "dip-l0", "picture"))
         _checks.real("width", self.width, at_least=0.0)
@@ -148,9 +148,9 @@ class DeJPEG:
         cells = []
         if self.max_steps:
             self._denoiser().init(image)
-        for f in image.split(1) if self.max_steps else ():
-            tables = self.tables or told(f)
-            cells.append(None if tables.tell_nothing else tables.cells(f))
+            for f in image.split(1):
+                tables = self.tables or told(f)
+                cells.append(None if tables.tell_nothing else tables.cells(f))
         return State(image, tuple(cells), image, 0.0, n_steps=0)
 
     def step(self, state: State) -> State:

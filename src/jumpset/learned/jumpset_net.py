@@ -13,7 +13,7 @@ from jumpset import _checks
 from jumpset.kernels._threads import in_bands
 from jumpset.learned._method import Learned
 from jumpset.learned._spectrum import COMPONENTS, SIDE, STEP, Spectrum, Texture
-from jumpset.learned._unet import UNet, reach
+from jumpset.learned._unet import UNet, reach, widest
 from jumpset.smoothers.region_fusion import fuse
 
 _FEATURES = 3  # the texture's deviations
@@ -68,9 +68,8 @@ class JumpsetNetwork(nn.Module):
         nn.init.zeros_(self.trust.weight)  # it begins with the pilot
         nn.init.ones_(self.trust.bias)
         self.guess_reach, self.answer_reach = reach(guess_blocks), reach(blocks) + SIDE
-        # channels a pixel of the picture: the U-Nets', and three components' windows and what is made of them
-        planes = [w / 4 ** (k + 1) for some in (widths, guess_widths) for k, w in enumerate(some)]
-        self.widest = max(*planes, COMPONENTS * (SIDE / STEP) ** 2)
+        # the U-Nets', and three components' windows and what is made of them
+        self.widest = max(widest(widths), widest(guess_widths), COMPONENTS * (SIDE / STEP) ** 2)
 
     def forward(self, picture: Tensor, strength: Tensor) -> Tensor:
         """The network alone, the guess in place of the fusions: layers and sums, which ONNX has.
