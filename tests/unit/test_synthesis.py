@@ -270,6 +270,27 @@ def plain(monkeypatch):
     monkeypatch.setattr(_synthesis._Pool, "_drawn", drawn)
 
 
+def test_jpeg_pairs_often_have_regions_of_pure_black_or_white():
+    truths = np.concatenate([t for _, t in islice(datasets.batches(8, 32, kind="jpeg", seed=1), 10)])
+    for pure in ((truths == 0).all(1), (truths == 1).all(1)):
+        assert 0.15 < np.mean(pure.mean((1, 2)) > 0.05) < 0.6
+
+
+def test_pure_colours_are_stretched_to():
+    planes = np.random.default_rng(0).uniform(0.05, 0.95, (1, 9, 8)).astype(np.float32)
+    seen = set()
+    for seed in range(40):
+        out = _synthesis._with_pure_colours(np.random.default_rng(seed), planes)
+        assert out.dtype == np.float32
+        assert (0 <= out.min()) & (out.max() <= 1)
+        np.testing.assert_allclose(255 * out, np.rint(255 * out), atol=2e-5)
+        black, white = (out == 0).all(0).any(), (out == 1).all(0).any()
+        seen.add((bool(black), bool(white)))
+        order = np.argsort(planes.ravel())
+        assert (np.diff(out.ravel()[order]) >= 0).all()  # nothing changes places
+    assert seen == {(False, False), (True, False), (False, True), (True, True)}
+
+
 @pytest.mark.usefixtures("plain")
 def test_mixed_pairs_leave_some_pictures_alone():
     same = 0

@@ -21,6 +21,8 @@ _SUBSAMPLINGS = ("4:2:0", "4:2:2", "4:4:4")
 _LANES = 4  # batches k, k + 4, k + 8, … draw from one pool, so that 2 or 4 processes share the work
 _POOL = 16  # scenes, and as many textures, in each pool
 _UNIT = 4096  # deviation of the textures in a pool
+_PURE = 0.5  # share of the JPEG pictures that are to have pure black, and as many white
+_DARK = 0.6  # colours at least so light are not made black
 _USES = 3.0  # values cut from a scene during its life, in units of its own size
 
 
@@ -37,7 +39,8 @@ def synthetic(
 
     The truth ``S`` is a :func:`structure`. With a texture ``T`` of mean zero, as :func:`texture` draws them,
     the picture is ``B = (1 - a) S + T``, ``a`` from 0 to ``fade`` or none, clipped and mostly rounded to 8
-    bits; otherwise ``S`` coded as JPEG, ``S + noise``, or ``S`` itself.
+    bits; otherwise ``S`` coded as JPEG, ``S + noise``, or ``S`` itself. Those of the kind ``"jpeg"`` often
+    have regions of pure black or white.
 
     Parameters
     ----------
@@ -67,9 +70,12 @@ def synthetic(
     rng = np.random.default_rng([13, seed])
     planes = truth[None] if truth.ndim == 2 else truth.transpose(2, 0, 1)
     way = _way(rng, kind)
+    if kind == "jpeg":
+        planes = _with_pure_colours(rng, planes)
     field = pattern(rng, height, width, channels) if way in ("texture", "both") else None
-    picture = _spoilt(rng, planes, field, way, fade)
-    return np.ascontiguousarray(picture[0] if truth.ndim == 2 else picture.transpose(1, 2, 0)), truth
+    pair = _spoilt(rng, planes, field, way, fade), planes
+    picture, truth = (np.ascontiguousarray(x[0] if truth.ndim == 2 else x.transpose(1, 2, 0)) for x in pair)
+    return picture, truth
 
 
 def batches(
@@ -153,6 +159,8 @@ def _batch(
         levels = _cut(rng, pool.scene(int(rng.integers(_POOL))), size)
         truth = np.divide(_recoloured(rng, levels), np.float32(255), out=truths[n])
         way = _way(rng, sort.kind)
+        if sort.kind == "jpeg":
+            truth[:] = _with_pure_colours(rng, truth)
         field = None
         if way in ("texture", "both"):
             field = _cut(rng, pool.texture(int(rng.integers(_POOL))), size).astype(np.float32)
@@ -218,6 +226,22 @@ def _recoloured(rng: np.random.Generator, levels: np.ndarray) -> np.ndarray:
     if rng.random() < 0.5:
         low, high = high, low
     return np.take(np.rint(255 * (low + (high - low) * curve)).astype(np.float32), levels)
+
+
+def _with_pure_colours(rng: np.random.Generator, planes: np.ndarray) -> np.ndarray:
+    """Planes stretched until a colour of theirs is pure black or white, or both, as paper and ink are.
+
+    There the rings of JPEG are clipped on one side, which nothing else in a picture does.
+    """
+    for white in (False, True):
+        if rng.random() < _PURE:
+            x = 1 - planes if white else planes
+            row, column = (int(rng.integers(side)) for side in x.shape[1:])
+            low = x[:, row, column].max()  # of a pixel drawn at random, most often of a large region
+            if low < _DARK:
+                x = np.clip((x - low) / (1 - low), 0, 1)
+                planes = 1 - x if white else x
+    return np.rint(planes * np.float32(255)) / np.float32(255)
 
 
 def _way(rng: np.random.Generator, kind: Kind) -> str:
