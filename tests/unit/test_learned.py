@@ -98,6 +98,28 @@ def test_the_published_networks_have_the_published_numbers_of_weights(name, coun
     assert sum(p.numel() for p in build(name).parameters()) == count
 
 
+@pytest.mark.parametrize(("width", "most"), [(12, 0.08), (15, 0.03), (32, 0.015), (64, 0.015)])
+def test_deep_wls_begins_as_the_identity(width, most):
+    network = build("deep-wls", {"width": width}).eval()
+    f = torch.rand(1, 3, 10, 12, generator=torch.Generator().manual_seed(0))
+    f[0, :, 0, :2] = torch.tensor([0.0, 1.0])
+    torch.testing.assert_close(passed(network, f), f, atol=most, rtol=0)
+    assert (passed(build("deep-wls", {"width": 11}).eval(), f) - f).abs().max() > 0.2
+
+
+def test_deep_wls_soon_sees_more_than_a_pixel():
+    """What is not needed for the identity was drawn at random, and a step of training lets it in."""
+    network = build("deep-wls", {"width": 16}).eval()
+    f = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    descent = torch.optim.SGD(network.parameters(), lr=0.1)
+    (network(f) - f.mean()).square().mean().backward()
+    descent.step()
+    far = f.clone()
+    far[..., 16, 16] = 1 - far[..., 16, 16]
+    seen = (passed(network, far) - passed(network, f)).abs().amax((0, 1)) > 1e-7
+    assert seen[:12].any()  # 4 pixels or more away
+
+
 def test_resnet_is_the_formula():
     network = tiny("resnet")
     f = noise(1, 3, 9, 8)

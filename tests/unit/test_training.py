@@ -145,6 +145,15 @@ def test_a_training_goes_on_from_weights(tmp_path, data):
         short(tmp_path / "more", data, checkpoint=point)
 
 
+def test_batch_norm_keeps_the_statistics_of_the_weights_a_training_goes_on_from(tmp_path, data):
+    before = short(tmp_path, data, "jess-net").path
+    (tmp_path / "more").mkdir()
+    more = short(tmp_path / "more", data, "jess-net", start=before, steps=2, learning_rate=0.1)
+    moved = {key for key, x in tensors(before).items() if not torch.equal(x, tensors(more.path)[key])}
+    assert moved
+    assert not any("running" in key for key in moved)
+
+
 def test_a_seed_repeats_itself_and_another_does_not(tmp_path, data):
     a = tensors(short(tmp_path, data).path)
     b = tensors(short(tmp_path, data).path)

@@ -150,9 +150,11 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     },
     "deep-wls": {
         "small": Recipe(
-            _unsupervised, steps=5000, batch_size=8, crop=96, learning_rate=2e-3, kind="texture", still=0.5
+            _unsupervised, steps=5000, batch_size=8, crop=96, learning_rate=1e-3, kind="texture", still=0.0
         ),
-        "published": Recipe(_unsupervised, steps=50_000, batch_size=8, crop=128, learning_rate=1e-3),
+        "published": Recipe(
+            _unsupervised, steps=50_000, batch_size=8, crop=128, learning_rate=1e-3, still=0.0
+        ),
     },
     "jumpset-net": {
         "small": _twice(steps=5000, crop=96),

@@ -105,7 +105,8 @@ def train(
         Of the network, replacing those of the preset, e.g. ``{"width": 32}``.
     start
         Weights to go on from instead of fresh ones, for pictures of your own kind: ``"shipped"``, or a file
-        of an earlier training of the same sizes. The guess of jumpset-net then stays as it is there.
+        of an earlier training of the same sizes. The guess of jumpset-net then stays as it is there, and
+        batch norm keeps its statistics.
     seed
         Of weights and pairs, whole number from 0 to 2³¹ - 1. With ``steps`` alone, the same seed gives the
         same weights bit for bit on one machine, device and number of threads.
@@ -170,7 +171,7 @@ def train(
     target = weights_path(out)
     begun = None if start is None else begun_with(name, sizes, start)
     if begun is not None:
-        recipe = replace(recipe, first=None)
+        recipe = replace(recipe, first=None, still=0.0)
     saved = None if checkpoint is None else in_a_folder(checkpoint)
     if saved is not None and saved.resolve() == target.resolve():
         raise InputError("the checkpoint would replace the weights", given=saved, do="name another file")
