@@ -241,7 +241,7 @@ def _with_pure_colours(rng: np.random.Generator, planes: np.ndarray) -> np.ndarr
             if low < _DARK:
                 x = np.clip((x - low) / (1 - low), 0, 1)
                 planes = 1 - x if white else x
-    return np.rint(planes * np.float32(255)) / np.float32(255)
+    return _rounded(planes)
 
 
 def _way(rng: np.random.Generator, kind: Kind) -> str:
@@ -271,7 +271,12 @@ def _spoilt(
     if way in ("jpeg", "both"):
         return _coded(rng, picture, shifted)
     # One in ten stays unrounded, as a picture from elsewhere than a file.
-    return picture if rng.random() < 0.1 else np.rint(picture * np.float32(255)) / np.float32(255)
+    return picture if rng.random() < 0.1 else _rounded(picture)
+
+
+def _rounded(planes: np.ndarray) -> np.ndarray:
+    """To 8 bits, still in [0, 1]."""
+    return np.rint(planes * np.float32(255)) / np.float32(255)
 
 
 def _coded(rng: np.random.Generator, planes: np.ndarray, shifted: bool) -> np.ndarray:

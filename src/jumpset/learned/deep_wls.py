@@ -85,9 +85,10 @@ def _begin_as_identity(layers: nn.Sequential) -> None:
 
 
 def _inverse_sigmoid(n: int) -> list[tuple[float, float, float]]:
-    """Its sum of ``bend · max(0, sign · (x - knot))``: a piece through the middle, ``n`` bends to each end.
+    """Sign, knot and bend of each term of ``Σ bend · max(0, sign · (x - knot))``, up to a constant.
 
-    Bends to the ends, and not all upwards, so that no value is the difference of large ones.
+    The first is the slope in the middle; then ``n`` bends towards black and ``n`` towards white, and not all
+    of them upwards, so that no value is the difference of large ones.
     """
     nodes = 0.5 - 0.5 * torch.cos(torch.pi * torch.arange(2 * n + 2) / (2 * n + 1))
     slopes = torch.logit(nodes, eps=_ENDS).diff() / nodes.diff()
