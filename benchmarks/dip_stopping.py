@@ -16,7 +16,7 @@ import numpy as np
 from dip_search import DEFAULT, DRAWN, NAMES, VARIANTS, load, score
 
 import jumpset as js
-from jumpset._arrays import to_tensor
+from jumpset._core.arrays import to_tensor
 
 PATIENCES = (100, 200, 400)
 EVERY = 10

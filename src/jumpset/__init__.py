@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from jumpset import report as report
     from jumpset import smoothers as smoothers
     from jumpset import solvers as solvers
-    from jumpset._errors import FileError as FileError
-    from jumpset._errors import InputError as InputError
-    from jumpset._errors import Interrupted as Interrupted
-    from jumpset._errors import JumpsetError as JumpsetError
-    from jumpset._types import Iteration as Iteration
-    from jumpset._types import Status as Status
+    from jumpset._core.errors import FileError as FileError
+    from jumpset._core.errors import InputError as InputError
+    from jumpset._core.errors import Interrupted as Interrupted
+    from jumpset._core.errors import JumpsetError as JumpsetError
+    from jumpset._core.types import Iteration as Iteration
+    from jumpset._core.types import Status as Status
     from jumpset.denoise import denoise_groups as denoise_groups
     from jumpset.denoise import denoise_potts_1d as denoise_potts_1d
     from jumpset.denoise import denoise_sparse_tv as denoise_sparse_tv

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jumpset._types import Iteration, Status
+from jumpset._core.types import Iteration, Status
 
 
 @dataclass(frozen=True)

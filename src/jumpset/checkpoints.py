@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import FileError, InputError
-from jumpset._types import Iteration
+from jumpset._core import checks
+from jumpset._core.errors import FileError, InputError
+from jumpset._core.types import Iteration
 
 _FORMAT = 1
 
@@ -58,7 +58,7 @@ class Checkpoint:
         self, path: str | os.PathLike[str], method: Iteration[Any], image: Tensor, *, every: int | None
     ) -> None:
         # here, not above: the file layer comes with image libraries that a run does not need
-        from jumpset.io._files import as_path
+        from jumpset._core.files import as_path
 
         self._path = as_path(path)
         if not self._path.parent.is_dir():
@@ -66,7 +66,7 @@ class Checkpoint:
                 "the checkpoint's folder does not exist", given=self._path.parent, do="make the folder first"
             )
         if every is not None:
-            _checks.integer("checkpoint_every", every, at_least=1)
+            checks.integer("checkpoint_every", every, at_least=1)
         self.every = every or 10 * method.check_every
         self._method = method
         self._names = {"method": method.name, "picture": _digest(image), **_parameters(method)}
@@ -88,7 +88,7 @@ class Checkpoint:
 
     def save(self, state: Any, n_steps: int, seconds: float, history: dict[str, list[float]]) -> None:
         """Replace the file."""
-        from jumpset.io._files import atomic_write
+        from jumpset._core.files import atomic_write
 
         content = {
             "format": _FORMAT,

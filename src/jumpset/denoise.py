@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._arrays import to_tensor
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.arrays import to_tensor
+from jumpset._core.errors import InputError
 from jumpset.kernels.potts_1d import potts_lines
 from jumpset.penalties import SlidingGroups, SparseTV
 from jumpset.smoothers.tv import TV
@@ -107,7 +107,7 @@ def denoise_sparse_tv(
     R. Tibshirani et al., JRSS B 2005; the solver is :meth:`jumpset.SparseTV.prox`. 0 is intensity 0: for
     signed integers that is the least value of the dtype.
     """
-    _checks.real("weight", weight, at_least=0.0)
+    checks.real("weight", weight, at_least=0.0)
     penalty = SparseTV(ratio=ratio, isotropic=isotropic, channels=channels)
     return _apply(image, channel_axis, lambda f: penalty.prox(f, weight))
 
@@ -152,7 +152,7 @@ def denoise_groups(
     -----
     P.-Y. Chen, I. Selesnick, Signal Processing 2014; the solver is :meth:`jumpset.SlidingGroups.prox`.
     """
-    _checks.real("weight", weight, at_least=0.0)
+    checks.real("weight", weight, at_least=0.0)
     penalty = SlidingGroups(window=window, channels=channels)
     return _apply(image, channel_axis, lambda f: penalty.prox(f, weight, tol=tol))
 
@@ -192,8 +192,8 @@ def denoise_potts_1d(
     -----
     M. Storath, A. Weinmann, SIIMS 2014; see :mod:`jumpset.kernels.potts_1d`.
     """
-    _checks.real("weight", weight, at_least=0.0)
-    _checks.one_of("data", data, ("l2", "l1"))
+    checks.real("weight", weight, at_least=0.0)
+    checks.one_of("data", data, ("l2", "l1"))
     values = np.asarray(signal)
     if values.dtype not in (np.float32, np.float64) or values.ndim not in (1, 2) or not values.size:
         given = f"{values.dtype} of shape {values.shape}"

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._arrays import to_tensor
+from jumpset._core import checks
+from jumpset._core.arrays import to_tensor
 from jumpset._batches import PictureByPicture
-from jumpset._types import Iteration, Status
+from jumpset._core.types import Iteration, Status
 from jumpset.checkpoints import Checkpoint
 
 
@@ -70,7 +70,7 @@ class Snapshots:
     """
 
     def __init__(self, every: int = 1) -> None:
-        _checks.integer("every", every, at_least=1)
+        checks.integer("every", every, at_least=1)
         self.every = every
         self.steps: list[int] = []
         self.images: list[Any] = []
@@ -149,11 +149,11 @@ def run(
         If the checkpoint cannot be read or written.
     """
     if max_steps is not None:
-        _checks.integer("max_steps", max_steps, at_least=0)
+        checks.integer("max_steps", max_steps, at_least=0)
     if max_seconds is not None:
-        _checks.real("max_seconds", max_seconds, above=0.0)
+        checks.real("max_seconds", max_seconds, above=0.0)
     if check_every is not None:
-        _checks.integer("check_every", check_every, at_least=1)
+        checks.integer("check_every", check_every, at_least=1)
     tensor, layout = to_tensor(
         image, channel_axis=channel_axis, alpha=alpha, value_range=value_range, device=device
     )

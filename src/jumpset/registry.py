@@ -7,9 +7,9 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any
 
-from jumpset import _checks
-from jumpset._errors import FileError, InputError
-from jumpset._types import Iteration
+from jumpset._core import checks
+from jumpset._core.errors import FileError, InputError
+from jumpset._core.types import Iteration
 
 _CLASSES = {
     "tv": "jumpset.smoothers.tv:TV",
@@ -106,7 +106,7 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
     InputError
         Unknown name, preset or hyper-parameter, or a value out of range; the message lists what there is.
     """
-    _checks.one_of("method", name, _CLASSES)
+    checks.one_of("method", name, _CLASSES)
     info = _info(name)
     settings: dict[str, Any] = {}
     if preset is not None:
@@ -114,7 +114,7 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
             raise InputError(
                 f"method {name!r} has no preset of that name",
                 given=repr(preset),
-                do=_checks.advise(preset, info.presets),
+                do=checks.advise(preset, info.presets),
             )
         settings |= info.presets[preset]
     for key in hyper:
@@ -122,7 +122,7 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
             raise InputError(
                 f"method {name!r} has no parameter of that name",
                 given=repr(key),
-                do=_checks.advise(key, info.defaults),
+                do=checks.advise(key, info.defaults),
             )
     return info.cls(**settings | hyper)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from jumpset._errors import Interrupted
-from jumpset._types import Iteration, Status
+from jumpset._core.errors import Interrupted
+from jumpset._core.types import Iteration, Status
 from jumpset.driver import Step, run
 from jumpset.registry import method as make_method
 

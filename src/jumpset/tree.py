@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jumpset import _checks
-from jumpset._arrays import Layout, to_tensor
-from jumpset._errors import FileError, InputError
+from jumpset._core import checks
+from jumpset._core.arrays import Layout, to_tensor
+from jumpset._core.errors import FileError, InputError
 from jumpset.io import atomic_write
-from jumpset.io._files import as_path, read_head
+from jumpset._core.files import as_path, read_head
 from jumpset.kernels import merge_tree
 from jumpset.kernels.region_fusion import make_regions, working_dtype
 from jumpset.operators.neighborhoods import OFFSETS
@@ -276,10 +276,10 @@ class RegionTree:
                 do="pass one of the two",
             )
         if weight is not None:
-            _checks.real("weight", weight, at_least=0.0)
+            checks.real("weight", weight, at_least=0.0)
             merges = int(np.searchsorted(self._weight, weight, side="right"))
         else:
-            _checks.integer("n_regions", n_regions, at_least=self.n_parts, at_most=self.n_leaves)
+            checks.integer("n_regions", n_regions, at_least=self.n_parts, at_most=self.n_leaves)
             merges = self.n_leaves - int(n_regions or 0)
         return merge_tree.cut(self._into, self._rank, merges)
 

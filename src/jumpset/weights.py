@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._arrays import to_tensor
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.arrays import to_tensor
+from jumpset._core.errors import InputError
 from jumpset.penalties.controllers import count_regions as count_of_one
 from jumpset.registry import method as make_method
 from jumpset.registry import methods
@@ -107,10 +107,10 @@ def auto_weight(
     >>> found = js.auto_weight(picture, "tv", "discrepancy", sigma=0.1)  # doctest: +SKIP
     >>> found.weight, found.image  # doctest: +SKIP
     """
-    _checks.one_of("rule", rule, ("discrepancy", "sure", "regions"))
-    _checks.integer("n_trials", n_trials, at_least=4)
+    checks.one_of("rule", rule, ("discrepancy", "sure", "regions"))
+    checks.integer("n_trials", n_trials, at_least=4)
     low, high = _check_bounds(bounds)
-    _checks.one_of("method", method, methods())
+    checks.one_of("method", method, methods())
     if "weight" not in methods()[method].defaults or "weight" in hyper:
         raise InputError(
             "auto_weight chooses the weight of a method that has one",
@@ -121,7 +121,7 @@ def auto_weight(
     if len(f) != 1:
         raise InputError("one picture at a time", given=f"a batch of {len(f)}", do="pass image[:1]")
     if sigma is not None:
-        _checks.real("sigma", sigma, at_least=0.0)
+        checks.real("sigma", sigma, at_least=0.0)
     level = None if rule == "regions" else sigma if sigma is not None else _noise(f)
 
     answers: dict[float, Tensor] = {}
@@ -143,7 +143,7 @@ def auto_weight(
             raise InputError(
                 "this rule needs a number of regions", given="regions=None", do="pass regions=200"
             )
-        _checks.integer("regions", regions, at_least=1)
+        checks.integer("regions", regions, at_least=1)
         count = lambda w: trial(w, lambda u: float(count_regions(u)))  # noqa: E731
         if count(high) > regions:
             raise InputError(

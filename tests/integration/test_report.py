@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jumpset as js
-from jumpset._errors import FileError, InputError
+from jumpset._core.errors import FileError, InputError
 from jumpset.datasets import add_noise, shapes
 from jumpset.report import write_report
 from jumpset.report._curves import chart, linear_ticks, log_ticks, tick_texts

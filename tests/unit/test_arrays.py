@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import jumpset as js
-from jumpset._arrays import to_tensor
+from jumpset._core.arrays import to_tensor
 
 INTEGERS = ["uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "uint64"]
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from jumpset import datasets
-from jumpset._errors import FileError, InputError
+from jumpset._core.errors import FileError, InputError
 from jumpset.metrics import gradient_count, psnr
 
 # --- pictures -----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.fft import dctn, idctn
 
 import jumpset as js
-from jumpset._errors import FileError, InputError
+from jumpset._core.errors import FileError, InputError
 from jumpset.io import jpeg_tables
 from jumpset.learned import DeJPEG
 from jumpset.learned.weights import shipped

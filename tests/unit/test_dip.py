@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from jumpset import run
-from jumpset._errors import InputError
-from jumpset._types import Status
+from jumpset._core.errors import InputError
+from jumpset._core.types import Status
 from jumpset.dip import DIP, DIPTV, DIPl0, inputs, networks
 from jumpset.dip.dip_tv import total_variation
 from jumpset.dip.networks import ARCHITECTURES, SkipNet

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from jumpset import io
-from jumpset._errors import FileError, InputError
+from jumpset._core.errors import FileError, InputError
 
 RNG = np.random.default_rng(3)
 GRAY = RNG.integers(0, 256, (11, 13), dtype=np.uint8)

@@ -19,7 +19,7 @@ from jumpset.learned._method import frame, tiles
 from jumpset.learned.dejpeg import _Denoiser
 from jumpset.learned.jumpset_net import limited, toned
 from jumpset.learned.weights import shipped
-from jumpset.smoothers._inner import answer
+from jumpset._core.iterate import answer
 from jumpset.smoothers.region_fusion import fuse
 
 TINY = {

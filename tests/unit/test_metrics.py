@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jumpset import metrics
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 
 tiny = settings(max_examples=60, deadline=None, derandomize=True)
 

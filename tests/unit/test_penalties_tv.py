@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from jumpset import InputError
-from jumpset._errors import NoProx
+from jumpset._core.errors import NoProx
 from jumpset.penalties import (
     AITV,
     L1,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from jumpset import datasets
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.datasets import (
     _drawing,
     _fields,

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 import jumpset as js
-from jumpset._errors import FileError, InputError, TrainingDiverged
-from jumpset._types import Status
+from jumpset._core.errors import FileError, InputError, TrainingDiverged
+from jumpset._core.types import Status
 from jumpset.learned import _feeding, _loop, training
 from jumpset.learned._trainer import Trainer, learning_rate
 from jumpset.learned.recipes import RECIPES

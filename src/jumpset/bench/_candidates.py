@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 
 if TYPE_CHECKING:
-    from jumpset._types import Iteration
+    from jumpset._core.types import Iteration
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ def candidates(
 
     table, hyper = methods(), hyper or {}
     if not names:
-        raise InputError("there is no method to run", given="none", do=_checks.advise("", table))
+        raise InputError("there is no method to run", given="none", do=checks.advise("", table))
     chosen: list[Candidate] = []
     for label in names:
         name, colon, own = label.partition(":")
-        _checks.one_of("method", name, table)
+        checks.one_of("method", name, table)
         if any(c.label == label for c in chosen):
             raise InputError("a method is named twice", given=label, do="name each once")
         shared = preset if preset in table[name].presets else None
@@ -83,14 +83,14 @@ def candidates(
             raise InputError(
                 "none of the methods has a parameter of that name",
                 given=repr(key),
-                do=_checks.advise(key, known),
+                do=checks.advise(key, known),
             )
     if preset is not None and not any(preset == c.preset for c in chosen):
         known = sorted({key for c in chosen for key in table[c.name].presets})
         raise InputError(
             "none of the methods has a preset of that name",
             given=repr(preset),
-            do=_checks.advise(preset, known),
+            do=checks.advise(preset, known),
         )
     for candidate in chosen:
         candidate.make()

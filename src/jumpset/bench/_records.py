@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.bench._candidates import Candidate
 
 if TYPE_CHECKING:

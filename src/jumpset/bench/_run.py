@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.bench._candidates import Candidate
 from jumpset.bench._memory import watch_memory
 from jumpset.bench._records import INPUT, Record, failures, make_record, one_line
@@ -65,7 +65,7 @@ def run_pairs(
     KeyboardInterrupt
         On Ctrl-C; what is in work is dropped, its runs being cut short.
     """
-    _checks.integer("jobs", jobs, at_least=1)
+    checks.integer("jobs", jobs, at_least=1)
     tasks = [
         (pair, candidate)
         for pair in pairs
@@ -101,7 +101,7 @@ def run_one(
     pair: PairLike, candidate: Candidate | None, max_seconds: float | None, outputs: Path | None
 ) -> list[Record]:
     """The record of one method on one picture, or of the input itself; none of an unreadable input."""
-    from jumpset._types import Status
+    from jumpset._core.types import Status
     from jumpset.driver import run
     from jumpset.registry import for_file
 

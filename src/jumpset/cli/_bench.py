@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.cli._options import Assignments, MaxSeconds, Methods, Preset, Quiet, Seed, Weight
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import check_seconds, command, command_line, interrupts, names, say, settings
@@ -83,13 +83,13 @@ def bench(
     A picture that fails is named, has null scores, and makes the exit code 1; the others go on. Ctrl-C keeps
     what is done.
     """
-    from jumpset import _checks
+    from jumpset._core import checks
     from jumpset.bench import INPUT, candidates, failed, run_pairs
     from jumpset.cli._bench_files import arrange, check_paths, read_records, write_records, write_tables
 
     tables = tables or []
     check_paths(output, tables, outputs)
-    _checks.integer("jobs", jobs, at_least=1)
+    checks.integer("jobs", jobs, at_least=1)
     check_seconds(max_seconds)
     hyper = settings(assignments or [], weight=weight)
     found = _pairs(kind, data, limit)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jumpset._errors import FileError, InputError
+from jumpset._core.errors import FileError, InputError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.cli._options import (
     Assignments,
     Device,
@@ -65,7 +65,7 @@ def compare(
     hyper = settings(assignments or [], weight=weight)
     check_seconds(max_seconds)
     from jumpset import io
-    from jumpset._types import Status
+    from jumpset._core.types import Status
     from jumpset.bench import candidates
     from jumpset.driver import run
     from jumpset.registry import for_file

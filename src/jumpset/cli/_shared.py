@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 
 # What torch says, on the CPU and on GPUs, in an error of no class of its own.
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
@@ -156,10 +156,10 @@ def check_device(name: str | None) -> None:
 
 def check_seconds(seconds: float | None) -> None:
     """Raise ``InputError`` unless the limit is above 0."""
-    from jumpset import _checks
+    from jumpset._core import checks
 
     if seconds is not None:
-        _checks.real("max_seconds", seconds, above=0.0)
+        checks.real("max_seconds", seconds, above=0.0)
 
 
 def command_line() -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.cli._options import Device, Quiet
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import check_device, check_seconds, command, command_line, interrupts, say, settings
@@ -83,7 +83,7 @@ def smooth(
     if report is not None:
         check_report_path(report)
     from jumpset import io, registry
-    from jumpset._types import Status
+    from jumpset._core.types import Status
     from jumpset.driver import run
 
     io.check_writable(target)
@@ -177,14 +177,14 @@ def _method_of(preset: str | None) -> str:
 
 
 def _seed(method: str, seed: int, hyper: dict[str, Any]) -> dict[str, int]:
-    from jumpset import _checks
+    from jumpset._core import checks
     from jumpset.registry import methods
 
-    _checks.integer("seed", seed, at_least=0)
+    checks.integer("seed", seed, at_least=0)
     if "seed" in hyper:
         raise InputError("a parameter is set twice", given="seed", do="set it once")
     table = methods()
-    _checks.one_of("method", method, table)
+    checks.one_of("method", method, table)
     return {"seed": seed} if "seed" in table[method].defaults else {}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jumpset._errors import FileError, InputError
+from jumpset._core.errors import FileError, InputError
 from jumpset.cli._options import Quiet
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import command, interrupts, say
@@ -41,10 +41,10 @@ def synth(
     "jumpset bench folder --data OUT" and "jumpset train" read. The pair mixed17 is datasets.synthetic of kind
     mixed and seed 17, in 8 bits. Ctrl-C keeps the pairs that are done.
     """
-    from jumpset import _checks
+    from jumpset._core import checks
 
-    _checks.integer("count", count, at_least=1)
-    _checks.integer("seed", seed, at_least=0)
+    checks.integer("count", count, at_least=1)
+    checks.integer("seed", seed, at_least=0)
     width, height = _size(size)
     import numpy as np
 

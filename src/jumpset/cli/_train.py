@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jumpset._errors import InputError, TrainingDiverged
+from jumpset._core.errors import InputError, TrainingDiverged
 from jumpset.cli._options import Device
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import check_device, command, interrupts, say, settings
@@ -79,10 +79,10 @@ def train(
     there, and with --steps ends as if it had run through. If the training diverges nothing is written, and
     the exit code is 1.
     """
-    from jumpset import _checks
+    from jumpset._core import checks
     from jumpset.learned.architectures import SIZES
 
-    _checks.one_of("network", name, SIZES)
+    checks.one_of("network", name, SIZES)
     hyper = settings(assignments or [])
     sizes = {key: hyper.pop(key) for key in list(hyper) if key in SIZES[name]["published"]}
     for key in hyper:
@@ -90,7 +90,7 @@ def train(
             raise InputError(
                 "a training has no parameter of that name",
                 given=repr(key),
-                do=_checks.advise(key, [*_SETTABLE, *SIZES[name]["published"]]),
+                do=checks.advise(key, [*_SETTABLE, *SIZES[name]["published"]]),
             )
     check_device(device)
     _set_threads(threads)
@@ -129,11 +129,11 @@ def train(
 
 
 def _set_threads(threads: int | None) -> None:
-    from jumpset import _checks
+    from jumpset._core import checks
 
     if threads is None:
         return
-    _checks.integer("threads", threads, at_least=1)
+    checks.integer("threads", threads, at_least=1)
     import torch
 
     torch.set_num_threads(threads)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jumpset._errors import FileError, InputError
+from jumpset._core.errors import FileError, InputError
 from jumpset.cli._options import Quiet
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import command, interrupts, names, say

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from jumpset._checks import integer
+from jumpset._core.checks import integer
 from jumpset.datasets._corruptions import jpeg
 from jumpset.datasets._marks import marks
 from jumpset.datasets._ranges import from_unit

@@ -7,8 +7,8 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jumpset._checks import integer, one_of, real
-from jumpset._errors import InputError
+from jumpset._core.checks import integer, one_of, real
+from jumpset._core.errors import InputError
 from jumpset.datasets._ranges import from_unit, to_unit
 
 _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jumpset._errors import FileError
+from jumpset._core.errors import FileError
 from jumpset.io import read_picture as read_file
 
 EXTENSIONS = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})

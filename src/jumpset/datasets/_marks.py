@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from jumpset._checks import integer
+from jumpset._core.checks import integer
 from jumpset.datasets._synthetic import _ellipse
 
 # Ends (y, x) of the seven bars of a digit that is 2 high and 1 wide, and the digits' bars.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from jumpset._checks import integer
+from jumpset._core.checks import integer
 from jumpset.datasets._scenes import FAMILIES, SHARES
 
 if TYPE_CHECKING:

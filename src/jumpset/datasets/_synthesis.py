@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from jumpset._checks import integer, one_of, real
+from jumpset._core.checks import integer, one_of, real
 from jumpset.datasets._corruptions import jpeg
 from jumpset.datasets._structures import scene, structure
 from jumpset.datasets._textures import pattern, strength

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from jumpset._checks import integer, real
+from jumpset._core.checks import integer, real
 
 _Points = tuple[np.ndarray, np.ndarray]
 

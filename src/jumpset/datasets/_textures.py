@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import fft
 
-from jumpset._checks import integer, real
+from jumpset._core.checks import integer, real
 from jumpset.datasets._fields import Floats, filtered, frequencies, unit
 from jumpset.datasets._weaves import FAMILIES, SHARES
 

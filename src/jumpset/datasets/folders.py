@@ -11,8 +11,8 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from jumpset._checks import integer, one_of
-from jumpset._errors import FileError
+from jumpset._core.checks import integer, one_of
+from jumpset._core.errors import FileError
 from jumpset.datasets._files import EXTENSIONS, picture_size, read_picture
 
 _KINDS = ("folder", "nks", "clipart")

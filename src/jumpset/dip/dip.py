@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
@@ -125,17 +125,17 @@ class DIP:
     check_every: ClassVar[int] = 50
 
     def __post_init__(self) -> None:
-        _checks.one_of("network", self.network, ARCHITECTURES)
-        _checks.integer("n_steps", self.n_steps, at_least=0)
-        _checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
-        _checks.real("input_noise", self.input_noise, at_least=0.0)
-        _checks.real("average", self.average, at_least=0.0, below=1.0)
-        _checks.integer("patience", self.patience, at_least=0)
+        checks.one_of("network", self.network, ARCHITECTURES)
+        checks.integer("n_steps", self.n_steps, at_least=0)
+        checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
+        checks.real("input_noise", self.input_noise, at_least=0.0)
+        checks.real("average", self.average, at_least=0.0, below=1.0)
+        checks.integer("patience", self.patience, at_least=0)
         check_operator(self.operator)
         check_tile(self.tile)
-        _checks.one_of("precision", self.precision, PRECISIONS)
-        _checks.flag("compiled", self.compiled)
-        _checks.integer("seed", self.seed, at_least=0)
+        checks.one_of("precision", self.precision, PRECISIONS)
+        checks.flag("compiled", self.compiled)
+        checks.integer("seed", self.seed, at_least=0)
 
     @property
     def max_steps(self) -> int:

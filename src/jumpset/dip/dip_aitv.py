@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.dip.dip import DIP, PUBLISHED
 from jumpset.penalties.aitv import AITV
 
@@ -55,8 +55,8 @@ class DIPAITV(DIP):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("isotropic_share", self.isotropic_share, at_least=0.0, at_most=1.0)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("isotropic_share", self.isotropic_share, at_least=0.0, at_most=1.0)
 
     def objective(self, output: Tensor, target: Tensor) -> Tensor:
         """The objective above, as a tensor of one number."""

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.errors import InputError
+from jumpset._core.types import Status
 from jumpset.dip.colours import Colours
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.flattening import SOLVERS, flatten
@@ -205,19 +205,19 @@ class DIPl0:
     check_every: ClassVar[int] = 25
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("rho", self.rho, above=0.0)
-        _checks.one_of("solver", self.solver, SOLVERS)
-        _checks.one_of("network", self.network, ARCHITECTURES)
-        _checks.one_of("feed", self.feed, ("picture", "noise"))
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("rho", self.rho, above=0.0)
+        checks.one_of("solver", self.solver, SOLVERS)
+        checks.one_of("network", self.network, ARCHITECTURES)
+        checks.one_of("feed", self.feed, ("picture", "noise"))
         check_start(self.start, STARTS)
-        _checks.integer("outer_steps", self.outer_steps, at_least=0)
-        _checks.integer("inner_steps", self.inner_steps, at_least=1)
-        _checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
-        _checks.real("average", self.average, at_least=0.0, below=1.0)
-        _checks.real("anchor", self.anchor, at_least=0.0, at_most=1.0)
-        _checks.integer("levels", self.levels, at_least=1)
-        _checks.integer("patience", self.patience, at_least=0)
+        checks.integer("outer_steps", self.outer_steps, at_least=0)
+        checks.integer("inner_steps", self.inner_steps, at_least=1)
+        checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
+        checks.real("average", self.average, at_least=0.0, below=1.0)
+        checks.real("anchor", self.anchor, at_least=0.0, at_most=1.0)
+        checks.integer("levels", self.levels, at_least=1)
+        checks.integer("patience", self.patience, at_least=0)
         object.__setattr__(self, "tables", read_tables(self.tables))
         check_operator(self.operator)
         if self.tables is not None and self.operator is not None:
@@ -227,9 +227,9 @@ class DIPl0:
                 do="pass one of them",
             )
         check_tile(self.tile)
-        _checks.one_of("precision", self.precision, PRECISIONS)
-        _checks.flag("compiled", self.compiled)
-        _checks.integer("seed", self.seed, at_least=0)
+        checks.one_of("precision", self.precision, PRECISIONS)
+        checks.flag("compiled", self.compiled)
+        checks.integer("seed", self.seed, at_least=0)
 
     @property
     def max_steps(self) -> int:

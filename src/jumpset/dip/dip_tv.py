@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.dip.dip import DIP, PUBLISHED
 
 
@@ -55,7 +55,7 @@ class DIPTV(DIP):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _checks.real("weight", self.weight, at_least=0.0)
+        checks.real("weight", self.weight, at_least=0.0)
 
     def objective(self, output: Tensor, target: Tensor) -> Tensor:
         """The objective above, as a tensor of one number."""

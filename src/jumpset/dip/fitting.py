@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.dip import inputs, memory, networks
 from jumpset.dip.tiling import Tile, tiles
 from jumpset.operators.autocast import computes_half

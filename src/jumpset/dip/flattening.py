@@ -6,7 +6,7 @@ from importlib import import_module
 
 from torch import Tensor
 
-from jumpset.smoothers._inner import answer
+from jumpset._core.iterate import answer
 from jumpset.smoothers.region_fusion import fuse
 
 _CLASSES = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.dip import networks
 from jumpset.dip.tiling import LEAST_TILE, tiles
 from jumpset.operators.autocast import PRECISIONS, computes_half
@@ -61,11 +61,11 @@ def fit_memory(
     >>> fit_memory("full", 512, 384) > 5 * fit_memory("thin", 512, 384)
     True
     """
-    _checks.one_of("network", network, networks.ARCHITECTURES)
+    checks.one_of("network", network, networks.ARCHITECTURES)
     for name, value in (("height", height), ("width", width), ("channels", channels)):
-        _checks.integer(name, value, at_least=1)
-    _checks.one_of("precision", precision, PRECISIONS)
-    _checks.integer("tile", tile, at_least=0)
+        checks.integer(name, value, at_least=1)
+    checks.one_of("precision", precision, PRECISIONS)
+    checks.integer("tile", tile, at_least=0)
     half = computes_half(precision, torch.device(device))
     return _bytes(network, height, width, channels, half, tile)
 
@@ -108,9 +108,9 @@ def choose_tile(network: str, picture: Tensor, *, half: bool, tile: int) -> int:
 
 def check_tile(tile: object) -> None:
     """Raise unless ``tile`` is 0 or a side of at least 64 pixels."""
-    _checks.integer("tile", tile, at_least=0)
+    checks.integer("tile", tile, at_least=0)
     if tile:
-        _checks.integer("tile", tile, at_least=LEAST_TILE)
+        checks.integer("tile", tile, at_least=LEAST_TILE)
 
 
 def _bytes(network: str, height: int, width: int, channels: int, half: bool, tile: int) -> int:

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._arrays import to_tensor
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.arrays import to_tensor
+from jumpset._core.errors import InputError
 from jumpset.dip.colours import Colours
 from jumpset.io import jpeg_tables
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.jpeg import JPEGTables
-from jumpset.smoothers._inner import answer, ended
+from jumpset._core.iterate import answer, ended
 from jumpset.smoothers.region_fusion import fuse
 from jumpset.smoothers.structure_texture import StructureTexture
 
@@ -62,7 +62,7 @@ def check_operator(operator: Any) -> None:
 def check_start(start: object, names: tuple[str, ...]) -> None:
     """Raise unless ``start`` is one of the names, or looks like a picture."""
     if not hasattr(start, "ndim"):
-        _checks.one_of("start", start, names)
+        checks.one_of("start", start, names)
 
 
 def read_tables(tables: Any) -> JPEGTables | None:

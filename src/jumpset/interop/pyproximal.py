@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from pyproximal.ProxOperator import ProxOperator, _check_tau
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.penalties import Penalty
 
 

@@ -1,7 +1,7 @@
 """Picture files: PNG, JPEG, WebP, TIFF and NumPy arrays, read and written without losing anything."""
 
-from jumpset.io._files import atomic_write as atomic_write
-from jumpset.io._files import check_writable as check_writable
+from jumpset._core.files import atomic_write as atomic_write
+from jumpset._core.files import check_writable as check_writable
 from jumpset.io._jpeg import jpeg_tables as jpeg_tables
 from jumpset.io._picture import Picture as Picture
 from jumpset.io._read_write import check_can_hold as check_can_hold

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jumpset._errors import FileError
+from jumpset._core.errors import FileError
 from jumpset.io._exif import ORIENTATION
-from jumpset.io._files import as_path
+from jumpset._core.files import as_path
 
 if TYPE_CHECKING:
     from jumpset.operators.jpeg import JPEGTables

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jumpset._errors import FileError
+from jumpset._core.errors import FileError
 from jumpset.io._picture import Picture
 from jumpset.io._raster import check_size
 

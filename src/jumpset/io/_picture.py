@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jumpset._errors import FileError
+from jumpset._core.errors import FileError
 from jumpset.io import _exif, _png16
 from jumpset.io._picture import Picture
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jumpset._errors import FileError, InputError
-from jumpset.io._files import as_path, atomic_write, check_writable, format_of, read_head
+from jumpset._core.errors import FileError, InputError
+from jumpset._core.files import as_path, atomic_write, check_writable, format_of, read_head
 from jumpset.io._picture import Picture
 
 _LARGEST_SIDE = {"png": 2**31 - 1, "jpeg": 65500, "webp": 16383, "tiff": 2**31 - 1}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jumpset._errors import FileError
+from jumpset._core.errors import FileError
 from jumpset.io import _exif
 from jumpset.io._picture import Picture
 from jumpset.io._raster import check_size, refuse_frames, turned

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jumpset._errors import FileError
+from jumpset._core.errors import FileError
 from jumpset.io import _exif
 
 if TYPE_CHECKING:

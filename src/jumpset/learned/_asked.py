@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import FileError, InputError
-from jumpset.io._files import as_path
+from jumpset._core import checks
+from jumpset._core.errors import FileError, InputError
+from jumpset._core.files import as_path
 from jumpset.learned._loop import Plan
 from jumpset.learned.architectures import NETWORKS, SIZES, check_sizes
 from jumpset.learned.recipes import RECIPES, Recipe
@@ -34,12 +34,12 @@ def recipe_for(
     sizes: Mapping[str, Any] | None,
 ) -> tuple[Recipe, dict[str, Any]]:
     """The recipe with what the caller asked for, and the network's sizes."""
-    _checks.one_of("network", name, RECIPES)
-    _checks.one_of("preset", preset, RECIPES[name])
+    checks.one_of("network", name, RECIPES)
+    checks.one_of("preset", preset, RECIPES[name])
     asked = {"steps": steps, "batch_size": batch_size, "crop": crop}
     for key, value in asked.items():
         if value is not None:
-            _checks.integer(key, value, at_least=1)
+            checks.integer(key, value, at_least=1)
     if crop is not None and crop % _MULTIPLE:
         raise InputError(
             f"the crop must be a multiple of {_MULTIPLE}",
@@ -47,9 +47,9 @@ def recipe_for(
             do=f"pass {-(-crop // _MULTIPLE) * _MULTIPLE}",
         )
     if rate is not None:
-        _checks.real("learning_rate", rate, above=0.0)
+        checks.real("learning_rate", rate, above=0.0)
     if ema is not None:
-        _checks.real("ema", ema, at_least=0.0, below=1.0)
+        checks.real("ema", ema, at_least=0.0, below=1.0)
     changes = {k: v for k, v in {**asked, "learning_rate": rate, "ema": ema}.items() if v is not None}
     sizes = {**SIZES[name][preset], **(sizes or {})}
     check_sizes(name, sizes)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jumpset._types import Status
+from jumpset._core.types import Status
 from jumpset.io import atomic_write
 from jumpset.learned import _feeding
 from jumpset.learned._trainer import Trainer, learning_rate

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from jumpset import _checks
-from jumpset._errors import InputError
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.errors import InputError
+from jumpset._core.types import Status
 from jumpset.learned import weights as files
 from jumpset.operators.autocast import PRECISIONS, computes_half
 
@@ -48,15 +48,15 @@ class Learned:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0, at_most=1.0)
+        checks.real("weight", self.weight, at_least=0.0, at_most=1.0)
         if not isinstance(self.weights, (str, os.PathLike)):
             raise InputError(
                 "weights must be 'shipped' or a file", given=repr(self.weights), do="pass a .safetensors path"
             )
-        _checks.one_of("precision", self.precision, PRECISIONS)
-        _checks.integer("tile", self.tile, at_least=0)
+        checks.one_of("precision", self.precision, PRECISIONS)
+        checks.integer("tile", self.tile, at_least=0)
         if self.tile:
-            _checks.integer("tile", self.tile, at_least=_LEAST_TILE)
+            checks.integer("tile", self.tile, at_least=_LEAST_TILE)
 
     @property
     def max_steps(self) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jumpset._errors import FileError, InputError, TrainingDiverged
+from jumpset._core.errors import FileError, InputError, TrainingDiverged
 from jumpset.io import atomic_write
 from jumpset.learned.architectures import build
 from jumpset.learned.recipes import Recipe

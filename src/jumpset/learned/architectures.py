@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.learned.deep_wls import DeepWLSNetwork
 from jumpset.learned.dejpeg import DeJPEGNetwork
 from jumpset.learned.jess_net import JESSNetwork
@@ -73,7 +73,7 @@ def build(name: str, sizes: Mapping[str, Any] | None = None) -> nn.Module:
     InputError
         An unknown name, or sizes that are not those of the network.
     """
-    _checks.one_of("network", name, NETWORKS)
+    checks.one_of("network", name, NETWORKS)
     sizes = SIZES[name]["published"] if sizes is None else sizes
     check_sizes(name, sizes)
     return NETWORKS[name](**sizes)
@@ -85,13 +85,13 @@ def check_sizes(name: str, sizes: Mapping[str, Any]) -> None:
     for key, value in sizes.items():
         if key not in known:
             raise InputError(
-                f"network {name!r} has no size of that name", given=repr(key), do=_checks.advise(key, known)
+                f"network {name!r} has no size of that name", given=repr(key), do=checks.advise(key, known)
             )
         many = isinstance(known[key], list)
         if many and not (isinstance(value, (list, tuple)) and value):
             raise InputError(f"{key} must be a list", given=repr(value), do="pass one number a scale")
         for size in value if many else [value]:
-            _checks.integer(key, size, at_least=1)
+            checks.integer(key, size, at_least=1)
     wanted = {**known, **sizes}
     for widths in [key for key in wanted if key.endswith("widths")]:
         blocks = widths.replace("widths", "blocks")

@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.dip.dip_l0 import DIPl0
 from jumpset.dip.starting import check_start, given_start, read_tables
 from jumpset.learned._method import Learned
 from jumpset.learned._unet import UNet, reach, widest
 from jumpset.operators.jpeg import JPEGCells, told
-from jumpset.smoothers._inner import answer
+from jumpset._core.iterate import answer
 from jumpset.smoothers.gsf import GSF
 from jumpset.smoothers.l0 import L0
 
@@ -134,9 +134,9 @@ class DeJPEG:
         self._denoiser()  # checks weight and weights
         object.__setattr__(self, "tables", read_tables(self.tables))
         check_start(self.start, ("gsf", "dip-l0", "picture"))
-        _checks.real("width", self.width, at_least=0.0)
-        _checks.real("flatness", self.flatness, at_least=0.0)
-        _checks.integer("n_steps", self.n_steps, at_least=0)
+        checks.real("width", self.width, at_least=0.0)
+        checks.real("flatness", self.flatness, at_least=0.0)
+        checks.integer("n_steps", self.n_steps, at_least=0)
 
     @property
     def max_steps(self) -> int:

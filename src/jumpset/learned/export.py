@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jumpset import _checks
-from jumpset._errors import FileError, InputError
+from jumpset._core import checks
+from jumpset._core.errors import FileError, InputError
 from jumpset.io import atomic_write
 from jumpset.learned import weights as files
 from jumpset.learned._method import FRAME, centred, frame
@@ -55,7 +55,7 @@ def export_onnx(
     >>> import jumpset as js
     >>> js.export_onnx("jumpset-net", "smoother.onnx")  # doctest: +SKIP
     """
-    _checks.one_of("network", name, NETWORKS)
+    checks.one_of("network", name, NETWORKS)
     target = Path(path)
     if target.suffix != ".onnx":
         raise FileError("a file of the ONNX format ends in .onnx", given=target, do="name it so")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.kernels._threads import in_bands
 from jumpset.learned._method import Learned
 from jumpset.learned._spectrum import COMPONENTS, SIDE, STEP, Spectrum, Texture
@@ -234,7 +234,7 @@ class JumpsetNet(Learned):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _checks.flag("fusion", self.fusion)
+        checks.flag("fusion", self.fusion)
 
     def _answer(self, network: Any, framed: Tensor, swept: Callable[..., Tensor]) -> Tensor:
         """The guess of all parts, then texture and fusions of the whole, then the answer of all parts."""

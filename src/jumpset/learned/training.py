@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from jumpset import _checks
-from jumpset._errors import InputError
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.errors import InputError
+from jumpset._core.types import Status
 from jumpset.datasets import Pair, pairs
 from jumpset.learned import _feeding
 from jumpset.learned._asked import begun_with, command, device_of, in_a_folder, recipe_for, weights_path
@@ -160,12 +160,12 @@ def train(
     """
     recipe, sizes = recipe_for(name, preset, steps, batch_size, crop, learning_rate, ema, sizes)
     if max_seconds is not None:
-        _checks.real("max_seconds", max_seconds, above=0.0)
+        checks.real("max_seconds", max_seconds, above=0.0)
     for key, value in (("validate_every", validate_every), ("checkpoint_every", checkpoint_every)):
-        _checks.real(key, value, above=0.0)
-    _checks.integer("seed", seed, at_least=0, at_most=_SEEDS - 1)
-    _checks.one_of("precision", precision, PRECISIONS)
-    _checks.integer("workers", workers, at_least=0)
+        checks.real(key, value, above=0.0)
+    checks.integer("seed", seed, at_least=0, at_most=_SEEDS - 1)
+    checks.one_of("precision", precision, PRECISIONS)
+    checks.integer("workers", workers, at_least=0)
     if licence is not None and not isinstance(licence, str):
         raise InputError("licence must be a text", given=repr(licence), do="pass e.g. 'CC0-1.0'")
     target = weights_path(out)

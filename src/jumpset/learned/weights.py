@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from jumpset import __version__
-from jumpset._errors import FileError, InputError
+from jumpset._core.errors import FileError, InputError
 from jumpset.io import atomic_write
 
 SHIPPED = Path(__file__).parent / "shipped"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import label
 
-from jumpset._checks import real
-from jumpset._errors import InputError
+from jumpset._core.checks import real
+from jumpset._core.errors import InputError
 from jumpset.metrics._inputs import real_array
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jumpset._checks import real
+from jumpset._core.checks import real
 from jumpset.metrics._inputs import channels_last, comparable, real_array, span
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights

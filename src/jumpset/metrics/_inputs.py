@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jumpset._checks import real
-from jumpset._errors import InputError
+from jumpset._core.checks import real
+from jumpset._core.errors import InputError
 
 
 def real_array(x: ArrayLike, name: str) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import correlate1d
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.metrics._inputs import channels_last, comparable, span_or
 
 _RADIUS = 5

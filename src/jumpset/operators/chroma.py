@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 
 # BT.601 over the full range, as in JPEG files
 _LUMA = (0.299, 0.587, 0.114)
@@ -40,8 +40,8 @@ class ChromaSubsampling:
     columns: int = 2
 
     def __post_init__(self) -> None:
-        _checks.one_of("rows", self.rows, (1, 2))
-        _checks.one_of("columns", self.columns, (1, 2))
+        checks.one_of("rows", self.rows, (1, 2))
+        checks.one_of("columns", self.columns, (1, 2))
 
     @property
     def axes(self) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 
 
 def gradient(u: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from scipy.linalg import solve_banded
 from torch import Tensor, nn
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.operators.chroma import ChromaSubsampling, doubled, halved, luma_and_chroma, picture_of
 
 _K, _P = np.mgrid[:8, :8]

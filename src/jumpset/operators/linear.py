@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 
 _POWER_STEPS = 100
 
@@ -108,7 +108,7 @@ class Blur:
     boundary: str = "symmetric"
 
     def __post_init__(self) -> None:
-        _checks.one_of("boundary", self.boundary, ("symmetric", "periodic"))
+        checks.one_of("boundary", self.boundary, ("symmetric", "periodic"))
         sound = 1 <= self.psf.ndim <= 3 and self.psf.numel() > 0
         if not sound or not bool(torch.isfinite(self.psf).all()):
             raise InputError(
@@ -189,9 +189,9 @@ class Downsample:
     norm: float = field(default=1.0, init=False)  # a mean of one pixel, where a block is cut to it
 
     def __post_init__(self) -> None:
-        _checks.integer("factor", self.factor, at_least=1)
+        checks.integer("factor", self.factor, at_least=1)
         for n in self.shape:
-            _checks.integer("shape", n, at_least=1)
+            checks.integer("shape", n, at_least=1)
 
     def __call__(self, u: Tensor) -> Tensor:
         """The mean of each block."""

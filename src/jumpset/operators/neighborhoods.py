@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.pixel_weights import weights_like
 
 # (rows, columns) from a pixel to its forward neighbours: right, down, down-right, down-left.
@@ -36,7 +36,7 @@ def edge_weights(neighbors: int, height: int, width: int, given: Any = None) -> 
     InputError
         Another number of neighbours, a wrong shape, or negative or non-finite weights.
     """
-    _checks.one_of("neighbors", neighbors, OFFSETS)
+    checks.one_of("neighbors", neighbors, OFFSETS)
     lengths = np.array(LENGTHS[neighbors])[:, None, None]
     shape = (len(lengths), height, width)
     if given is None:

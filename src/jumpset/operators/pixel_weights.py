@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 
 
 def pixel_weights(height: int, width: int, given: Any = None) -> np.ndarray:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.operators.differences import spatial_axes
 from jumpset.operators.namespaces import namespace
 
@@ -39,9 +39,9 @@ def check_sizes(name: str, size: object) -> None:
     """Raise unless ``size`` is a whole number from 1, or a tuple of such."""
     if isinstance(size, tuple) and size:
         for one in size:
-            _checks.integer(name, one, at_least=1)
+            checks.integer(name, one, at_least=1)
     else:
-        _checks.integer(name, size, at_least=1)
+        checks.integer(name, size, at_least=1)
 
 
 def box_sums(x: Any, window: Sequence[int], *, transposed: bool = False) -> Any:

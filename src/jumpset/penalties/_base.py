@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError, NoProx
+from jumpset._core import checks
+from jumpset._core.errors import InputError, NoProx
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single
 
@@ -106,8 +106,8 @@ class Penalty(ABC):
         -------
         array, scalar or ``(B,)``
         """
-        _checks.one_of("normalize", normalize, ("sum", "mean"))
-        _checks.one_of("reduction", reduction, ("none", "mean", "sum"))
+        checks.one_of("normalize", normalize, ("sum", "mean"))
+        checks.one_of("reduction", reduction, ("none", "mean", "sum"))
         if mask is None and weight_map is None and isinstance(x, Tensor) and x.ndim > 2:
             # a kernel writes the gradient with the factor of the loss, where a quotient would cost a pass
             factor = 1.0 / self._pixels(x, None) if normalize == "mean" else 1.0
@@ -138,7 +138,7 @@ class Penalty(ABC):
 
     def __mul__(self, factor: float) -> WeightedSum:
         """``factor * self``."""
-        _checks.real("factor", factor, at_least=0.0)
+        checks.real("factor", factor, at_least=0.0)
         return WeightedSum(((float(factor), self),))
 
     __rmul__ = __mul__
@@ -172,7 +172,7 @@ class WeightedSum(Penalty):
 
     def __mul__(self, factor: float) -> WeightedSum:
         """Scale every part."""
-        _checks.real("factor", factor, at_least=0.0)
+        checks.real("factor", factor, at_least=0.0)
         return WeightedSum(tuple((factor * w, p) for w, p in self.parts))
 
     __rmul__ = __mul__
@@ -217,7 +217,7 @@ def per_image(tau: float | Tensor, v: Tensor) -> float | Tensor:
         Negative or non-finite ``tau``, or a tensor that is not ``(B,)``.
     """
     if isinstance(tau, (int, float)) or tau.ndim == 0:
-        _checks.real("tau", float(tau), at_least=0.0)
+        checks.real("tau", float(tau), at_least=0.0)
         return float(tau)
     if tau.shape != v.shape[:1]:
         shape = f"shape {tuple(tau.shape)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.namespaces import namespace
 
 Surrogate = Literal["gaussian", "rational"]
@@ -37,16 +37,16 @@ def jumps(heights: Any, scale: float, surrogate: str) -> Any:
 
 def check_surrogate(scale: float, surrogate: str) -> None:
     """Raise unless both are in range."""
-    _checks.real("scale", scale, at_least=0.0)
+    checks.real("scale", scale, at_least=0.0)
     if scale != 0.0:
-        _checks.real("scale", scale, at_least=1e-12)  # its square must be a float32
-    _checks.one_of("surrogate", surrogate, ("gaussian", "rational"))
+        checks.real("scale", scale, at_least=1e-12)  # its square must be a float32
+    checks.one_of("surrogate", surrogate, ("gaussian", "rational"))
 
 
 def annealed_scale(step: int, n_steps: int, start: float, stop: float) -> float:
     """``start (stop / start)^(step / (n_steps − 1))``, constant before and after."""
-    _checks.integer("step", step, at_least=0)
-    _checks.integer("n_steps", n_steps, at_least=1)
-    _checks.real("start", start, above=0.0)
-    _checks.real("stop", stop, above=0.0)
+    checks.integer("step", step, at_least=0)
+    checks.integer("n_steps", n_steps, at_least=1)
+    checks.real("start", start, above=0.0)
+    checks.real("stop", stop, above=0.0)
     return start * (stop / start) ** min(1.0, step / max(1, n_steps - 1))

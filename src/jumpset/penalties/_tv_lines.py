@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.kernels.tv_lines import Lines, lines_along, tv_lines, tv_lines_ahead, tv_lines_sums
 
 CHECK_EVERY = 5

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.kernels.tv_norms import Norm
 from jumpset.operators.gradient import divergence
 from jumpset.penalties._base import Penalty, check_images, per_image
@@ -80,8 +80,8 @@ def tv_prox(
     A ``RuntimeWarning`` tells when an image has not reached it after ``max_steps``.
     """
     check_images(v)
-    _checks.real("tol", tol, above=0.0, below=1.0)
-    _checks.integer("max_steps", max_steps, at_least=1)
+    checks.real("tol", tol, above=0.0, below=1.0)
+    checks.integer("max_steps", max_steps, at_least=1)
     factor = per_image(tau, v)
     with torch.no_grad():
         pixels = v.detach() if v.dtype in (torch.float32, torch.float64) else v.detach().float()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.norms import root
 from jumpset.operators.precision import widest
@@ -55,8 +55,8 @@ class AITV(Penalty):
     paper: ClassVar[str] = "Lou, Zeng, Osher, Xin, SIIMS 2015"
 
     def __post_init__(self) -> None:
-        _checks.real("alpha", self.alpha, at_least=0.0, at_most=1.0)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.real("alpha", self.alpha, at_least=0.0, at_most=1.0)
+        checks.one_of("channels", self.channels, ("separate", "joint"))
 
     @property
     def convex(self) -> bool:  # type: ignore[override]
@@ -86,8 +86,8 @@ class AITV(Penalty):
         max_steps
             Limit of its steps.
         """
-        _checks.real("tol", tol, above=0.0)
-        _checks.integer("max_steps", max_steps, at_least=1)
+        checks.real("tol", tol, above=0.0)
+        checks.integer("max_steps", max_steps, at_least=1)
         check_images(v)
         tv = TotalVariation(isotropic=False, channels=self.channels)
         if self.alpha == 0.0:

@@ -10,8 +10,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._base import Penalty
 
@@ -59,9 +59,9 @@ class Connectedness(Penalty):
     convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _checks.real("threshold", self.threshold, at_least=0.0)
-        _checks.real("islands", self.islands, at_least=0.0)
-        _checks.real("holes", self.holes, at_least=0.0)
+        checks.real("threshold", self.threshold, at_least=0.0)
+        checks.real("islands", self.islands, at_least=0.0)
+        checks.real("holes", self.holes, at_least=0.0)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Intensities on islands, missing intensities in holes."""

@@ -10,8 +10,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.penalties._base import check_images
 from jumpset.penalties.loss import PenaltyLoss
 
@@ -29,12 +29,12 @@ class _Controller(ABC):
     ) -> None:
         if not isinstance(loss, PenaltyLoss):
             raise InputError("a controller sets the weight of a PenaltyLoss", given=repr(loss), do="pass one")
-        _checks.real("gain", gain, above=0.0)
-        _checks.real("memory", memory, at_least=0.0, below=1.0)
-        _checks.real("tol", tol, at_least=0.0)
+        checks.real("gain", gain, above=0.0)
+        checks.real("memory", memory, at_least=0.0, below=1.0)
+        checks.real("tol", tol, at_least=0.0)
         low, high = bounds
-        _checks.real("bounds[0]", low, above=0.0)
-        _checks.real("bounds[1]", high, at_least=low)
+        checks.real("bounds[0]", low, above=0.0)
+        checks.real("bounds[1]", high, at_least=low)
         self.loss, self.gain, self.memory, self.tol = loss, float(gain), float(memory), float(tol)
         self.bounds = (float(low), float(high))
         self.average: float | None = None
@@ -118,7 +118,7 @@ class ZeroFractionController(_Controller):
         memory: float = 0.9,
         bounds: tuple[float, float] = (1e-8, 1e4),
     ) -> None:
-        _checks.real("fraction", fraction, above=0.0, below=1.0)
+        checks.real("fraction", fraction, above=0.0, below=1.0)
         super().__init__(loss, gain, memory, bounds, tol)
         self.fraction = float(fraction)
 
@@ -165,7 +165,7 @@ class RegionCountController(_Controller):
         memory: float = 0.9,
         bounds: tuple[float, float] = (1e-8, 1e4),
     ) -> None:
-        _checks.integer("count", count, at_least=1)
+        checks.integer("count", count, at_least=1)
         super().__init__(loss, gain, memory, bounds, tol)
         self.count = int(count)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.penalties._base import Penalty, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
@@ -43,7 +43,7 @@ class GraphNet(Penalty):
     paper: ClassVar[str] = "Grosenick et al., NeuroImage 2013"
 
     def __post_init__(self) -> None:
-        _checks.real("ratio", self.ratio, at_least=0.0)
+        checks.real("ratio", self.ratio, at_least=0.0)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Both parts of each pixel."""

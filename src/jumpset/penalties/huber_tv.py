@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import root
 from jumpset.penalties._base import Penalty
@@ -52,8 +52,8 @@ class HuberTV(SolvedProx):
     paper: ClassVar[str] = "Werlberger et al., BMVC 2009"
 
     def __post_init__(self) -> None:
-        _checks.real("delta", self.delta, above=0.0)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.real("delta", self.delta, above=0.0)
+        checks.one_of("channels", self.channels, ("separate", "joint"))
 
     def prox_solution(
         self,
@@ -115,8 +115,8 @@ class Charbonnier(Penalty):
     paper: ClassVar[str] = "Charbonnier, Blanc-Féraud, Aubert, Barlaud, ICIP 1994"
 
     def __post_init__(self) -> None:
-        _checks.real("eps", self.eps, above=0.0)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.real("eps", self.eps, above=0.0)
+        checks.one_of("channels", self.channels, ("separate", "joint"))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """The formula above, a map."""

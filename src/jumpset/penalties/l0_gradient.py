@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels
@@ -56,7 +56,7 @@ class L0Gradient(Penalty):
 
     def __post_init__(self) -> None:
         check_surrogate(self.scale, self.surrogate)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("separate", "joint"))
 
     def annealed(self, step: int, n_steps: int, start: float = 0.5, stop: float = 0.02) -> L0Gradient:
         """The same penalty at a step of the continuation; see :meth:`Potts.annealed`."""

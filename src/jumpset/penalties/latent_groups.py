@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.operators.differences import spatial_axes
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import widest
@@ -70,9 +70,9 @@ class LatentGroups(Penalty):
 
     def __post_init__(self) -> None:
         check_sizes("window", self.window)
-        _checks.real("tol", self.tol, above=0.0)
-        _checks.integer("max_steps", self.max_steps, at_least=1)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.real("tol", self.tol, above=0.0)
+        checks.integer("max_steps", self.max_steps, at_least=1)
+        checks.one_of("channels", self.channels, ("separate", "joint"))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """``α x``, with the maximiser α held fixed."""
@@ -103,8 +103,8 @@ class LatentGroups(Penalty):
         max_steps
             Limit; a ``RuntimeWarning`` tells when an image reaches it.
         """
-        _checks.real("tol", tol, above=0.0)
-        _checks.integer("max_steps", max_steps, at_least=1)
+        checks.real("tol", tol, above=0.0)
+        checks.integer("max_steps", max_steps, at_least=1)
         check_images(v)
         window = self._window(v)
         return latent_shrinkage(

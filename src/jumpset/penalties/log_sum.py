@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._scalar import ScalarPenalty, cubic_roots, newton_polish
 
@@ -43,7 +43,7 @@ class LogSum(ScalarPenalty):
     convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _checks.real("scale", self.scale, above=0.0)
+        checks.real("scale", self.scale, above=0.0)
 
     def profile(self, size: Any) -> Any:
         """``s log(1 + |x| / s)``."""
@@ -90,7 +90,7 @@ class Cauchy(ScalarPenalty):
     convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _checks.real("scale", self.scale, above=0.0)
+        checks.real("scale", self.scale, above=0.0)
 
     def profile(self, size: Any) -> Any:
         """``s²/2 log(1 + x²/s²)``."""

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.penalties._base import Normalize, Penalty, Reduction
 
 PenaltyAtStep = Callable[[int], Penalty]
@@ -72,8 +72,8 @@ class PenaltyLoss(nn.Module):
             raise InputError(
                 "schedule must be a function of the step", given=repr(schedule), do="pass None for a constant"
             )
-        _checks.one_of("normalize", normalize, ("sum", "mean"))
-        _checks.one_of("reduction", reduction, ("none", "mean", "sum"))
+        checks.one_of("normalize", normalize, ("sum", "mean"))
+        checks.one_of("reduction", reduction, ("none", "mean", "sum"))
         self.penalty, self.schedule = penalty, schedule
         self.normalize: Normalize = normalize
         self.reduction: Reduction = reduction
@@ -89,7 +89,7 @@ class PenaltyLoss(nn.Module):
 
     @weight.setter
     def weight(self, weight: float) -> None:
-        _checks.real("weight", weight, at_least=0.0)
+        checks.real("weight", weight, at_least=0.0)
         self._weight = float(weight)
 
     def forward(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
@@ -108,7 +108,7 @@ class PenaltyLoss(nn.Module):
         """Penalty and factor of this step: here, so that ``forward`` never waits for a counter on a GPU."""
         step = int(self.n_steps)
         self._factor = 1.0 if self.schedule is None else self.schedule(step)
-        _checks.real(f"schedule({step})", self._factor, at_least=0.0)
+        checks.real(f"schedule({step})", self._factor, at_least=0.0)
         current = self.penalty if isinstance(self.penalty, Penalty) else self.penalty(step)
         if not isinstance(current, Penalty):
             raise InputError(

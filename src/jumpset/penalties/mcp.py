@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._scalar import ScalarPenalty
 
@@ -43,7 +43,7 @@ class MCP(ScalarPenalty):
     convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _checks.real("scale", self.scale, above=0.0)
+        checks.real("scale", self.scale, above=0.0)
 
     def profile(self, size: Any) -> Any:
         """ρ above."""

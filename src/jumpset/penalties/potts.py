@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.operators.differences import shifted_difference, spatial_axes
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
@@ -65,8 +65,8 @@ class Potts(Penalty):
 
     def __post_init__(self) -> None:
         check_surrogate(self.scale, self.surrogate)
-        _checks.one_of("neighbors", self.neighbors, (4, 8))
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("neighbors", self.neighbors, (4, 8))
+        checks.one_of("channels", self.channels, ("separate", "joint"))
 
     def annealed(self, step: int, n_steps: int, start: float = 0.5, stop: float = 0.02) -> Potts:
         """The penalty at a step of the continuation, ``s = start (stop / start)^(step / (n_steps − 1))``.

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.conjugate_gradient import conjugate_gradient
 from jumpset.operators.precision import widest
 from jumpset.penalties._base import Penalty, check_images, per_image
@@ -84,8 +84,8 @@ class Prox(nn.Module):
         self, penalty: Penalty, tau: float | Tensor, *, learnable: bool = False, flat: float = 1e-4
     ) -> None:
         super().__init__()
-        _checks.flag("learnable", learnable)
-        _checks.real("flat", flat, at_least=0.0)
+        checks.flag("learnable", learnable)
+        checks.real("flat", flat, at_least=0.0)
         self.penalty, self.flat = penalty, flat
         start = torch.as_tensor(tau, dtype=torch.get_default_dtype()).detach().clone()
         per_image(start, torch.zeros(max(start.numel(), 1)))  # checks its values

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.penalties._base import Penalty, check_images, per_image
 from jumpset.penalties._tiles import random_shift
 from jumpset.penalties.tiled_groups import TiledGroups
@@ -55,14 +55,14 @@ class QuadtreeGroups(Penalty):
     paper: ClassVar[str] = "Jenatton, Mairal, Obozinski, Bach, JMLR 2011"
 
     def __post_init__(self) -> None:
-        _checks.integer("levels", self.levels, at_least=1, at_most=20)
-        _checks.real("growth", self.growth, above=0.0)
+        checks.integer("levels", self.levels, at_least=1, at_most=20)
+        checks.real("growth", self.growth, above=0.0)
         self._level(0)  # checks the rest
 
     def at_step(self, step: int, seed: int = 0) -> QuadtreeGroups:
         """The same penalty with the grids at a random place that depends on ``step`` and ``seed`` alone."""
-        _checks.integer("step", step, at_least=0)
-        _checks.integer("seed", seed, at_least=0)
+        checks.integer("step", step, at_least=0)
+        checks.integer("seed", seed, at_least=0)
         return replace(self, shift=random_shift((2 ** (self.levels - 1),) * 3, step, seed))
 
     def terms(self, x: Any, mask: Any = None) -> Any:

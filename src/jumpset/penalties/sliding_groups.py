@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import NoProx
+from jumpset._core import checks
+from jumpset._core.errors import NoProx
 from jumpset.kernels import sliding_groups as kernel
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, power, root
@@ -70,10 +70,10 @@ class SlidingGroups(Penalty):
 
     def __post_init__(self) -> None:
         check_sizes("window", self.window)
-        _checks.one_of("phi", self.phi, ("identity", "log", "mcp", "lp"))
-        _checks.real("scale", self.scale, above=0.0)
-        _checks.real("p", self.p, above=0.0, at_most=1.0)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("phi", self.phi, ("identity", "log", "mcp", "lp"))
+        checks.real("scale", self.scale, above=0.0)
+        checks.real("p", self.p, above=0.0, at_most=1.0)
+        checks.one_of("channels", self.channels, ("separate", "joint"))
 
     @property
     def convex(self) -> bool:  # type: ignore[override]
@@ -138,8 +138,8 @@ class SlidingGroups(Penalty):
                 f"SlidingGroups has a proximal operator for phi='identity' only, not for phi={self.phi!r};"
                 " use its gradient"
             )
-        _checks.real("tol", tol, above=0.0)
-        _checks.integer("max_steps", max_steps, at_least=1)
+        checks.real("tol", tol, above=0.0)
+        checks.integer("max_steps", max_steps, at_least=1)
         check_images(v)
         window = sizes_per_axis("window", self.window, v.ndim - 2)
 

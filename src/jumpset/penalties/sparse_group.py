@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._base import Penalty, fused_sum, per_image
 from jumpset.penalties.l1 import L1
@@ -54,7 +54,7 @@ class SparseGroup(Penalty):
                 given=repr(self.groups),
                 do="pass TiledGroups(…), QuadtreeGroups(…) or SlidingGroups(…)",
             )
-        _checks.real("ratio", self.ratio, at_least=0.0)
+        checks.real("ratio", self.ratio, at_least=0.0)
 
     @property
     def convex(self) -> bool:  # type: ignore[override]

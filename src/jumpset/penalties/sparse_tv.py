@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._base import fused_sum
 from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
@@ -52,9 +52,9 @@ class SparseTV(SolvedProx):
     paper: ClassVar[str] = "Tibshirani et al., JRSS B 2005"
 
     def __post_init__(self) -> None:
-        _checks.real("ratio", self.ratio, at_least=0.0)
-        _checks.flag("isotropic", self.isotropic)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.real("ratio", self.ratio, at_least=0.0)
+        checks.flag("isotropic", self.isotropic)
+        checks.one_of("channels", self.channels, ("separate", "joint"))
 
     def _tv(self) -> TotalVariation:
         return TotalVariation(isotropic=self.isotropic, channels=self.channels)

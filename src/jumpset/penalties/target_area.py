@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, Literal
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import at_least_single
@@ -63,13 +63,13 @@ class TargetArea(Penalty):
     paper: ClassVar[str] = "Fong, Patrick, Vedaldi, ICCV 2019"
 
     def __post_init__(self) -> None:
-        _checks.real("fraction", self.fraction, at_least=0.0, at_most=1.0)
-        _checks.real("perimeter", self.perimeter, at_least=0.0)
+        checks.real("fraction", self.fraction, at_least=0.0, at_most=1.0)
+        checks.real("perimeter", self.perimeter, at_least=0.0)
         if self.scale is not None:
-            _checks.real("scale", self.scale, at_least=1e-12)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+            checks.real("scale", self.scale, at_least=1e-12)
+        checks.one_of("channels", self.channels, ("separate", "joint"))
         if self.channels == "joint":
-            _checks.real("scale, which joint channels need,", self.scale, at_least=1e-12)
+            checks.real("scale, which joint channels need,", self.scale, at_least=1e-12)
 
     @property
     def convex(self) -> bool:  # type: ignore[override]

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties._base import Penalty, check_images, per_image
 from jumpset.penalties._tgv_fields import Grid, solve, solve_in_graph
@@ -62,10 +62,10 @@ class TGV2(Penalty):
     paper: ClassVar[str] = "Bredies, Kunisch, Pock, SIIMS 2010"
 
     def __post_init__(self) -> None:
-        _checks.real("alpha0", self.alpha0, above=0.0)
-        _checks.real("alpha1", self.alpha1, above=0.0)
-        _checks.integer("steps", self.steps, at_least=1)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.real("alpha0", self.alpha0, above=0.0)
+        checks.real("alpha1", self.alpha1, above=0.0)
+        checks.integer("steps", self.steps, at_least=1)
+        checks.one_of("channels", self.channels, ("separate", "joint"))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Both norms at each pixel, for the w that was found."""
@@ -102,8 +102,8 @@ class TGV2(Penalty):
         max_steps
             Limit; a ``RuntimeWarning`` tells when an image reaches it.
         """
-        _checks.real("tol", tol, above=0.0, below=1.0)
-        _checks.integer("max_steps", max_steps, at_least=1)
+        checks.real("tol", tol, above=0.0, below=1.0)
+        checks.integer("max_steps", max_steps, at_least=1)
         check_images(v)
         joint = self.channels == "joint"
         return tgv_prox(v, per_image(tau, v), self.alpha0, self.alpha1, joint, tol, max_steps)

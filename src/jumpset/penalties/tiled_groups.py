@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
@@ -62,13 +62,13 @@ class TiledGroups(Penalty):
     def __post_init__(self) -> None:
         check_sizes("tile", self.tile)
         for one in self.shift if isinstance(self.shift, tuple) else (self.shift,):
-            _checks.integer("shift", one, at_least=0)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
+            checks.integer("shift", one, at_least=0)
+        checks.one_of("channels", self.channels, ("separate", "joint"))
 
     def at_step(self, step: int, seed: int = 0) -> TiledGroups:
         """The same penalty with the grid at a random place that depends on ``step`` and ``seed`` alone."""
-        _checks.integer("step", step, at_least=0)
-        _checks.integer("seed", seed, at_least=0)
+        checks.integer("step", step, at_least=0)
+        checks.integer("seed", seed, at_least=0)
         tile = self.tile if isinstance(self.tile, tuple) else (self.tile,) * 3
         shift = random_shift(tile, step, seed)
         return replace(self, shift=shift)

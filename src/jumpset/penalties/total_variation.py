@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError, NoProx
+from jumpset._core import checks
+from jumpset._core.errors import InputError, NoProx
 from jumpset.kernels import total_variation as kernel
 from jumpset.operators.differences import forward, second, shifted_difference, spatial_axes
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
@@ -71,11 +71,11 @@ class TotalVariation(SolvedProx):
     paper: ClassVar[str] = "Rudin, Osher, Fatemi, Physica D 1992"
 
     def __post_init__(self) -> None:
-        _checks.real("beta", self.beta, above=0.0)
-        _checks.one_of("order", self.order, (1, 2))
-        _checks.flag("isotropic", self.isotropic)
-        _checks.one_of("channels", self.channels, ("separate", "joint"))
-        _checks.one_of("scheme", self.scheme, ("forward", "upwind", "8-neighbor"))
+        checks.real("beta", self.beta, above=0.0)
+        checks.one_of("order", self.order, (1, 2))
+        checks.flag("isotropic", self.isotropic)
+        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("scheme", self.scheme, ("forward", "upwind", "8-neighbor"))
         if self.scheme != "forward" and self.order == 2:
             raise InputError(
                 "second differences have one scheme",
@@ -131,7 +131,7 @@ class TotalVariation(SolvedProx):
             ``scheme="forward"``.
         """
         if self.beta == 2.0 and self.order == 1 and self.scheme != "8-neighbor":
-            _checks.real("tol", tol, above=0.0, below=1.0)
+            checks.real("tol", tol, above=0.0, below=1.0)
             check_images(v)
             # every edge counts once, whatever the scheme, the isotropy and the channels
             return exactly(v, smooth_solve(v.detach(), per_image(tau, v)))

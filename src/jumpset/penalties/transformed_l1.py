@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.penalties._scalar import ScalarPenalty, cubic_roots, newton_polish
 
 
@@ -41,7 +41,7 @@ class TransformedL1(ScalarPenalty):
     convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _checks.real("a", self.a, above=0.0)
+        checks.real("a", self.a, above=0.0)
 
     def profile(self, size: Any) -> Any:
         """``(a + 1) t / (a + t)``."""

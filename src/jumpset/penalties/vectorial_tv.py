@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal, cast
 
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.kernels.tv_norms import Norm
 from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.namespaces import namespace
@@ -63,8 +63,8 @@ class VectorialTV(SolvedProx):
     paper: ClassVar[str] = "Duran, Moeller, Sbert, Cremers, SIIMS 2016"
 
     def __post_init__(self) -> None:
-        _checks.one_of("coupling", self.coupling, ("l2", "linf", "nuclear"))
-        _checks.flag("isotropic", self.isotropic)
+        checks.one_of("coupling", self.coupling, ("l2", "linf", "nuclear"))
+        checks.flag("isotropic", self.isotropic)
         if self.coupling == "nuclear" and not self.isotropic:
             raise InputError(
                 "the nuclear norm treats all directions alike",

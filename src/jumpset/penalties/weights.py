@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._arrays import to_tensor
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.arrays import to_tensor
+from jumpset._core.errors import InputError
 from jumpset.kernels import region_fusion
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.penalties._base import Penalty, check_images
@@ -56,9 +56,9 @@ def weight_for_zero_fraction(
     penalties) the answer still has the wanted share, but may not be the least such weight.
     """
     check_images(image)
-    _checks.real("fraction", fraction, above=0.0, at_most=1.0)
-    _checks.real("tol", tol, at_least=0.0)
-    _checks.real("accuracy", accuracy, above=0.0)
+    checks.real("fraction", fraction, above=0.0, at_most=1.0)
+    checks.real("tol", tol, at_least=0.0)
+    checks.real("accuracy", accuracy, above=0.0)
 
     def reached(tau: float) -> bool:
         zeros = penalty.prox(image, tau).abs() <= tol
@@ -105,10 +105,10 @@ def weight_for_regions(
     InputError
         A parameter out of range, or a picture that cannot be used.
     """
-    _checks.integer("count", count, at_least=1)
-    _checks.one_of("neighbors", neighbors, (4, 8))
-    _checks.integer("levels", levels, at_least=1)
-    _checks.real("accuracy", accuracy, above=0.0)
+    checks.integer("count", count, at_least=1)
+    checks.one_of("neighbors", neighbors, (4, 8))
+    checks.integer("levels", levels, at_least=1)
+    checks.real("accuracy", accuracy, above=0.0)
     pixels = to_tensor(image)[0].double()
     if len(pixels) != 1:
         raise InputError("one picture at a time", given=f"a batch of {len(pixels)}", do="pass image[:1]")
@@ -167,7 +167,7 @@ def weight_from_noise(
     The quantile universal threshold of C. Giacobino, S. Sardy, J. Diaz-Rodriguez, N. Hengartner, EJS 2017;
     for l1 it is the universal threshold of D. Donoho, I. Johnstone, Biometrika 1994, where ``fraction`` is 1.
     """
-    _checks.real("sigma", sigma, at_least=0.0)
+    checks.real("sigma", sigma, at_least=0.0)
     if isinstance(penalty, Potts):
         return 2 * sigma**2 * float(np.log(max(2, np.prod(shape[2:]))))
     if sigma == 0:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jumpset._errors import FileError
-from jumpset.io._files import as_path, atomic_write
+from jumpset._core.errors import FileError
+from jumpset._core.files import as_path, atomic_write
 
 
 def check_text_path(path: str | os.PathLike[str], what: str, suffixes: tuple[str, ...]) -> Path:

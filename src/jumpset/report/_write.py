@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 from jumpset.report._files import check_text_path, write_text
 from jumpset.report._page import Subject, page
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from jumpset._arrays import to_tensor
-from jumpset._errors import InputError
+from jumpset._core.arrays import to_tensor
+from jumpset._core.errors import InputError
 
 
 def match_guidance(guidance: Any, image: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset._types import Status
+from jumpset._core.types import Status
 
 _CHUNK = 1 << 15  # values whose difference is in memory at a time: more would leave the cache
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.kernels import bilateral as kernel
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._planes import OnPlanes, planes
@@ -65,8 +65,8 @@ class Bilateral(OnPlanes):
     paper: ClassVar[str] = "Tomasi & Manduchi, ICCV 1998"
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("radius", self.radius, above=0.0)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("radius", self.radius, above=0.0)
 
     @property
     def max_steps(self) -> int:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.errors import InputError
+from jumpset._core.types import Status
 from jumpset.kernels import collaborative as kernel
 from jumpset.smoothers.texture import Texture
 from jumpset.smoothers.texture.estimate import alternate
@@ -95,13 +95,13 @@ class Collaborative:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
+        checks.real("weight", self.weight, at_least=0.0)
         check_texture(self.texture)
         if self.sigma is not None:
-            _checks.real("sigma", self.sigma, above=0.0)
+            checks.real("sigma", self.sigma, above=0.0)
             if self.texture is not None:
                 raise InputError("texture and sigma exclude each other", given="both", do="pass one of them")
-        _checks.real("threshold", self.threshold, at_least=0.0)
+        checks.real("threshold", self.threshold, at_least=0.0)
         check_groups(self.coupling, self.group, self.radius, self.stride)
 
     @property
@@ -193,7 +193,7 @@ def check_texture(texture: object) -> None:
 
 def check_groups(coupling: float, group: int, radius: int, stride: int) -> None:
     """Raise unless the filter can run with these."""
-    _checks.real("coupling", coupling, at_least=0.0, at_most=1.0)
-    _checks.one_of("group", group, (1, 2, 4, 8, 16, 32, 64))
-    _checks.integer("radius", radius, at_least=0)
-    _checks.integer("stride", stride, at_least=1, at_most=kernel.SIZE)
+    checks.real("coupling", coupling, at_least=0.0, at_most=1.0)
+    checks.one_of("group", group, (1, 2, 4, 8, 16, 32, 64))
+    checks.integer("radius", radius, at_least=0)
+    checks.integer("stride", stride, at_least=1, at_most=kernel.SIZE)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.kernels.edge_sizes import edge_sizes
 from jumpset.kernels.line_solvers import solve_columns, solve_rows
 from jumpset.smoothers._guidance import match_guidance
@@ -73,9 +73,9 @@ class FGS(OnPlanes):
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 900.0, "sigma": 0.1}}
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("sigma", self.sigma, above=0.0)
-        _checks.integer("n_steps", self.n_steps, at_least=1)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("sigma", self.sigma, above=0.0)
+        checks.integer("n_steps", self.n_steps, at_least=1)
 
     @property
     def max_steps(self) -> int:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.errors import InputError
+from jumpset._core.types import Status
 from jumpset.kernels import gsf as kernel
 from jumpset.kernels.window_laplacian import half_window, solve
 from jumpset.smoothers._guidance import match_guidance
@@ -117,19 +117,19 @@ class GSF:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.integer("radius", self.radius, at_least=1)
-        _checks.integer("data_radius", self.data_radius, at_least=0)
-        _checks.real("exponent", self.exponent, at_least=0.0)
-        _checks.real("a", self.a, above=0.0)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.integer("radius", self.radius, at_least=1)
+        checks.integer("data_radius", self.data_radius, at_least=0)
+        checks.real("exponent", self.exponent, at_least=0.0)
+        checks.real("a", self.a, above=0.0)
         for name, cutoff in (("cutoff", self.cutoff), ("data_cutoff", self.data_cutoff)):
-            _checks.real(name, cutoff, above=0.0)
+            checks.real(name, cutoff, above=0.0)
             if cutoff < self.a:
                 raise InputError(
                     f"{name} must be at least a", given=f"{cutoff!r} and a={self.a!r}", do="raise it"
                 )
-        _checks.integer("n_steps", self.n_steps, at_least=0)
-        _checks.real("tol", self.tol, above=0.0, below=1.0)
+        checks.integer("n_steps", self.n_steps, at_least=0)
+        checks.real("tol", self.tol, above=0.0, below=1.0)
 
     @property
     def max_steps(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.kernels.guided import apply_models, box_means, coefficients
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._planes import OnPlanes, planes
@@ -66,8 +66,8 @@ class Guided(OnPlanes):
     paper: ClassVar[str] = "He, Sun & Tang, IEEE TPAMI 2013"
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.integer("radius", self.radius, at_least=1)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.integer("radius", self.radius, at_least=1)
 
     @property
     def max_steps(self) -> int:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
 
@@ -74,10 +74,10 @@ class ILS:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("p", self.p, above=0.0, at_most=2.0)
-        _checks.real("epsilon", self.epsilon, above=0.0)
-        _checks.integer("n_steps", self.n_steps, at_least=1)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("p", self.p, above=0.0, at_most=2.0)
+        checks.real("epsilon", self.epsilon, above=0.0)
+        checks.integer("n_steps", self.n_steps, at_least=1)
 
     @property
     def max_steps(self) -> int:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.kernels.l0 import keep_jumps
 from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
 
@@ -78,9 +78,9 @@ class L0:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("kappa", self.kappa, above=1.0)
-        _checks.real("beta_max", self.beta_max, above=0.0, at_most=1e12)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("kappa", self.kappa, above=1.0)
+        checks.real("beta_max", self.beta_max, above=0.0, at_most=1e12)
 
     @property
     def max_steps(self) -> int:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
 
 
@@ -86,11 +86,11 @@ class L0Projection:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("fraction", self.fraction, at_least=0.0, at_most=1.0)
-        _checks.real("gamma", self.gamma, above=0.0)
-        _checks.real("decay", self.decay, above=0.0, below=1.0)
-        _checks.real("tol", self.tol, above=0.0)
-        _checks.integer("max_steps", self.max_steps, at_least=0)
+        checks.real("fraction", self.fraction, at_least=0.0, at_most=1.0)
+        checks.real("gamma", self.gamma, above=0.0)
+        checks.real("decay", self.decay, above=0.0, below=1.0)
+        checks.real("tol", self.tol, above=0.0)
+        checks.integer("max_steps", self.max_steps, at_least=0)
 
     def init(self, image: Tensor) -> State:
         """Start at u = f, with nothing kept yet but what f's largest gradients are."""

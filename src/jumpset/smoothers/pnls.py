@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.errors import InputError
+from jumpset._core.types import Status
 from jumpset.kernels.pnls import smooth_pass
 from jumpset.operators.lab import lab_to_rgb, rgb_to_lab
 
@@ -85,16 +85,16 @@ class PNLS:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.integer("n_steps", self.n_steps, at_least=0)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.integer("n_steps", self.n_steps, at_least=0)
         for name in ("patch", "stride"):
-            _checks.integer(name, getattr(self, name), at_least=1)
-        _checks.integer("window", self.window, at_least=1)
+            checks.integer(name, getattr(self, name), at_least=1)
+        checks.integer("window", self.window, at_least=1)
         if self.window % 2 == 0:
             raise InputError("window must be odd", given=repr(self.window), do=f"pass {self.window + 1}")
         for name in ("matches", "pixels"):
             count = getattr(self, name)
-            _checks.integer(name, count, at_least=1)
+            checks.integer(name, count, at_least=1)
             if count & (count - 1):
                 raise InputError(f"{name} must be a power of two", given=repr(count), do="pass 2, 4, 8 or 16")
 

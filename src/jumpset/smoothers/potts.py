@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.kernels.potts_1d import potts_lines
 from jumpset.operators.pixel_lines import DIRECTIONS, PixelLines, pixel_lines
 from jumpset.operators.pixel_weights import pixel_weights
@@ -103,12 +103,12 @@ class PottsADMM:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.one_of("neighbors", self.neighbors, DIRECTIONS)
-        _checks.one_of("data", self.data, ("l2", "l1"))
-        _checks.real("coupling", self.coupling, above=0.0)
-        _checks.real("growth", self.growth, above=1.0)
-        _checks.real("tol", self.tol, above=0.0, below=1.0)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.one_of("neighbors", self.neighbors, DIRECTIONS)
+        checks.one_of("data", self.data, ("l2", "l1"))
+        checks.real("coupling", self.coupling, above=0.0)
+        checks.real("growth", self.growth, above=1.0)
+        checks.real("tol", self.tol, above=0.0, below=1.0)
 
     @property
     def max_steps(self) -> int:

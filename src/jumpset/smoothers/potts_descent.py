@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.kernels import partitions, region_fusion
 from jumpset.kernels.partitions import Grid, Partition
 from jumpset.kernels.potts_moves import move_rows
@@ -18,7 +18,7 @@ from jumpset.kernels.potts_splits import split
 from jumpset.kernels.region_fusion import Offsets
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset.operators.pixel_weights import pixel_weights
-from jumpset.smoothers._inner import ended
+from jumpset._core.iterate import ended
 from jumpset.smoothers.potts import PottsADMM
 
 _LEVELS = 10  # of the region fusion at the start
@@ -110,11 +110,11 @@ class PottsDescent:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.one_of("neighbors", self.neighbors, (4, 8))
-        _checks.one_of("start", self.start, ("region-fusion", "potts"))
-        _checks.real("tol", self.tol, at_least=0.0, below=1.0)
-        _checks.integer("n_steps", self.n_steps, at_least=1)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.one_of("neighbors", self.neighbors, (4, 8))
+        checks.one_of("start", self.start, ("region-fusion", "potts"))
+        checks.real("tol", self.tol, at_least=0.0, below=1.0)
+        checks.integer("n_steps", self.n_steps, at_least=1)
 
     @property
     def max_steps(self) -> int:

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.kernels import region_fusion as kernel
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
-from jumpset.smoothers._inner import answer
+from jumpset._core.iterate import answer
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ class RegionFusion:
     check_every: ClassVar[int] = 10
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.integer("levels", self.levels, at_least=1)
-        _checks.real("gamma", self.gamma, above=0.0)
-        _checks.one_of("neighbors", self.neighbors, (4, 8))
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.integer("levels", self.levels, at_least=1)
+        checks.real("gamma", self.gamma, above=0.0)
+        checks.one_of("neighbors", self.neighbors, (4, 8))
 
     @property
     def max_steps(self) -> int:

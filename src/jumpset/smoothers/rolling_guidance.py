@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.kernels.bilateral import bilateral
 from jumpset.smoothers._planes import OnPlanes, planes
 
@@ -61,9 +61,9 @@ class RollingGuidance(OnPlanes):
     paper: ClassVar[str] = "Zhang, Shen, Xu & Jia, ECCV 2014"
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("sigma", self.sigma, above=0.0)
-        _checks.integer("n_steps", self.n_steps, at_least=1)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("sigma", self.sigma, above=0.0)
+        checks.integer("n_steps", self.n_steps, at_least=1)
 
     @property
     def max_steps(self) -> int:

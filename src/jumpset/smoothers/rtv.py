@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.kernels.grid_laplacian import solve
 from jumpset.smoothers._planes import OnPlanes, planes
 
@@ -84,11 +84,11 @@ class RTV(OnPlanes):
     }
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("sigma", self.sigma, above=0.0)
-        _checks.real("sharpness", self.sharpness, above=0.0)
-        _checks.integer("n_steps", self.n_steps, at_least=1)
-        _checks.real("tol", self.tol, above=0.0, below=1.0)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("sigma", self.sigma, above=0.0)
+        checks.real("sharpness", self.sharpness, above=0.0)
+        checks.integer("n_steps", self.n_steps, at_least=1)
+        checks.real("tol", self.tol, above=0.0, below=1.0)
 
     @property
     def max_steps(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.kernels.strips import smooth_strips
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._planes import OnPlanes, planes
@@ -76,10 +76,10 @@ class SGWLS(OnPlanes):
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 900.0, "exponent": 2.0, "n_steps": 2}}
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("exponent", self.exponent, at_least=0.0)
-        _checks.integer("radius", self.radius, at_least=1)
-        _checks.integer("n_steps", self.n_steps, at_least=1)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("exponent", self.exponent, at_least=0.0)
+        checks.integer("radius", self.radius, at_least=1)
+        checks.integer("n_steps", self.n_steps, at_least=1)
 
     @property
     def max_steps(self) -> int:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.smoothers.collaborative import check_groups, check_texture, shrink
 from jumpset.smoothers.region_fusion import fuse
 from jumpset.smoothers.texture import Texture
@@ -125,11 +125,11 @@ class StructureTexture:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
+        checks.real("weight", self.weight, at_least=0.0)
         check_texture(self.texture)
-        _checks.real("fusion", self.fusion, at_least=0.0)
-        _checks.real("refusion", self.refusion, at_least=0.0)
-        _checks.real("margin", self.margin, above=0.0)
+        checks.real("fusion", self.fusion, at_least=0.0)
+        checks.real("refusion", self.refusion, at_least=0.0)
+        checks.real("margin", self.margin, above=0.0)
         check_groups(self.coupling, self.group, self.radius, self.stride)
 
     @property

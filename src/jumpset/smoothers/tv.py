@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.penalties._tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
 
 
@@ -81,11 +81,11 @@ class TV:
     check_every: ClassVar[int] = CHECK_EVERY
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.flag("isotropic", self.isotropic)
-        _checks.one_of("channels", self.channels, ("joint", "separate"))
-        _checks.real("tol", self.tol, above=0.0, below=1.0)
-        _checks.integer("max_steps", self.max_steps, at_least=0)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.flag("isotropic", self.isotropic)
+        checks.one_of("channels", self.channels, ("joint", "separate"))
+        checks.real("tol", self.tol, above=0.0, below=1.0)
+        checks.integer("max_steps", self.max_steps, at_least=0)
 
     def _model(self) -> Model:
         return Model(self.weight, "l2" if self.isotropic else "l2-each")

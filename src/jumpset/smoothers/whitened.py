@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.types import Status
 from jumpset.penalties import TotalVariation
 from jumpset.smoothers.collaborative import check_texture
 from jumpset.smoothers.region_fusion import fuse
@@ -94,12 +94,12 @@ class Whitened:
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.one_of("prior", self.prior, ("l0", "tv"))
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.one_of("prior", self.prior, ("l0", "tv"))
         check_texture(self.texture)
-        _checks.real("rho", self.rho, above=0.0)
-        _checks.real("growth", self.growth, at_least=1.0)
-        _checks.integer("n_steps", self.n_steps, at_least=0)
+        checks.real("rho", self.rho, above=0.0)
+        checks.real("growth", self.growth, at_least=1.0)
+        checks.integer("n_steps", self.n_steps, at_least=0)
 
     @property
     def max_steps(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.kernels.edge_sizes import edge_sizes
 from jumpset.kernels.grid_laplacian import solve
 from jumpset.smoothers._guidance import match_guidance
@@ -80,10 +80,10 @@ class WLS(OnPlanes):
     }
 
     def __post_init__(self) -> None:
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("exponent", self.exponent, at_least=0.0)
-        _checks.real("epsilon", self.epsilon, above=0.0)
-        _checks.real("tol", self.tol, above=0.0, below=1.0)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("exponent", self.exponent, at_least=0.0)
+        checks.real("epsilon", self.epsilon, above=0.0)
+        checks.real("tol", self.tol, above=0.0, below=1.0)
 
     @property
     def max_steps(self) -> int:

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
-from jumpset._types import Status
+from jumpset._core import checks
+from jumpset._core.errors import InputError
+from jumpset._core.types import Status
 from jumpset.operators.linear import LinearOp
 from jumpset.penalties import Penalty
 
@@ -52,9 +52,9 @@ class Solver:
                 given=repr(self.operator),
                 do="pass e.g. js.solvers.Blur(psf), or js.solvers.Pair(forward, backward)",
             )
-        _checks.real("weight", self.weight, at_least=0.0)
-        _checks.real("tol", self.tol, above=0.0, below=1.0)
-        _checks.integer("max_steps", self.max_steps, at_least=0)
+        checks.real("weight", self.weight, at_least=0.0)
+        checks.real("tol", self.tol, above=0.0, below=1.0)
+        checks.integer("max_steps", self.max_steps, at_least=0)
 
     def image(self, state: Any) -> Tensor:
         """The answer so far."""

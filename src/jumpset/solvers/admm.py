@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.linear import Identity, LinearOp
 from jumpset.penalties import Penalty
 from jumpset.solvers._common import Solver, keep, relative, spread
@@ -89,7 +89,7 @@ class ADMM(Solver):
 
     def __post_init__(self) -> None:
         self._check()
-        _checks.real("rho", self.rho, above=0.0)
+        checks.real("rho", self.rho, above=0.0)
 
     def init(self, image: Tensor) -> State:
         """``u = z = Aᵀ f``, ``d = 0``."""

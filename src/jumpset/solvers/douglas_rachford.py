@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from jumpset import _checks
+from jumpset._core import checks
 from jumpset.operators.linear import Identity, LinearOp
 from jumpset.penalties import Penalty
 from jumpset.solvers._common import Solver, keep, relative, spread
@@ -83,8 +83,8 @@ class DouglasRachford(Solver):
 
     def __post_init__(self) -> None:
         self._check()
-        _checks.real("step_size", self.step_size, above=0.0)
-        _checks.real("relaxation", self.relaxation, above=0.0, below=2.0)
+        checks.real("step_size", self.step_size, above=0.0)
+        checks.real("relaxation", self.relaxation, above=0.0, below=2.0)
 
     def init(self, image: Tensor) -> State:
         """All three are Aᵀ f."""

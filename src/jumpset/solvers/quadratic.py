@@ -12,8 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.operators.conjugate_gradient import conjugate_gradient
 from jumpset.operators.linear import Blur, Identity, LinearOp, Mask
 from jumpset.operators.spectral import dct2, idct2
@@ -89,8 +89,8 @@ class ConjugateGradient:
     max_steps: int = 200
 
     def __post_init__(self) -> None:
-        _checks.real("tol", self.tol, above=0.0)
-        _checks.integer("max_steps", self.max_steps, at_least=1)
+        checks.real("tol", self.tol, above=0.0)
+        checks.integer("max_steps", self.max_steps, at_least=1)
 
     def solve(self, operator: LinearOp, b: Tensor, rho: Tensor, start: Tensor) -> Tensor:
         """``u``; see :class:`Quadratic`."""

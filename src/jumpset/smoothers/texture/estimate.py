@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._arrays import to_tensor
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.arrays import to_tensor
+from jumpset._core.errors import InputError
 from jumpset.smoothers.region_fusion import fuse
 from jumpset.smoothers.texture.model import Texture
 
@@ -78,8 +78,8 @@ def estimate_texture(
     >>> js.estimate_texture(picture).strength.shape
     (3,)
     """
-    _checks.integer("rounds", rounds, at_least=1)
-    _checks.real("tol", tol, at_least=0.0)
+    checks.integer("rounds", rounds, at_least=1)
+    checks.real("tol", tol, at_least=0.0)
     picture = _one(image, channel_axis, value_range)
     if structure is None:
         return alternate(picture, rounds=rounds, tol=tol)[0]

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset import _checks
-from jumpset._errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 
 _FLOOR = 1e-3  # least spectral density of a component, whose total is about 1: keeps the inverse finite
 
@@ -94,7 +94,7 @@ class Texture:
         Never negative; the mean over the frequencies is r_k(0), but for what a negative part has cost.
         """
         for name, length in (("height", height), ("width", width)):
-            _checks.integer(name, length, at_least=1)
+            checks.integer(name, length, at_least=1)
         lags = _wrap(_wrap(self.autocovariance, height, 1), width, 2)
         return np.maximum(np.fft.fft2(lags).real, 0.0)
 
@@ -103,7 +103,7 @@ class Texture:
 
         A Gaussian field with this spectrum; the same seed gives the same field.
         """
-        _checks.integer("seed", seed, at_least=0)
+        checks.integer("seed", seed, at_least=0)
         power = self.spectrum(height, width)
         white = np.random.default_rng(seed).standard_normal(power.shape)
         components = np.fft.ifft2(np.sqrt(power) * np.fft.fft2(white)).real
@@ -154,14 +154,14 @@ class Texture:
         rho
             Above 0; a number without unit. Larger stays nearer to v.
         """
-        _checks.real("rho", rho, above=0.0)
+        checks.real("rho", rho, above=0.0)
         gain = 1.0 / (1.0 + rho * self._density(picture))
         step = torch.fft.ifft2(gain * torch.fft.fft2(self.whiten(picture - near))).real
         return near + self.unwhiten(step)
 
     def scaled(self, factor: float) -> Texture:
         """The same texture with ``factor`` times the variance; at least 0."""
-        _checks.real("factor", factor, at_least=0.0)
+        checks.real("factor", factor, at_least=0.0)
         return Texture(self.mixing, factor * self.autocovariance)
 
     def _density(self, like: Tensor) -> Tensor:

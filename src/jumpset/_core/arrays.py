@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 
 _WIDE = {"float64", "int32", "uint32", "int64", "uint64"}  # computed in float64, all else in float32
 _NUMERIC = _WIDE | {"bool", "uint8", "int8", "uint16", "int16", "float16", "bfloat16", "float32"}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jumpset._errors import FileError, InputError
+from jumpset._core.errors import FileError, InputError
 
 _FORMATS = {
     ".png": "png",

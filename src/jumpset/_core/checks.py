@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Integral, Real
 
-from jumpset._errors import InputError
+from jumpset._core.errors import InputError
 
 
 def real(name: str, value: object, *, above: float | None = None, at_least: float | None = None,
