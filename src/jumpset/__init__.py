@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from jumpset._core.errors import JumpsetError as JumpsetError
     from jumpset._core.types import Iteration as Iteration
     from jumpset._core.types import Status as Status
-    from jumpset.denoise import denoise_groups as denoise_groups
-    from jumpset.denoise import denoise_potts_1d as denoise_potts_1d
-    from jumpset.denoise import denoise_sparse_tv as denoise_sparse_tv
-    from jumpset.denoise import denoise_tv as denoise_tv
+    from jumpset.interop.skimage import denoise_groups as denoise_groups
+    from jumpset.interop.skimage import denoise_potts_1d as denoise_potts_1d
+    from jumpset.interop.skimage import denoise_sparse_tv as denoise_sparse_tv
+    from jumpset.interop.skimage import denoise_tv as denoise_tv
     from jumpset.driver import Result as Result
     from jumpset.driver import Snapshots as Snapshots
     from jumpset.driver import Step as Step
