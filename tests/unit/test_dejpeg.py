@@ -14,8 +14,8 @@ from jumpset._core.errors import FileError, InputError
 from jumpset.io import jpeg_tables
 from jumpset.learned import DeJPEG
 from jumpset.learned.weights import shipped
-from jumpset.operators.chroma import doubled, halved
-from jumpset.operators.jpeg import JPEGTables, _coefficients, _sharpened, told
+from jumpset.jpeg.chroma import doubled, halved
+from jumpset.jpeg.constraint import JPEGTables, _coefficients, _sharpened, told
 from jumpset.registry import for_file
 
 pytestmark = pytest.mark.usefixtures("one_thread")

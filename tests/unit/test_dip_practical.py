@@ -17,7 +17,7 @@ from jumpset.dip.flattening import SOLVERS, flatten
 from jumpset.dip.starting import first_picture
 from jumpset.dip.stopping import Stillness
 from jumpset.dip.tiling import tiles
-from jumpset.operators.chroma import ChromaSubsampling
+from jumpset.jpeg.chroma import ChromaSubsampling
 from jumpset.operators.linear import Blur, Downsample, Identity, Mask, adjoint_error
 from jumpset.smoothers.region_fusion import fuse
 

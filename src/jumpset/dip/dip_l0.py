@@ -19,8 +19,8 @@ from jumpset.dip.networks import ARCHITECTURES
 from jumpset.dip.starting import STARTS, begin, check_operator, check_start, first_picture, read_tables
 from jumpset.dip.stopping import Stillness
 from jumpset.operators.autocast import PRECISIONS
-from jumpset.operators.chroma import ChromaSubsampling
-from jumpset.operators.jpeg import JPEGCells
+from jumpset.jpeg.chroma import ChromaSubsampling
+from jumpset.jpeg.constraint import JPEGCells
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class DIPl0:
     -----
     Tran, Bui & Xin, deep image prior with l0 gradient regularisation, 2026. ``preset="paper"`` and
     ``preset="paper-jpeg"`` (JPEG artifacts) are the paper's method; ``preset="jpeg"`` is the default seen
-    through :class:`jumpset.operators.chroma.ChromaSubsampling`, so that colours get their sharp edges back.
+    through :class:`jumpset.jpeg.chroma.ChromaSubsampling`, so that colours get their sharp edges back.
     Differences of the default from it: (1) the network is thin, with zeros at the borders of its layers; (2)
     it is fed with the picture and the start, not with noise, as edges need not grow from noise; (3)
     ``start``; (4) 2 Adam steps an outer iteration, not 25; (5) step size 0.02, not 0.001; (6) 20 levels in

@@ -14,7 +14,7 @@ from jumpset._core.errors import InputError
 from jumpset.dip.colours import Colours
 from jumpset.io import jpeg_tables
 from jumpset.operators.gradient import divergence, gradient
-from jumpset.operators.jpeg import JPEGTables
+from jumpset.jpeg.constraint import JPEGTables
 from jumpset._core.iterate import answer, ended
 from jumpset.smoothers.region_fusion import fuse
 from jumpset.smoothers.structure_texture import StructureTexture

@@ -15,7 +15,7 @@ from jumpset.dip.dip_l0 import DIPl0
 from jumpset.dip.starting import check_start, given_start, read_tables
 from jumpset.learned._method import Learned
 from jumpset.learned._unet import UNet, reach, widest
-from jumpset.operators.jpeg import JPEGCells, told
+from jumpset.jpeg.constraint import JPEGCells, told
 from jumpset._core.iterate import answer
 from jumpset.smoothers.gsf import GSF
 from jumpset.smoothers.l0 import L0
@@ -78,7 +78,7 @@ class DeJPEG:
 
     with S :class:`~jumpset.smoothers.L0` of weight ``flatness``, D a network trained on synthetic pairs,
     C the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
-    (:class:`~jumpset.operators.jpeg.JPEGTables`). D alone must either leave artifacts or take detail away;
+    (:class:`~jumpset.jpeg.constraint.JPEGTables`). D alone must either leave artifacts or take detail away;
     with Π it can be strong, as Π puts back what the file knows; S and D err differently. Made for flat
     pictures: a photograph loses its grain with the blocks. A picture that was never a JPEG is left as it is.
 
@@ -88,7 +88,7 @@ class DeJPEG:
         Share of D's correction, 0 to 1. Larger is smoother; 0 changes nothing.
     tables
         The steps: a ``JPEGTables``, or the JPEG file, whose tables are read: the best choice. Default: told
-        from the picture (:func:`jumpset.operators.jpeg.told`), whose blocks must start in its corner; that
+        from the picture (:func:`jumpset.jpeg.constraint.told`), whose blocks must start in its corner; that
         tells little where much of it is pure black and white.
     start
         Where to begin: ``"gsf"``, with its preset ``clip-art``; ``"dip-l0"``, with the same tables, for half

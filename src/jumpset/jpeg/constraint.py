@@ -11,7 +11,7 @@ from scipy.linalg import solve_banded
 from torch import Tensor, nn
 
 from jumpset._core.errors import InputError
-from jumpset.operators.chroma import ChromaSubsampling, doubled, halved, luma_and_chroma, picture_of
+from jumpset.jpeg.chroma import ChromaSubsampling, doubled, halved, luma_and_chroma, picture_of
 
 _K, _P = np.mgrid[:8, :8]
 _COSINES = np.where(_K == 0, 0.5**0.5, 1.0) * 0.5 * np.cos(np.pi * _K * (2 * _P + 1) / 16)  # orthonormal

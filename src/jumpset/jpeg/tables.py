@@ -12,7 +12,7 @@ from jumpset.io._exif import ORIENTATION
 from jumpset._core.files import as_path
 
 if TYPE_CHECKING:
-    from jumpset.operators.jpeg import JPEGTables
+    from jumpset.jpeg.constraint import JPEGTables
 
 
 def jpeg_tables(path: str | os.PathLike[str]) -> JPEGTables:
@@ -36,7 +36,7 @@ def jpeg_tables(path: str | os.PathLike[str]) -> JPEGTables:
     """
     from PIL import Image
 
-    from jumpset.operators.jpeg import JPEGTables
+    from jumpset.jpeg.constraint import JPEGTables
 
     file = as_path(path)
     try:

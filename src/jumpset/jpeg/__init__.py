@@ -1,0 +1,1 @@
+"""What a JPEG file says about its picture: tables, quantization constraint, chroma."""
