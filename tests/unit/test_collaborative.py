@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import jumpset as js
-from jumpset.kernels import collaborative as kernel
-from jumpset.kernels import collaborative_plain as plain
+from jumpset.kernels.filters import collaborative as kernel
+from jumpset.kernels.filters import collaborative_plain as plain
 from jumpset.smoothers import Collaborative
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import jumpset as js
-from jumpset.kernels import gsf as kernel
+from jumpset.kernels.filters import gsf as kernel
 from jumpset.kernels.window_laplacian import half_window, solve
 from jumpset.smoothers import GSF
 

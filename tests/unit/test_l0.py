@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jumpset as js
-from jumpset.kernels.l0 import keep_jumps, keep_jumps_plain
+from jumpset.kernels.filters.l0 import keep_jumps, keep_jumps_plain
 from jumpset.operators.spectral import _dct, _idct, dct2, idct2, laplacian_eigenvalues
 from jumpset.smoothers import L0
 

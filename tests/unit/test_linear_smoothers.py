@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 import jumpset as js
 from jumpset.kernels import grid_laplacian, line_solvers
-from jumpset.kernels.edge_sizes import edge_sizes, edge_sizes_plain
+from jumpset.kernels.filters.edge_sizes import edge_sizes, edge_sizes_plain
 from jumpset.kernels.strips import smooth_strips
 from jumpset.smoothers import FGS, ILS, RTV, SGWLS, WLS
 

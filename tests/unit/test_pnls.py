@@ -6,7 +6,7 @@ import torch
 from skimage.color import rgb2lab
 
 import jumpset as js
-from jumpset.kernels.pnls import _haar, _unhaar, smooth_pass
+from jumpset.kernels.filters.pnls import _haar, _unhaar, smooth_pass
 from jumpset.operators.lab import lab_to_rgb, rgb_to_lab
 from jumpset.smoothers import PNLS
 

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.kernels import bilateral as kernel
+from jumpset.kernels.filters import bilateral as kernel
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._planes import OnPlanes, planes
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
-from jumpset.kernels import collaborative as kernel
+from jumpset.kernels.filters import collaborative as kernel
 from jumpset.smoothers.texture import Texture
 from jumpset.smoothers.texture.estimate import alternate
 

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.kernels.guided import apply_models, box_means, coefficients
+from jumpset.kernels.filters.guided import apply_models, box_means, coefficients
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._planes import OnPlanes, planes
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Status
-from jumpset.kernels.l0 import keep_jumps
+from jumpset.kernels.filters.l0 import keep_jumps
 from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
-from jumpset.kernels.pnls import smooth_pass
+from jumpset.kernels.filters.pnls import smooth_pass
 from jumpset.operators.lab import lab_to_rgb, rgb_to_lab
 
 

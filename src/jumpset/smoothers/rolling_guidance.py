@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.kernels.bilateral import bilateral
+from jumpset.kernels.filters.bilateral import bilateral
 from jumpset.smoothers._planes import OnPlanes, planes
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Status
-from jumpset.kernels.semi_sparsity import keep_bends
+from jumpset.kernels.filters.semi_sparsity import keep_bends
 from jumpset.operators.spectral import dct2, idct2
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jumpset.kernels.guided import box_means
+from jumpset.kernels.filters.guided import box_means
 
 _LEADERS = 3  # most components to follow: those of the largest variance
 _RADII = (2, 4, 8)  # of the windows

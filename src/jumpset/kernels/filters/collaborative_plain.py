@@ -1,10 +1,10 @@
-"""The formula of :mod:`jumpset.kernels.collaborative`, with dense matrices: what the loops must equal."""
+"""The formula of :mod:`jumpset.kernels.filters.collaborative`, with dense matrices: what the loops must equal."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from jumpset.kernels.collaborative import SIZE, cosine_basis
+from jumpset.kernels.filters.collaborative import SIZE, cosine_basis
 
 
 def haar(n: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def shrink_plain(
     threshold: float,
     coupling: float,
 ) -> np.ndarray:
-    """:func:`jumpset.kernels.collaborative.shrink` for groups that are all of the full size."""
+    """:func:`jumpset.kernels.filters.collaborative.shrink` for groups that are all of the full size."""
     channels, height, width = noisy.shape
     covariance = [noise_covariance(a, (height, width)) for a in autocovariance]
     window = np.outer(np.kaiser(SIZE, 2.0), np.kaiser(SIZE, 2.0))
