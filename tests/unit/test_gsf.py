@@ -8,7 +8,7 @@ import torch
 
 import jumpset as js
 from jumpset.kernels.filters import gsf as kernel
-from jumpset.kernels.window_laplacian import half_window, solve
+from jumpset.kernels.linear.window_laplacian import half_window, solve
 from jumpset.smoothers import GSF
 
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 import jumpset as js
-from jumpset.kernels import grid_laplacian, line_solvers
+from jumpset.kernels.linear import grid_laplacian
+from jumpset.kernels.linear import line_solvers
 from jumpset.kernels.filters.edge_sizes import edge_sizes, edge_sizes_plain
-from jumpset.kernels.strips import smooth_strips
+from jumpset.kernels.linear.strips import smooth_strips
 from jumpset.smoothers import FGS, ILS, RTV, SGWLS, WLS
 
 GUIDED = ["wls", "fgs", "sg-wls"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset.kernels.filters.edge_sizes import edge_sizes
-from jumpset.kernels.line_solvers import solve_columns, solve_rows
+from jumpset.kernels.linear.line_solvers import solve_columns, solve_rows
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._planes import OnPlanes, planes
 

@@ -13,7 +13,7 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
 from jumpset.kernels.filters import gsf as kernel
-from jumpset.kernels.window_laplacian import half_window, solve
+from jumpset.kernels.linear.window_laplacian import half_window, solve
 from jumpset.smoothers._guidance import match_guidance
 
 

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.kernels.grid_laplacian import solve
+from jumpset.kernels.linear.grid_laplacian import solve
 from jumpset.smoothers._planes import OnPlanes, planes
 
 

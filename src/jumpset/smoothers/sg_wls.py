@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.kernels.strips import smooth_strips
+from jumpset.kernels.linear.strips import smooth_strips
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._planes import OnPlanes, planes
 

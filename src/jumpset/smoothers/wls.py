@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset.kernels.filters.edge_sizes import edge_sizes
-from jumpset.kernels.grid_laplacian import solve
+from jumpset.kernels.linear.grid_laplacian import solve
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._planes import OnPlanes, planes
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from jumpset.kernels._threads import in_bands
-from jumpset.kernels.grid_laplacian import turn
+from jumpset.kernels.linear.grid_laplacian import turn
 
 _LEAST = 16  # rows that are worth a thread
 _MAX_ITERATIONS = 1000

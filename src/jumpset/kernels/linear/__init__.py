@@ -1,0 +1,1 @@
+"""Compiled solvers of sparse linear systems on the pixel grid."""
