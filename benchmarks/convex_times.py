@@ -12,7 +12,7 @@ import torch
 from skimage import color, data, transform
 
 import jumpset as js
-from jumpset.kernels.potts_1d import potts_lines
+from jumpset.kernels.regions.potts_1d import potts_lines
 
 
 def measured(run, repeats):

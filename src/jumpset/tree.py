@@ -14,8 +14,8 @@ from jumpset._core.arrays import Layout, to_tensor
 from jumpset._core.errors import FileError, InputError
 from jumpset.io import atomic_write
 from jumpset._core.files import as_path, read_head
-from jumpset.kernels import merge_tree
-from jumpset.kernels.region_fusion import make_regions, working_dtype
+from jumpset.kernels.regions import merge_tree
+from jumpset.kernels.regions.fusion import make_regions, working_dtype
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights
 

@@ -8,7 +8,7 @@ import torch
 
 import jumpset as js
 import jumpset.penalties as P  # noqa: N812
-from jumpset.kernels import region_fusion
+from jumpset.kernels.regions import fusion
 from jumpset.penalties.controllers import count_regions
 
 
@@ -204,10 +204,10 @@ def test_zero_fraction_corner_cases():
 
 def regions_at(image, weight, levels):
     offsets = region_fusion_offsets()
-    regions = region_fusion.make_regions(image, np.ones((2, *image.shape[:2])), offsets)
+    regions = fusion.make_regions(image, np.ones((2, *image.shape[:2])), offsets)
     for k in range(levels + 1):
-        region_fusion.sweep(regions, weight * k / levels)
-    return region_fusion.labels(regions).max() + 1
+        fusion.sweep(regions, weight * k / levels)
+    return fusion.labels(regions).max() + 1
 
 
 def region_fusion_offsets():

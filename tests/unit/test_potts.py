@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jumpset as js
-from jumpset.kernels.potts_1d import potts_line_plain
+from jumpset.kernels.regions.potts_1d import potts_line_plain
 from jumpset.operators.pixel_lines import DIRECTIONS, pixel_lines
 from jumpset.smoothers import PottsADMM
 from jumpset.smoothers._regions import refit

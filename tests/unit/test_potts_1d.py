@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from jumpset.kernels.potts_1d import constant_fit, potts_line_plain, potts_lines
+from jumpset.kernels.regions.potts_1d import constant_fit, potts_line_plain, potts_lines
 
 
 def energy(u, f, weight, w, data):

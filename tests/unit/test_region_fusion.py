@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import jumpset as js
-from jumpset.kernels import region_fusion as kernel
+from jumpset.kernels.regions import fusion as kernel
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset.smoothers import RegionFusion
 

@@ -7,8 +7,8 @@ import pytest
 from skimage.measure import regionprops
 
 import jumpset as js
-from jumpset.kernels import merge_tree
-from jumpset.kernels.region_fusion import make_regions
+from jumpset.kernels.regions import merge_tree
+from jumpset.kernels.regions.fusion import make_regions
 from jumpset.operators.neighborhoods import OFFSETS
 
 

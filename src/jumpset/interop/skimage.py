@@ -12,7 +12,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
-from jumpset.kernels.potts_1d import potts_lines
+from jumpset.kernels.regions.potts_1d import potts_lines
 from jumpset.penalties import SlidingGroups, SparseTV
 from jumpset.smoothers.tv import TV
 from jumpset.smoothing import smooth
@@ -190,7 +190,7 @@ def denoise_potts_1d(
 
     Notes
     -----
-    M. Storath, A. Weinmann, SIIMS 2014; see :mod:`jumpset.kernels.potts_1d`.
+    M. Storath, A. Weinmann, SIIMS 2014; see :mod:`jumpset.kernels.regions.potts_1d`.
     """
     checks.real("weight", weight, at_least=0.0)
     checks.one_of("data", data, ("l2", "l1"))

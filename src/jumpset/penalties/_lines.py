@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core.errors import NoProx
-from jumpset.kernels.potts_1d import potts_lines
+from jumpset.kernels.regions.potts_1d import potts_lines
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties._base import check_images, per_image
 

@@ -94,7 +94,7 @@ class Potts(Penalty):
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """The exact minimiser, for pictures that are lines: one spatial axis longer than 1; no derivative.
 
-        Dynamic programming over all segmentations (:mod:`jumpset.kernels.potts_1d`).
+        Dynamic programming over all segmentations (:mod:`jumpset.kernels.regions.potts_1d`).
 
         Raises
         ------

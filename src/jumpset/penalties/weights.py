@@ -12,7 +12,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
-from jumpset.kernels import region_fusion
+from jumpset.kernels.regions import fusion
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.penalties._base import Penalty, check_images
 from jumpset.penalties.potts import Potts
@@ -117,9 +117,9 @@ def weight_for_regions(
     edges = np.broadcast_to(lengths, (len(lengths), *pixels.shape[:2]))
 
     def reached(weight: float) -> bool:
-        regions = region_fusion.make_regions(pixels, edges, OFFSETS[neighbors])
+        regions = fusion.make_regions(pixels, edges, OFFSETS[neighbors])
         for k in range(levels + 1):
-            region_fusion.sweep(regions, weight * k / levels)
+            fusion.sweep(regions, weight * k / levels)
         return int(np.count_nonzero(regions.parent == np.arange(len(regions.parent)))) <= count
 
     found = _least(reached, 0.01, accuracy)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Status
-from jumpset.kernels.potts_1d import potts_lines
+from jumpset.kernels.regions.potts_1d import potts_lines
 from jumpset.operators.pixel_lines import DIRECTIONS, PixelLines, pixel_lines
 from jumpset.operators.pixel_weights import pixel_weights
 from jumpset.smoothers._regions import joined_regions, refit

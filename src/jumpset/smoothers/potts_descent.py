@@ -11,11 +11,12 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Status
-from jumpset.kernels import partitions, region_fusion
-from jumpset.kernels.partitions import Grid, Partition
-from jumpset.kernels.potts_moves import move_rows
-from jumpset.kernels.potts_splits import split
-from jumpset.kernels.region_fusion import Offsets
+from jumpset.kernels.regions import partitions
+from jumpset.kernels.regions import fusion
+from jumpset.kernels.regions.partitions import Grid, Partition
+from jumpset.kernels.regions.potts_moves import move_rows
+from jumpset.kernels.regions.potts_splits import split
+from jumpset.kernels.regions.fusion import Offsets
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset.operators.pixel_weights import pixel_weights
 from jumpset._core.iterate import ended
@@ -188,10 +189,10 @@ class PottsDescent:
 
 def _fuse(pixels: np.ndarray, grid: Grid, offsets: Offsets) -> np.ndarray:
     """Region fusion in few levels: after the descent, more are no better."""
-    regions = region_fusion.make_regions(pixels, grid.edges, offsets, mass=grid.mass)
+    regions = fusion.make_regions(pixels, grid.edges, offsets, mass=grid.mass)
     for k in range(_LEVELS + 1):
-        region_fusion.sweep(regions, k / _LEVELS)
-    return region_fusion.roots(regions).reshape(grid.mass.shape)
+        fusion.sweep(regions, k / _LEVELS)
+    return fusion.roots(regions).reshape(grid.mass.shape)
 
 
 def _move(rows: Grid, columns: Grid, partition: Partition) -> Partition:
@@ -211,6 +212,6 @@ def _merge(grid: Grid, partition: Partition) -> Partition:
     """Connected parts become regions of their own; then neighbours merge as long as that pays."""
     partition = partitions.fitted(grid, *partitions.components(grid, partition.label))
     regions = partitions.region_graph(grid, partition)
-    while region_fusion.sweep(regions, 1.0):
+    while fusion.sweep(regions, 1.0):
         pass
     return partitions.merged(grid, partition.label, regions)

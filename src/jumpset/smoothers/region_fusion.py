@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Status
-from jumpset.kernels import region_fusion as kernel
+from jumpset.kernels.regions import fusion as kernel
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset._core.iterate import answer
 

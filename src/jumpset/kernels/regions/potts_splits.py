@@ -2,7 +2,7 @@
 
 All regions are cut at the same time. Each pixel of a region is on one of two sides; with the means of the
 sides fixed, the best sides of a whole row (then column) are found exactly, as labels are in
-:mod:`jumpset.kernels.potts_moves`, and the means are fitted again. The connected parts of the sides are
+:mod:`jumpset.kernels.regions.potts_moves`, and the means are fitted again. The connected parts of the sides are
 merged within their region as far as that pays, and the region is cut if what then remains lowers the energy.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from jumpset.kernels import _threads
-from jumpset.kernels.partitions import (
+from jumpset.kernels.regions.partitions import (
     Grid,
     Partition,
     boundaries,
@@ -22,7 +22,7 @@ from jumpset.kernels.partitions import (
     region_graph,
     squares,
 )
-from jumpset.kernels.region_fusion import sweep
+from jumpset.kernels.regions.fusion import sweep
 
 _ROUNDS = 3  # of rows, columns and means
 

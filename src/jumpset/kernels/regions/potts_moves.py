@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from jumpset.kernels import _threads
-from jumpset.kernels.partitions import Grid
+from jumpset.kernels.regions.partitions import Grid
 
 
 def move_rows(grid: Grid, label: np.ndarray, mean: np.ndarray) -> int:
@@ -134,7 +134,7 @@ def move_rows_plain(grid: Grid, label: np.ndarray, mean: np.ndarray, y: int) -> 
     """The definition, for tests: the least energy over all choices of labels in row y, by trying all."""
     from itertools import product
 
-    from jumpset.kernels.partitions import Partition, energy
+    from jumpset.kernels.regions.partitions import Partition, energy
 
     height, width = label.shape
     near = []

@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 
 from jumpset.kernels import _threads
-from jumpset.kernels.region_fusion import Regions, compact
+from jumpset.kernels.regions.fusion import Regions, compact
 
 
 class History(NamedTuple):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.region_fusion import Offsets, Regions, _root
+from jumpset.kernels.regions.fusion import Offsets, Regions, _root
 
 
 class Grid(NamedTuple):
@@ -178,7 +178,7 @@ def components(grid, label):
 
 
 def region_graph(grid: Grid, partition: Partition, within: np.ndarray | None = None) -> Regions:
-    """The regions of a partition, ready for :func:`jumpset.kernels.region_fusion.sweep`.
+    """The regions of a partition, ready for :func:`jumpset.kernels.regions.fusion.sweep`.
 
     Parameters
     ----------
