@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jumpset as js
-from jumpset.kernels import tv as kernel
-from jumpset.kernels import tv_gap
+from jumpset.kernels.tv.dual import dual as kernel
+from jumpset.kernels.tv.dual import gap
 from jumpset.operators import divergence, gradient
 from jumpset.smoothers.tv import TV
 
@@ -68,7 +68,7 @@ def test_loops_equal_the_plain_formulas(shape, isotropic, dtype, seed):
     torch.testing.assert_close(u, kernel.primal_plain(f, fast), **close)
     torch.testing.assert_close(u, f + divergence(fast), **close)
     for k in range(len(f)):
-        both = [m(u[k], f[k], fast[k], 0.1, isotropic) for m in (tv_gap.measure, tv_gap.measure_plain)]
+        both = [m(u[k], f[k], fast[k], 0.1, isotropic) for m in (gap.measure, gap.measure_plain)]
         np.testing.assert_allclose(*both, rtol=1e-10, atol=1e-12)
 
 

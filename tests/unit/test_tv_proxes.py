@@ -14,7 +14,9 @@ from scipy.optimize import minimize
 
 import jumpset as js
 import jumpset.penalties as P  # noqa: N812
-from jumpset.kernels import tv_fields, tv_lines, tv_norms
+from jumpset.kernels.tv.dual import dual_general
+from jumpset.kernels.tv.dual import lines
+from jumpset.kernels.tv.dual import norms
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.penalties import _tv_prox
 
@@ -44,8 +46,8 @@ def box_dual(v, w, c):
 
 def solve(v, weight, **settings):
     out = np.empty((1, len(v)))
-    lines = tv_lines.lines_along((len(v),), (1,))
-    tv_lines.tv_lines(v[None], lines, np.array([weight]), out=out, **settings)
+    lines = lines.lines_along((len(v),), (1,))
+    lines.tv_lines(v[None], lines, np.array([weight]), out=out, **settings)
     return out[0]
 
 
@@ -83,7 +85,7 @@ def test_both_algorithms_agree(weight, kind, monkeypatch):
     [((3, 4), o) for o in OFFSETS[8]] + [((1, 1), (1, 1)), ((5, 1), (1, -1)), ((2, 3, 4), (0, 1, 0)), ((2, 3, 4), (1, -1, 1))],
 )  # fmt: skip
 def test_each_pixel_is_on_one_line(shape, offset):
-    lines = tv_lines.lines_along(shape, offset)
+    lines = lines.lines_along(shape, offset)
     places = [s + lines.stride * np.arange(n) for s, n in zip(lines.starts, lines.lengths, strict=True)]
     assert sorted(np.concatenate(places)) == list(range(int(np.prod(shape))))
     for line in places:
@@ -93,16 +95,16 @@ def test_each_pixel_is_on_one_line(shape, offset):
 
 def test_lines_of_float32_in_place_and_on_threads(monkeypatch):
     v = picture(1, 1, 40, 60)[0, 0].numpy()
-    lines = tv_lines.lines_along(v.shape, (1, 0))
+    lines = lines.lines_along(v.shape, (1, 0))
     exact = np.stack([solve(np.ascontiguousarray(column), 0.3) for column in v.T], 1)
     single = v.astype(np.float32).reshape(1, -1)
-    tv_lines.tv_lines(single, lines, np.array([0.3]), out=single)
+    lines.tv_lines(single, lines, np.array([0.3]), out=single)
     np.testing.assert_allclose(single.reshape(v.shape), exact, atol=1e-6)
     out = [np.empty((1, v.size)) for _ in range(2)]
     for target, threads in zip(out, (1, 5), strict=True):
         monkeypatch.setattr(tv_lines, "LEAST_BAND", 1)
         monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
-        tv_lines.tv_lines(v.reshape(1, -1), lines, np.array([0.3]), out=target)
+        lines.tv_lines(v.reshape(1, -1), lines, np.array([0.3]), out=target)
     np.testing.assert_array_equal(*out)
 
 
@@ -131,19 +133,19 @@ def numpy_dual_norm(Q, name):
 def test_norms_and_projections(name, size):
     g = torch.Generator().manual_seed(0)
     draw = lambda scale: scale * torch.randn(60, *size, 1, generator=g, dtype=torch.float64)  # noqa: E731
-    q, points = draw(2.0), tv_norms.project(draw(3.0), name, 1.0)
-    new = tv_norms.project(q, name, 1.0)
+    q, points = draw(2.0), norms.project(draw(3.0), name, 1.0)
+    new = norms.project(q, name, 1.0)
     for k in range(60):
         assert numpy_dual_norm(new[k, ..., 0].numpy(), name) <= 1 + 1e-12
         np.testing.assert_allclose(
-            tv_norms.norm_of(q[k : k + 1], name).sum(), numpy_norm(q[k, ..., 0].numpy(), name)
+            norms.norm_of(q[k : k + 1], name).sum(), numpy_norm(q[k, ..., 0].numpy(), name)
         )
-        largest = tv_norms.dual_norm_of(q[k : k + 1], name).max()
+        largest = norms.dual_norm_of(q[k : k + 1], name).max()
         np.testing.assert_allclose(largest, numpy_dual_norm(q[k, ..., 0].numpy(), name))
     # a projection onto a convex set: no point of the set lies ahead of it
     ahead = ((q[:, None] - new[:, None]) * (points[None] - new[:, None])).flatten(2).sum(2)
     assert float(ahead.max()) < 1e-6
-    torch.testing.assert_close(tv_norms.project(new, name, 1.0), new, rtol=0, atol=1e-9)
+    torch.testing.assert_close(norms.project(new, name, 1.0), new, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", NORMS)
@@ -154,13 +156,13 @@ def test_norms_and_projections(name, size):
 def test_loops_equal_the_plain_formula(name, shape, dtype, monkeypatch):
     f = picture(*shape, dtype=dtype)
     p, old = (
-        tv_norms.project(tv_fields.gradient(picture(*shape, seed=s, dtype=dtype)), name, 0.5) for s in (1, 2)
+        norms.project(dual_general.gradient(picture(*shape, seed=s, dtype=dtype)), name, 0.5) for s in (1, 2)
     )
     active = [k != 1 for k in range(len(f))]
     settings = {"momentum": [0.7] * len(f), "weight": 0.5, "step": 0.1, "keep": 0.8, "soft": 0.05}
-    fast = tv_fields.advance(f, p, old, p.clone(), norm=name, active=active, **settings)
+    fast = dual_general.advance(f, p, old, p.clone(), norm=name, active=active, **settings)
     monkeypatch.setattr(tv_fields, "has_loops", lambda f: False)
-    plain = tv_fields.advance(f, p, old, p.clone(), norm=name, active=active, **settings)
+    plain = dual_general.advance(f, p, old, p.clone(), norm=name, active=active, **settings)
     torch.testing.assert_close(fast, plain, rtol=0, atol=1e-12 if dtype == torch.float64 else 2e-6)
 
 
@@ -319,7 +321,7 @@ def test_squared_variation_is_a_linear_solve(shape):
     v, tau = picture(*shape), 0.7
     n = int(np.prod(shape[2:]))
     basis = torch.eye(n, dtype=v.dtype).reshape(n, 1, *shape[2:])
-    D = torch.stack([tv_fields.gradient(e[None])[0].flatten() for e in basis], 1).numpy()
+    D = torch.stack([dual_general.gradient(e[None])[0].flatten() for e in basis], 1).numpy()
     exact = np.linalg.solve(np.eye(n) + 2 * tau * D.T @ D, v.reshape(-1, n).numpy().T).T
     for scheme, isotropic in (("forward", True), ("forward", False), ("upwind", True)):
         u = TV(beta=2.0, scheme=scheme, isotropic=isotropic).prox(v, tau)

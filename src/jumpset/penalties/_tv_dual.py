@@ -1,8 +1,8 @@
 """Models of the total variation family by the accelerated dual method, each picture to a certified accuracy.
 
 One implementation for the smoother and for the proximal operators. Two-dimensional pictures with the plain
-norms go through the fused loops of :mod:`jumpset.kernels.tv`, all others through those of
-:mod:`jumpset.kernels.tv_fields`.
+norms go through the fused loops of :mod:`jumpset.kernels.tv.dual`, all others through those of
+:mod:`jumpset.kernels.tv.dual.dual_general`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from jumpset.kernels import tv as fused
-from jumpset.kernels import tv_fields as general
-from jumpset.kernels.tv_gap import measure
-from jumpset.kernels.tv_norms import Norm, dual_norm_of
+from jumpset.kernels.tv.dual import dual as fused
+from jumpset.kernels.tv.dual import dual_general as general
+from jumpset.kernels.tv.dual.gap import measure
+from jumpset.kernels.tv.dual.norms import Norm, dual_norm_of
 
 # Weights below this part of the largest value change no digit of it.
 _NEGLIGIBLE = 1e-20

@@ -11,7 +11,7 @@ from numba import njit
 from torch import Tensor
 
 from jumpset.kernels._threads import in_bands
-from jumpset.kernels.tv import FAST, gradient_plain, least_rows
+from jumpset.kernels.tv.dual import FAST, gradient_plain, least_rows
 
 
 def measure(u: Tensor, f: Tensor, p: Tensor, weight: float, isotropic: bool) -> tuple[float, float]:

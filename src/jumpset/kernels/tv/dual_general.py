@@ -1,11 +1,11 @@
 """The dual iteration of total variation in its general form: any norm, one to three axes, Huber, sparsity.
 
-As in :mod:`jumpset.kernels.tv`, with u the minimiser given the field,
+As in :mod:`jumpset.kernels.tv.dual`, with u the minimiser given the field,
 
     u = soft(f + div p, soft)                              (the primal picture)
     y = p + momentum (p - old)                             (extrapolation)
     q = keep (y + step grad(soft(f + div y, soft)))
-    p = projection of q onto the dual ball of size weight  (:mod:`jumpset.kernels.tv_norms`)
+    p = projection of q onto the dual ball of size weight  (:mod:`jumpset.kernels.tv.dual.norms`)
 
 ``keep`` below 1 is Huber's function, 1 / (1 + step delta / weight). Here the loops go over a picture twice,
 to u and from it to p. The last axis is a row; the others are flattened to a list of rows.
@@ -19,8 +19,8 @@ from numba import njit
 from torch import Tensor
 
 from jumpset.kernels._threads import in_bands
-from jumpset.kernels.tv import FAST, LEAST_BAND, has_loops
-from jumpset.kernels.tv_norms import NEWTON_STEPS, NORMS, Norm, dual_norm_of, norm_of, pair_axis, project
+from jumpset.kernels.tv.dual import FAST, LEAST_BAND, has_loops
+from jumpset.kernels.tv.dual.norms import NEWTON_STEPS, NORMS, Norm, dual_norm_of, norm_of, pair_axis, project
 
 
 def advance(

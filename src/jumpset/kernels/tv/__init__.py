@@ -1,0 +1,1 @@
+"""Compiled loops of total variation solvers: dual steps, lines, gaps."""
