@@ -12,7 +12,7 @@ import time
 import torch
 
 from jumpset.kernels import _threads
-from jumpset.kernels import total_variation as kernel
+from jumpset.kernels.values import total_variation as kernel
 from jumpset.penalties import TotalVariation
 
 LARGE, TINY = (16, 1, 256, 256), (1, 1, 8, 8)

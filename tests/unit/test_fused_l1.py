@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jumpset as js
-from jumpset.kernels import l1 as kernel
-from jumpset.kernels.l1_loops import run_parts
+from jumpset.kernels.values import l1 as kernel
+from jumpset.kernels.values.l1_loops import run_parts
 
 
 def picture(shape, dtype=torch.float64, seed=0):

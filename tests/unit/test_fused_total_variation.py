@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jumpset.kernels import _buffers, _threads
-from jumpset.kernels import total_variation as kernel
-from jumpset.kernels.total_variation_loops import run_rows
+from jumpset.kernels.values import total_variation as kernel
+from jumpset.kernels.values.total_variation_loops import run_rows
 from jumpset.penalties import TotalVariation
 
 SETTINGS = [
@@ -351,8 +351,8 @@ def test_hessian_and_batched_gradients():
 _TRITON = """
 import itertools, sys
 import torch
-from jumpset.kernels.total_variation import _value_and_gradient as cpu
-from jumpset.kernels.triton_total_variation import value_and_gradient
+from jumpset.kernels.values.total_variation import _value_and_gradient as cpu
+from jumpset.kernels.values.total_variation_triton import value_and_gradient
 torch.manual_seed(0)
 for shape, dtype in itertools.product([(1, 1, 1, 1), (2, 3, 5, 7), (1, 2, 33, 40)],
                                       [torch.float32, torch.float64]):

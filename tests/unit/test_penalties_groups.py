@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 import jumpset as js
 import jumpset.penalties as P  # noqa: N812
-from jumpset.kernels import sliding_groups as kernel
+from jumpset.kernels.values import sliding_groups as kernel
 from jumpset.operators.windows import box_sums
 
 TIGHT = P.LatentGroups(2, tol=1e-9, max_steps=20_000)

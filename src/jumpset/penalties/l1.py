@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset.kernels import l1 as kernel
+from jumpset.kernels.values import l1 as kernel
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._base import Penalty, per_image
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import NoProx
-from jumpset.kernels import sliding_groups as kernel
+from jumpset.kernels.values import sliding_groups as kernel
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, power, root
 from jumpset.operators.precision import at_least_single

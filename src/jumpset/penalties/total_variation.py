@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError, NoProx
-from jumpset.kernels import total_variation as kernel
+from jumpset.kernels.values import total_variation as kernel
 from jumpset.operators.differences import forward, second, shifted_difference, spatial_axes
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power

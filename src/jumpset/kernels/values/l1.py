@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset.kernels import _fused
+from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
 from jumpset.kernels._threads import in_bands
-from jumpset.kernels.l1_loops import run_parts
+from jumpset.kernels.values.l1_loops import run_parts
 
-applies = _fused.takes
+applies = _operator.takes
 _BAND = 1 << 17  # entries that are worth a thread
 _PARTS = 16  # of an image at most, for the threads
 
@@ -47,4 +47,4 @@ def _value_and_gradient(x: Tensor, factor: float, with_gradient: bool) -> tuple[
     return torch.from_numpy(value.astype(images.dtype)), gradient
 
 
-_kernel = _fused.FusedKernel("l1", _value_and_gradient, l1_plain)
+_kernel = _operator.FusedKernel("l1", _value_and_gradient, l1_plain)

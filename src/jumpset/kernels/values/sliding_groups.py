@@ -3,7 +3,7 @@
 A window covers the rows ``i − before … i + after`` of its centre i (columns alike), cut at the border.
 
 Memory moved: the picture is read once and the gradient written once; the box sums in between
-(:mod:`jumpset.kernels.sliding_groups_loops`) stay in the cache and hardly depend on the window.
+(:mod:`jumpset.kernels.values.sliding_groups_loops`) stay in the cache and hardly depend on the window.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset.kernels import _fused
+from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
 from jumpset.kernels._threads import in_bands
-from jumpset.kernels.sliding_groups_loops import run_tasks
+from jumpset.kernels.values.sliding_groups_loops import run_tasks
 
 PROFILES = ("identity", "log", "mcp", "lp", "charbonnier")
 _BAND = 256  # rows that are worth a task of their own: its margin of two windows is computed twice
 
 
 def applies(x: Any) -> bool:
-    """Whether the fused kernel takes ``x``: ``(B, C, H, W)`` that :func:`jumpset.kernels._fused.takes`."""
-    return _fused.takes(x) and x.ndim == 4
+    """Whether the fused kernel takes ``x``: ``(B, C, H, W)`` that :func:`jumpset.kernels.values._operator.takes`."""
+    return _operator.takes(x) and x.ndim == 4
 
 
 def sliding_groups(
@@ -113,4 +113,4 @@ def value_and_gradient(
     return value, gradient.reshape(x.shape if with_gradient else (0, 0, 0, 0))
 
 
-_kernel = _fused.FusedKernel("sliding_groups", value_and_gradient, sliding_groups_plain)
+_kernel = _operator.FusedKernel("sliding_groups", value_and_gradient, sliding_groups_plain)

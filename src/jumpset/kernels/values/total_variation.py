@@ -2,7 +2,7 @@
 
 Memory moved, in units of the picture: one reading, and one writing where a gradient is wanted, which is as
 much as a copy moves. The plain formula moves about forty. The loops are in
-:mod:`jumpset.kernels.total_variation_loops`, those for CUDA in :mod:`jumpset.kernels.triton_total_variation`.
+:mod:`jumpset.kernels.values.total_variation_loops`, those for CUDA in :mod:`jumpset.kernels.values.total_variation_triton`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset.kernels import _fused
+from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
 from jumpset.kernels._threads import in_bands
-from jumpset.kernels.total_variation_loops import run_rows
+from jumpset.kernels.values.total_variation_loops import run_rows
 
 _BAND = 1 << 15  # pixels that are worth a thread
 
 
 def applies(x: Any) -> bool:
-    """Whether the fused kernel takes ``x``: ``(B, C, H, W)`` that :func:`jumpset.kernels._fused.takes`."""
-    return _fused.takes(x, gpu=True) and x.ndim == 4
+    """Whether the fused kernel takes ``x``: ``(B, C, H, W)`` that :func:`jumpset.kernels.values._operator.takes`."""
+    return _operator.takes(x, gpu=True) and x.ndim == 4
 
 
 def total_variation(x: Tensor, beta: float, isotropic: bool, joint: bool, factor: float = 1.0) -> Tensor:
@@ -70,7 +70,7 @@ def _value_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """``factor · R(x)``, ``(B,)``, and its gradient, which is empty where it is not wanted."""
     if x.device.type == "cuda":
-        from jumpset.kernels import triton_total_variation as gpu  # imports triton
+        from jumpset.kernels.values import total_variation_triton as gpu
 
         return gpu.value_and_gradient(x, beta, isotropic, joint, factor, with_gradient)
     batch, channels, height, width = x.shape
@@ -89,4 +89,4 @@ def _value_and_gradient(
     return torch.from_numpy(value.astype(kind)), gradient
 
 
-_kernel = _fused.FusedKernel("total_variation", _value_and_gradient, total_variation_plain)
+_kernel = _operator.FusedKernel("total_variation", _value_and_gradient, total_variation_plain)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from jumpset.kernels._threads import in_bands
-from jumpset.kernels.scaling_loops import scale_rows
+from jumpset.kernels.values.scaling_loops import scale_rows
 
 _HAS_TRITON = find_spec("triton") is not None
 _SCALED_BAND = 1 << 20  # entries that are worth a thread where they are only multiplied

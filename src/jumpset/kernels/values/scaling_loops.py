@@ -1,4 +1,4 @@
-"""Images times numbers, in place; called by :mod:`jumpset.kernels._fused`."""
+"""Images times numbers, in place; called by :mod:`jumpset.kernels.values._operator`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Value and gradient of total variation in one pass; called by :mod:`jumpset.kernels.total_variation`.
+"""Value and gradient of total variation in one pass; called by :mod:`jumpset.kernels.values.total_variation`.
 
 Row by row: squares of the differences, their powers and weights, then the flux ``weight · difference`` along
 both axes; the gradient is the flux that comes in minus the flux that goes out. Of the row above only the flux

@@ -1,4 +1,4 @@
-"""Value and gradient of the l1 norm in one pass; called by :mod:`jumpset.kernels.l1`."""
+"""Value and gradient of the l1 norm in one pass; called by :mod:`jumpset.kernels.values.l1`."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def value_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """``factor · R(x)``, ``(B,)``, and its gradient, which is empty where it is not wanted.
 
-    The formula is that of :func:`jumpset.kernels.total_variation.total_variation_plain`.
+    The formula is that of :func:`jumpset.kernels.values.total_variation.total_variation_plain`.
     """
     batch, channels, height, width = x.shape
     x = x.detach().contiguous()

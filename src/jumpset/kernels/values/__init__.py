@@ -1,0 +1,1 @@
+"""Fused kernels for the value and the gradient of penalties."""
