@@ -14,7 +14,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
-from jumpset.penalties.controllers import count_regions as count_of_one
+from jumpset.nn.controllers import count_regions as count_of_one
 from jumpset.registry import method as make_method
 from jumpset.registry import methods
 from jumpset.smoothing import smooth

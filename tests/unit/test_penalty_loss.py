@@ -9,7 +9,7 @@ import torch
 import jumpset as js
 import jumpset.penalties as P  # noqa: N812
 from jumpset.kernels.regions import fusion
-from jumpset.penalties.controllers import count_regions
+from jumpset.nn.controllers import count_regions
 
 
 @pytest.fixture

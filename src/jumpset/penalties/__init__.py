@@ -4,8 +4,8 @@ from jumpset.penalties._base import Penalty as Penalty
 from jumpset.penalties._tv_prox import ProxSolution as ProxSolution
 from jumpset.penalties.aitv import AITV as AITV
 from jumpset.penalties.connectedness import Connectedness as Connectedness
-from jumpset.penalties.controllers import RegionCountController as RegionCountController
-from jumpset.penalties.controllers import ZeroFractionController as ZeroFractionController
+from jumpset.nn.controllers import RegionCountController as RegionCountController
+from jumpset.nn.controllers import ZeroFractionController as ZeroFractionController
 from jumpset.penalties.graph_net import GraphNet as GraphNet
 from jumpset.penalties.huber_tv import Charbonnier as Charbonnier
 from jumpset.penalties.huber_tv import HuberTV as HuberTV
@@ -15,10 +15,10 @@ from jumpset.penalties.l1 import L1 as L1
 from jumpset.penalties.latent_groups import LatentGroups as LatentGroups
 from jumpset.penalties.log_sum import Cauchy as Cauchy
 from jumpset.penalties.log_sum import LogSum as LogSum
-from jumpset.penalties.loss import PenaltyLoss as PenaltyLoss
+from jumpset.nn.loss import PenaltyLoss as PenaltyLoss
 from jumpset.penalties.mcp import MCP as MCP
 from jumpset.penalties.potts import Potts as Potts
-from jumpset.penalties.prox_layer import Prox as Prox
+from jumpset.nn.prox import Prox as Prox
 from jumpset.penalties.quadtree_groups import QuadtreeGroups as QuadtreeGroups
 from jumpset.penalties.scad import SCAD as SCAD
 from jumpset.penalties.sliding_groups import SlidingGroups as SlidingGroups

@@ -13,7 +13,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.penalties._base import check_images
-from jumpset.penalties.loss import PenaltyLoss
+from jumpset.nn.loss import PenaltyLoss
 
 
 class _Controller(ABC):

@@ -1,0 +1,1 @@
+"""What a training loop holds: the loss, the prox layer, controllers of the weight."""
