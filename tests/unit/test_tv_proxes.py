@@ -18,7 +18,7 @@ from jumpset.kernels.tv.dual import dual_general
 from jumpset.kernels.tv.dual import lines
 from jumpset.kernels.tv.dual import norms
 from jumpset.operators.neighborhoods import OFFSETS
-from jumpset.penalties import _tv_prox
+from jumpset.prox import tv
 
 
 def picture(*shape, seed=0, dtype=torch.float64):
@@ -283,7 +283,7 @@ def test_thresholding_after_isotropic_tv_is_seen():
     def wrong(v, tau):
         solution = P.SparseTV(0.4).prox_solution(v, tau, tol=1e-7)
         u = P.L1().prox(TV().prox(v, tau, tol=1e-9), 0.4 * tau)
-        return _tv_prox.ProxSolution(u, solution.gap, 1, solution.dual)
+        return tv.ProxSolution(u, solution.gap, 1, solution.dual)
 
     with pytest.raises(AssertionError):
         check_certificate(wrong, "sparse", (1, 1, 8, 7), 0.4)

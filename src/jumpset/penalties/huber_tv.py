@@ -12,7 +12,7 @@ from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import root
 from jumpset.penalties._base import Penalty
 from jumpset.penalties._gradient_squares import squares_by_axis
-from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
+from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import widest
 from jumpset.operators.windows import check_sizes, sizes_per_axis, window_sums
 from jumpset.penalties._base import Penalty, check_images, per_image
-from jumpset.penalties._latent_shrinkage import latent_shrinkage
+from jumpset.prox.latent_groups import latent_shrinkage
 from jumpset.penalties._masks import keep_inside
 
 _TINY = 1e-30

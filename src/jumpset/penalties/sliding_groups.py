@@ -16,7 +16,7 @@ from jumpset.operators.precision import at_least_single
 from jumpset.operators.windows import box_sums, check_sizes, sizes_per_axis
 from jumpset.penalties._base import Penalty, check_images, per_image
 from jumpset.penalties._masks import inside_like, keep_inside
-from jumpset.penalties._shrinkage import overlapping_shrinkage
+from jumpset.prox.overlapping_groups import overlapping_shrinkage
 
 
 @dataclass(frozen=True)

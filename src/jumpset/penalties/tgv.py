@@ -12,8 +12,8 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties._base import Penalty, check_images, per_image
-from jumpset.penalties._tgv_fields import Grid, solve, solve_in_graph
-from jumpset.penalties._tgv_prox import tgv_prox
+from jumpset.prox.tgv_fields import Grid, solve, solve_in_graph
+from jumpset.prox.tgv import tgv_prox
 
 
 @dataclass(frozen=True)

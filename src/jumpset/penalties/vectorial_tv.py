@@ -15,7 +15,7 @@ from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties._base import check_images
-from jumpset.penalties._tv_prox import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
+from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
 
 
 @dataclass(frozen=True)

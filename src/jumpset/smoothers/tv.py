@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Status
-from jumpset.penalties._tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
+from jumpset.prox.tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
 
 
 @dataclass(frozen=True)

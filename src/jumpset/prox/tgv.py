@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset.operators.precision import widest
-from jumpset.penalties._tgv_fields import Grid
+from jumpset.prox.tgv_fields import Grid
 
 _CHECK_EVERY = 20
 _RATIO = 1.5  # of the residuals, above which the steps are balanced

@@ -15,8 +15,8 @@ from jumpset._core.errors import InputError
 from jumpset.kernels.tv.dual.norms import Norm
 from jumpset.operators.gradient import divergence
 from jumpset.penalties._base import Penalty, check_images, per_image
-from jumpset.penalties._tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
-from jumpset.penalties._tv_lines import solve_lines
+from jumpset.prox.tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
+from jumpset.prox.tv_lines import solve_lines
 
 TOL = 1e-6
 MAX_STEPS = 20_000
