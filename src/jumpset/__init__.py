@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from jumpset.smoothers.texture import Texture as Texture
     from jumpset.smoothers.texture import estimate_texture as estimate_texture
     from jumpset.smoothing import smooth as smooth
-    from jumpset.tree import RegionTree as RegionTree
+    from jumpset.regions.tree import RegionTree as RegionTree
     from jumpset.weights import AutoWeight as AutoWeight
     from jumpset.weights import auto_weight as auto_weight
     from jumpset.weights import estimate_noise as estimate_noise

@@ -7,7 +7,7 @@ import jumpset as js
 from jumpset.kernels.regions.potts_1d import potts_line_plain
 from jumpset.operators.pixel_lines import DIRECTIONS, pixel_lines
 from jumpset.smoothers import PottsADMM
-from jumpset.smoothers._regions import refit
+from jumpset.regions.partition import refit
 
 
 @pytest.mark.parametrize("data", ["l2", "l1"])

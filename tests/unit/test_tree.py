@@ -170,7 +170,7 @@ def test_save_and_load(picture, tmp_path):
 
 
 def test_float32_gives_nearly_the_same(picture, monkeypatch):
-    import jumpset.tree as module
+    import jumpset.regions.tree as module
 
     exact = js.RegionTree(picture)
     monkeypatch.setattr(module, "working_dtype", lambda n: np.float32)

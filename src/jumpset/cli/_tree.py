@@ -43,7 +43,7 @@ def tree(
             "there is nothing to write", given="no --regions, --weights or --save", do="e.g. --regions 50,200"
         )
     from jumpset import io
-    from jumpset.tree import RegionTree, check_tree_path
+    from jumpset.regions.tree import RegionTree, check_tree_path
 
     targets = {name: folder / f"{source.stem}-{name}{source.suffix}" for name in cuts}
     if folder.exists() and not folder.is_dir():

@@ -16,7 +16,7 @@ from jumpset._core.types import Status
 from jumpset.kernels.regions.potts_1d import potts_lines
 from jumpset.operators.pixel_lines import DIRECTIONS, PixelLines, pixel_lines
 from jumpset.operators.pixel_weights import pixel_weights
-from jumpset.smoothers._regions import joined_regions, refit
+from jumpset.regions.partition import joined_regions, refit
 
 
 @dataclass(frozen=True)
