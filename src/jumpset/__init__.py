@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from jumpset.interop.skimage import denoise_potts_1d as denoise_potts_1d
     from jumpset.interop.skimage import denoise_sparse_tv as denoise_sparse_tv
     from jumpset.interop.skimage import denoise_tv as denoise_tv
-    from jumpset.driver import Result as Result
-    from jumpset.driver import Snapshots as Snapshots
-    from jumpset.driver import Step as Step
-    from jumpset.driver import run as run
+    from jumpset.running.run import Result as Result
+    from jumpset.running.run import Snapshots as Snapshots
+    from jumpset.running.run import Step as Step
+    from jumpset.running.run import run as run
     from jumpset.learned.export import export_onnx as export_onnx
     from jumpset.learned.training import train as train
     from jumpset.penalties import AITV as AITV
@@ -62,11 +62,11 @@ if TYPE_CHECKING:
     from jumpset.penalties import TotalVariation as TotalVariation
     from jumpset.penalties import TransformedL1 as TransformedL1
     from jumpset.penalties import VectorialTV as VectorialTV
-    from jumpset.registry import method as method
-    from jumpset.registry import methods as methods
+    from jumpset.running.registry import method as method
+    from jumpset.running.registry import methods as methods
     from jumpset.smoothers.texture import Texture as Texture
     from jumpset.smoothers.texture import estimate_texture as estimate_texture
-    from jumpset.smoothing import smooth as smooth
+    from jumpset.running.smooth import smooth as smooth
     from jumpset.regions.tree import RegionTree as RegionTree
     from jumpset.weights import AutoWeight as AutoWeight
     from jumpset.weights import auto_weight as auto_weight

@@ -15,9 +15,9 @@ from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
 from jumpset.nn.controllers import count_regions as count_of_one
-from jumpset.registry import method as make_method
-from jumpset.registry import methods
-from jumpset.smoothing import smooth
+from jumpset.running.registry import method as make_method
+from jumpset.running.registry import methods
+from jumpset.running.smooth import smooth
 
 Rule = Literal["discrepancy", "sure", "regions"]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import jumpset as js
-from jumpset.checkpoints import Checkpoint, _digest, _fill, _plain
+from jumpset.running.checkpoints import Checkpoint, _digest, _fill, _plain
 
 QUICK = {
     "tv": {"weight": 1.0, "tol": 1e-9},

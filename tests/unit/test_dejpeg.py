@@ -16,7 +16,7 @@ from jumpset.learned import DeJPEG
 from jumpset.learned.weights import shipped
 from jumpset.jpeg.chroma import doubled, halved
 from jumpset.jpeg.constraint import JPEGTables, _coefficients, _sharpened, told
-from jumpset.registry import for_file
+from jumpset.running.registry import for_file
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

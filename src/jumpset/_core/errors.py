@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jumpset.driver import Result
+    from jumpset.running.run import Result
 
 
 class JumpsetError(Exception):

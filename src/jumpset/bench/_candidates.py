@@ -24,7 +24,7 @@ class Candidate:
 
     def make(self) -> Iteration:
         """The iteration; raises ``InputError`` for a wrong name or setting."""
-        from jumpset.registry import method
+        from jumpset.running.registry import method
 
         return method(self.name, preset=self.preset, **self.hyper)
 
@@ -61,7 +61,7 @@ def candidates(
     InputError
         No method, one named twice, an unknown one; a setting that no method has, or a wrong value.
     """
-    from jumpset.registry import methods
+    from jumpset.running.registry import methods
 
     table, hyper = methods(), hyper or {}
     if not names:

@@ -102,8 +102,8 @@ def run_one(
 ) -> list[Record]:
     """The record of one method on one picture, or of the input itself; none of an unreadable input."""
     from jumpset._core.types import Status
-    from jumpset.driver import run
-    from jumpset.registry import for_file
+    from jumpset.running.run import run
+    from jumpset.running.registry import for_file
 
     try:
         picture, truth = pair.load()
@@ -154,7 +154,7 @@ _warm: set[tuple[str, int]] = set()  # what this process has compiled
 def _warm_up(candidate: Candidate, ndim: int) -> None:
     import numpy as np
 
-    from jumpset.driver import run
+    from jumpset.running.run import run
 
     if (candidate.label, ndim) in _warm:
         return

@@ -15,7 +15,7 @@ def methods(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """List the methods with their papers, hyper-parameters and presets."""
-    from jumpset.registry import methods as table
+    from jumpset.running.registry import methods as table
 
     if as_json:
         rows = [

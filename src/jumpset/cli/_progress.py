@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jumpset.driver import Step
+    from jumpset.running.run import Step
 
 _PATIENCE = 1.0  # seconds before a bar appears
 

@@ -16,7 +16,7 @@ from jumpset.cli._progress import Progress
 from jumpset.cli._shared import check_device, check_seconds, command, command_line, interrupts, say, settings
 
 if TYPE_CHECKING:
-    from jumpset.driver import Result, Step
+    from jumpset.running.run import Result, Step
 
 _EVENT_INTERVAL = 0.2  # seconds between two "step" lines of --json
 
@@ -82,9 +82,10 @@ def smooth(
     check_seconds(max_seconds)
     if report is not None:
         check_report_path(report)
-    from jumpset import io, registry
+    from jumpset import io
+    from jumpset.running import registry
     from jumpset._core.types import Status
-    from jumpset.driver import run
+    from jumpset.running.run import run
 
     io.check_writable(target)
     _check_checkpoint(checkpoint, checkpoint_every, source, target)
@@ -170,7 +171,7 @@ def _method_of(preset: str | None) -> str:
         return "region-fusion"
     if preset == "clip-art":
         return "gsf"
-    from jumpset.registry import methods
+    from jumpset.running.registry import methods
 
     owners = [name for name, info in methods().items() if preset in info.presets]
     return owners[0] if len(owners) == 1 else "region-fusion"
@@ -178,7 +179,7 @@ def _method_of(preset: str | None) -> str:
 
 def _seed(method: str, seed: int, hyper: dict[str, Any]) -> dict[str, int]:
     from jumpset._core import checks
-    from jumpset.registry import methods
+    from jumpset.running.registry import methods
 
     checks.integer("seed", seed, at_least=0)
     if "seed" in hyper:

@@ -15,7 +15,7 @@ from jumpset._core.errors import InputError
 from jumpset.kernels.regions.potts_1d import potts_lines
 from jumpset.penalties import SlidingGroups, SparseTV
 from jumpset.smoothers.tv import TV
-from jumpset.smoothing import smooth
+from jumpset.running.smooth import smooth
 
 Channels = Literal["joint", "separate"]
 

@@ -16,7 +16,7 @@ from jumpset.report._curves import chart
 from jumpset.report._pictures import Display, display_for, png_uri, scale_of
 
 if TYPE_CHECKING:
-    from jumpset.driver import Result
+    from jumpset.running.run import Result
 
 # Nothing may be loaded from anywhere, even if a name or a note tried to.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

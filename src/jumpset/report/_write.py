@@ -14,7 +14,7 @@ from jumpset.report._files import check_text_path, write_text
 from jumpset.report._page import Subject, page
 
 if TYPE_CHECKING:
-    from jumpset.driver import Result
+    from jumpset.running.run import Result
 
 
 def write_report(

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
-from jumpset._batches import PictureByPicture
+from jumpset.running.batches import PictureByPicture
 from jumpset._core.types import Iteration, Status
-from jumpset.checkpoints import Checkpoint
+from jumpset.running.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The one loop: runs a method, keeps time, history, limits, checkpoints and batches."""
