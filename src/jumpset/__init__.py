@@ -64,8 +64,8 @@ if TYPE_CHECKING:
     from jumpset.penalties import VectorialTV as VectorialTV
     from jumpset.running.registry import method as method
     from jumpset.running.registry import methods as methods
-    from jumpset.smoothers.texture import Texture as Texture
-    from jumpset.smoothers.texture import estimate_texture as estimate_texture
+    from jumpset.texture import Texture as Texture
+    from jumpset.texture import estimate_texture as estimate_texture
     from jumpset.running.smooth import smooth as smooth
     from jumpset.regions.tree import RegionTree as RegionTree
     from jumpset.weights import AutoWeight as AutoWeight

@@ -8,8 +8,8 @@ import torch
 
 import jumpset as js
 from jumpset.smoothers import StructureTexture
-from jumpset.smoothers.texture.following import follow
-from jumpset.smoothers.texture.stationary import excess
+from jumpset.texture.cross_channel import follow
+from jumpset.texture.stationarity import excess
 from jumpset.smoothers.whitened import Whitened
 
 

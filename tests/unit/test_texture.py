@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 import jumpset as js
-from jumpset.smoothers.texture.estimate import spread
+from jumpset.texture.estimate import spread
 
 
 def blurred(sigma, reach=12):

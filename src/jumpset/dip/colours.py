@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from jumpset.smoothers.texture import Texture
+from jumpset.texture import Texture
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
 from jumpset.kernels.filters import collaborative as kernel
-from jumpset.smoothers.texture import Texture
-from jumpset.smoothers.texture.estimate import alternate
+from jumpset.texture import Texture
+from jumpset.texture.estimate import alternate
 
 _REACH = 16  # displacement in pixels beyond which blocks are taken as uncorrelated
 

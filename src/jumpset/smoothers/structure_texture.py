@@ -13,10 +13,10 @@ from jumpset._core import checks
 from jumpset._core.types import Status
 from jumpset.smoothers.collaborative import check_groups, check_texture, shrink
 from jumpset.smoothers.region_fusion import fuse
-from jumpset.smoothers.texture import Texture
-from jumpset.smoothers.texture.estimate import alternate, largest, spectrum_of
-from jumpset.smoothers.texture.following import follow
-from jumpset.smoothers.texture.stationary import excess, strongest
+from jumpset.texture import Texture
+from jumpset.texture.estimate import alternate, largest, spectrum_of
+from jumpset.texture.cross_channel import follow
+from jumpset.texture.stationarity import excess, strongest
 
 _FLAT = 0.7  # weight of the last fusion where it agrees with the filter
 _DETAIL = 3.0  # a residual whose local power varies so many times more than a texture's: fusion took detail
@@ -71,7 +71,7 @@ class StructureTexture:
 
        mostly flat where both agree, and the filter's where fusion has taken a rounded or faint edge away.
     5. The component with the most texture is drawn towards what the others predict of it, in windows in which
-       it is affine in them (:func:`~jumpset.smoothers.texture.following.follow`): a texture is often nearly
+       it is affine in them (:func:`~jumpset.texture.cross_channel.follow`): a texture is often nearly
        gray, so that hue tells where an edge runs.
     6. Steps 3 to 5 once more, with the structure so far as the pilot and half the margin, since its flat
        regions need no more help. The answer is the mean of both.

@@ -13,8 +13,8 @@ from jumpset._core.types import Status
 from jumpset.penalties import TotalVariation
 from jumpset.smoothers.collaborative import check_texture
 from jumpset.smoothers.region_fusion import fuse
-from jumpset.smoothers.texture.estimate import alternate
-from jumpset.smoothers.texture.model import Texture
+from jumpset.texture.estimate import alternate
+from jumpset.texture.model import Texture
 
 _TOL = 1e-4  # relative duality gap of the TV steps
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jumpset.smoothers.texture.model import Texture
+from jumpset.texture.model import Texture
 
 _SIDE = 16  # of a tile, in pixels
 

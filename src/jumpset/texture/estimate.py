@@ -12,7 +12,7 @@ from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
 from jumpset.smoothers.region_fusion import fuse
-from jumpset.smoothers.texture.model import Texture
+from jumpset.texture.model import Texture
 
 TILE = 48  # side of a periodogram's tile, in pixels
 REACH = 23  # A, the largest lag

@@ -1,4 +1,0 @@
-"""A stationary model of texture and coloured noise: estimated from one picture, used by the smoothers."""
-
-from jumpset.smoothers.texture.estimate import estimate_texture as estimate_texture
-from jumpset.smoothers.texture.model import Texture as Texture
