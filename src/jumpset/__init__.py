@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from jumpset.running.run import Snapshots as Snapshots
     from jumpset.running.run import Step as Step
     from jumpset.running.run import run as run
-    from jumpset.learned.export import export_onnx as export_onnx
-    from jumpset.learned.training import train as train
+    from jumpset.training.export import export_onnx as export_onnx
+    from jumpset.training.train import train as train
     from jumpset.penalties import AITV as AITV
     from jumpset.penalties import L0 as L0
     from jumpset.penalties import L1 as L1

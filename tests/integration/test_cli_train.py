@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import jumpset as js
 from jumpset.cli import app
-from jumpset.learned import training
+from jumpset.training import train
 
 TINY = ["--set", "widths=[4, 6]", "--set", "blocks=[1, 1]", "--set", "guess_widths=[4]", "--set", "guess_blocks=[1]",
         "--set", "batch_size=2", "--set", "crop=16"]  # fmt: skip
@@ -86,7 +86,7 @@ def test_json_lines(tmp_path, data):
 def test_diverged_is_exit_1_and_writes_nothing(tmp_path, data, monkeypatch):
     from dataclasses import replace
 
-    from jumpset.learned.recipes import RECIPES
+    from jumpset.training.recipes import RECIPES
 
     recipe = RECIPES["jumpset-net"]["small"]
     bad = replace(recipe, loss=lambda *a: recipe.loss(*a) * float("nan"))

@@ -587,7 +587,7 @@ def test_onnx_runtime_gives_the_same_picture(name, tmp_path, trained):
 )
 def test_wrong_exports(arguments, match, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("jumpset.learned.export.find_spec", lambda package: package)
+    monkeypatch.setattr("jumpset.training.export.find_spec", lambda package: package)
     result = CliRunner().invoke(app, ["export", *arguments])
     assert result.exit_code == 2
     assert match in " ".join(result.stderr.split())
@@ -595,7 +595,7 @@ def test_wrong_exports(arguments, match, tmp_path, monkeypatch):
 
 
 def test_an_export_names_what_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr("jumpset.learned.export.find_spec", lambda package: None)
+    monkeypatch.setattr("jumpset.training.export.find_spec", lambda package: None)
     with pytest.raises(js.InputError, match="onnx, onnxscript"):
         js.export_onnx("resnet", tmp_path / "o.onnx")
 

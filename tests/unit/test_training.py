@@ -15,9 +15,11 @@ import torch
 import jumpset as js
 from jumpset._core.errors import FileError, InputError, TrainingDiverged
 from jumpset._core.types import Status
-from jumpset.learned import _feeding, _loop, training
-from jumpset.learned._trainer import Trainer, learning_rate
-from jumpset.learned.recipes import RECIPES
+from jumpset.training import _data
+from jumpset.training import _loop
+from jumpset.training import train
+from jumpset.training._trainer import Trainer, learning_rate
+from jumpset.training.recipes import RECIPES
 
 TINY = {"widths": [4, 6], "blocks": [1, 1], "guess_widths": [4, 6], "guess_blocks": [1, 1]}
 NETWORKS = {
@@ -409,10 +411,10 @@ def test_the_gradient_is_clipped():
 
 def test_folder_batches_are_the_same_from_any_start(data):
     pairs = js.datasets.pairs(data)
-    whole = _feeding.folder(pairs, 3, 32, seed=4)
+    whole = _data.folder(pairs, 3, 32, seed=4)
     first = [next(whole) for _ in range(5)]
-    late = next(_feeding.folder(pairs, 3, 32, seed=4, start=3))
-    stride = _feeding.folder(pairs, 3, 32, seed=4, start=1, step=2)
+    late = next(_data.folder(pairs, 3, 32, seed=4, start=3))
+    stride = _data.folder(pairs, 3, 32, seed=4, start=1, step=2)
     next(stride)
     for a, b in [*zip(first[3], late, strict=True), *zip(first[3], next(stride), strict=True)]:
         assert a.shape == (3, 3, 32, 32)
@@ -426,7 +428,7 @@ def test_folder_crops_belong_together_and_some_are_gray(tmp_path):
         (root / name).mkdir(parents=True)
         pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
         js.io.write_picture(root / name / "a.png", pixels)
-    batches = _feeding.folder(js.datasets.pairs(root), 8, 32, seed=0)
+    batches = _data.folder(js.datasets.pairs(root), 8, 32, seed=0)
     n_gray = 0
     for _ in range(20):
         picture, truth = next(batches)
@@ -437,9 +439,9 @@ def test_folder_crops_belong_together_and_some_are_gray(tmp_path):
 
 def test_unread_pictures_are_read_again_when_memory_is_short(data, monkeypatch):
     pairs = js.datasets.pairs(data)
-    expected = next(_feeding.folder(pairs, 4, 32, seed=1))
+    expected = next(_data.folder(pairs, 4, 32, seed=1))
     monkeypatch.setattr(_feeding, "_KEPT", 0)
-    again = next(_feeding.folder(pairs, 4, 32, seed=1))
+    again = next(_data.folder(pairs, 4, 32, seed=1))
     np.testing.assert_array_equal(expected, again)
 
 
@@ -448,16 +450,16 @@ def test_ahead_keeps_the_order_and_ends():
         assert step == 1
         return iter([(k, k) for k in range(start, 19)])
 
-    with _feeding.ahead(make, 2, 0) as feed:
+    with _data.ahead(make, 2, 0) as feed:
         assert [next(feed) for _ in range(5)] == [(k, k) for k in range(2, 7)]
 
 
 @pytest.mark.slow
 def test_processes_make_the_same_batches(data):
     pairs = js.datasets.pairs(data)
-    make = partial(_feeding.folder, pairs, 2, 16, seed=3)
+    make = partial(_data.folder, pairs, 2, 16, seed=3)
     expected = make(start=4)
-    with _feeding.ahead(make, 4, 2) as feed:
+    with _data.ahead(make, 4, 2) as feed:
         for _ in range(5):
             for a, b in zip(next(feed), next(expected), strict=True):
                 np.testing.assert_array_equal(np.asarray(a), b)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from jumpset.learned import losses
+from jumpset.training import losses
 
 
 def pictures(*shape, seed=0, n=2):

@@ -27,7 +27,7 @@ def export(
     (batch,); its output is `smoothed`. The region fusions of jumpset-net are not inside: it works as with
     `--set fusion=false`. Needs the packages of jumpset[onnx].
     """
-    from jumpset.learned.export import export_onnx
+    from jumpset.training.export import export_onnx
 
     export_onnx(name, target, weights="shipped" if weights is None else weights)
     if not quiet:

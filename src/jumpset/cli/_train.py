@@ -15,7 +15,7 @@ from jumpset.cli._progress import Progress
 from jumpset.cli._shared import check_device, command, interrupts, say, settings
 
 if TYPE_CHECKING:
-    from jumpset.learned.training import Trained, TrainingStep
+    from jumpset.training.train import Trained, TrainingStep
 
 _SETTABLE = ("batch_size", "crop", "learning_rate", "ema", "precision", "validate_every", "checkpoint_every")
 _INTERVAL = 1.0  # seconds between two "step" lines of --json
@@ -94,7 +94,7 @@ def train(
             )
     check_device(device)
     _set_threads(threads)
-    from jumpset.learned.training import train as run
+    from jumpset.training.train import train as run
 
     with Progress(wanted=not quiet and not as_json) as progress:
         report = _Report(name, progress, quiet=quiet, as_json=as_json)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from jumpset._core.types import Status
 from jumpset.io import atomic_write
-from jumpset.learned import _feeding
-from jumpset.learned._trainer import Trainer, learning_rate
-from jumpset.learned.recipes import Recipe
+from jumpset.training import _data
+from jumpset.training._trainer import Trainer, learning_rate
+from jumpset.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Run:
         self,
         trainer: Trainer,
         plan: Plan,
-        scored: _feeding.Batch,
+        scored: _data.Batch,
         target: Path,
         checkpoint: Path | None,
         names: Mapping[str, str],
@@ -98,7 +98,7 @@ class Run:
 
     def until_the_end(
         self,
-        batches: Callable[..., Iterator[_feeding.Batch]],
+        batches: Callable[..., Iterator[_data.Batch]],
         workers: int,
         validate_every: float,
         checkpoint_every: float,
@@ -112,7 +112,7 @@ class Run:
             if not self.history:
                 self._score()
             scored = saved = time.monotonic()
-            with _feeding.ahead(batches, trainer.n_steps, workers) as feed:
+            with _data.ahead(batches, trainer.n_steps, workers) as feed:
                 while (share := self._share()) < 1.0:
                     began = time.monotonic()
                     batch = next(feed)

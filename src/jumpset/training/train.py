@@ -16,12 +16,12 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
 from jumpset.datasets import Pair, pairs
-from jumpset.learned import _feeding
-from jumpset.learned._asked import begun_with, command, device_of, in_a_folder, recipe_for, weights_path
-from jumpset.learned._feeding import Batch
-from jumpset.learned._loop import Plan, Run, TrainingStep
-from jumpset.learned._trainer import Trainer
-from jumpset.learned.recipes import Recipe
+from jumpset.training import _data
+from jumpset.training._arguments import begun_with, command, device_of, in_a_folder, recipe_for, weights_path
+from jumpset.training._data import Batch
+from jumpset.training._loop import Plan, Run, TrainingStep
+from jumpset.training._trainer import Trainer
+from jumpset.training.recipes import Recipe
 from jumpset.learned.weights import save_weights
 from jumpset.operators.autocast import PRECISIONS, computes_half
 
@@ -216,12 +216,12 @@ def train(
 def _batches(own: list[Pair] | None, recipe: Recipe, seed: int) -> Callable[..., Iterator[Batch]]:
     """Of start and step."""
     if own is None:
-        return partial(_feeding.synthetic, recipe.batch_size, recipe.crop, kind=recipe.kind, seed=seed)
-    return partial(_feeding.folder, own, recipe.batch_size, recipe.crop, seed=seed)
+        return partial(_data.synthetic, recipe.batch_size, recipe.crop, kind=recipe.kind, seed=seed)
+    return partial(_data.folder, own, recipe.batch_size, recipe.crop, seed=seed)
 
 
 def _scored(recipe: Recipe, validation: str | os.PathLike[str]) -> Batch:
     count, side = _SCORED
     if validation != "synthetic":
-        return _feeding.centres(pairs(validation, limit=count), side)
-    return _feeding.drawn(count, side, kind=recipe.kind, seed=_SEEDS)
+        return _data.centres(pairs(validation, limit=count), side)
+    return _data.drawn(count, side, kind=recipe.kind, seed=_SEEDS)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from jumpset._core.errors import FileError, InputError, TrainingDiverged
 from jumpset.io import atomic_write
 from jumpset.learned.architectures import build
-from jumpset.learned.recipes import Recipe
+from jumpset.training.recipes import Recipe
 
 _FORMAT = 1
 _PATIENCE = 10  # steps in a row whose gradient is not finite before the training is given up

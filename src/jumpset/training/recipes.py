@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from jumpset.learned import losses
+from jumpset.training import losses
 from jumpset.learned.jumpset_net import toned, unfused
 
 if TYPE_CHECKING:
