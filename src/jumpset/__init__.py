@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     from jumpset.texture import estimate_texture as estimate_texture
     from jumpset.running.smooth import smooth as smooth
     from jumpset.regions.tree import RegionTree as RegionTree
-    from jumpset.weights import AutoWeight as AutoWeight
-    from jumpset.weights import auto_weight as auto_weight
-    from jumpset.weights import estimate_noise as estimate_noise
+    from jumpset.weights.auto import AutoWeight as AutoWeight
+    from jumpset.weights.auto import auto_weight as auto_weight
+    from jumpset.weights.auto import estimate_noise as estimate_noise
 
 # Where each public name lives: torch and numba are loaded when the first of them is used. The same list as
 # above, which is what type checkers and editors read; tests/unit/test_public_api.py holds them together.

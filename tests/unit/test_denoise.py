@@ -6,7 +6,7 @@ import torch
 from skimage.restoration import denoise_tv_chambolle
 
 import jumpset as js
-from jumpset.weights import count_regions
+from jumpset.weights.auto import count_regions
 
 
 def noisy(sigma=0.1, shape=(40, 44), seed=0):

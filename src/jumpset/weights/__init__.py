@@ -1,0 +1,1 @@
+"""Choosing the weight of a penalty or of a method."""
