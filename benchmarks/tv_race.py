@@ -24,7 +24,7 @@ from skimage.restoration import denoise_tv_chambolle
 from timing import take_turns
 
 import jumpset as js
-from jumpset.kernels.tv.dual import dual as kernel
+from jumpset.kernels.tv import dual as kernel
 from jumpset.smoothers.tv import TV
 
 WEIGHT = 0.1

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jumpset as js
-from jumpset.kernels.tv.dual import dual as kernel
-from jumpset.kernels.tv.dual import gap
+from jumpset.kernels.tv import dual as kernel
+from jumpset.kernels.tv import gap
 from jumpset.operators import divergence, gradient
 from jumpset.smoothers.tv import TV
 

@@ -14,9 +14,9 @@ from scipy.optimize import minimize
 
 import jumpset as js
 import jumpset.penalties as P  # noqa: N812
-from jumpset.kernels.tv.dual import dual_general
-from jumpset.kernels.tv.dual import lines
-from jumpset.kernels.tv.dual import norms
+from jumpset.kernels.tv import dual_general
+from jumpset.kernels.tv import lines
+from jumpset.kernels.tv import norms
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.prox import tv
 

@@ -30,6 +30,6 @@ from jumpset.penalties.tiled_groups import TiledGroups as TiledGroups
 from jumpset.penalties.total_variation import TotalVariation as TotalVariation
 from jumpset.penalties.transformed_l1 import TransformedL1 as TransformedL1
 from jumpset.penalties.vectorial_tv import VectorialTV as VectorialTV
-from jumpset.weights.auto.penalty_weights import weight_for_regions as weight_for_regions
-from jumpset.weights.auto.penalty_weights import weight_for_zero_fraction as weight_for_zero_fraction
-from jumpset.weights.auto.penalty_weights import weight_from_noise as weight_from_noise
+from jumpset.weights.penalty_weights import weight_for_regions as weight_for_regions
+from jumpset.weights.penalty_weights import weight_for_zero_fraction as weight_for_zero_fraction
+from jumpset.weights.penalty_weights import weight_from_noise as weight_from_noise

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset.kernels.tv.dual.norms import Norm
+from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root

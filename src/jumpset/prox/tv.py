@@ -12,7 +12,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset.kernels.tv.dual.norms import Norm
+from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.gradient import divergence
 from jumpset.penalties._base import Penalty, check_images, per_image
 from jumpset.prox.tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start

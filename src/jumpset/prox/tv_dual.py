@@ -2,7 +2,7 @@
 
 One implementation for the smoother and for the proximal operators. Two-dimensional pictures with the plain
 norms go through the fused loops of :mod:`jumpset.kernels.tv.dual`, all others through those of
-:mod:`jumpset.kernels.tv.dual.dual_general`.
+:mod:`jumpset.kernels.tv.dual_general`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from jumpset.kernels.tv.dual import dual as fused
-from jumpset.kernels.tv.dual import dual_general as general
-from jumpset.kernels.tv.dual.gap import measure
-from jumpset.kernels.tv.dual.norms import Norm, dual_norm_of
+from jumpset.kernels.tv import dual as fused
+from jumpset.kernels.tv import dual_general as general
+from jumpset.kernels.tv.gap import measure
+from jumpset.kernels.tv.norms import Norm, dual_norm_of
 
 # Weights below this part of the largest value change no digit of it.
 _NEGLIGIBLE = 1e-20

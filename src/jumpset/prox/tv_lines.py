@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core.errors import InputError
-from jumpset.kernels.tv.dual.lines import Lines, lines_along, tv_lines, tv_lines_ahead, tv_lines_sums
+from jumpset.kernels.tv.lines import Lines, lines_along, tv_lines, tv_lines_ahead, tv_lines_sums
 
 CHECK_EVERY = 5
 _LAG = 4.0  # of the momentum, as in the dual iteration of single edges
@@ -55,7 +55,7 @@ def solve_lines(
     weights
         ``(P,)``, not negative.
     offsets, lengths
-        The directions, see :func:`jumpset.kernels.tv.dual.lines.lines_along`, and what an edge of each weighs.
+        The directions, see :func:`jumpset.kernels.tv.lines.lines_along`, and what an edge of each weighs.
     edges
         Optional ``(P, *spatial)`` tensors, one a direction: multiply the edge that leaves each pixel.
     tol

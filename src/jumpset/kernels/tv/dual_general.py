@@ -5,7 +5,7 @@ As in :mod:`jumpset.kernels.tv.dual`, with u the minimiser given the field,
     u = soft(f + div p, soft)                              (the primal picture)
     y = p + momentum (p - old)                             (extrapolation)
     q = keep (y + step grad(soft(f + div y, soft)))
-    p = projection of q onto the dual ball of size weight  (:mod:`jumpset.kernels.tv.dual.norms`)
+    p = projection of q onto the dual ball of size weight  (:mod:`jumpset.kernels.tv.norms`)
 
 ``keep`` below 1 is Huber's function, 1 / (1 + step delta / weight). Here the loops go over a picture twice,
 to u and from it to p. The last axis is a row; the others are flattened to a list of rows.
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from jumpset.kernels._threads import in_bands
 from jumpset.kernels.tv.dual import FAST, LEAST_BAND, has_loops
-from jumpset.kernels.tv.dual.norms import NEWTON_STEPS, NORMS, Norm, dual_norm_of, norm_of, pair_axis, project
+from jumpset.kernels.tv.norms import NEWTON_STEPS, NORMS, Norm, dual_norm_of, norm_of, pair_axis, project
 
 
 def advance(
