@@ -313,7 +313,7 @@ def test_dip_l0_bookkeeping(monkeypatch):
         calls.append((weight, levels))
         return fuse(image, weight, levels)
 
-    monkeypatch.setattr("jumpset.dip.flattening.fuse", counted)
+    monkeypatch.setattr("jumpset.smoothers.jump_penalty.fuse", counted)
     result = run(method, f)
     average, v, w, n_fusions = _plain_dip_l0(method, f)
     assert result.n_steps == 6

@@ -11,10 +11,10 @@ from PIL import Image
 
 import jumpset as js
 from jumpset.dip import DIP, DIPAITV, DIPTV, DIPl0, DIPPotts, fit_memory, memory
-from jumpset.dip.colours import Colours
+from jumpset.dip.whitened_colors import Colours
 from jumpset.dip.fitting import Fit
-from jumpset.dip.flattening import SOLVERS, flatten
-from jumpset.dip.starting import first_picture
+from jumpset.smoothers.jump_penalty import SOLVERS, flatten
+from jumpset.dip.initialize import first_picture
 from jumpset.dip.stopping import Stillness
 from jumpset.dip.tiling import tiles
 from jumpset.jpeg.chroma import ChromaSubsampling

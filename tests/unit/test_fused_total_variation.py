@@ -16,7 +16,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jumpset.kernels import _buffers, _threads
+from jumpset.kernels import _buffers
+from jumpset.kernels import threads
 from jumpset.kernels.values import total_variation as kernel
 from jumpset.kernels.values.total_variation_loops import run_rows
 from jumpset.penalties import TotalVariation
@@ -239,7 +240,7 @@ def test_in_bands_covers_the_range_once(monkeypatch, n):
     def kernel(start, stop, out):
         out[start:stop] += 1
 
-    _threads.in_bands(kernel, n, counts)
+    threads.in_bands(kernel, n, counts)
     assert (counts == 1).all()
 
 
@@ -251,7 +252,7 @@ def test_in_bands_waits_and_reports_errors(monkeypatch):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        _threads.in_bands(kernel, 4)
+        threads.in_bands(kernel, 4)
 
 
 def test_in_bands_lets_go_of_its_arrays(monkeypatch):
@@ -259,7 +260,7 @@ def test_in_bands_lets_go_of_its_arrays(monkeypatch):
     for _ in range(200):
         out = np.zeros(6)
         alive = weakref.ref(out)
-        _threads.in_bands(lambda start, stop, out: out[start:stop].fill(1.0), 6, out)
+        threads.in_bands(lambda start, stop, out: out[start:stop].fill(1.0), 6, out)
         del out
         assert alive() is None
 

@@ -15,7 +15,7 @@ import jumpset as js
 from jumpset.cli import app
 from jumpset.dip import DIPl0
 from jumpset.learned import SIZES, build, load_weights, model_card, save_weights
-from jumpset.learned._method import frame, tiles
+from jumpset.learned.base import frame, tiles
 from jumpset.learned.dejpeg import _Denoiser
 from jumpset.learned.jumpset_net import limited, toned
 from jumpset.learned.weights import shipped

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 import jumpset as js
 from jumpset.kernels.linear import grid_laplacian
 from jumpset.kernels.linear import line_solvers
-from jumpset.kernels.filters.edge_sizes import edge_sizes, edge_sizes_plain
+from jumpset.kernels.filters.gradient_magnitudes import edge_sizes, edge_sizes_plain
 from jumpset.kernels.linear.strips import smooth_strips
 from jumpset.smoothers import FGS, ILS, RTV, SGWLS, WLS
 

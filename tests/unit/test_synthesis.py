@@ -10,16 +10,8 @@ from PIL import Image
 
 from jumpset import datasets
 from jumpset._core.errors import InputError
-from jumpset.datasets import (
-    _drawing,
-    _fields,
-    _palettes,
-    _scenes,
-    _structures,
-    _synthesis,
-    _textures,
-    _weaves,
-)
+from jumpset.datasets import _drawing, _fields, _palettes, _scenes, _structures, _textures, _weaves
+from jumpset.datasets import synthesis
 
 _SIZES = [(1, 1), (1, 7), (7, 1), (33, 20)]
 
@@ -113,8 +105,8 @@ def test_shares_are_shares():
     for module in (_scenes, _weaves):
         assert len(module.SHARES) == len(module.FAMILIES)
         assert sum(module.SHARES) == pytest.approx(1)
-    assert list(_synthesis._LIMITS) == sorted(_synthesis._LIMITS)
-    assert len(_synthesis._LIMITS) == len(_synthesis._WAYS) - 1
+    assert list(synthesis._LIMITS) == sorted(synthesis._LIMITS)
+    assert len(synthesis._LIMITS) == len(synthesis._WAYS) - 1
 
 
 def test_coloured_is_a_table():
@@ -253,10 +245,10 @@ def test_a_texture_fades_the_structure_and_is_rounded(fade, least, most, far):
 
 def test_ways_come_as_often_as_they_should():
     rng = np.random.default_rng(0)
-    ways = [_synthesis._way(rng, "mixed") for _ in range(4000)]
-    shares = [ways.count(way) / len(ways) for way in _synthesis._WAYS]
+    ways = [synthesis._way(rng, "mixed") for _ in range(4000)]
+    shares = [ways.count(way) / len(ways) for way in synthesis._WAYS]
     np.testing.assert_allclose(shares, [0.7, 0.1, 0.06, 0.08, 0.06], atol=0.025)
-    assert _synthesis._way(rng, "jpeg") == "jpeg"
+    assert synthesis._way(rng, "jpeg") == "jpeg"
 
 
 @pytest.fixture
@@ -267,7 +259,7 @@ def plain(monkeypatch):
         kind = np.uint8 if what == "scene" else np.int16
         return rng.integers(0, 256, (pool.channels, pool.side, pool.side)).astype(kind)
 
-    monkeypatch.setattr(_synthesis._Pool, "_drawn", drawn)
+    monkeypatch.setattr(synthesis._Pool, "_drawn", drawn)
 
 
 def test_jpeg_pairs_often_have_regions_of_pure_black_or_white():
@@ -280,7 +272,7 @@ def test_pure_colours_are_stretched_to():
     planes = np.random.default_rng(0).uniform(0.05, 0.95, (1, 9, 8)).astype(np.float32)
     seen = set()
     for seed in range(40):
-        out = _synthesis._with_pure_colours(np.random.default_rng(seed), planes)
+        out = synthesis._with_pure_colours(np.random.default_rng(seed), planes)
         assert out.dtype == np.float32
         assert (0 <= out.min()) & (out.max() <= 1)
         np.testing.assert_allclose(255 * out, np.rint(255 * out), atol=2e-5)
@@ -341,35 +333,35 @@ def test_a_batch_of_real_scenes_depends_on_its_number_only(monkeypatch):
 
 @pytest.mark.usefixtures("plain")
 def test_scenes_are_replaced_one_after_the_other():
-    pool = _synthesis._Pool(seed=0, lane=0, size=64, channels=3, batch_size=64)
+    pool = synthesis._Pool(seed=0, lane=0, size=64, channels=3, batch_size=64)
     assert pool.life > 8
     held = []
     for time in range(2 * pool.life):
         pool.time = time
-        held.append([pool.scene(slot)[:, :8].tobytes() for slot in range(_synthesis._POOL)])
+        held.append([pool.scene(slot)[:, :8].tobytes() for slot in range(synthesis._POOL)])
     changes = [sum(a != b for a, b in zip(old, new, strict=True)) for old, new in pairwise(held)]
-    assert max(changes) <= -(-_synthesis._POOL // pool.life) + 1
-    assert _synthesis._POOL < sum(changes) <= 2 * _synthesis._POOL
+    assert max(changes) <= -(-synthesis._POOL // pool.life) + 1
+    assert synthesis._POOL < sum(changes) <= 2 * synthesis._POOL
     assert pool.texture(0)[:, :8].tobytes() != pool.scene(0)[:, :8].astype(np.int16).tobytes()
 
 
 def test_textures_keep_their_strength_in_the_pool():
-    pool = _synthesis._Pool(seed=0, lane=0, size=16, channels=3, batch_size=2)
+    pool = synthesis._Pool(seed=0, lane=0, size=16, channels=3, batch_size=2)
     for slot in range(3):
         assert pool.texture(slot).dtype == np.int16
-        assert pool.texture(slot).std() / _synthesis._UNIT == pytest.approx(1, abs=0.03)
+        assert pool.texture(slot).std() / synthesis._UNIT == pytest.approx(1, abs=0.03)
 
 
 def test_shifted_jpeg_starts_its_blocks_elsewhere():
     rng = np.random.default_rng(1)
     planes = np.round(rng.random((3, 40, 40), dtype=np.float32) * 255) / 255
-    coded = [_synthesis._coded(np.random.default_rng(s), planes, shifted=True) for s in range(4)]
+    coded = [synthesis._coded(np.random.default_rng(s), planes, shifted=True) for s in range(4)]
     for array in coded:
         assert (array.shape, array.dtype) == (planes.shape, np.float32)
         assert 0 < np.abs(array - planes).mean() < 0.5
-    whole = _synthesis._coded(np.random.default_rng(0), planes, shifted=False)
+    whole = synthesis._coded(np.random.default_rng(0), planes, shifted=False)
     draws = np.random.default_rng(0)
-    quality, subsampling = int(draws.integers(5, 96)), str(draws.choice(_synthesis._SUBSAMPLINGS))
+    quality, subsampling = int(draws.integers(5, 96)), str(draws.choice(synthesis._SUBSAMPLINGS))
     expected = datasets.jpeg(planes.transpose(1, 2, 0), quality, subsampling).transpose(2, 0, 1)
     np.testing.assert_array_equal(whole, expected)
 

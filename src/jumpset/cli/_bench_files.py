@@ -22,7 +22,7 @@ _MOST_PICTURES = 3  # in an HTML table
 
 def check_paths(output: Path, tables: Sequence[Path], outputs: Path | None) -> None:
     """Raise ``FileError`` unless all of them can be written; nothing is created."""
-    from jumpset.report._files import check_text_path
+    from jumpset.report.files import check_text_path
 
     check_text_path(output, "file of records", _RECORD_SUFFIXES)
     for table in tables:
@@ -80,8 +80,8 @@ def arrange(records: Sequence[Record], images: Sequence[str], labels: Sequence[s
 def write_records(path: Path, records: Sequence[Record]) -> None:
     """Replace the file as a whole; the records of the inputs are left out, being made anew at little cost."""
     from jumpset.bench import INPUT
-    from jumpset.report._files import write_text
-    from jumpset.report._numbers import finite
+    from jumpset.report.files import write_text
+    from jumpset.report.numbers import finite
 
     lines = [json.dumps(finite(r), allow_nan=False) for r in records if r["method"] != INPUT]
     if path.suffix == ".jsonl":
@@ -103,9 +103,9 @@ def write_tables(
 ) -> None:
     """One file each, in the format that its suffix names, replaced as a whole."""
     from jumpset.bench import INPUT, summarize
-    from jumpset.bench._tables import HEAD, PUBLISHED_HEAD, best, cells, latex, markdown
+    from jumpset.bench.tables import HEAD, PUBLISHED_HEAD, best, cells, latex, markdown
     from jumpset.report import comparison_page
-    from jumpset.report._files import write_text
+    from jumpset.report.files import write_text
 
     rows = summarize(records)
     notes = _notes(published)

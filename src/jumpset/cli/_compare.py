@@ -154,12 +154,12 @@ def _truth(truth: Picture, picture: Picture) -> np.ndarray:
 
 def _table(picture: Picture, goal: np.ndarray | None, results: dict[str, Result]) -> None:
     from jumpset.cli._tables import show
-    from jumpset.report import _numbers
+    from jumpset.report import numbers
 
     def row(label: str, image: np.ndarray, *last: str) -> list[str]:
         if goal is None:
             return [label, *last]
-        s = _numbers.scores(image, goal)
+        s = numbers.scores(image, goal)
         return [label, f"{s.psnr:.2f}", f"{s.ssim:.4f}", f"{s.ssim_volume:.4f}", *last]
 
     scored = ["PSNR, dB", "SSIM", "volume SSIM"] if goal is not None else []

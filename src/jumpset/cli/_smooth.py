@@ -228,13 +228,13 @@ class _Events:
         self._last = 0.0
 
     def print(self, event: str, **values: Any) -> None:
-        from jumpset.report._numbers import finite
+        from jumpset.report.numbers import finite
 
         if self._wanted:
             typer.echo(json.dumps({"event": event, **finite(values)}, default=str, allow_nan=False))
 
     def step(self, step: Step) -> None:
-        from jumpset.report._numbers import finite
+        from jumpset.report.numbers import finite
 
         now = time.monotonic()
         if self._wanted and now - self._last >= _EVENT_INTERVAL:
@@ -255,7 +255,7 @@ class _Events:
         report: Path | None,
         value_range: tuple[float, float] | None,
     ) -> None:
-        from jumpset.report import _numbers
+        from jumpset.report import numbers
 
         if not self._wanted:
             return
@@ -265,7 +265,7 @@ class _Events:
             if key not in ("step", "seconds") and values
         }
         energies = {
-            name: _numbers.finite(_numbers.energies(image, pixels, result.method, value_range))
+            name: numbers.finite(numbers.energies(image, pixels, result.method, value_range))
             for name, image in (("input", pixels), ("output", result.image))
         }
         self.print(
@@ -273,11 +273,11 @@ class _Events:
             status=result.status.name,
             advice=result.status.value,
             method=result.method.name,
-            parameters=_numbers.parameters(result.method),
+            parameters=numbers.parameters(result.method),
             n_steps=result.n_steps,
             elapsed=result.elapsed,
             output=target,
             report=report,
-            record=_numbers.finite(history),
+            record=numbers.finite(history),
             energies=energies,
         )

@@ -168,6 +168,6 @@ class _Report:
                 f"{trained.psnr:.2f} dB")  # fmt: skip
 
     def _print(self, event: str, **values: Any) -> None:
-        from jumpset.report._numbers import finite
+        from jumpset.report.numbers import finite
 
         typer.echo(json.dumps({"event": event, **finite(values)}, allow_nan=False))

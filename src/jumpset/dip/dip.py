@@ -12,7 +12,7 @@ from jumpset._core.types import Status
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
-from jumpset.dip.starting import check_operator, first_picture
+from jumpset.dip.initialize import check_operator, first_picture
 from jumpset.dip.stopping import Stillness
 from jumpset.operators.autocast import PRECISIONS
 

@@ -11,12 +11,12 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
-from jumpset.dip.colours import Colours
+from jumpset.dip.whitened_colors import Colours
 from jumpset.dip.fitting import Fit, blend, single
-from jumpset.dip.flattening import SOLVERS, flatten
+from jumpset.smoothers.jump_penalty import SOLVERS, flatten
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
-from jumpset.dip.starting import STARTS, begin, check_operator, check_start, first_picture, read_tables
+from jumpset.dip.initialize import STARTS, begin, check_operator, check_start, first_picture, read_tables
 from jumpset.dip.stopping import Stillness
 from jumpset.operators.autocast import PRECISIONS
 from jumpset.jpeg.chroma import ChromaSubsampling

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from jumpset.learned._method import Learned
+from jumpset.learned.base import Learned
 
 _DILATIONS = (4, 16, 1)
 _PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))  # of 2 × 2 pixels: down, across

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from jumpset._core import checks
 from jumpset._core.types import Status
 from jumpset.dip.dip_l0 import DIPl0
-from jumpset.dip.starting import check_start, given_start, read_tables
-from jumpset.learned._method import Learned
+from jumpset.dip.initialize import check_start, given_start, read_tables
+from jumpset.learned.base import Learned
 from jumpset.learned._unet import UNet, reach, widest
 from jumpset.jpeg.constraint import JPEGCells, told
 from jumpset._core.iterate import answer

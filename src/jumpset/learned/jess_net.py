@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from jumpset.learned._method import Learned
+from jumpset.learned.base import Learned
 
 
 class JESSNetwork(nn.Module):

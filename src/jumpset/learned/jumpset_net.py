@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from jumpset._core import checks
-from jumpset.kernels._threads import in_bands
-from jumpset.learned._method import Learned
+from jumpset.kernels.threads import in_bands
+from jumpset.learned.base import Learned
 from jumpset.learned._spectrum import COMPONENTS, SIDE, STEP, Spectrum, Texture
 from jumpset.learned._unet import UNet, reach, widest
 from jumpset.smoothers.region_fusion import fuse

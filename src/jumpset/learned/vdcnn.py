@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from jumpset.learned._method import Learned
+from jumpset.learned.base import Learned
 
 
 class VDCNNNetwork(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset.penalties._base import check_images
+from jumpset.penalties.base import check_images
 from jumpset.nn.loss import PenaltyLoss
 
 

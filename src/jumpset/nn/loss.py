@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset.penalties._base import Normalize, Penalty, Reduction
+from jumpset.penalties.base import Normalize, Penalty, Reduction
 
 PenaltyAtStep = Callable[[int], Penalty]
 

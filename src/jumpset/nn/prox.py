@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from jumpset._core import checks
 from jumpset.operators.conjugate_gradient import conjugate_gradient
 from jumpset.operators.precision import widest
-from jumpset.penalties._base import Penalty, check_images, per_image
+from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties.aitv import AITV
 from jumpset.penalties.huber_tv import HuberTV
 from jumpset.penalties.l0_gradient import L0Gradient

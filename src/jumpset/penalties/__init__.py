@@ -1,6 +1,6 @@
 """R(x), one penalty a file: value, loss, gradient, and prox where one exists."""
 
-from jumpset.penalties._base import Penalty as Penalty
+from jumpset.penalties.base import Penalty as Penalty
 from jumpset.prox.tv import ProxSolution as ProxSolution
 from jumpset.penalties.aitv import AITV as AITV
 from jumpset.penalties.connectedness import Connectedness as Connectedness

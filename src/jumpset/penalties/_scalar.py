@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single, widest
-from jumpset.penalties._base import Penalty, check_images, per_image
+from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties._masks import keep_inside
 
 

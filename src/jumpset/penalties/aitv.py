@@ -13,7 +13,7 @@ from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.norms import root
 from jumpset.operators.precision import widest
 from jumpset.operators.spectral import smooth_solve
-from jumpset.penalties._base import Penalty, check_images, per_image
+from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties._gradient_squares import squares_by_axis
 from jumpset.penalties.total_variation import TotalVariation
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties._base import Penalty
+from jumpset.penalties.base import Penalty
 
 
 @dataclass(frozen=True)

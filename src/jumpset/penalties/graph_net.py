@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.penalties._base import Penalty, fused_sum
+from jumpset.penalties.base import Penalty, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jumpset.kernels.values import l1 as kernel
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties._base import Penalty, per_image
+from jumpset.penalties.base import Penalty, per_image
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from jumpset.operators.differences import spatial_axes
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import widest
 from jumpset.operators.windows import check_sizes, sizes_per_axis, window_sums
-from jumpset.penalties._base import Penalty, check_images, per_image
+from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.prox.latent_groups import latent_shrinkage
 from jumpset.penalties._masks import keep_inside
 

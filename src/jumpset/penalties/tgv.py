@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties._base import Penalty, check_images, per_image
+from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.prox.tgv_fields import Grid, solve, solve_in_graph
 from jumpset.prox.tgv import tgv_prox
 

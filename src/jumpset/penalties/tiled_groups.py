@@ -13,7 +13,7 @@ from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.windows import check_sizes, sizes_per_axis
-from jumpset.penalties._base import Penalty, check_images, per_image
+from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties._masks import inside_like, keep_inside
 from jumpset.penalties._tiles import random_shift, tile_sums
 

@@ -15,7 +15,7 @@ from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.spectral import smooth_solve
-from jumpset.penalties._base import check_images, per_image
+from jumpset.penalties.base import check_images, per_image
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, exactly, tv_prox
 
 Scheme = Literal["forward", "upwind", "8-neighbor"]

@@ -14,7 +14,7 @@ from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties._base import check_images
+from jumpset.penalties.base import check_images
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
 
 

@@ -14,7 +14,7 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.gradient import divergence
-from jumpset.penalties._base import Penalty, check_images, per_image
+from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.prox.tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
 from jumpset.prox.tv_lines import solve_lines
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jumpset.report import _numbers
+from jumpset.report import numbers
 from jumpset.report._curves import chart
 from jumpset.report._pictures import Display, display_for, png_uri, scale_of
 
@@ -92,9 +92,9 @@ def _results(subject: Subject) -> str:
     def row(label: str, image: np.ndarray, last: Sequence[str]) -> list[str]:
         cells = [label]
         if goal is not None:
-            s = _numbers.scores(image, goal, limits)
+            s = numbers.scores(image, goal, limits)
             cells += [f"{s.psnr:.2f}", f"{s.ssim:.4f}", f"{s.ssim_volume:.4f}"]
-        return [*cells, f"{100 * _numbers.flat_share(image):.1f} %", *last]
+        return [*cells, f"{100 * numbers.flat_share(image):.1f} %", *last]
 
     rows = [row("Input", f, ("", "", ""))]
     for label, result in subject.results.items():
@@ -148,7 +148,7 @@ def _pictures(subject: Subject, display: Display) -> str:
     for label, array in shown.items():
         caption = f"<b>{escape(label)}</b>"
         if subject.truth is not None and label != "Truth":
-            caption += f" · {_numbers.psnr(array, subject.truth, subject.value_range):.2f} dB"
+            caption += f" · {numbers.psnr(array, subject.truth, subject.value_range):.2f} dB"
         figures.append(_figure(display.levels(array), caption, alt=label, name=label))
     slope = display.gradient_factor(subject.picture)
     caption = f"Gradient magnitude of the input, × {slope}"
@@ -206,7 +206,7 @@ def _about(result: Result) -> str:
 
 
 def _settings(result: Result) -> str:
-    rows = [[escape(key), escape(value)] for key, value in _numbers.parameters(result.method).items()]
+    rows = [[escape(key), escape(value)] for key, value in numbers.parameters(result.method).items()]
     if not rows:
         return ""
     return f"<div><h3>Parameters</h3>\n{_table(('name', 'value'), rows, escaped=True, long=True)}</div>"
@@ -215,7 +215,7 @@ def _settings(result: Result) -> str:
 def _energies(subject: Subject, label: str) -> str:
     result = subject.results[label]
     columns = [
-        _numbers.energies(image, subject.picture, result.method, subject.value_range)
+        numbers.energies(image, subject.picture, result.method, subject.value_range)
         for image in (subject.picture, subject.outputs[label])
     ]
     if not columns[0]:
@@ -235,7 +235,7 @@ def _energies(subject: Subject, label: str) -> str:
 
 
 def _provenance() -> str:
-    rows = [[key, value] for key, value in _numbers.versions().items()]
+    rows = [[key, value] for key, value in numbers.versions().items()]
     written = dt.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     return (
         f"<section>\n<h2>Made with</h2>\n{_table(('name', 'version'), rows, long=True)}\n"

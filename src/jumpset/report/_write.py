@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jumpset._core.errors import InputError
-from jumpset.report._files import check_text_path, write_text
+from jumpset.report.files import check_text_path, write_text
 from jumpset.report._page import Subject, page
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.kernels.filters.edge_sizes import edge_sizes
+from jumpset.kernels.filters.gradient_magnitudes import edge_sizes
 from jumpset.kernels.linear.line_solvers import solve_columns, solve_rows
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._planes import OnPlanes, planes

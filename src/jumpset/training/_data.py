@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from jumpset import datasets
 from jumpset.datasets import Pair
-from jumpset.datasets._synthesis import Kind
+from jumpset.datasets.synthesis import Kind
 
 Batch = tuple[np.ndarray, np.ndarray]
 """Pictures and their truths, float32 ``(B, 3, S, S)`` in [0, 1]."""

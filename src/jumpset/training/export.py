@@ -18,7 +18,7 @@ from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset.io import atomic_write
 from jumpset.learned import weights as files
-from jumpset.learned._method import FRAME, centred, frame
+from jumpset.learned.base import FRAME, centred, frame
 from jumpset.learned.architectures import NETWORKS
 
 

@@ -13,7 +13,7 @@ from jumpset.training import losses
 from jumpset.learned.jumpset_net import toned, unfused
 
 if TYPE_CHECKING:
-    from jumpset.datasets._synthesis import Kind
+    from jumpset.datasets.synthesis import Kind
 
 _ALONE = 0.15  # share of the pictures of which jumpset-net sees no region fusion
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 
 def bilateral(u: np.ndarray, guide: np.ndarray, sigma_space: float, sigma_range: float) -> np.ndarray:

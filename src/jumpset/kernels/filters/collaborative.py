@@ -21,7 +21,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 SIZE = 8  # of a block
 _AREA = SIZE * SIZE

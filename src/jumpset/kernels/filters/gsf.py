@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 _FLOOR = 1e-7  # instead of 0: no pixel is cut off from everything
 _LEAST = 8  # rows that are worth a thread

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from jumpset.kernels import _buffers
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 # A division is a division, without a branch that would keep the loop from being vectorised.
 _FAST: dict[str, Any] = {

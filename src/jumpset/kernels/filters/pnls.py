@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 _CHUNK = 8  # rows of reference patches that share a sum; fixed, so that threads do not change the result
 

@@ -12,7 +12,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """The directions as (rows, columns): right, down, and the two diagonals."""

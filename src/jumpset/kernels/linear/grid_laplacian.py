@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 _LEAST = 16  # rows that are worth a thread
 _MAX_ITERATIONS = 2000

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 _LANES = 128  # lines side by side
 _STRIP = 256  # samples of eight rows that are transposed at a time

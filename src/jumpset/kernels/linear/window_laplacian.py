@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 from jumpset.kernels.linear.grid_laplacian import turn
 
 _LEAST = 16  # rows that are worth a thread

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from jumpset.kernels import _threads
+from jumpset.kernels import threads
 from jumpset.kernels.regions.fusion import Regions, compact
 
 
@@ -299,7 +299,7 @@ def cut(into: np.ndarray, rank: np.ndarray, merges: int) -> tuple[np.ndarray, in
         How many are done.
     """
     label = np.empty(len(into), np.int32)
-    _threads.in_bands(_find, len(into), into, rank, merges, label, least=1 << 15)
+    threads.in_bands(_find, len(into), into, rank, merges, label, least=1 << 15)
     return label, _number(label)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from jumpset.kernels import _threads
+from jumpset.kernels import threads
 from jumpset.kernels.regions.partitions import Grid
 
 
@@ -29,7 +29,7 @@ def move_rows(grid: Grid, label: np.ndarray, mean: np.ndarray) -> int:
     changed = np.zeros(height, np.int64)
     least = max(1, 8192 // width)
     for parity in (0, 1):
-        _threads.in_bands(
+        threads.in_bands(
             _move_rows, (height + 1 - parity) // 2, parity, grid, label, mean, changed, least=least
         )
     return int(changed.sum())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from jumpset.kernels import _threads
+from jumpset.kernels import threads
 from jumpset.kernels.regions.partitions import (
     Grid,
     Partition,
@@ -112,7 +112,7 @@ def _side_rows(grid: Grid, label: np.ndarray, side: np.ndarray, means: np.ndarra
     height, width = label.shape
     least = max(1, 8192 // width)
     for parity in (0, 1):
-        _threads.in_bands(
+        threads.in_bands(
             _choose_sides, (height + 1 - parity) // 2, parity, grid, label, side, means, least=least
         )
 

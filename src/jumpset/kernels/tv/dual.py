@@ -13,7 +13,7 @@ Entries of p that point out of the picture are zero, and stay zero.
 The loops visit each row once and keep what lies between two rows in cache: an iteration reads f, p and old
 and writes the new p, 5 reads and 2 writes of a plane (9 transfers where lines are fetched before a write).
 
-Bands of rows run on threads of their own (:mod:`jumpset.kernels._threads`). A band reads one row beyond its
+Bands of rows run on threads of their own (:mod:`jumpset.kernels.threads`). A band reads one row beyond its
 ends and writes to a third buffer: bands need not wait for each other, and no digit depends on the cuts.
 """
 
@@ -26,7 +26,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 LEAST_BAND = 1 << 16  # values that are worth waking a thread for
 # Fast mathematics is harmless: all values are finite (inputs are checked, p is bounded).

@@ -18,7 +18,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 from jumpset.kernels.tv.dual import FAST, LEAST_BAND, has_loops
 from jumpset.kernels.tv.norms import NEWTON_STEPS, NORMS, Norm, dual_norm_of, norm_of, pair_axis, project
 

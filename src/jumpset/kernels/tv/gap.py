@@ -10,7 +10,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 from jumpset.kernels.tv.dual import FAST, gradient_plain, least_rows
 
 

@@ -2,7 +2,7 @@
 
 A line of pixels may run along an axis or a diagonal of a picture of any number of axes: it is a first pixel,
 a length, and a stride in the flattened picture. Lines of one direction share no pixel, so bands of them run
-on threads of their own (:mod:`jumpset.kernels._threads`). All arithmetic is in float64.
+on threads of their own (:mod:`jumpset.kernels.threads`). All arithmetic is in float64.
 
 Two algorithms, the same answer. Equal weights: L. Condat's direct algorithm (IEEE SPL 2013), which goes back
 to the last jump when a new one is certain; about two visits a pixel in pictures, but quadratic for contrived
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 LEAST_BAND = 1 << 14  # pixels that are worth waking a thread for
 _VISITS = 8  # a pixel, before the direct algorithm gives up

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 from jumpset.kernels.values.scaling_loops import scale_rows
 
 _HAS_TRITON = find_spec("triton") is not None

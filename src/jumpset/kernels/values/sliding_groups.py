@@ -16,7 +16,7 @@ from torch import Tensor
 
 from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 from jumpset.kernels.values.sliding_groups_loops import run_tasks
 
 PROFILES = ("identity", "log", "mcp", "lp", "charbonnier")

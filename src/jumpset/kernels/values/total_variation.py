@@ -15,7 +15,7 @@ from torch import Tensor
 
 from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 from jumpset.kernels.values.total_variation_loops import run_rows
 
 _BAND = 1 << 15  # pixels that are worth a thread

@@ -8,7 +8,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from jumpset.kernels._threads import in_bands
+from jumpset.kernels.threads import in_bands
 
 _LEAST = 32  # rows that are worth a thread
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
-from jumpset.dip.colours import Colours
+from jumpset.dip.whitened_colors import Colours
 from jumpset.io import jpeg_tables
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.jpeg.constraint import JPEGTables
