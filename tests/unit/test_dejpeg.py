@@ -15,7 +15,7 @@ from jumpset.io import jpeg_tables
 from jumpset.learned import DeJPEG
 from jumpset.learned.weights import shipped
 from jumpset.jpeg.chroma import doubled, halved
-from jumpset.jpeg.constraint import JPEGTables, _coefficients, _sharpened, told
+from jumpset.jpeg.constraint import JPEGTables, _coefficients, _sharpened, estimate_tables
 from jumpset.running.registry import for_file
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -55,7 +55,7 @@ def test_tables_are_read_and_told(tmp_path, quality, way):
         assert np.array_equal(read.luma.ravel(), image.quantization[0])
         assert np.array_equal(read.chroma.ravel(), image.quantization[1])
     assert (read.rows, read.columns) == WAYS[way]
-    found = told(tensor(f))
+    found = estimate_tables(tensor(f))
     assert (found.rows, found.columns) == WAYS[way]
     low = np.add.outer(np.arange(8), np.arange(8)) < 4  # where a textured picture has something to tell
     low[0, 0] = False
@@ -68,7 +68,7 @@ def test_gray_files_have_one_table(tmp_path):
     read = jpeg_tables(path)
     assert (read.rows, read.columns) == (1, 1)
     assert np.array_equal(read.luma, read.chroma)
-    assert np.median(np.abs(told(tensor(f)).luma - read.luma)) <= 1
+    assert np.median(np.abs(estimate_tables(tensor(f)).luma - read.luma)) <= 1
 
 
 @pytest.mark.parametrize("kind", ["png", "turned", "cmyk", "nothing", "missing"])
@@ -92,14 +92,14 @@ def test_files_without_usable_tables(tmp_path, kind):
 
 
 def test_nothing_is_told_of_other_pictures():
-    assert told(tensor(drawn())).tell_nothing
-    assert told(torch.rand(1, 3, 40, 48)).tell_nothing
-    assert told(torch.full((1, 1, 3, 5), 0.3)).tell_nothing
+    assert estimate_tables(tensor(drawn())).is_trivial
+    assert estimate_tables(torch.rand(1, 3, 40, 48)).is_trivial
+    assert estimate_tables(torch.full((1, 1, 3, 5), 0.3)).is_trivial
     buffer = BytesIO()
     Image.fromarray(drawn()).save(buffer, "jpeg", quality=20, subsampling="4:4:4")
     f = np.asarray(Image.open(buffer))
-    assert not told(tensor(f)).tell_nothing
-    assert told(tensor(f[3:, 5:])).tell_nothing  # the blocks begin elsewhere
+    assert not estimate_tables(tensor(f)).is_trivial
+    assert estimate_tables(tensor(f[3:, 5:])).is_trivial  # the blocks begin elsewhere
 
 
 @pytest.mark.parametrize("wrong", [{"luma": np.ones(64)}, {"chroma": np.zeros((8, 8))}, {"rows": 3}])
@@ -166,7 +166,7 @@ def test_what_the_decoder_has_clipped_is_found_again():
     f = np.rint(held.clip(0, 255))[..., None]
     tables = JPEGTables(steps, steps)
     cells = tables.cells(tensor(f))
-    found = 255 * cells.middles[0][0, 0].numpy()
+    found = 255 * cells.centres[0][0, 0].numpy()
     rounded = steps * np.rint(255 * _coefficients(tables._planes(tensor(f))[0])[0, 0].numpy() / steps)
     assert np.mean(np.abs(rounded - c) > 1) > 0.01  # the nearest multiples are not those of the file
     assert np.mean(np.abs(found - c) > 1) < 0.25 * np.mean(np.abs(rounded - c) > 1)
@@ -178,11 +178,11 @@ def test_a_step_of_the_means_is_believed_only_where_it_is_seen():
     steps = np.full((8, 8), 20.0)
     c, held = coded(drawn(64, 72)[..., 1] // 2 + 60, steps)
     f = tensor(np.rint(held)[..., None])
-    sure = 255 * JPEGTables(steps, steps).cells(f).middles[0][0, 0].numpy()
+    sure = 255 * JPEGTables(steps, steps).cells(f).centres[0][0, 0].numpy()
     np.testing.assert_allclose(sure, c, atol=1e-3)
     wrong = steps.copy()
     wrong[0, 0] = 150.0
-    kept = 255 * JPEGTables(wrong, wrong).cells(f).middles[0][0, 0].numpy()
+    kept = 255 * JPEGTables(wrong, wrong).cells(f).centres[0][0, 0].numpy()
     np.testing.assert_allclose(kept[..., 0, 0], c[..., 0, 0], atol=5)  # some are clipped
 
 

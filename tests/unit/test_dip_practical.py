@@ -14,8 +14,8 @@ from jumpset.dip import DIP, DIPAITV, DIPTV, DIPl0, DIPPotts, fit_memory, memory
 from jumpset.dip.whitened_colors import Colours
 from jumpset.dip.fitting import Fit
 from jumpset.smoothers.jump_penalty import SOLVERS, flatten
-from jumpset.dip.initialize import first_picture
-from jumpset.dip.stopping import Stillness
+from jumpset.dip.initialize import tikhonov_estimate
+from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.dip.tiling import tiles
 from jumpset.jpeg.chroma import ChromaSubsampling
 from jumpset.operators.linear import Blur, Downsample, Identity, Mask, adjoint_error
@@ -45,7 +45,7 @@ def psnr(x, y):
 
 def test_stillness_is_the_formula():
     outputs = [noise(1, 1, 3, 4, seed=k).double() for k in range(40)]
-    watch = Stillness.begin(torch.zeros(1, 1, 3, 4).double())
+    watch = VarianceEarlyStopping.begin(torch.zeros(1, 1, 3, 4).double())
     for x in outputs:
         watch = watch.seen(x, x, torch.tensor(True))
     mean, variance, seen = outputs[0], 0.0, []
@@ -62,7 +62,7 @@ def test_stillness_is_the_formula():
 
 
 def test_stillness_returns_the_answer_of_the_stillest_time():
-    watch = Stillness.begin(torch.zeros(1, 1, 2, 2))
+    watch = VarianceEarlyStopping.begin(torch.zeros(1, 1, 2, 2))
     for k in range(120):  # the outputs calm down until 60, then move more and more
         output = torch.full((1, 1, 2, 2), (-1.0) ** k * abs(60 - k) / 60)
         watch = watch.seen(output, torch.full_like(output, k), torch.tensor(True))
@@ -72,7 +72,7 @@ def test_stillness_returns_the_answer_of_the_stillest_time():
 
 
 def test_stillness_passes_over_unsound_outputs():
-    watch = Stillness.begin(torch.zeros(1, 1, 2, 2))
+    watch = VarianceEarlyStopping.begin(torch.zeros(1, 1, 2, 2))
     for k in range(40):
         sound = k != 30
         output = torch.full((1, 1, 2, 2), 0.5 if sound else torch.nan)
@@ -92,9 +92,9 @@ def test_patience_stops_and_returns_the_best(method):
     method = replace(method, patience=3)
     result = js.run(method, noise(1, 1, 16, 16))
     assert result.status is js.Status.CONVERGED
-    assert torch.equal(result.image, result.state.stillness.best)
+    assert torch.equal(result.image, result.state.stopping.best)
     assert result.n_steps < method.max_steps
-    assert int(result.state.stillness.waited) >= 3
+    assert int(result.state.stopping.waited) >= 3
 
 
 def test_patience_changes_no_step():
@@ -141,7 +141,7 @@ def test_a_second_jump_from_the_same_weights_halves_the_step():
     sizes = []
     for _ in range(3):
         with torch.no_grad():
-            fit._usual.fill_(1e-6)
+            fit._running_error.fill_(1e-6)
             fit._picture = x + 5.0  # whatever comes out is far from it
         for _ in range(10):
             fit.step(lambda g: (g - x).square().mean())
@@ -328,20 +328,20 @@ def test_first_picture_fills_holes_smoothly_and_keeps_the_rest():
     truth = torch.from_numpy(0.2 + 0.3 * x + 0.2 * y)[None, None].float()
     mask = torch.ones_like(truth)
     mask[..., 6:12, 8:15] = 0
-    filled = first_picture(mask * truth, Mask(mask))
+    filled = tikhonov_estimate(mask * truth, Mask(mask))
     assert (filled - truth).abs().max() < 0.02
     half = Downsample(2, (20, 24))
-    doubled = first_picture(half(truth), half)
+    doubled = tikhonov_estimate(half(truth), half)
     assert doubled.shape == truth.shape
     assert (doubled - truth).abs().max() < 0.03
     psf = torch.ones(3, 3) / 9
-    assert (first_picture(Blur(psf)(truth), Blur(psf)) - truth).abs().max() < 0.03
-    assert first_picture(truth, None) is truth
+    assert (tikhonov_estimate(Blur(psf)(truth), Blur(psf)) - truth).abs().max() < 0.03
+    assert tikhonov_estimate(truth, None) is truth
 
 
 def test_first_picture_of_nothing_is_finite():
     black = torch.zeros(1, 1, 5, 6)
-    assert torch.equal(first_picture(black, Mask(torch.zeros_like(black))), black)
+    assert torch.equal(tikhonov_estimate(black, Mask(torch.zeros_like(black))), black)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (7, 4), (8, 9)])
@@ -381,7 +381,7 @@ def test_holes_are_filled(name):
     mask = (noise(1, 1, 48, 64, seed=5) > 0.4).float().expand_as(truth)
     settings = {"n_steps": 600} if name != "dip-l0" else {}
     out = js.run(js.method(name, operator=Mask(mask), **settings), mask * truth).image
-    assert psnr(out, truth) > psnr(first_picture(mask * truth, Mask(mask)), truth) + 1
+    assert psnr(out, truth) > psnr(tikhonov_estimate(mask * truth, Mask(mask)), truth) + 1
 
 
 def test_jpeg_preset_takes_colour_and_gray_pictures():

@@ -240,7 +240,7 @@ def test_in_bands_covers_the_range_once(monkeypatch, n):
     def kernel(start, stop, out):
         out[start:stop] += 1
 
-    threads.in_bands(kernel, n, counts)
+    threads.parallel_rows(kernel, n, counts)
     assert (counts == 1).all()
 
 
@@ -252,7 +252,7 @@ def test_in_bands_waits_and_reports_errors(monkeypatch):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        threads.in_bands(kernel, 4)
+        threads.parallel_rows(kernel, 4)
 
 
 def test_in_bands_lets_go_of_its_arrays(monkeypatch):
@@ -260,7 +260,7 @@ def test_in_bands_lets_go_of_its_arrays(monkeypatch):
     for _ in range(200):
         out = np.zeros(6)
         alive = weakref.ref(out)
-        threads.in_bands(lambda start, stop, out: out[start:stop].fill(1.0), 6, out)
+        threads.parallel_rows(lambda start, stop, out: out[start:stop].fill(1.0), 6, out)
         del out
         assert alive() is None
 

@@ -17,7 +17,7 @@ from jumpset.dip import DIPl0
 from jumpset.learned import SIZES, build, load_weights, model_card, save_weights
 from jumpset.learned.base import frame, tiles
 from jumpset.learned.dejpeg import _Denoiser
-from jumpset.learned.jumpset_net import limited, toned
+from jumpset.learned.jumpset_net import soft_limit, match_tone
 from jumpset.learned.weights import shipped
 from jumpset._core.iterate import answer
 from jumpset.smoothers.region_fusion import fuse
@@ -192,16 +192,16 @@ def test_an_answer_is_limited_by_the_strength_place_by_place():
     gain = torch.linspace(0.001, 0.3, 60).double()  # a texture that grows from left to right
     answer = f + gain * noise(1, 3, 40, 60, seed=1).sub(0.5).sign()
     for strength in (0.0, 0.1, 0.5, 1.0):
-        share = (limited(f, answer, torch.tensor([strength]).double()) - f) / (answer - f)
+        share = (soft_limit(f, answer, torch.tensor([strength]).double()) - f) / (answer - f)
         expected = (60 / 255 * strength / gain).clamp(max=1)
         torch.testing.assert_close(share, expected.expand_as(share), rtol=0.3, atol=0)  # a window sees others
         torch.testing.assert_close(share, share[:, :1, :1].expand_as(share))
-    assert torch.equal(limited(f, f, torch.tensor([0.5]).double()), f)
+    assert torch.equal(soft_limit(f, f, torch.tensor([0.5]).double()), f)
 
 
 def test_more_strength_changes_more():
     f, answer = noise(1, 3, 40, 60), noise(1, 3, 40, 60, seed=1)
-    changes = [(limited(f, answer, torch.tensor([s])) - f).abs() for s in torch.linspace(0, 1, 9).tolist()]
+    changes = [(soft_limit(f, answer, torch.tensor([s])) - f).abs() for s in torch.linspace(0, 1, 9).tolist()]
     for less, more in pairwise(changes):
         assert bool((less <= more).all())
 
@@ -209,7 +209,7 @@ def test_more_strength_changes_more():
 def test_a_limit_is_the_same_wherever_a_window_is_cut():
     """The mean is that of the pixels there are, so that borders are smoothed no less than the middle."""
     f = noise(1, 3, 5, 30).double()
-    u = limited(f, f + 0.2, torch.tensor([0.5]).double())
+    u = soft_limit(f, f + 0.2, torch.tensor([0.5]).double())
     torch.testing.assert_close(u, f + 30 / 255)
 
 
@@ -277,12 +277,12 @@ def test_a_guess_is_put_in_tone():
     """What it leaves over has no mean and does not follow it; a flat one stays flat."""
     f = noise(2, 3, 24, 32).double()
     guess = 0.1 + 1.3 * f + 0.1 * noise(2, 3, 24, 32, seed=1).double()
-    g = toned(guess, f)
+    g = match_tone(guess, f)
     rest, centred = f - g, g - g.mean((2, 3), keepdim=True)
     torch.testing.assert_close(rest.mean((2, 3)), torch.zeros(2, 3).double(), rtol=0, atol=1e-12)
     assert ((rest * centred).mean((2, 3)) / centred.square().mean((2, 3))).abs().max() < 2e-3
     flat = torch.full((1, 3, 8, 8), 0.2).double()
-    torch.testing.assert_close(toned(flat, flat + 0.3), flat + 0.3)
+    torch.testing.assert_close(match_tone(flat, flat + 0.3), flat + 0.3)
 
 
 def test_fusions_are_those_of_the_texture_s_components(trained):
@@ -290,7 +290,7 @@ def test_fusions_are_those_of_the_texture_s_components(trained):
     network, (picture, _) = tiny("jumpset-net"), js.datasets.textured(48, 64, seed=2)
     f = torch.from_numpy(picture.transpose(2, 0, 1))[None]
     with torch.no_grad():
-        texture = network.measure(f - toned(network.guess(f), f))
+        texture = network.measure(f - match_tone(network.guess(f), f))
     unit = (texture.deviations + 0.3 / 255)[:, :, None, None]
     z = network.spectrum.components(f, texture.leans) / unit
     fused = network.fuse(f, texture)

@@ -8,8 +8,8 @@ import torch
 
 import jumpset as js
 from jumpset.smoothers import StructureTexture
-from jumpset.texture.cross_channel import follow
-from jumpset.texture.stationarity import excess
+from jumpset.texture.cross_channel import predict
+from jumpset.texture.stationarity import power_nonuniformity
 from jumpset.smoothers.whitened import Whitened
 
 
@@ -84,11 +84,11 @@ def test_a_follower_takes_its_edges_from_cleaner_components():
     own = np.zeros((40, 40))
     own[30:, :8] = 6.0
     z = truth + np.stack([own + 0.3 * rng.standard_normal((40, 40)), np.zeros((40, 40))])
-    out = follow(z, 0, 1.0)
+    out = predict(z, 0, 1.0)
     error, before = (np.square(x[0] - truth[0] - own) for x in (out, z))
     assert error.mean() < 0.2 * before.mean()
     np.testing.assert_array_equal(out[1], z[1])
-    np.testing.assert_allclose(follow(z + 100, 0, 1.0), out + 100, atol=1e-6)
+    np.testing.assert_allclose(predict(z + 100, 0, 1.0), out + 100, atol=1e-6)
     assert error[28:34, :10].mean() < 1.5 * before[28:34, :10].mean()
 
 
@@ -96,11 +96,11 @@ def test_a_gaussian_texture_is_told_from_detail():
     r = np.exp(-np.add.outer(*2 * [np.abs(np.arange(-9, 10)) / 3.0]))
     texture = js.Texture(0.1 * np.eye(1), r[None])
     field = texture.whiten(torch.from_numpy(texture.sample(256, 256)).permute(2, 0, 1)[None])[0].numpy()
-    assert 0.6 < excess(field, texture) < 1.6
+    assert 0.6 < power_nonuniformity(field, texture) < 1.6
     patchy = field.copy()
     patchy[:, :128, :128] *= 4
-    assert excess(patchy, texture) > 4
-    assert excess(field[:, :16, :64], texture) == 0.0
+    assert power_nonuniformity(patchy, texture) > 4
+    assert power_nonuniformity(field[:, :16, :64], texture) == 0.0
 
 
 def test_noisy_detail_is_left_to_the_collaborative_filter():

@@ -385,7 +385,7 @@ def test_running_mean_is_the_weighted_sum_of_the_weights():
 
 
 def test_batch_norm_is_held_still_late_in_a_training():
-    recipe = replace(RECIPES["resnet"]["small"], still=0.5)
+    recipe = replace(RECIPES["resnet"]["small"], freeze_batchnorm_at=0.5)
     trainer = Trainer("resnet", NETWORKS["resnet"], recipe, seed=0, device=torch.device("cpu"), half=False)
     batch = [np.random.default_rng(k).random((2, 3, 16, 16), dtype=np.float32) for k in range(2)]
     seen = []

@@ -12,8 +12,8 @@ from jumpset._core.types import Status
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
-from jumpset.dip.initialize import check_operator, first_picture
-from jumpset.dip.stopping import Stillness
+from jumpset.dip.initialize import check_operator, tikhonov_estimate
+from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.operators.autocast import PRECISIONS
 
 
@@ -25,7 +25,7 @@ class State:
     target: Tensor  # the picture in float32
     fit: Fit
     average: Tensor  # running average of the outputs, the answer
-    stillness: Stillness | None  # where the method stops by itself
+    stopping: VarianceEarlyStopping | None  # where the method stops by itself
     loss: Tensor  # before the last step
     n_steps: int
 
@@ -67,7 +67,7 @@ class DIP:
         How much of the running average each step keeps; 0 takes the last output.
     patience
         Stop when the running variance of the outputs has not fallen for so many steps, and return the answer
-        of the time when it was least (:class:`jumpset.dip.stopping.Stillness`); 0 runs all steps.
+        of the time when it was least (:class:`jumpset.dip.stopping.VarianceEarlyStopping`); 0 runs all steps.
     operator
         A, with ``A(g)`` and ``A.adjoint(f)``, e.g. one of ``jumpset.operators.linear``; the answer has the
         size of ``A.adjoint(f)``. None: the identity.
@@ -145,7 +145,7 @@ class DIP:
     def init(self, image: Tensor) -> State:
         """A fresh network. Before the first step the answer is the picture, or one that agrees with it."""
         target = single(image)
-        first = first_picture(target, self.operator)
+        first = tikhonov_estimate(target, self.operator)
         fit = Fit(
             first,
             network=self.network,
@@ -156,17 +156,17 @@ class DIP:
             compiled=self.compiled,
             tile=self.tile,
         )
-        stillness = Stillness.begin(first) if self.patience else None
+        stopping = VarianceEarlyStopping.begin(first) if self.patience else None
         loss = self.objective(fit.output(), target)
-        return State(image, target, fit, first, stillness, loss, n_steps=0)
+        return State(image, target, fit, first, stopping, loss, n_steps=0)
 
     def step(self, state: State) -> State:
         """One Adam step."""
         output, loss, sound = state.fit.step(lambda g: self.objective(g, state.target))
         keep = self.average if state.n_steps > 0 else 0.0  # the average starts at the first output
         average = blend(state.average, output, keep, sound)
-        stillness = state.stillness and state.stillness.seen(output, average, sound)
-        return State(state.source, state.target, state.fit, average, stillness, loss, state.n_steps + 1)
+        stopping = state.stopping and state.stopping.seen(output, average, sound)
+        return State(state.source, state.target, state.fit, average, stopping, loss, state.n_steps + 1)
 
     def objective(self, output: Tensor, target: Tensor) -> Tensor:
         """What the steps lower, as a tensor of one number."""
@@ -178,7 +178,7 @@ class DIP:
 
     def image(self, state: State) -> Tensor:
         """The running average of the outputs; with ``patience``, as it was when they were stillest."""
-        best = state.average if state.stillness is None else state.stillness.best
+        best = state.average if state.stopping is None else state.stopping.best
         return best.to(state.source.dtype)
 
     def record(self, state: State) -> dict[str, float]:
@@ -187,5 +187,5 @@ class DIP:
 
     def finished(self, state: State) -> Status | None:
         """At the end of the schedule, or when patience is at its end."""
-        over = state.stillness is not None and state.stillness.over(self.patience)
+        over = state.stopping is not None and state.stopping.over(self.patience)
         return Status.CONVERGED if over or state.n_steps >= self.n_steps else None

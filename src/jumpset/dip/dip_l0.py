@@ -11,16 +11,16 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
-from jumpset.dip.whitened_colors import Colours
+from jumpset.dip.whitened_colors import WhitenedColors
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.smoothers.jump_penalty import SOLVERS, flatten
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
-from jumpset.dip.initialize import STARTS, begin, check_operator, check_start, first_picture, read_tables
-from jumpset.dip.stopping import Stillness
+from jumpset.dip.initialize import STARTS, initialize, check_operator, check_start, tikhonov_estimate, read_tables
+from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.operators.autocast import PRECISIONS
 from jumpset.jpeg.chroma import ChromaSubsampling
-from jumpset.jpeg.constraint import JPEGCells
+from jumpset.jpeg.constraint import QuantizationConstraint
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class State:
     v: Tensor  # the piecewise constant copy of the output
     w: Tensor  # the multipliers of v = g
     flat: Tensor  # the start, where it has a share in anything; else f
-    colours: Colours | None  # whose components they are
-    cells: JPEGCells | None  # what the answer may be
+    colours: WhitenedColors | None  # whose components they are
+    cells: QuantizationConstraint | None  # what the answer may be
     average: Tensor  # the answer, a running average of the outputs
-    stillness: Stillness | None  # where the method stops by itself
+    stopping: VarianceEarlyStopping | None  # where the method stops by itself
     loss: Tensor  # fidelity plus coupling, before the last Adam step
     sound: Tensor  # whether the output of that step was finite and no jump
     residual: Tensor  # root mean square of v - g after the last outer iteration
@@ -122,7 +122,7 @@ class DIPl0:
         Levels of region fusion; more is slower and slightly lower in energy.
     patience
         Stop when the running variance of the outputs has not fallen for so many outer iterations, and return
-        the answer of the time when it was least (:class:`jumpset.dip.stopping.Stillness`); 0 runs all.
+        the answer of the time when it was least (:class:`jumpset.dip.stopping.VarianceEarlyStopping`); 0 runs all.
     tables
         The picture is a JPEG file's: its ``JPEGTables``, or the file, whose tables are read; the command line
         does so by itself where the start is the default. f is then what the file holds before values are
@@ -241,12 +241,12 @@ class DIPl0:
         f = single(image)
         cells = None if self.tables is None else self.tables.cells(f)
         f = f if cells is None else cells.picture
-        first = first_picture(f, self._through(f))
+        first = tikhonov_estimate(f, self._through(f))
         used = self.feed == "picture" or self.anchor > 0.0 or not self._starts("random")
         # what an operator leaves of a texture is no longer stationary
         plain = self._starts("structure-texture") and not self._sees_all
         start = "region-fusion" if plain else self.start
-        colours, flat = begin(first, start, self.weight, self.levels, used=used)
+        colours, flat = initialize(first, start, self.weight, self.levels, used=used)
         if colours is not None:
             f = first = colours.components(f)
         fit = Fit(
@@ -266,12 +266,12 @@ class DIPl0:
             answer = first
         else:
             v, w, answer = flat, torch.zeros_like(first), flat
-        stillness = Stillness.begin(answer) if self.patience else None
+        stopping = VarianceEarlyStopping.begin(answer) if self.patience else None
         g = fit.output()
         loss, residual = self.objective(g, f, v, w), _rms(v - g)
         sound = torch.isfinite(loss)
         return State(
-            image, f, fit, v, w, flat, colours, cells, answer, stillness, loss, sound, residual, n_steps=0
+            image, f, fit, v, w, flat, colours, cells, answer, stopping, loss, sound, residual, n_steps=0
         )
 
     def step(self, state: State) -> State:
@@ -289,8 +289,8 @@ class DIPl0:
         v = flatten(g - state.w / self.rho, 2 * weight / self.rho, self.solver, self.levels)
         w = state.w + self.rho * (v - g)
         average = blend(state.average, g, self.average, state.sound)
-        stillness = state.stillness and state.stillness.seen(g, average, state.sound)
-        return replace(state, v=v, w=w, average=average, stillness=stillness, residual=_rms(v - g))
+        stopping = state.stopping and state.stopping.seen(g, average, state.sound)
+        return replace(state, v=v, w=w, average=average, stopping=stopping, residual=_rms(v - g))
 
     def _through(self, f: Tensor) -> Any:
         """The operator; that of a JPEG file's chroma where there is some."""
@@ -298,7 +298,7 @@ class DIPl0:
             return self.operator
         return self.tables.subsampling
 
-    def _within(self, cells: JPEGCells, u: Tensor) -> Tensor:
+    def _within(self, cells: QuantizationConstraint, u: Tensor) -> Tensor:
         u = cells.project(u)
         for _ in range(_FLATTENINGS):
             u = cells.project(flatten(u, _SLIGHT * self.weight, "l0", self.levels))
@@ -325,7 +325,7 @@ class DIPl0:
 
     def image(self, state: State) -> Tensor:
         """The running average of the outputs, at their stillest with ``patience``, and the start's share."""
-        best = state.average if state.stillness is None else state.stillness.best
+        best = state.average if state.stopping is None else state.stopping.best
         anchor = self.anchor if self._sees_all else 0.0
         answer = torch.lerp(best, state.flat, anchor)
         if state.cells is not None:
@@ -344,7 +344,7 @@ class DIPl0:
 
     def finished(self, state: State) -> Status | None:
         """At the end of the schedule, or when patience is at its end."""
-        over = state.stillness is not None and state.stillness.over(self.patience)
+        over = state.stopping is not None and state.stopping.over(self.patience)
         return Status.CONVERGED if over or state.n_steps >= self.max_steps else None
 
 

@@ -88,9 +88,9 @@ class Fit:
         self._low = picture.amin().clamp(max=0.0)
         self._high = picture.amax().clamp(min=1.0)
         self._n_steps = 0
-        self._usual = picture.new_full((), torch.inf)  # running mean of the distance from the picture
+        self._running_error = picture.new_full((), torch.inf)  # running mean of the distance from the picture
         self._good = self._weights()
-        self._again = False  # the good weights have been taken up once already
+        self._restored_once = False  # the good weights have been taken up once already
         self.rollbacks = 0
         """How many times the weights went back."""
 
@@ -136,7 +136,7 @@ class Fit:
                 self._go_back()
         else:
             if self._n_steps % _LOOK_EVERY == 0:
-                self._good, self._again = self._weights(), False
+                self._good, self._restored_once = self._weights(), False
             self._adam.step()
         self._n_steps += 1
         return output, loss, sound
@@ -148,9 +148,9 @@ class Fit:
             "tiles": [[p.place.top, p.place.left] for p in self._parts],
             "weights": self._weights(),
             "good": self._good,
-            "again": self._again,
+            "again": self._restored_once,
             "generator": self._generator.get_state(),
-            "usual": self._usual,
+            "usual": self._running_error,
             "n_steps": self._n_steps,
             "rollbacks": self.rollbacks,
         }
@@ -165,9 +165,9 @@ class Fit:
                 do="pass the tile that it was made with, or delete the checkpoint",
             )
         self._put(saved["weights"])
-        self._good, self._again = saved["good"], saved["again"]
+        self._good, self._restored_once = saved["good"], saved["again"]
         self._generator.set_state(saved["generator"].cpu())
-        self._usual = saved["usual"].to(self._usual)
+        self._running_error = saved["usual"].to(self._running_error)
         self._n_steps, self.rollbacks = saved["n_steps"], saved["rollbacks"]
 
     def _forward(self, part: _Part, x: Tensor) -> Tensor:
@@ -194,18 +194,18 @@ class Fit:
     def _is_sound(self, output: Tensor, loss: Tensor) -> Tensor:
         """Whether the output has not left the picture; decided on the device, no step waits for it."""
         distance = (output - self._picture).square().mean()
-        sound = torch.isfinite(loss) & (distance <= _JUMP * self._usual + _SMALL)
-        usual = torch.where(torch.isinf(self._usual), distance, torch.lerp(self._usual, distance, 0.1))
-        self._usual = torch.where(sound, usual, self._usual)
+        sound = torch.isfinite(loss) & (distance <= _JUMP * self._running_error + _SMALL)
+        usual = torch.where(torch.isinf(self._running_error), distance, torch.lerp(self._running_error, distance, 0.1))
+        self._running_error = torch.where(sound, usual, self._running_error)
         return sound
 
     def _go_back(self) -> None:
         sizes = [group["lr"] for group in self._adam.param_groups]
         self._put(self._good)
         for group, size in zip(self._adam.param_groups, sizes, strict=True):
-            group["lr"] = 0.5 * size if self._again else size
-        self._usual = torch.full_like(self._usual, torch.inf)  # what is usual has to be learned anew
-        self._again = True
+            group["lr"] = 0.5 * size if self._restored_once else size
+        self._running_error = torch.full_like(self._running_error, torch.inf)  # what is usual has to be learned anew
+        self._restored_once = True
         self.rollbacks += 1
 
     def _weights(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
-from jumpset.dip.whitened_colors import Colours
+from jumpset.dip.whitened_colors import WhitenedColors
 from jumpset.io import jpeg_tables
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.jpeg.constraint import JPEGTables
@@ -26,7 +26,7 @@ _STEPS = 200
 _TOLERANCE = 1e-6  # of the residual; that in holes is small from the beginning
 
 
-def first_picture(f: Tensor, operator: Any) -> Tensor:
+def tikhonov_estimate(f: Tensor, operator: Any) -> Tensor:
     r"""A smooth picture that agrees with the data: argmin ‖A u − f‖² + 0.001 ‖∇u‖², by conjugate gradients.
 
     Holes are filled smoothly, blur is half undone, missing pixels are interpolated; values stay within those
@@ -90,9 +90,9 @@ def given_start(start: Any, like: Tensor) -> Tensor:
     return picture.to(like.dtype)
 
 
-def begin(
+def initialize(
     first: Tensor, start: Any, weight: float, levels: int, *, used: bool
-) -> tuple[Colours | None, Tensor]:
+) -> tuple[WhitenedColors | None, Tensor]:
     """The colours whose components a run works in, if any, and its start in them.
 
     Parameters
@@ -115,6 +115,6 @@ def begin(
     if start == "structure-texture" and weight > 0.0:
         state = ended(StructureTexture(weight=weight / _USUAL), first)
         if state.textures[0].strength.any() and not state.detailed[0]:
-            colours = Colours.of(first, state.textures[0])
+            colours = WhitenedColors.of(first, state.textures[0])
             return colours, colours.components(state.structure)
     return None, fuse(first, weight, levels) if used else first

@@ -12,7 +12,7 @@ _WARM_UP = 20  # outputs before which the variance only tells of the start
 
 
 @dataclass(frozen=True)
-class Stillness:
+class VarianceEarlyStopping:
     """Running variance of the outputs, and the answer where it was least; all of it stays on the device.
 
     H. Wang, T. Li, Z. Zhuang, T. Chen, H. Liang, J. Sun, "Early stopping for deep image prior", 2021: the
@@ -30,13 +30,13 @@ class Stillness:
     n_seen: int
 
     @classmethod
-    def begin(cls, answer: Tensor) -> Stillness:
+    def begin(cls, answer: Tensor) -> VarianceEarlyStopping:
         """Before the first output."""
         nothing = answer.new_zeros(())
         waited = torch.zeros((), dtype=torch.int64, device=answer.device)
         return cls(answer, nothing, nothing + torch.inf, answer, waited, 0)
 
-    def seen(self, output: Tensor, answer: Tensor, sound: Tensor) -> Stillness:
+    def seen(self, output: Tensor, answer: Tensor, sound: Tensor) -> VarianceEarlyStopping:
         """After one more output. One that is not ``sound`` is only counted as time that has passed."""
         n = self.n_seen + 1
         away = (output - self.mean).square().mean()
@@ -47,9 +47,9 @@ class Stillness:
             torch.where(sound, new, old) for new, old in ((mean, self.mean), (variance, self.variance))
         )
         if n <= _WARM_UP:
-            return Stillness(mean, variance, self.least, answer, self.waited, n)
+            return VarianceEarlyStopping(mean, variance, self.least, answer, self.waited, n)
         better = sound & (variance < self.least)
-        return Stillness(
+        return VarianceEarlyStopping(
             mean,
             variance,
             torch.where(better, variance, self.least),

@@ -11,7 +11,7 @@ from jumpset.texture import Texture
 
 
 @dataclass(frozen=True)
-class Colours:
+class WhitenedColors:
     r"""The components :math:`z = M^{-1} u` of pictures, scaled so that those of f fit [0, 1].
 
     M are the colours of a texture, of covariance :math:`C = M M^\top`, and σ² is the mean of C's diagonal.
@@ -24,7 +24,7 @@ class Colours:
     scale: float  # of squared components by squared intensities
 
     @classmethod
-    def of(cls, f: Tensor, texture: Texture) -> Colours:
+    def of(cls, f: Tensor, texture: Texture) -> WhitenedColors:
         """Those of a ``(1, C, H, W)`` picture with a texture."""
         z = texture.whiten(f.double())
         low = z.amin(dim=(-2, -1), keepdim=True)

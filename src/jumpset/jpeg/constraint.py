@@ -88,11 +88,11 @@ class JPEGTables:
         u, f
             ``(B, C, H, W)``; f as it was read from the file, not changed since.
         width
-            As in :meth:`JPEGCells.project`.
+            As in :meth:`QuantizationConstraint.project`.
         """
         return self.cells(f).project(u, width=width)
 
-    def cells(self, f: Tensor) -> JPEGCells:
+    def cells(self, f: Tensor) -> QuantizationConstraint:
         """The cells in which the file of f says that coefficients lie, for many pictures to be projected.
 
         A cell's middle is the multiple of the step next to f's coefficient; in a last, partial block, of
@@ -107,15 +107,15 @@ class JPEGTables:
         black, white = f <= 0.0, f >= 1.0
         clipped = (black | white).any(dim=1, keepdim=True)
         means = self._means_are_multiples(f, clipped)
-        middles, picture = self._multiples(f, means), f
+        centres, picture = self._multiples(f, means), f
         for _ in range(_TURNS if bool(clipped.any()) else 0):
-            held = self._decoded(middles, f.shape)
+            held = self._decoded(centres, f.shape)
             picture = torch.where(black, held.clamp(max=0.0), torch.where(white, held.clamp(min=1.0), f))
-            middles = self._multiples(picture, means)
-        return JPEGCells(self, middles, picture, f.amin().clamp(max=0.0), f.amax().clamp(min=1.0))
+            centres = self._multiples(picture, means)
+        return QuantizationConstraint(self, centres, picture, f.amin().clamp(max=0.0), f.amax().clamp(min=1.0))
 
     @property
-    def tell_nothing(self) -> bool:
+    def is_trivial(self) -> bool:
         """Whether all steps are 1: those of a picture in 8 bits that was never a JPEG."""
         return bool((self.luma == 1).all() and (self.chroma == 1).all())
 
@@ -141,9 +141,9 @@ class JPEGTables:
         n = 255 * whole[sound].double() / self.luma[0, 0]
         return len(n) > 0 and float((n - n.round()).abs().median()) < _CLOSE
 
-    def _decoded(self, middles: tuple[Tensor, ...], size: torch.Size) -> Tensor:
+    def _decoded(self, centres: tuple[Tensor, ...], size: torch.Size) -> Tensor:
         """What a decoder makes of the coefficients, not clipped."""
-        luma, *chroma = (_plane(c) for c in middles)
+        luma, *chroma = (_plane(c) for c in centres)
         height, width = size[-2:]
         luma = luma[..., :height, :width] + _MIDDLE
         if not chroma:
@@ -177,11 +177,11 @@ class JPEGTables:
 
 
 @dataclass(frozen=True)
-class JPEGCells:
+class QuantizationConstraint:
     """The pictures that a file may stand for; made by :meth:`JPEGTables.cells`."""
 
     tables: JPEGTables
-    middles: tuple[Tensor, ...]  # of luma's coefficients and chroma's, (B, k, h / 8, w / 8, 8, 8)
+    centres: tuple[Tensor, ...]  # of luma's coefficients and chroma's, (B, k, h / 8, w / 8, 8, 8)
     picture: Tensor  # (B, C, H, W), f without the decoder's clipping: below 0 and above 1 where the file is
     low: Tensor  # values are not below f's and 0,
     high: Tensor  # nor above f's and 1
@@ -197,7 +197,7 @@ class JPEGCells:
             Of half a cell, in steps; ½ is all that the file may stand for.
         """
         out = []
-        for k, (plane, middle) in enumerate(zip(self.tables._planes(u), self.middles, strict=True)):
+        for k, (plane, middle) in enumerate(zip(self.tables._planes(u), self.centres, strict=True)):
             half = torch.as_tensor((self.tables.chroma if k else self.tables.luma) / 255).to(u) * width
             c = _coefficients(_filled(plane))
             c = torch.minimum(torch.maximum(c, middle - half), middle + half)
@@ -209,7 +209,7 @@ class JPEGCells:
         return near.clamp(self.low, self.high)
 
 
-def told(f: Tensor) -> JPEGTables:
+def estimate_tables(f: Tensor) -> JPEGTables:
     """The tables of the file that a ``(1, C, H, W)`` picture comes from, told from its 8-bit values.
 
     The step of a frequency is the one of whose multiples more coefficients lie within 1/255 than would by
@@ -230,7 +230,7 @@ def told(f: Tensor) -> JPEGTables:
 
 
 def _steps(plane: Tensor, usual: np.ndarray) -> np.ndarray:
-    """Steps of a ``(1, k, h, w)`` plane; see :func:`told`."""
+    """Steps of a ``(1, k, h, w)`` plane; see :func:`estimate_tables`."""
     height, width = (8 * (length // 8) for length in plane.shape[-2:])
     c = 255.0 * _coefficients(plane[..., :height, :width].double()).cpu().numpy().reshape(-1, 64)
     c = c[:: len(c) // _BLOCKS + 1]

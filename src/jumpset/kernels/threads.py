@@ -24,7 +24,7 @@ def _new_pool() -> ThreadPoolExecutor:
 _pool = _new_pool()  # its threads start with the first band that needs one
 
 
-def in_bands(kernel: Callable[..., object], n: int, *arguments: object, least: int = 1) -> None:
+def parallel_rows(kernel: Callable[..., object], n: int, *arguments: object, least: int = 1) -> None:
     """Call ``kernel(start, stop, *arguments)`` on consecutive bands that make up ``range(n)``.
 
     Uses at most ``torch.get_num_threads()`` threads, the calling one among them, and returns when all bands

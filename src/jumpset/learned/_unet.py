@@ -77,12 +77,12 @@ class _Block(nn.Module):
         return x + self.second(inner)
 
 
-def widest(widths: Sequence[int]) -> float:
-    """Channels of the widest activation, a pixel of the picture."""
+def peak_channels(widths: Sequence[int]) -> float:
+    """Channels of the peak_channels activation, a pixel of the picture."""
     return max(width / 4 ** (k + 1) for k, width in enumerate(widths))
 
 
-def reach(blocks: Sequence[int]) -> int:
+def receptive_radius(blocks: Sequence[int]) -> int:
     """How many pixels away a pixel is still seen, at most."""
     coarsest = len(blocks) - 1
     far = 2 * 2 + 4 * 2**coarsest  # the first and the last layer; that blocks of pixels move together

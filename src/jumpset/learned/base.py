@@ -19,7 +19,7 @@ from jumpset.learned import weights as files
 from jumpset.operators.autocast import PRECISIONS, computes_half
 
 FRAME = 16
-_BYTES = 2**28  # of the widest activation of a tile
+_BYTES = 2**28  # of the peak_channels activation of a tile
 _LEAST_TILE = 64
 
 
@@ -112,17 +112,17 @@ class Learned:
     def _change(self, network: Any, picture: Tensor) -> Tensor:
         """``(1, 3, H, W)`` to what the network adds to it, ``(3, H, W)``."""
         height, width = picture.shape[-2:]
-        framed = frame(picture, network.multiple)
-        side = self.tile or int((_BYTES / (4 * network.widest)) ** 0.5)
-        swept = partial(sweep, side=side, multiple=network.multiple)
+        framed = frame(picture, network.size_divisor)
+        side = self.tile or int((_BYTES / (4 * network.peak_channels)) ** 0.5)
+        apply_tiled = partial(sweep, side=side, size_divisor=network.size_divisor)
         half = computes_half(self.precision, picture.device)
         with torch.autocast(picture.device.type, torch.bfloat16, enabled=half):
-            change = (self._answer(network, framed, swept) - framed)[0]
+            change = (self._answer(network, framed, apply_tiled) - framed)[0]
         return change[:, FRAME : FRAME + height, FRAME : FRAME + width]
 
-    def _answer(self, network: Any, framed: Tensor, swept: Callable[..., Tensor]) -> Tensor:
-        """What the network makes of ``(1, 3, H, W)``, sides by its multiple."""
-        return swept(network, framed, reach=network.reach)
+    def _answer(self, network: Any, framed: Tensor, apply_tiled: Callable[..., Tensor]) -> Tensor:
+        """What the network makes of ``(1, 3, H, W)``, sides by its size_divisor."""
+        return apply_tiled(network, framed, receptive_radius=network.receptive_radius)
 
 
 def centred(change: Tensor, network: nn.Module) -> Tensor:
@@ -130,17 +130,17 @@ def centred(change: Tensor, network: nn.Module) -> Tensor:
 
     The others have learned to guess the tone behind a texture, and guess one for every picture.
     """
-    if getattr(network, "knows_means", False):
+    if getattr(network, "predicts_mean", False):
         return change
     return change - change.mean(dim=(-2, -1), keepdim=True)
 
 
 def sweep(
-    network: Callable[[Tensor], Tensor], picture: Tensor, *, reach: int, side: int, multiple: int
+    network: Callable[[Tensor], Tensor], picture: Tensor, *, receptive_radius: int, side: int, size_divisor: int
 ) -> Tensor:
     """``network(picture)``, part by part: ``(1, C, H, W)`` to ``(1, 3, H, W)`` float32."""
     answer = picture.new_empty(1, 3, *picture.shape[-2:])
-    for seen, kept in tiles(picture.shape[-2:], side, multiple, reach):
+    for seen, kept in tiles(picture.shape[-2:], side, size_divisor, receptive_radius):
         part = network(picture[(..., *seen)].contiguous(memory_format=torch.channels_last)).float()
         inner = (slice(k.start - s.start, k.stop - s.start) for k, s in zip(kept, seen, strict=True))
         answer[(..., *kept)] = part[(..., *inner)]
@@ -148,15 +148,15 @@ def sweep(
 
 
 def tiles(
-    size: tuple[int, int] | torch.Size, side: int, multiple: int, reach: int
+    size: tuple[int, int] | torch.Size, side: int, size_divisor: int, receptive_radius: int
 ) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
-    """Pairs of what is seen and what is kept of it: rows and columns, in a picture padded to ``multiple``.
+    """Pairs of what is seen and what is kept of it: rows and columns, in a picture padded to ``size_divisor``.
 
-    What is kept of a tile is ``reach`` away from where it was cut, so that the answer is that of the whole
+    What is kept of a tile is ``receptive_radius`` away from where it was cut, so that the answer is that of the whole
     picture. A picture whose sides are at most ``side`` is one tile.
     """
-    margin = -(-reach // multiple) * multiple
-    kept = max(side - 2 * margin, side // 2) // multiple * multiple or multiple
+    margin = -(-receptive_radius // size_divisor) * size_divisor
+    kept = max(side - 2 * margin, side // 2) // size_divisor * size_divisor or size_divisor
     rows, columns = (_cuts(length, side, kept, margin) for length in size)
     for down in rows:
         for across in columns:
@@ -172,14 +172,14 @@ def _cuts(length: int, side: int, kept: int, margin: int) -> list[tuple[slice, s
     ]
 
 
-def frame(picture: Tensor, multiple: int) -> Tensor:
-    """The picture continued by its mirror image, by :data:`FRAME` pixels or more, to sides by ``multiple``.
+def frame(picture: Tensor, size_divisor: int) -> Tensor:
+    """The picture continued by its mirror image, by :data:`FRAME` pixels or more, to sides by ``size_divisor``.
 
     Within, the zeros at the borders of the layers are hardly seen. In operations that ONNX has.
     """
     for dim in (-2, -1):
         n = picture.shape[dim]
-        total = (n + 2 * FRAME + multiple - 1) // multiple * multiple
+        total = (n + 2 * FRAME + size_divisor - 1) // size_divisor * size_divisor
         # A walk to and fro over n pixels repeats itself after 2 n, here a tensor, since the remainder by a
         # number that is known when it runs is nothing that can be exported.
         walk = torch.arange(total, device=picture.device)

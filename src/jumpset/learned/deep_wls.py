@@ -26,12 +26,12 @@ class DeepWLSNetwork(nn.Module):
         Channels.
     """
 
-    multiple: ClassVar[int] = 2
+    size_divisor: ClassVar[int] = 2
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.reach = 4 * sum(_DILATIONS) + 8
-        self.widest = width
+        self.receptive_radius = 4 * sum(_DILATIONS) + 8
+        self.peak_channels = width
         self.layers = nn.Sequential(
             _normed(nn.Conv2d(3, width, 3, padding=1), width),
             _normed(nn.Conv2d(width, width, 3, stride=2, padding=1), width),

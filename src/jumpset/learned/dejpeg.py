@@ -14,8 +14,8 @@ from jumpset._core.types import Status
 from jumpset.dip.dip_l0 import DIPl0
 from jumpset.dip.initialize import check_start, given_start, read_tables
 from jumpset.learned.base import Learned
-from jumpset.learned._unet import UNet, reach, widest
-from jumpset.jpeg.constraint import JPEGCells, told
+from jumpset.learned._unet import UNet, receptive_radius, peak_channels
+from jumpset.jpeg.constraint import QuantizationConstraint, estimate_tables
 from jumpset._core.iterate import answer
 from jumpset.smoothers.gsf import GSF
 from jumpset.smoothers.l0 import L0
@@ -26,7 +26,7 @@ class State:
     """The answer, and what it may be."""
 
     source: Tensor  # (B, C, H, W), f as given
-    cells: tuple[JPEGCells | None, ...]  # one a picture; None for what was never a JPEG
+    cells: tuple[QuantizationConstraint | None, ...]  # one a picture; None for what was never a JPEG
     u: Tensor  # (B, C, H, W)
     change: float  # root mean square of the last step
     n_steps: int
@@ -44,17 +44,17 @@ class DeJPEGNetwork(nn.Module):
         coarsest has them once.
     """
 
-    knows_means: ClassVar[bool] = True  # rings in black or white are clipped, and so change the means
+    predicts_mean: ClassVar[bool] = True  # rings in black or white are clipped, and so change the means
 
     def __init__(self, widths: Sequence[int] = (32, 64, 128), blocks: Sequence[int] = (2, 2, 3)) -> None:
         super().__init__()
-        self.multiple = 2 ** len(widths)
+        self.size_divisor = 2 ** len(widths)
         self.first = UNet(12, widths, blocks, 0)
-        self.reach = reach(blocks)
-        self.widest = widest(widths)
+        self.receptive_radius = receptive_radius(blocks)
+        self.peak_channels = peak_channels(widths)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` to the same, sides by :attr:`multiple`, both in [0, 1]."""
+        """``(B, 3, H, W)`` to the same, sides by :attr:`size_divisor`, both in [0, 1]."""
         return picture + self.first(picture - 0.5, None)
 
 
@@ -88,7 +88,7 @@ class DeJPEG:
         Share of D's correction, 0 to 1. Larger is smoother; 0 changes nothing.
     tables
         The steps: a ``JPEGTables``, or the JPEG file, whose tables are read: the best choice. Default: told
-        from the picture (:func:`jumpset.jpeg.constraint.told`), whose blocks must start in its corner; that
+        from the picture (:func:`jumpset.jpeg.constraint.estimate_tables`), whose blocks must start in its corner; that
         tells little where much of it is pure black and white.
     start
         Where to begin: ``"gsf"``, with its preset ``clip-art``; ``"dip-l0"``, with the same tables, for half
@@ -149,8 +149,8 @@ class DeJPEG:
         if self.max_steps:
             self._denoiser().init(image)
             for f in image.split(1):
-                tables = self.tables or told(f)
-                cells.append(None if tables.tell_nothing else tables.cells(f))
+                tables = self.tables or estimate_tables(f)
+                cells.append(None if tables.is_trivial else tables.cells(f))
         return State(image, tuple(cells), image, 0.0, n_steps=0)
 
     def step(self, state: State) -> State:
@@ -182,7 +182,7 @@ class DeJPEG:
     def _denoiser(self) -> _Denoiser:
         return _Denoiser(weight=self.weight, weights=self.weights)
 
-    def _first(self, source: Tensor, cells: dict[int, JPEGCells]) -> Tensor:
+    def _first(self, source: Tensor, cells: dict[int, QuantizationConstraint]) -> Tensor:
         live = list(cells)
         if not isinstance(self.start, str):
             return given_start(self.start, source)[live]
@@ -193,6 +193,6 @@ class DeJPEG:
             return torch.cat(starts)
         return answer(GSF(**GSF.presets["clip-art"]), source[live])
 
-    def _projected(self, cells: dict[int, JPEGCells], u: Tensor) -> Tensor:
+    def _projected(self, cells: dict[int, QuantizationConstraint], u: Tensor) -> Tensor:
         pairs = zip(cells.values(), u.split(1), strict=True)
         return torch.cat([c.project(x, width=self.width) for c, x in pairs])

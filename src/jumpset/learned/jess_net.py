@@ -24,14 +24,14 @@ class JESSNetwork(nn.Module):
         Blocks of the three heads.
     """
 
-    multiple: ClassVar[int] = 1
+    size_divisor: ClassVar[int] = 1
 
     def __init__(
         self, width: int = 64, depth: int = 20, edge: int = 1, smooth: int = 3, refine: int = 6
     ) -> None:
         super().__init__()
-        self.reach = 6 * (depth + edge + smooth + refine) + 6
-        self.widest = width
+        self.receptive_radius = 6 * (depth + edge + smooth + refine) + 6
+        self.peak_channels = width
         self.descriptor = nn.Sequential(
             nn.Conv2d(3, width, 3, padding=1), *(_Dilated(width) for _ in range(depth))
         )

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from jumpset._core import checks
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 from jumpset.learned.base import Learned
 from jumpset.learned._spectrum import COMPONENTS, SIDE, STEP, Spectrum, Texture
-from jumpset.learned._unet import UNet, reach, widest
+from jumpset.learned._unet import UNet, receptive_radius, peak_channels
 from jumpset.smoothers.region_fusion import fuse
 
 _FEATURES = 3  # the texture's deviations
@@ -60,25 +60,25 @@ class JumpsetNetwork(nn.Module):
         guess_blocks: Sequence[int] = (2, 2, 3),
     ) -> None:
         super().__init__()
-        self.multiple = max(STEP, 2 ** len(widths), 2 ** len(guess_widths))
+        self.size_divisor = max(STEP, 2 ** len(widths), 2 ** len(guess_widths))
         self.spectrum = Spectrum()
         self.first = UNet(4 * COMPONENTS, guess_widths, guess_blocks, 0)
         self.second = UNet((4 + len(_FUSIONS)) * 4 * COMPONENTS, widths, blocks, _FEATURES)
         self.trust = nn.Linear(_FEATURES, 1)
         nn.init.zeros_(self.trust.weight)  # it begins with the pilot
         nn.init.ones_(self.trust.bias)
-        self.guess_reach, self.answer_reach = reach(guess_blocks), reach(blocks) + SIDE
+        self.guess_radius, self.answer_radius = receptive_radius(guess_blocks), receptive_radius(blocks) + SIDE
         # the U-Nets', and three components' windows and what is made of them
-        self.widest = max(widest(widths), widest(guess_widths), COMPONENTS * (SIDE / STEP) ** 2)
+        self.peak_channels = max(peak_channels(widths), peak_channels(guess_widths), COMPONENTS * (SIDE / STEP) ** 2)
 
     def forward(self, picture: Tensor, strength: Tensor) -> Tensor:
         """The network alone, the guess in place of the fusions: layers and sums, which ONNX has.
 
-        ``(B, 3, H, W)`` and ``(B,)``, both in [0, 1], to ``(B, 3, H, W)``; sides by :attr:`multiple`.
+        ``(B, 3, H, W)`` and ``(B,)``, both in [0, 1], to ``(B, 3, H, W)``; sides by :attr:`size_divisor`.
         """
-        guess = toned(self.guess(picture), picture).detach()  # the answer does not train the guess
+        guess = match_tone(self.guess(picture), picture).detach()  # the answer does not train the guess
         texture = self.measure(picture - guess)
-        return limited(picture, self.answer(picture, guess, unfused(guess), texture), strength)
+        return soft_limit(picture, self.answer(picture, guess, unfused(guess), texture), strength)
 
     def guess(self, picture: Tensor) -> Tensor:
         """What the first U-Net takes for structure."""
@@ -102,7 +102,7 @@ class JumpsetNetwork(nn.Module):
                 weight, k = jobs[n]
                 fused[n // len(z), k] = fuse(z[k : k + 1], weight, levels=_LEVELS)[0]
 
-        in_bands(work, len(jobs))
+        parallel_rows(work, len(jobs))
         with _float32(picture):
             return torch.cat([self.spectrum.colour(unit * v, texture.leans) for v in fused], dim=1)
 
@@ -132,7 +132,7 @@ class JumpsetNetwork(nn.Module):
         return [f, g, *v, wiener, rest], pilot
 
 
-def toned(guess: Tensor, picture: Tensor) -> Tensor:
+def match_tone(guess: Tensor, picture: Tensor) -> Tensor:
     """The guess, each band scaled and shifted so that what it leaves over has no mean and does not follow it.
 
     A network guesses the tone behind a texture too, and guesses the same for every picture.
@@ -148,7 +148,7 @@ def unfused(guess: Tensor) -> Tensor:
     return guess.repeat(1, len(_FUSIONS), 1, 1)
 
 
-def limited(picture: Tensor, answer: Tensor, strength: Tensor) -> Tensor:
+def soft_limit(picture: Tensor, answer: Tensor, strength: Tensor) -> Tensor:
     r"""The answer, drawn back to the picture where it takes away more than the strength allows.
 
     .. math:: u = f + \min\Bigl(1, \frac{60/255 \cdot s}{\rho(a - f)}\Bigr) (a - f)
@@ -236,9 +236,9 @@ class JumpsetNet(Learned):
         super().__post_init__()
         checks.flag("fusion", self.fusion)
 
-    def _answer(self, network: Any, framed: Tensor, swept: Callable[..., Tensor]) -> Tensor:
+    def _answer(self, network: Any, framed: Tensor, apply_tiled: Callable[..., Tensor]) -> Tensor:
         """The guess of all parts, then texture and fusions of the whole, then the answer of all parts."""
-        guess = toned(swept(network.guess, framed, reach=network.guess_reach), framed)
+        guess = match_tone(apply_tiled(network.guess, framed, receptive_radius=network.guess_radius), framed)
         texture = network.measure(framed - guess)
         fused = network.fuse(framed, texture) if self.fusion else unfused(guess)
 
@@ -246,8 +246,8 @@ class JumpsetNet(Learned):
             parts = (x.contiguous() for x in planes.split((3, 3, 3 * len(_FUSIONS)), dim=1))
             return network.answer(*parts, texture)
 
-        full = swept(answer, torch.cat([framed, guess, fused], dim=1), reach=network.answer_reach)
-        return limited(framed, full, framed.new_full((1,), self.weight))
+        full = apply_tiled(answer, torch.cat([framed, guess, fused], dim=1), receptive_radius=network.answer_radius)
+        return soft_limit(framed, full, framed.new_full((1,), self.weight))
 
     @property
     def share(self) -> float:

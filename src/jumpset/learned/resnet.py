@@ -24,12 +24,12 @@ class ResNetNetwork(nn.Module):
         Channels of the two layers before the last.
     """
 
-    multiple: ClassVar[int] = 1
+    size_divisor: ClassVar[int] = 1
 
     def __init__(self, width: int = 64, depth: int = 16, head: int = 256) -> None:
         super().__init__()
-        self.reach = 2 * depth + 4
-        self.widest = max(width, head)
+        self.receptive_radius = 2 * depth + 4
+        self.peak_channels = max(width, head)
         self.first = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.ReLU(inplace=True))
         self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
         self.after = _convolved(width)

@@ -21,12 +21,12 @@ class VDCNNNetwork(nn.Module):
         Convolutions between the first and the last.
     """
 
-    multiple: ClassVar[int] = 1
+    size_divisor: ClassVar[int] = 1
 
     def __init__(self, width: int = 64, depth: int = 18) -> None:
         super().__init__()
-        self.reach = depth + 2
-        self.widest = width
+        self.receptive_radius = depth + 2
+        self.peak_channels = width
         layers: list[nn.Module] = []
         for inputs in (3, *[width] * depth):
             layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(inplace=True)]

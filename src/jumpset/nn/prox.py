@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from jumpset._core import checks
 from jumpset.operators.conjugate_gradient import conjugate_gradient
-from jumpset.operators.precision import widest
+from jumpset.operators.precision import to_float64
 from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties.aitv import AITV
 from jumpset.penalties.huber_tv import HuberTV
@@ -165,10 +165,10 @@ class _Solved(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
         v, taus, u = ctx.saved_tensors
         v, u, g, spread = (
-            widest(v),
-            widest(u),
-            widest(gradient),
-            widest(taus).reshape(-1, *[1] * (v.ndim - 1)),
+            to_float64(v),
+            to_float64(u),
+            to_float64(gradient),
+            to_float64(taus).reshape(-1, *[1] * (v.ndim - 1)),
         )
         if ctx.active == "difference":
             moved = _difference(ctx.penalty, v, taus, g)

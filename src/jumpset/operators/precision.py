@@ -17,6 +17,6 @@ def at_least_single(x: Any) -> Any:
     return xp.astype(x, xp.float32) if size < 4 else x
 
 
-def widest(x: Tensor) -> Tensor:
+def to_float64(x: Tensor) -> Tensor:
     """``x`` in float64, or in float32 on devices that have no float64."""
     return x.to(torch.float32 if x.device.type == "mps" else torch.float64)

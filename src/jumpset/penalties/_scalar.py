@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset.operators.namespaces import namespace
-from jumpset.operators.precision import at_least_single, widest
+from jumpset.operators.precision import at_least_single, to_float64
 from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties._masks import keep_inside
 
@@ -36,7 +36,7 @@ class ScalarPenalty(Penalty):
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """The global minimiser, entry by entry; where two tie, the smaller one. Differentiable."""
         check_images(v)
-        size = widest(v).abs()
+        size = to_float64(v).abs()
         taus = per_image(tau, size)
         best = torch.zeros_like(size)
         least = 0.5 * size.square()

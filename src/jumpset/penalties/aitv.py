@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.norms import root
-from jumpset.operators.precision import widest
+from jumpset.operators.precision import to_float64
 from jumpset.operators.spectral import smooth_solve
 from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties._gradient_squares import squares_by_axis
@@ -93,7 +93,7 @@ class AITV(Penalty):
         if self.alpha == 0.0:
             return tv.prox(v, tau)
         with torch.no_grad():
-            wide = widest(v.detach())
+            wide = to_float64(v.detach())
             taus = per_image(tau, wide)
             u = self._by_admm(wide, taus, tol, max_steps)
             axes = (1, 2) if self.channels == "joint" else (1,)

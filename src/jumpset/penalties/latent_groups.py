@@ -13,7 +13,7 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.operators.differences import spatial_axes
 from jumpset.operators.norms import over_channels
-from jumpset.operators.precision import widest
+from jumpset.operators.precision import to_float64
 from jumpset.operators.windows import check_sizes, sizes_per_axis, window_sums
 from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.prox.latent_groups import latent_shrinkage
@@ -124,7 +124,7 @@ class LatentGroups(Penalty):
         """Feasible α with ⟨α, x⟩ ≥ (1 − tol) R(x), of each image."""
         check_images(x)
         window = self._window(x)
-        wide = widest(x)
+        wide = to_float64(x)
         largest = wide.abs().amax(dim=tuple(range(1, x.ndim)), keepdim=True)
         wide = wide / torch.where(largest > 0, largest, 1.0)
         answer = torch.zeros_like(wide)

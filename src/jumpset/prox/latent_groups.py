@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from jumpset.operators.precision import widest
+from jumpset.operators.precision import to_float64
 
 _TINY = 1e-30
 _LOWEST = -200.0  # of log η: such a window plays no part, and may come back
@@ -48,7 +48,7 @@ def latent_shrinkage(
         Iterations.
     """
     with torch.no_grad():
-        source = widest(v.detach())
+        source = to_float64(v.detach())
         unit = torch.as_tensor(tau).to(source).expand(len(v), *[1] * (v.ndim - 1))
         answer = source.clone()
         sound = torch.isfinite(source).flatten(1).all(1) & (source != 0).flatten(1).any(1)

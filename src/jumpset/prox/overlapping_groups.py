@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from jumpset.operators.precision import widest
+from jumpset.operators.precision import to_float64
 
 Box = Callable[[Tensor, bool], Tensor]
 
@@ -46,7 +46,7 @@ def overlapping_shrinkage(
         Iterations.
     """
     with torch.no_grad():
-        source = widest(v.detach())
+        source = to_float64(v.detach())
         taus = torch.as_tensor(tau).to(source).expand(len(v), *[1] * (v.ndim - 1))
         size = _norm(source).reshape(taus.shape)
         windows = float(box(torch.zeros_like(source[:1]), False).numel())

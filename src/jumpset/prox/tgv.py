@@ -8,7 +8,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from jumpset.operators.precision import widest
+from jumpset.operators.precision import to_float64
 from jumpset.prox.tgv_fields import Grid
 
 _CHECK_EVERY = 20
@@ -38,7 +38,7 @@ def tgv_prox(
         Iterations.
     """
     with torch.no_grad():
-        source = widest(v.detach())
+        source = to_float64(v.detach())
         answer = source.clone()
         prices = torch.as_tensor(taus).to(source).expand(len(v), *[1] * (v.ndim - 1)).flatten()
         level = source.mean(tuple(range(2, v.ndim)), keepdim=True)  # what no difference sees

@@ -22,7 +22,7 @@ class State:
     n_steps: int
 
 
-class PictureByPicture:
+class SequentialBatch:
     """An iteration that takes a step with every picture of the batch in turn.
 
     Nothing waits between two pictures, so a GPU has the steps of all of them before it. Of memory they share

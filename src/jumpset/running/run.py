@@ -14,7 +14,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
-from jumpset.running.batches import PictureByPicture
+from jumpset.running.batches import SequentialBatch
 from jumpset._core.types import Iteration, Status
 from jumpset.running.checkpoints import Checkpoint
 
@@ -159,7 +159,7 @@ def run(
     )
     limit = method.max_steps if max_steps is None else max_steps
     every = check_every or method.check_every
-    steps = method if method.batched or len(tensor) == 1 else PictureByPicture(method, every)
+    steps = method if method.batched or len(tensor) == 1 else SequentialBatch(method, every)
     back = layout.restore
     history: dict[str, list[float]] = {"step": [], "seconds": []}
     file = None if checkpoint is None else Checkpoint(checkpoint, method, tensor, every=checkpoint_every)

@@ -35,7 +35,7 @@ def distance(u: np.ndarray, source: Tensor) -> float:
 
 
 class HasPlanes(Protocol):
-    """What :class:`OnPlanes` reads of a state."""
+    """What :class:`NumpyMethod` reads of a state."""
 
     @property
     def source(self) -> Tensor:
@@ -53,7 +53,7 @@ class HasPlanes(Protocol):
         ...
 
 
-class OnPlanes:
+class NumpyMethod:
     """Picture, record and end of a smoother whose answer is an array, after a fixed number of steps."""
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}

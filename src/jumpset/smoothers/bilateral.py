@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset.kernels.filters import bilateral as kernel
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import OnPlanes, planes
+from jumpset.smoothers._planes import NumpyMethod, planes
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Bilateral(OnPlanes):
+class Bilateral(NumpyMethod):
     r"""Bilateral filter: averages what is near and alike; the everyday denoiser, exact here.
 
     .. math:: u_p = \frac{\sum_q w_{pq} f_q}{\sum_q w_{pq}}, \qquad

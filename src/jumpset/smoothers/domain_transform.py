@@ -10,10 +10,10 @@ import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.kernels.filters.gradient_magnitudes import edge_sizes
+from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
 from jumpset.kernels.linear.line_solvers import filter_columns, filter_rows
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import OnPlanes, planes
+from jumpset.smoothers._planes import NumpyMethod, planes
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class DomainTransform(OnPlanes):
+class DomainTransform(NumpyMethod):
     r"""Domain transform: an edge-preserving blur of any reach in real time.
 
     Along a row, the transformed distance of neighbours is
@@ -85,7 +85,7 @@ class DomainTransform(OnPlanes):
     def init(self, image: Tensor) -> State:
         """Start from u = f; the distances."""
         scale = self.reach / self.weight if self.weight > 0.0 else 0.0
-        sizes = edge_sizes(match_guidance(self.guidance, image), squares=False)
+        sizes = gradient_magnitudes(match_guidance(self.guidance, image), squares=False)
         right, down = (size.mul_(scale).add_(1.0) for size in sizes)
         return State(image, planes(image), right.mT.contiguous().numpy(), down.numpy(), n_steps=0)
 

@@ -9,10 +9,10 @@ import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.kernels.filters.gradient_magnitudes import edge_sizes
+from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
 from jumpset.kernels.linear.line_solvers import solve_columns, solve_rows
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import OnPlanes, planes
+from jumpset.smoothers._planes import NumpyMethod, planes
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class FGS(OnPlanes):
+class FGS(NumpyMethod):
     r"""Fast global smoothing: edge-preserving blur of any reach in time linear in the pixels.
 
     Approaches the weighted least squares solution, the minimiser of
@@ -84,7 +84,7 @@ class FGS(OnPlanes):
 
     def init(self, image: Tensor) -> State:
         """Start from u = f; the links."""
-        sizes = edge_sizes(match_guidance(self.guidance, image))
+        sizes = gradient_magnitudes(match_guidance(self.guidance, image))
         right, down = (size.mul_(-1.0 / self.sigma).exp_() for size in sizes)
         smoothed = planes(image)
         return State(image, smoothed, right.mT.contiguous().numpy(), down.numpy(), n_steps=0)

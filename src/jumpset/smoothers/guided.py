@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset.kernels.filters.guided import apply_models, box_means, coefficients
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import OnPlanes, planes
+from jumpset.smoothers._planes import NumpyMethod, planes
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Guided(OnPlanes):
+class Guided(NumpyMethod):
     r"""Guided filter: a fast edge-preserving blur; transfers the edges of another picture.
 
     In each window ω of (2 radius + 1)² pixels, or the part of it that lies in the picture, the affine model

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset.kernels.filters.bilateral import bilateral
-from jumpset.smoothers._planes import OnPlanes, planes
+from jumpset.smoothers._planes import NumpyMethod, planes
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class RollingGuidance(OnPlanes):
+class RollingGuidance(NumpyMethod):
     r"""Rolling guidance: removes everything smaller than a size, keeps the edges of what is larger.
 
     A Gaussian blur of width ``weight`` removes the small; then the picture is filtered again and again by

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset.kernels.linear.grid_laplacian import solve
-from jumpset.smoothers._planes import OnPlanes, planes
+from jumpset.smoothers._planes import NumpyMethod, planes
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class RTV(OnPlanes):
+class RTV(NumpyMethod):
     r"""Relative total variation: removes texture of any contrast, keeps the structure behind it.
 
     Looks for a small value of

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Status
-from jumpset.kernels.filters.semi_sparsity import keep_bends
+from jumpset.kernels.filters.semi_sparsity import threshold_second_differences
 from jumpset.operators.spectral import dct2, idct2
 
 
@@ -124,7 +124,7 @@ class SemiSparsity:
     def step(self, state: State) -> State:
         """Keep the large second differences, then fit a picture to them, to the last slopes and to f."""
         rho, alpha = state.rho, state.alpha
-        transposed, kept = keep_bends(state.smoothed, self.weight / rho)
+        transposed, kept = threshold_second_differences(state.smoothed, self.weight / rho)
         numerator = dct2(transposed).mul_(rho).add_(state.spectrum)
         numerator.addcmul_(state.smoothed_spectrum, alpha * state.slopes)
         spectrum = numerator.div_(1.0 + alpha * state.slopes + rho * state.bends)

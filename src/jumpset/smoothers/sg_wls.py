@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset.kernels.linear.strips import smooth_strips
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import OnPlanes, planes
+from jumpset.smoothers._planes import NumpyMethod, planes
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class SGWLS(OnPlanes):
+class SGWLS(NumpyMethod):
     r"""Semi-global weighted least squares: sharp texture removal by exact solves on narrow strips.
 
     Approaches the minimiser of

@@ -15,8 +15,8 @@ from jumpset.smoothers.collaborative import check_groups, check_texture, shrink
 from jumpset.smoothers.region_fusion import fuse
 from jumpset.texture import Texture
 from jumpset.texture.estimate import alternate, largest, spectrum_of
-from jumpset.texture.cross_channel import follow
-from jumpset.texture.stationarity import excess, strongest
+from jumpset.texture.cross_channel import predict
+from jumpset.texture.stationarity import power_nonuniformity, strongest
 
 _FLAT = 0.7  # weight of the last fusion where it agrees with the filter
 _DETAIL = 3.0  # a residual whose local power varies so many times more than a texture's: fusion took detail
@@ -71,7 +71,7 @@ class StructureTexture:
 
        mostly flat where both agree, and the filter's where fusion has taken a rounded or faint edge away.
     5. The component with the most texture is drawn towards what the others predict of it, in windows in which
-       it is affine in them (:func:`~jumpset.texture.cross_channel.follow`): a texture is often nearly
+       it is affine in them (:func:`~jumpset.texture.cross_channel.predict`): a texture is often nearly
        gray, so that hue tells where an edge runs.
     6. Steps 3 to 5 once more, with the structure so far as the pilot and half the margin, since its flat
        regions need no more help. The answer is the mean of both.
@@ -145,10 +145,10 @@ class StructureTexture:
         """One of the six."""
         pictures = state.source.split(1)
         if state.n_steps == 0:
-            found = [self._tell(f) for f in pictures]
+            found = [self._estimate(f) for f in pictures]
             textures, structures = tuple(t for t, _ in found), [u for _, u in found]
             return State(state.source, textures, torch.cat(structures), (), 1)
-        task = (self._pilot, self._filter, self._fuse, self._lead, self._again)[state.n_steps - 1]
+        task = (self._pilot, self._filter, self._fuse, self._guide, self._refine)[state.n_steps - 1]
         detailed = state.detailed or (False,) * len(pictures)
         answers = [
             task(f, u, t, d) if t.strength.any() else (t, f, d)
@@ -169,7 +169,7 @@ class StructureTexture:
         """After the last step."""
         return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
-    def _tell(self, f: Tensor) -> tuple[Texture, Tensor]:
+    def _estimate(self, f: Tensor) -> tuple[Texture, Tensor]:
         if self.texture is not None:
             return self.texture, f
         texture, structure = alternate(f)
@@ -179,7 +179,7 @@ class StructureTexture:
         z = texture.whiten(f.detach().cpu().double())
         weight = self.fusion * self.weight * largest(texture)
         mean = sum(_fused(z, factor * weight, n, turned) for factor, n, turned in _FUSIONS) / len(_FUSIONS)
-        if excess((z - mean)[0].numpy(), texture) > _DETAIL:
+        if power_nonuniformity((z - mean)[0].numpy(), texture) > _DETAIL:
             return texture, self._shrink(f, None, texture, 1.0), True
         return texture, texture.unwhiten(mean).to(f), False
 
@@ -200,20 +200,20 @@ class StructureTexture:
         trust = _FLAT * torch.exp(-0.5 * (v - wide).square().sum(dim=1, keepdim=True) / s2)
         return texture, _same_mean(wide + trust * (v - wide), wide).to(f), False
 
-    def _lead(self, f: Tensor, u: Tensor, texture: Texture, detailed: bool) -> tuple[Texture, Tensor, bool]:
+    def _guide(self, f: Tensor, u: Tensor, texture: Texture, detailed: bool) -> tuple[Texture, Tensor, bool]:
         if detailed or f.shape[1] == 1:
             return texture, u, detailed
         wide = u.detach().cpu().double()
         k, variance = strongest(texture)
-        z = follow(texture.whiten(wide)[0].numpy(), k, self.weight * variance)
+        z = predict(texture.whiten(wide)[0].numpy(), k, self.weight * variance)
         led = texture.unwhiten(torch.from_numpy(z[None]))
         return texture, _same_mean(led, wide).to(f), False
 
-    def _again(self, f: Tensor, u: Tensor, texture: Texture, detailed: bool) -> tuple[Texture, Tensor, bool]:
+    def _refine(self, f: Tensor, u: Tensor, texture: Texture, detailed: bool) -> tuple[Texture, Tensor, bool]:
         if detailed:
             return texture, u, True
         second, answer = replace(self, margin=0.5 * self.margin), u
-        for task in (second._filter, second._fuse, second._lead):
+        for task in (second._filter, second._fuse, second._guide):
             texture, answer, _ = task(f, answer, texture, False)
         return texture, 0.5 * (u + answer), False
 

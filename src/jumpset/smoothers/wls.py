@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.kernels.filters.gradient_magnitudes import edge_sizes
+from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
 from jumpset.kernels.linear.grid_laplacian import solve
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import OnPlanes, planes
+from jumpset.smoothers._planes import NumpyMethod, planes
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class WLS(OnPlanes):
+class WLS(NumpyMethod):
     r"""Weighted least squares: smooths detail without halos, for tone mapping and detail enhancement.
 
     Minimises
@@ -98,7 +98,7 @@ class WLS(OnPlanes):
     def step(self, state: State) -> State:
         """Weigh the edges and solve."""
         guide = match_guidance(self.guidance, state.source)
-        sizes = edge_sizes(guide.clamp(min=0.0).add_(self.epsilon).log_())
+        sizes = gradient_magnitudes(guide.clamp(min=0.0).add_(self.epsilon).log_())
         answers = state.smoothed.copy()
         counts, residuals = [], []
         for k, (u, f) in enumerate(zip(answers, planes(state.source), strict=True)):

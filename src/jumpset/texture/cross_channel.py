@@ -6,7 +6,7 @@ import numpy as np
 
 from jumpset.kernels.filters.guided import box_means
 
-_LEADERS = 3  # most components to follow: those of the largest variance
+_LEADERS = 3  # most components to predict: those of the largest variance
 _RADII = (2, 4, 8)  # of the windows
 # In units of the variance that the texture has in the follower.
 _RIDGE = 0.05  # on the slopes: what the filter has left in the leaders
@@ -14,7 +14,7 @@ _FLOOR = 0.05  # residual that counts as none
 _TRUST = 0.2  # residual at which half of the difference is taken over
 
 
-def follow(z: np.ndarray, follower: int, unit: float) -> np.ndarray:
+def predict(z: np.ndarray, follower: int, unit: float) -> np.ndarray:
     r"""The follower, drawn towards what its neighbourhood predicts from the other components.
 
     Where two or three regions meet, all components are mixtures of two or three values with the same shares,

@@ -9,7 +9,7 @@ from jumpset.texture.model import Texture
 _SIDE = 16  # of a tile, in pixels
 
 
-def excess(z: np.ndarray, texture: Texture) -> float:
+def power_nonuniformity(z: np.ndarray, texture: Texture) -> float:
     r"""How unevenly the residual's power is spread, against what a Gaussian texture's would be.
 
     The mean square of a tile of n pixels has, for the autocovariance r of the strongest component, the mean

@@ -68,7 +68,7 @@ def device_of(device: str | torch.device | None) -> torch.device:
     return place
 
 
-def begun_with(name: str, sizes: Mapping[str, Any], start: str | os.PathLike[str]) -> dict[str, Tensor]:
+def initial_weights(name: str, sizes: Mapping[str, Any], start: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The weights to start a training with, if they fit its network."""
     source = chosen(name, start)
     found = load_weights(source)
@@ -84,10 +84,10 @@ def begun_with(name: str, sizes: Mapping[str, Any], start: str | os.PathLike[str
 
 def weights_path(out: str | os.PathLike[str]) -> Path:
     """A file of weights that can be written."""
-    return checked_path(in_a_folder(out))
+    return checked_path(check_parent(out))
 
 
-def in_a_folder(file: str | os.PathLike[str]) -> Path:
+def check_parent(file: str | os.PathLike[str]) -> Path:
     """A file in a folder that exists."""
     path = as_path(file)
     if path.is_dir() or not path.resolve().parent.is_dir():

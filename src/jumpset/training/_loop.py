@@ -96,7 +96,7 @@ class Run:
         """Seconds, those before an interruption counted."""
         return self._before + time.monotonic() - self._began
 
-    def until_the_end(
+    def run(
         self,
         batches: Callable[..., Iterator[_data.Batch]],
         workers: int,

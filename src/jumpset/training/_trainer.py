@@ -85,7 +85,7 @@ class Trainer:
             group["lr"] = rate
         self._adam.zero_grad()
         for norm in self._norms:
-            norm.train(share < self._recipe.still)
+            norm.train(share < self._recipe.freeze_batchnorm_at)
         of_stage, _ = self._recipe.stage(share)
         loss = of_stage(self.network, self.apply, picture, truth, generator)
         loss.backward()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from jumpset.training import losses
-from jumpset.learned.jumpset_net import toned, unfused
+from jumpset.learned.jumpset_net import match_tone, unfused
 
 if TYPE_CHECKING:
     from jumpset.datasets.synthesis import Kind
@@ -50,7 +50,7 @@ class Recipe:
     """Largest norm of the gradient; longer ones are shortened to it."""
     ema: float = 0.999
     """Decay of the running mean of the weights, which is what is saved."""
-    still: float = 1.0
+    freeze_batchnorm_at: float = 1.0
     """Share of the training from which on batch norm keeps its statistics, as it does when the network is
     used; else deep sums of blocks may see numbers there that no batch has shown."""
     first: Loss | None = None
@@ -110,14 +110,14 @@ def _fused(network: Any, apply: Apply, picture: Tensor) -> Tensor:
 def _answered(network: Any, apply: Apply, picture: Tensor, alone: Tensor) -> Tensor:
     """The answer of jumpset-net, some pictures without their region fusions."""
     with torch.no_grad():
-        guess = toned(apply(network.guess, picture), picture)
+        guess = match_tone(apply(network.guess, picture), picture)
         texture = network.measure(picture - guess)
         fused = network.fuse(picture, texture)
         fused = torch.where(alone.to(picture.device)[:, None, None, None], unfused(guess), fused)
     return apply(network.answer, picture, guess, fused, texture)
 
 
-def _twice(*, steps: int, crop: int) -> Recipe:
+def _two_stage(*, steps: int, crop: int) -> Recipe:
     """Of jumpset-net: its guess, then its answer."""
     return Recipe(
         _refined,
@@ -142,7 +142,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     },
     "jess-net": {
         "small": Recipe(
-            _fewer_edges, steps=5000, batch_size=2, crop=128, learning_rate=1e-3, kind="texture", still=0.1
+            _fewer_edges, steps=5000, batch_size=2, crop=128, learning_rate=1e-3, kind="texture", freeze_batchnorm_at=0.1
         ),
         "published": Recipe(
             _joint_edges, steps=100_000, batch_size=2, crop=128, learning_rate=1e-3, kind="texture"
@@ -150,15 +150,15 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     },
     "deep-wls": {
         "small": Recipe(
-            _unsupervised, steps=5000, batch_size=8, crop=96, learning_rate=1e-3, kind="texture", still=0.0
+            _unsupervised, steps=5000, batch_size=8, crop=96, learning_rate=1e-3, kind="texture", freeze_batchnorm_at=0.0
         ),
         "published": Recipe(
-            _unsupervised, steps=50_000, batch_size=8, crop=128, learning_rate=1e-3, still=0.0
+            _unsupervised, steps=50_000, batch_size=8, crop=128, learning_rate=1e-3, freeze_batchnorm_at=0.0
         ),
     },
     "jumpset-net": {
-        "small": _twice(steps=5000, crop=96),
-        "published": _twice(steps=40_000, crop=128),
+        "small": _two_stage(steps=5000, crop=96),
+        "published": _two_stage(steps=40_000, crop=128),
     },
     "dejpeg": {
         "small": Recipe(_deblocked, steps=5000, batch_size=8, crop=96, learning_rate=1e-3, kind="jpeg"),

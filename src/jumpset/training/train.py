@@ -17,7 +17,7 @@ from jumpset._core.errors import InputError
 from jumpset._core.types import Status
 from jumpset.datasets import Pair, pairs
 from jumpset.training import _data
-from jumpset.training._arguments import begun_with, command, device_of, in_a_folder, recipe_for, weights_path
+from jumpset.training._arguments import initial_weights, command, device_of, check_parent, recipe_for, weights_path
 from jumpset.training._data import Batch
 from jumpset.training._loop import Plan, Run, TrainingStep
 from jumpset.training._trainer import Trainer
@@ -169,10 +169,10 @@ def train(
     if licence is not None and not isinstance(licence, str):
         raise InputError("licence must be a text", given=repr(licence), do="pass e.g. 'CC0-1.0'")
     target = weights_path(out)
-    begun = None if start is None else begun_with(name, sizes, start)
+    begun = None if start is None else initial_weights(name, sizes, start)
     if begun is not None:
-        recipe = replace(recipe, first=None, still=0.0)
-    saved = None if checkpoint is None else in_a_folder(checkpoint)
+        recipe = replace(recipe, first=None, freeze_batchnorm_at=0.0)
+    saved = None if checkpoint is None else check_parent(checkpoint)
     if saved is not None and saved.resolve() == target.resolve():
         raise InputError("the checkpoint would replace the weights", given=saved, do="name another file")
     place = device_of(device)
@@ -196,7 +196,7 @@ def train(
         trainer.begin_with(begun)
     run = Run(trainer, plan, scored, target, saved, names)
     batches = _batches(own, recipe, seed)
-    status = run.until_the_end(batches, workers, validate_every, checkpoint_every, stop, callback)
+    status = run.run(batches, workers, validate_every, checkpoint_every, stop, callback)
     metadata = {
         "recipe": preset,
         "data": str(data),

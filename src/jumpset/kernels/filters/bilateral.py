@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 
 def bilateral(u: np.ndarray, guide: np.ndarray, sigma_space: float, sigma_range: float) -> np.ndarray:
@@ -25,7 +25,7 @@ def bilateral(u: np.ndarray, guide: np.ndarray, sigma_space: float, sigma_range:
     radius = min(math.floor(3.0 * sigma_space), max(u.shape[1:]))
     out = np.empty_like(u)
     scales = u.dtype.type(0.5 / sigma_space**2), u.dtype.type(0.5 / sigma_range**2)
-    in_bands(_rows, u.shape[1], u, guide, radius, *scales, out)
+    parallel_rows(_rows, u.shape[1], u, guide, radius, *scales, out)
     return out
 
 

@@ -21,7 +21,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 SIZE = 8  # of a block
 _AREA = SIZE * SIZE
@@ -97,7 +97,7 @@ def match(
     Where a picture has fewer candidates, -1.
     """
     found = np.full((len(rows), len(columns), count, 2), -1, dtype=np.int32)
-    in_bands(_match_rows, len(rows), guide, rows, columns, offsets, found)
+    parallel_rows(_match_rows, len(rows), guide, rows, columns, offsets, found)
     return found
 
 
@@ -136,7 +136,7 @@ def shrink(
     channels, height, width = noisy.shape
     tallest = int((high - low).max())
     sums = np.zeros((count, 2, channels, tallest, width), np.float32)
-    in_bands(
+    parallel_rows(
         _shrink_bands, count, noisy, noisy if pilot is None else pilot, pilot is not None, found, table,
         np.float32(threshold), np.float32(coupling), cosine_basis().astype(np.float32), _window(), low, sums,
     )  # fmt: skip

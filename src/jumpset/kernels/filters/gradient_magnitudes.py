@@ -8,12 +8,12 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 _LEAST = 32  # rows that are worth a thread
 
 
-def edge_sizes(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Tensor]:
+def gradient_magnitudes(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Tensor]:
     """Norm over the bands of the difference to the pixel at the right, and to the one below.
 
     Parameters
@@ -32,12 +32,12 @@ def edge_sizes(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Tensor]:
     batch, _, height, width = x.shape
     right, down = x.new_empty(batch, height, width - 1), x.new_empty(batch, height - 1, width)
     for source, across, along in zip(x.numpy(), right.numpy(), down.numpy(), strict=True):
-        in_bands(_rows, height, source, across, along, squares, least=_LEAST)
+        parallel_rows(_rows, height, source, across, along, squares, least=_LEAST)
     return right, down
 
 
 def edge_sizes_plain(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Tensor]:
-    """The definition of :func:`edge_sizes`."""
+    """The definition of :func:`gradient_magnitudes`."""
     order = 2 if squares else 1
     right, down = (torch.linalg.vector_norm(x.diff(dim=axis), ord=order, dim=1) for axis in (-1, -2))
     return right, down

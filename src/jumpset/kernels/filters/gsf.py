@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 _FLOOR = 1e-7  # instead of 0: no pixel is cut off from everything
 _LEAST = 8  # rows that are worth a thread
@@ -35,7 +35,7 @@ def guide_weights(
     """``spatial_k / (delta + mean_c |g_p − g_q|)^alpha`` for the edges p → q, ``(K, H, W)``; 0 outside."""
     _, height, width = guide.shape
     out = np.zeros((len(offsets), height, width), guide.dtype)
-    in_bands(_guide_rows, height, guide, offsets, spatial, alpha, delta, out, least=_LEAST)
+    parallel_rows(_guide_rows, height, guide, offsets, spatial, alpha, delta, out, least=_LEAST)
     return out
 
 
@@ -45,7 +45,7 @@ def edge_weights(
     """``out = base · w(x_pq)`` for all edges; returns Σ base · h(x_pq)."""
     height = u.shape[1]
     energy = np.zeros(height)
-    in_bands(_edge_rows, height, u, base, offsets, a, b, out, energy, least=_LEAST)
+    parallel_rows(_edge_rows, height, u, base, offsets, a, b, out, energy, least=_LEAST)
     return float(energy.sum())
 
 
@@ -65,7 +65,7 @@ def data_weights(
     """
     height = u.shape[1]
     energy = np.zeros(height)
-    in_bands(_data_rows, height, u, f, offsets, spatial, a, b, total, right, energy, least=_LEAST)
+    parallel_rows(_data_rows, height, u, f, offsets, spatial, a, b, total, right, energy, least=_LEAST)
     return float(energy.sum())
 
 

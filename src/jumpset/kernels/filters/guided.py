@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from jumpset.kernels import _buffers
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 # A division is a division, without a branch that would keep the loop from being vectorised.
 _FAST: dict[str, Any] = {
@@ -42,7 +42,7 @@ def box_means(planes: np.ndarray, products: np.ndarray, radius: int) -> np.ndarr
         ``(M, H, W)``.
     """
     out = _buffers.empty((len(products), *planes.shape[1:]), planes.dtype).numpy()
-    in_bands(_means, len(products), planes, products, radius, out)
+    parallel_rows(_means, len(products), planes, products, radius, out)
     return out
 
 
@@ -68,13 +68,13 @@ def coefficients(
         Positive.
     """
     out = _buffers.empty(((len(guide) + 1) * len(f), *guide.shape[1:]), guide.dtype).numpy()
-    in_bands(_solve_rows, guide.shape[1], guide, squares, f, products, which, weight, out)
+    parallel_rows(_solve_rows, guide.shape[1], guide, squares, f, products, which, weight, out)
     return out
 
 
 def apply_models(models: np.ndarray, guide: np.ndarray, out: np.ndarray) -> None:
     """``out_c += Σ_i a_ci g_i + b_c`` for models ``((G + 1) C, H, W)`` and guide ``(G, H, W)``."""
-    in_bands(_apply_rows, guide.shape[1], models, guide, out, least=16)
+    parallel_rows(_apply_rows, guide.shape[1], models, guide, out, least=16)
 
 
 @njit(**_FAST)

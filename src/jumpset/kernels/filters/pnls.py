@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 _CHUNK = 8  # rows of reference patches that share a sum; fixed, so that threads do not change the result
 
@@ -50,7 +50,7 @@ def smooth_pass(
     depth = int(_CHUNK * step + 2 * search[0] + size[0])
     sums = np.zeros((chunks, channels + 1, depth, width), u.dtype)  # the last one holds the weights
     limit = u.dtype.type(channels * threshold**2)
-    in_bands(_chunk_rows, chunks, u, rows, columns, size, search, matches, pixels, limit, tops, sums, least=1)
+    parallel_rows(_chunk_rows, chunks, u, rows, columns, size, search, matches, pixels, limit, tops, sums, least=1)
     total = np.zeros((channels + 1, height + depth, width), u.dtype)
     for top, part in zip(tops, sums, strict=True):
         total[:, top : top + depth] += part

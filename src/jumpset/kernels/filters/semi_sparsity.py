@@ -12,14 +12,14 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """The directions as (rows, columns): right, down, and the two diagonals."""
 _LEAST = 16  # rows that are worth a thread
 
 
-def keep_bends(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+def threshold_second_differences(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     """Zero small second differences, jointly over channels and directions; apply B⊤ to the rest.
 
     With ``b_o = (x[p + o] − 2 x[p] + x[p − o]) / 4`` for the four offsets o, ``g = b`` where
@@ -46,13 +46,13 @@ def keep_bends(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     kept = np.zeros((len(x), height + 2), np.int64)
     limit = mirrored.dtype.type(threshold)
     for source, target, count in zip(mirrored, out.numpy(), kept, strict=True):
-        in_bands(_bend_rows, height + 2, source, limit, bends, count, least=_LEAST)
-        in_bands(_transpose_rows, height, bends, target, least=_LEAST)
+        parallel_rows(_bend_rows, height + 2, source, limit, bends, count, least=_LEAST)
+        parallel_rows(_transpose_rows, height, bends, target, least=_LEAST)
     return out, torch.from_numpy(kept[:, 1:-1].sum(1))
 
 
 def keep_bends_plain(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """The definition of :func:`keep_bends`."""
+    """The definition of :func:`threshold_second_differences`."""
     mirrored = _mirror(x)
     bends = torch.stack([_second(mirrored, offset) for offset in OFFSETS])
     size = bends.square().sum(dim=(0, 2), keepdim=True)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 _LEAST = 16  # rows that are worth a thread
 _MAX_ITERATIONS = 2000
@@ -42,18 +42,18 @@ def solve(u: np.ndarray, right: np.ndarray, down: np.ndarray, b: np.ndarray, tol
     factors = tuple(np.empty(right.shape, u.dtype) for _ in range(5))
     _factor(right, down, *factors)
     sums = np.zeros((2, height))
-    in_bands(_product, height, u, right, down, q, sums, least=_LEAST)
-    in_bands(_begin, height, b, q, r, sums, least=_LEAST)
+    parallel_rows(_product, height, u, right, down, q, sums, least=_LEAST)
+    parallel_rows(_begin, height, b, q, r, sums, least=_LEAST)
     size, iterations, before = float(sums[1].sum()), 0, math.inf
     while True:
-        in_bands(_precondition, channels, r, *factors, z)
-        in_bands(_dot, height, r, z, sums, least=_LEAST)
+        parallel_rows(_precondition, channels, r, *factors, z)
+        parallel_rows(_dot, height, r, z, sums, least=_LEAST)
         rz = float(sums[0].sum())
         if rz <= tol * tol * size or iterations == _MAX_ITERATIONS:
             break
-        in_bands(turn, height, u.dtype.type(rz / before), z, p, least=_LEAST)
-        in_bands(_product, height, p, right, down, q, sums, least=_LEAST)
-        in_bands(_advance, height, u.dtype.type(rz / sums[0].sum()), p, q, u, r, least=_LEAST)
+        parallel_rows(turn, height, u.dtype.type(rz / before), z, p, least=_LEAST)
+        parallel_rows(_product, height, p, right, down, q, sums, least=_LEAST)
+        parallel_rows(_advance, height, u.dtype.type(rz / sums[0].sum()), p, q, u, r, least=_LEAST)
         before = rz
         iterations += 1
     if iterations:  # L does not change constants: this removes the residual's mean, and drift by rounding

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 _LANES = 128  # lines side by side
 _STRIP = 256  # samples of eight rows that are transposed at a time
@@ -41,14 +41,14 @@ def solve_columns(u: np.ndarray, links: np.ndarray, scale: float) -> None:
     """
     _, height, width = u.shape
     if height > 1:
-        in_bands(_solve_columns, -(-width // _LANES), u, links, u.dtype.type(scale))
+        parallel_rows(_solve_columns, -(-width // _LANES), u, links, u.dtype.type(scale))
 
 
 def solve_rows(u: np.ndarray, links: np.ndarray, scale: float) -> None:
     """The same for every row; ``links`` is ``(W − 1, H)``, transposed: to the pixel at the right."""
     _, height, width = u.shape
     if width > 1:
-        in_bands(_solve_rows, -(-height // _LANES), u, links, u.dtype.type(scale))
+        parallel_rows(_solve_rows, -(-height // _LANES), u, links, u.dtype.type(scale))
 
 
 def filter_columns(u: np.ndarray, links: np.ndarray) -> None:
@@ -59,14 +59,14 @@ def filter_columns(u: np.ndarray, links: np.ndarray) -> None:
     """
     _, height, width = u.shape
     if height > 1:
-        in_bands(_filter_columns, -(-width // _LANES), u, links)
+        parallel_rows(_filter_columns, -(-width // _LANES), u, links)
 
 
 def filter_rows(u: np.ndarray, links: np.ndarray) -> None:
     """The same for every row; ``links`` is ``(W − 1, H)``."""
     _, height, width = u.shape
     if width > 1:
-        in_bands(_filter_rows, -(-height // _LANES), u, links)
+        parallel_rows(_filter_rows, -(-height // _LANES), u, links)
 
 
 def solve_lines_plain(u: np.ndarray, links: np.ndarray, scale: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 
 def smooth_strips(
@@ -38,7 +38,7 @@ def smooth_strips(
     # strips of one parity never meet, so they may be written at the same time
     layers = np.zeros((2, channels, height, width), u.dtype)
     settings = radius, weight, 0.5 * exponent, delta
-    in_bands(_strips, count, u, guide, *settings, layers)
+    parallel_rows(_strips, count, u, guide, *settings, layers)
     covered = np.zeros(height, np.int64)
     for k in range(count):
         covered[k * step : k * step + 2 * radius + 1] += 1

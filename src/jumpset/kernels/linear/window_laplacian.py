@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.linear.grid_laplacian import turn
 
 _LEAST = 16  # rows that are worth a thread
@@ -53,18 +53,18 @@ def solve(
     p, q, z, r = (np.empty_like(u) for _ in range(4))
     inverse = np.empty_like(d)
     sums = np.zeros((2, height))
-    in_bands(_diagonal, height, d, edges, offsets, inverse, least=_LEAST)
-    in_bands(_product, height, u, d, edges, offsets, q, sums, least=_LEAST)
-    in_bands(_begin, height, b, q, inverse, r, p, sums, least=_LEAST)
+    parallel_rows(_diagonal, height, d, edges, offsets, inverse, least=_LEAST)
+    parallel_rows(_product, height, u, d, edges, offsets, q, sums, least=_LEAST)
+    parallel_rows(_begin, height, b, q, inverse, r, p, sums, least=_LEAST)
     rz, size = sums.sum(axis=1)
     iterations = 0
     while rz > tol * tol * size and iterations < _MAX_ITERATIONS:
-        in_bands(_product, height, p, d, edges, offsets, q, sums, least=_LEAST)
-        in_bands(
+        parallel_rows(_product, height, p, d, edges, offsets, q, sums, least=_LEAST)
+        parallel_rows(
             _advance, height, u.dtype.type(rz / sums[0].sum()), p, q, inverse, u, r, z, sums, least=_LEAST
         )
         before, rz = rz, float(sums[0].sum())
-        in_bands(turn, height, u.dtype.type(rz / before), z, p, least=_LEAST)
+        parallel_rows(turn, height, u.dtype.type(rz / before), z, p, least=_LEAST)
         iterations += 1
     # The best constant to add: L sees none, so it costs nothing, and where d = 1 it makes the mean exact.
     u += (r.sum(axis=(1, 2), dtype=np.float64) / d.sum(dtype=np.float64))[:, None, None].astype(u.dtype)

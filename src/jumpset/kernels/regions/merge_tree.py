@@ -299,7 +299,7 @@ def cut(into: np.ndarray, rank: np.ndarray, merges: int) -> tuple[np.ndarray, in
         How many are done.
     """
     label = np.empty(len(into), np.int32)
-    threads.in_bands(_find, len(into), into, rank, merges, label, least=1 << 15)
+    threads.parallel_rows(_find, len(into), into, rank, merges, label, least=1 << 15)
     return label, _number(label)
 
 

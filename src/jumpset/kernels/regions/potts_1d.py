@@ -65,7 +65,7 @@ def potts_lines(
     if lines and n:
         kernel = _mean_lines if data == "l2" else _median_lines
         source = np.ascontiguousarray(values)  # strides of every kind would each be compiled anew
-        threads.in_bands(kernel, lines, source, gamma, weights, answer, least=max(1, 4096 // n))
+        threads.parallel_rows(kernel, lines, source, gamma, weights, answer, least=max(1, 4096 // n))
     if out is None:
         return answer
     out[...] = answer

@@ -29,7 +29,7 @@ def move_rows(grid: Grid, label: np.ndarray, mean: np.ndarray) -> int:
     changed = np.zeros(height, np.int64)
     least = max(1, 8192 // width)
     for parity in (0, 1):
-        threads.in_bands(
+        threads.parallel_rows(
             _move_rows, (height + 1 - parity) // 2, parity, grid, label, mean, changed, least=least
         )
     return int(changed.sum())

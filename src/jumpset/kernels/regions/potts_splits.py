@@ -112,7 +112,7 @@ def _side_rows(grid: Grid, label: np.ndarray, side: np.ndarray, means: np.ndarra
     height, width = label.shape
     least = max(1, 8192 // width)
     for parity in (0, 1):
-        threads.in_bands(
+        threads.parallel_rows(
             _choose_sides, (height + 1 - parity) // 2, parity, grid, label, side, means, least=least
         )
 

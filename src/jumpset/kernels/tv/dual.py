@@ -26,7 +26,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 LEAST_BAND = 1 << 16  # values that are worth waking a thread for
 # Fast mathematics is harmless: all values are finite (inputs are checked, p is bounded).
@@ -80,7 +80,7 @@ def advance(
             arrays = [x[k] for x in fields]
             number = arrays[0].dtype.type  # Python floats would lift the loops to float64
             scalars = (number(momentum[k]), number(step), number(weight))
-            in_bands(_advance, f.shape[2], *arrays, *scalars, isotropic, least=least_rows(f))
+            parallel_rows(_advance, f.shape[2], *arrays, *scalars, isotropic, least=least_rows(f))
     return spare
 
 
@@ -114,7 +114,7 @@ def primal(f: Tensor, p: Tensor) -> Tensor:
         return primal_plain(f, p)
     u = torch.empty_like(f)
     for x, field, out in zip(f.detach().numpy(), p.detach().numpy(), u.numpy(), strict=True):
-        in_bands(_primal, f.shape[2], x, field, out, least=least_rows(f))
+        parallel_rows(_primal, f.shape[2], x, field, out, least=least_rows(f))
     return u
 
 

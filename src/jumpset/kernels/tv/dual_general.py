@@ -18,7 +18,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.tv.dual import FAST, LEAST_BAND, has_loops
 from jumpset.kernels.tv.norms import NEWTON_STEPS, NORMS, Norm, dual_norm_of, norm_of, pair_axis, project
 
@@ -74,9 +74,9 @@ def advance(
             x = f[k].numpy().reshape(channels, rows, width)
             fields = [t[k].numpy().reshape(-1, channels, rows, width) for t in (p, old, spare)]
             u = np.empty_like(x)
-            in_bands(_descend, rows, x, *fields, u, outer, number(momentum[k]), number(soft), least=least)
+            parallel_rows(_descend, rows, x, *fields, u, outer, number(momentum[k]), number(soft), least=least)
             scalars = (number(step), number(keep), number(weight))
-            in_bands(_project, rows, u, fields[2], outer, *scalars, NORMS.index(norm), sort, least=least)
+            parallel_rows(_project, rows, u, fields[2], outer, *scalars, NORMS.index(norm), sort, least=least)
     return spare
 
 

@@ -10,7 +10,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.tv.dual import FAST, gradient_plain, least_rows
 
 
@@ -35,7 +35,7 @@ def measure(u: Tensor, f: Tensor, p: Tensor, weight: float, isotropic: bool) -> 
         return measure_plain(u, f, p, weight, isotropic)
     arrays = [x.detach().numpy() for x in (u, f, p)]
     rows = np.empty((u.shape[1], 3))
-    in_bands(_measure, u.shape[1], *arrays, float(weight), isotropic, rows, least=least_rows(u))
+    parallel_rows(_measure, u.shape[1], *arrays, float(weight), isotropic, rows, least=least_rows(u))
     squares, length, gap = rows.sum(axis=0)
     return float(0.5 * squares + length), float(gap)
 

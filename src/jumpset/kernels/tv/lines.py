@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 
 LEAST_BAND = 1 << 14  # pixels that are worth waking a thread for
 _VISITS = 8  # a pixel, before the direct algorithm gives up
@@ -121,7 +121,7 @@ def tv_lines_sums(u: np.ndarray, f: np.ndarray, lines: Lines, edges: np.ndarray 
     sums = np.zeros((len(u) * blocks, 3))
     weights = np.empty((0, 0)) if edges is None else edges
     arguments = (u, f, weights, lines.starts, lines.lengths, lines.stride, sums)
-    in_bands(_sum, len(sums), *arguments, least=_least(lines))
+    parallel_rows(_sum, len(sums), *arguments, least=_least(lines))
     return sums.reshape(len(u), blocks, 3).sum(axis=1)
 
 
@@ -140,7 +140,7 @@ def _call(
     a, old, momentum, sign = (none, none, none[0:0].ravel(), 0.0) if ahead is None else ahead
     fields = [none if x is None else x for x in (pull, edges, data)]
     count = len(base) * -(-len(lines.starts) // _BLOCK)
-    in_bands(_solve, count, base, float(scale), a, old, momentum, float(sign), out, *fields, weights,
+    parallel_rows(_solve, count, base, float(scale), a, old, momentum, float(sign), out, *fields, weights,
              lines.starts, lines.lengths, lines.stride, least=_least(lines))  # fmt: skip
 
 

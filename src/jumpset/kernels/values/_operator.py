@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.values.scaling_loops import scale_rows
 
 _HAS_TRITON = find_spec("triton") is not None
@@ -141,7 +141,7 @@ def _scaled(gradient: Tensor, outer: Tensor) -> Tensor:
         width = gradient.shape[-1]
         rows = gradient.numpy().reshape(-1, width)
         # not by torch, whose threads go on spinning for a while and would hinder those of the next call
-        in_bands(
+        parallel_rows(
             scale_rows, len(rows), rows, outer.detach().contiguous().numpy(), least=_SCALED_BAND // width + 1
         )
     return gradient

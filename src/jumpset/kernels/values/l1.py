@@ -12,7 +12,7 @@ from torch import Tensor
 
 from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.values.l1_loops import run_parts
 
 applies = _operator.takes
@@ -38,7 +38,7 @@ def _value_and_gradient(x: Tensor, factor: float, with_gradient: bool) -> tuple[
     rows = images.reshape(len(images) * parts, size // parts)
     gradient = empty(x.shape if with_gradient else (0,) * x.ndim, images.dtype)
     values = np.empty(len(rows))
-    in_bands(
+    parallel_rows(
         run_parts, len(rows), rows, images.dtype.type(factor), with_gradient, values,
         gradient.numpy().reshape(rows.shape if with_gradient else (0, 0)),
         least=_BAND // rows.shape[1] + 1,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.values.sliding_groups_loops import run_tasks
 
 PROFILES = ("identity", "log", "mcp", "lp", "charbonnier")
@@ -105,7 +105,7 @@ def value_and_gradient(
     )
     bands = max(1, height // max(_BAND, 16 * (reach[0] + reach[1] + 1)))
     values = np.zeros((len(planes), bands))
-    in_bands(
+    parallel_rows(
         run_tasks, values.size, planes, gradient.numpy(), kind(factor), values, with_gradient, reach,
         PROFILES.index(phi), kind(parameter),
     )  # fmt: skip

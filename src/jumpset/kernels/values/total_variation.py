@@ -15,7 +15,7 @@ from torch import Tensor
 
 from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
-from jumpset.kernels.threads import in_bands
+from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.values.total_variation_loops import run_rows
 
 _BAND = 1 << 15  # pixels that are worth a thread
@@ -80,7 +80,7 @@ def _value_and_gradient(
     kind = images.dtype.type
     gradient = empty(x.shape if with_gradient else (0, 0, 0, 0), images.dtype)
     values = np.empty(len(images) * height)
-    in_bands(
+    parallel_rows(
         run_rows, len(values), images, kind(beta / 2), kind(beta * factor), isotropic, with_gradient, values,
         gradient.numpy().reshape(images.shape if with_gradient else gradient.shape),
         least=_BAND // (images.shape[1] * width) + 1,
