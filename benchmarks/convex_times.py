@@ -41,9 +41,9 @@ def main():
     cases = {
         "1-D Potts, l2, RGB rows, weight .2": lambda: potts_lines(noisy, 0.2),
         "1-D Potts, l1, RGB rows, weight 1": lambda: potts_lines(noisy, 1.0, data="l1"),
-        "prox TGV2, tau .08, gap 1e-3": lambda: js.TGV2().prox(v, 0.08),
-        "prox AITV, tau .12": lambda: js.AITV().prox(v, 0.12),
-        "prox LatentGroups(4), tau .5": lambda: js.LatentGroups(4).prox(v - 0.5, 0.5),
+        "prox TGV2, tau .08, gap 1e-3": lambda: js.penalties.TGV2().prox(v, 0.08),
+        "prox AITV, tau .12": lambda: js.penalties.AITV().prox(v, 0.12),
+        "prox LatentGroups(4), tau .5": lambda: js.penalties.LatentGroups(4).prox(v - 0.5, 0.5),
         "PDHG, TV, 7x7 blur, 300 steps": lambda: js.run(
             js.solvers.PDHG(tv, 1e-3, blur, tol=1e-9, max_steps=300), blurred
         ),

@@ -71,7 +71,7 @@ def main():
         for name, (picture, truth) in pairs.items():
             method = VARIANTS.get(variant)
             if given.tables:
-                method = js.registry.for_file(method, given.folder / f"input/{name}.jpg")
+                method = js.running.registry.for_file(method, given.folder / f"input/{name}.jpg")
             began = time.process_time()
             image = picture if variant == "input" else js.run(method, picture).image
             seconds = time.process_time() - began

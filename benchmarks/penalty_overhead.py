@@ -11,7 +11,6 @@ import time
 
 import torch
 
-from jumpset.kernels import threads
 from jumpset.kernels.values import total_variation as kernel
 from jumpset.penalties import TotalVariation
 

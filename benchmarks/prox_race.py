@@ -51,7 +51,7 @@ def ours(f, tau, isotropic, tol):
 
 
 def huber(f, tau, tol):
-    return js.HuberTV(0.01).prox(torch.from_numpy(f)[None, None], tau, tol=tol)[0, 0].numpy()
+    return js.penalties.HuberTV(0.01).prox(torch.from_numpy(f)[None, None], tau, tol=tol)[0, 0].numpy()
 
 
 def rivals(f, tau, isotropic):

@@ -21,8 +21,8 @@ from pathlib import Path
 from statistics import fmean
 
 import jumpset as js
+from jumpset._core.files import atomic_write
 from jumpset.bench import INPUT, candidates, run_one, summarize
-from jumpset.io import atomic_write
 from jumpset.report._labels import named_dots
 
 ROOT = Path(__file__).parents[1]

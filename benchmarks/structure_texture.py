@@ -29,7 +29,9 @@ ABLATION = {
     "one fusion for a pilot": {"_part": ("_FUSIONS", ((1.0, 4, False),))},
     "no second fusion": {"refusion": 0.0},
     "no component follows the others": {"_part": ("predict", lambda z, *_: z)},
-    "no second filter": {"_part": ("StructureTexture._refine", lambda *given: (given[3], given[2], given[4]))},
+    "no second filter": {
+        "_part": ("StructureTexture._refine", lambda *given: (given[3], given[2], given[4]))
+    },
     "detail is never looked for": {"_part": ("_DETAIL", np.inf)},
     "components apart in the filter": {"coupling": 0.0},
     "components joined in the filter": {"coupling": 1.0},
@@ -60,11 +62,11 @@ def methods(changes):
                     r /= (texture.mixing**2).sum()
                     middle = r.shape[0] // 2
                     r /= r[middle, middle]
-                    texture = js.Texture(sigma * np.eye(3), np.stack([r] * 3))
+                    texture = js.texture.Texture(sigma * np.eye(3), np.stack([r] * 3))
                 if "_white" in changes:
                     middle = texture.autocovariance.shape[1] // 2
                     only = texture.autocovariance[:, middle : middle + 1, middle : middle + 1]
-                    texture = js.Texture(texture.mixing, np.pad(only, ((0, 0), (1, 1), (1, 1))))
+                    texture = js.texture.Texture(texture.mixing, np.pad(only, ((0, 0), (1, 1), (1, 1))))
             return js.smooth(picture, "structure-texture", texture=texture, **settings)
 
     return smooth

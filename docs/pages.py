@@ -60,7 +60,7 @@ def _class(cls: type) -> str:
     return f".. currentmodule:: {cls.__module__}\n\n.. autoclass:: {cls.__name__}\n   :no-index:\n"
 
 
-def _method_page(name: str, info: js.registry.MethodInfo) -> str:
+def _method_page(name: str, info: js.running.registry.MethodInfo) -> str:
     path = OUT / "pictures" / f"method-{name}.png"
     weight = info.defaults.get("weight")
     slow = name.startswith("dip")  # many seconds a picture

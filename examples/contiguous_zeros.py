@@ -55,14 +55,14 @@ QUICK = Scale(train=32, held_out=8, steps=25, tries=4)
 AREA = 0.13  # of the marks; TargetArea is the one that is told
 PENALTIES: dict[str, tuple[js.Penalty | Callable[[int], js.Penalty], float]] = {
     "L1": (js.L1(), 0.3),
-    "LogSum": (js.LogSum(0.1), 1.2),
-    "Cauchy": (js.Cauchy(0.1), 12.0),
-    "GraphNet": (js.GraphNet(ratio=1.0), 0.27),
+    "LogSum": (js.penalties.LogSum(0.1), 1.2),
+    "Cauchy": (js.penalties.Cauchy(0.1), 12.0),
+    "GraphNet": (js.penalties.GraphNet(ratio=1.0), 0.27),
     "TotalVariation": (js.TotalVariation(), 0.55),
     "TotalVariation, upwind": (js.TotalVariation(scheme="upwind"), 0.6),
     "SparseTV": (js.SparseTV(ratio=0.25), 0.42),
-    "TiledGroups, shifted": (js.TiledGroups(4).at_step, 1.1),
-    "SparseGroup": (js.SparseGroup(js.SlidingGroups(5), ratio=1.0), 0.045),
+    "TiledGroups, shifted": (js.penalties.TiledGroups(4).at_step, 1.1),
+    "SparseGroup": (js.penalties.SparseGroup(js.SlidingGroups(5), ratio=1.0), 0.045),
     "SlidingGroups": (js.SlidingGroups(5), 0.053),
     "SlidingGroups, log": (js.SlidingGroups(3, phi="log", scale=0.2), 0.36),
     "SlidingGroups + TV": (
@@ -70,14 +70,14 @@ PENALTIES: dict[str, tuple[js.Penalty | Callable[[int], js.Penalty], float]] = {
         0.27,
     ),
     "Potts surrogate": (js.Potts(scale=0.15), 0.2),
-    "TargetArea": (js.TargetArea(AREA, perimeter=0.05, scale=0.1), 24.0),
-    "TV + Connectedness": (js.TotalVariation() + js.Connectedness(0.1, holes=0.0), 0.31),
+    "TargetArea": (js.penalties.TargetArea(AREA, perimeter=0.05, scale=0.1), 24.0),
+    "TV + Connectedness": (js.TotalVariation() + js.penalties.Connectedness(0.1, holes=0.0), 0.31),
 }
 LAYERS: dict[str, tuple[js.Penalty, float]] = {
     "L1": (js.L1(), 0.15),
-    "LogSum": (js.LogSum(0.1), 0.45),
-    "TiledGroups": (js.TiledGroups(4), 0.56),
-    "SparseGroup": (js.SparseGroup(js.TiledGroups(4), ratio=0.5), 0.21),
+    "LogSum": (js.penalties.LogSum(0.1), 0.45),
+    "TiledGroups": (js.penalties.TiledGroups(4), 0.56),
+    "SparseGroup": (js.penalties.SparseGroup(js.penalties.TiledGroups(4), ratio=0.5), 0.21),
     "SlidingGroups": (js.SlidingGroups(3), 0.052),
 }
 SHOWN = ("L1", "GraphNet", "TotalVariation", "SparseTV", "SlidingGroups", "SlidingGroups, log")

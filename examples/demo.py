@@ -22,7 +22,7 @@ METHODS = {
 }
 
 
-def show(name: str, began: float, step: js.Step) -> None:
+def show(name: str, began: float, step: js.running.Step) -> None:
     """One line that moves, where somebody looks."""
     if sys.stderr.isatty():
         seconds = time.monotonic() - began

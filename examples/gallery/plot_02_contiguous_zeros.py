@@ -27,7 +27,7 @@ penalties = {
 share = float((truth == 0).mean())
 panels = {"truth": truth, "noisy": noisy}
 for name, penalty in penalties.items():
-    tau = js.penalties.weight_for_zero_fraction(f, penalty, share)
+    tau = js.weights.weight_for_zero_fraction(f, penalty, share)
     u = penalty.prox(f, tau)[0, 0].numpy()
     support = js.metrics.contiguity(u)
     print(

@@ -26,10 +26,10 @@ penalties = {
     "isotropic, channels apart": js.TotalVariation(),
     "isotropic, channels joint": js.TotalVariation(channels="joint"),
     "anisotropic": js.TotalVariation(isotropic=False),
-    "vectorial, nuclear norm": js.VectorialTV(coupling="nuclear"),
-    "Huber": js.HuberTV(delta=0.02),
-    "AITV (ℓ1 − ½ ℓ2)": js.AITV(alpha=0.5),
-    "TGV, second order": js.TGV2(),
+    "vectorial, nuclear norm": js.penalties.VectorialTV(coupling="nuclear"),
+    "Huber": js.penalties.HuberTV(delta=0.02),
+    "AITV (ℓ1 − ½ ℓ2)": js.penalties.AITV(alpha=0.5),
+    "TGV, second order": js.penalties.TGV2(),
 }
 panels = {"truth": truth, f"noisy, {js.metrics.psnr(noisy, truth):.1f} dB": noisy}
 for name, penalty in penalties.items():

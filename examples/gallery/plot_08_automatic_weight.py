@@ -13,7 +13,7 @@ import jumpset as js
 
 clean = js.datasets.coffee()[90:210, 250:410] / np.float32(255)
 picture = js.datasets.add_noise(clean, 0.1, seed=0)
-print(f"noise: 0.100, estimated {js.estimate_noise(picture):.3f}")
+print(f"noise: 0.100, estimated {js.weights.estimate_noise(picture):.3f}")
 
 # %%
 # ``"discrepancy"`` removes as much as the noise is strong; ``"sure"`` estimates the error without

@@ -13,7 +13,7 @@ import jumpset as js
 
 picture, truth = js.datasets.textured(72, 96, seed=4)
 
-film = js.Snapshots(every=80)
+film = js.running.Snapshots(every=80)
 method = js.method("dip-l0", start="region-fusion", outer_steps=80)
 result = js.run(method, picture, callback=film, check_every=80)
 print(f"{result.status.name}: {result.n_steps} steps in {result.elapsed:.1f} s")

@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 import jumpset as js
 from jumpset.cli import app
-from jumpset.training import train
 
 TINY = ["--set", "widths=[4, 6]", "--set", "blocks=[1, 1]", "--set", "guess_widths=[4]", "--set", "guess_blocks=[1]",
         "--set", "batch_size=2", "--set", "crop=16"]  # fmt: skip
@@ -24,7 +23,7 @@ TINY = ["--set", "widths=[4, 6]", "--set", "blocks=[1, 1]", "--set", "guess_widt
 
 @pytest.fixture(autouse=True)
 def few_scores(monkeypatch):
-    monkeypatch.setattr(training, "_SCORED", (2, 32))
+    monkeypatch.setattr(sys.modules["jumpset.training.train"], "_SCORED", (2, 32))
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -55,7 +54,7 @@ def test_train_is_js_train(tmp_path, data):
     assert result.stdout == ""
     assert "a.safetensors: jumpset-net, 4 steps" in result.stderr.splitlines()[-1]
     sizes = {"widths": [4, 6], "blocks": [1, 1], "guess_widths": [4], "guess_blocks": [1]}
-    js.train("jumpset-net", out=tmp_path / "b.safetensors", data=data, validation=data, sizes=sizes, steps=4,
+    js.training.train("jumpset-net", out=tmp_path / "b.safetensors", data=data, validation=data, sizes=sizes, steps=4,
              batch_size=2, crop=16, precision="float32")  # fmt: skip
     a, b = (js.learned.load_weights(tmp_path / f"{name}.safetensors") for name in "ab")
     assert all(torch.equal(a.tensors[key], value) for key, value in b.tensors.items())

@@ -104,7 +104,7 @@ def test_fewer_candidates_than_a_group():
 def coloured(seed=0, size=72):
     structure = np.full((size, size, 3), 0.4)
     structure[size // 3 :, size // 2 :] = [0.6, 0.5, 0.3]
-    texture = js.Texture(0.06 * np.eye(3), np.stack([lags(1.3)] * 3))
+    texture = js.texture.Texture(0.06 * np.eye(3), np.stack([lags(1.3)] * 3))
     return structure, structure + texture.sample(size, size, seed=seed), texture
 
 
@@ -151,6 +151,8 @@ def test_impossible_settings(setting, wrong):
 
 def test_texture_and_sigma():
     with pytest.raises(js.InputError, match="exclude"):
-        Collaborative(texture=js.Texture(np.eye(1), np.ones((1, 1, 1))), sigma=0.1)
+        Collaborative(texture=js.texture.Texture(np.eye(1), np.ones((1, 1, 1))), sigma=0.1)
     with pytest.raises(js.InputError, match="channels"):
-        js.smooth(np.zeros((9, 9, 3)), Collaborative(texture=js.Texture(np.eye(1), np.ones((1, 1, 1)))))
+        js.smooth(
+            np.zeros((9, 9, 3)), Collaborative(texture=js.texture.Texture(np.eye(1), np.ones((1, 1, 1))))
+        )

@@ -11,11 +11,11 @@ from scipy.fft import dctn, idctn
 
 import jumpset as js
 from jumpset._core.errors import FileError, InputError
-from jumpset.io import jpeg_tables
-from jumpset.learned import DeJPEG
-from jumpset.learned.weights import shipped
+from jumpset.jpeg import jpeg_tables
 from jumpset.jpeg.chroma import doubled, halved
 from jumpset.jpeg.constraint import JPEGTables, _coefficients, _sharpened, estimate_tables
+from jumpset.learned import DeJPEG
+from jumpset.learned.weights import shipped
 from jumpset.running.registry import for_file
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -245,7 +245,7 @@ def test_in_a_batch_only_the_jpegs_are_worked_on(monkeypatch):
     assert torch.equal(answers[0], both[0])
     assert torch.equal(answers[1:], js.smooth(both[1:], method="dejpeg", n_steps=2))
     assert not torch.equal(answers[1], both[1])
-    monkeypatch.setattr("jumpset.learned.dejpeg.answer", lambda *_: pytest.fail("nothing is to be smoothed"))
+    monkeypatch.setattr("jumpset.learned.dejpeg.solve", lambda *_: pytest.fail("nothing is to be smoothed"))
     assert torch.equal(js.smooth(both[:1], method="dejpeg"), both[:1])
 
 

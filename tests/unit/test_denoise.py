@@ -6,7 +6,7 @@ import torch
 from skimage.restoration import denoise_tv_chambolle
 
 import jumpset as js
-from jumpset.weights.auto import count_regions
+from jumpset.weights.auto import _count
 
 
 def noisy(sigma=0.1, shape=(40, 44), seed=0):
@@ -18,12 +18,18 @@ def noisy(sigma=0.1, shape=(40, 44), seed=0):
 @pytest.mark.parametrize("channel_axis", [None, -1])
 def test_denoise_tv_is_scikit_images(channel_axis):
     f = np.random.default_rng(0).random((14, 15) if channel_axis is None else (14, 15, 3))
-    ours = js.denoise_tv(f, 0.1, channel_axis=channel_axis, channels="separate", tol=1e-7, max_steps=100_000)
+    ours = js.interop.skimage.denoise_tv(
+        f, 0.1, channel_axis=channel_axis, channels="separate", tol=1e-7, max_steps=100_000
+    )
     theirs = denoise_tv_chambolle(f, 0.1, eps=1e-12, max_num_iter=20_000, channel_axis=channel_axis)
     np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
-DENOISERS = [js.denoise_tv, js.denoise_sparse_tv, js.denoise_groups]
+DENOISERS = [
+    js.interop.skimage.denoise_tv,
+    js.interop.skimage.denoise_sparse_tv,
+    js.interop.skimage.denoise_groups,
+]
 
 
 @pytest.mark.parametrize("denoise", DENOISERS)
@@ -56,7 +62,10 @@ def test_denoisers_refuse(denoise):
 def test_sparse_ones_make_zeros():
     clean, f = noisy(0.03)
     f = np.where(clean > 0.5, f, f - 0.2).clip(-0.1, 1)
-    for denoise, weight in ((js.denoise_sparse_tv, 0.1), (js.denoise_groups, 0.03)):
+    for denoise, weight in (
+        (js.interop.skimage.denoise_sparse_tv, 0.1),
+        (js.interop.skimage.denoise_groups, 0.03),
+    ):
         u = denoise(f, weight)
         assert (u[clean < 0.5] == 0).mean() > 0.7
         assert (u[12:24, 14:26] > 0).all()
@@ -66,33 +75,35 @@ def test_denoise_potts_1d():
     rng = np.random.default_rng(0)
     clean = np.repeat([0.0, 5.0, 2.0], 30)
     f = clean + 0.2 * rng.standard_normal(90)
-    u = js.denoise_potts_1d(f, 2.0)
+    u = js.interop.skimage.denoise_potts_1d(f, 2.0)
     assert np.flatnonzero(np.diff(u)).tolist() == [29, 59]
     spoiled = f.copy()
     spoiled[5::10] += 30.0
-    assert np.flatnonzero(np.diff(js.denoise_potts_1d(spoiled, 35.0, data="l1"))).tolist() == [29, 59]
+    assert np.flatnonzero(
+        np.diff(js.interop.skimage.denoise_potts_1d(spoiled, 35.0, data="l1"))
+    ).tolist() == [29, 59]
     weights = np.ones(90)
     weights[5::10] = 0
-    assert np.flatnonzero(np.diff(js.denoise_potts_1d(spoiled, 2.0, sample_weights=weights))).tolist()[
-        :1
-    ] == [29]
-    two = js.denoise_potts_1d(np.stack([f, -f], 1).astype(np.float32), 2.0)
+    assert np.flatnonzero(
+        np.diff(js.interop.skimage.denoise_potts_1d(spoiled, 2.0, sample_weights=weights))
+    ).tolist()[:1] == [29]
+    two = js.interop.skimage.denoise_potts_1d(np.stack([f, -f], 1).astype(np.float32), 2.0)
     assert (two.shape, two.dtype) == ((90, 2), np.float32)
     for wrong in (np.zeros(3, int), np.zeros((2, 2, 2)), np.array([np.nan]), np.zeros(0)):
         with pytest.raises(js.InputError):
-            js.denoise_potts_1d(wrong)
+            js.interop.skimage.denoise_potts_1d(wrong)
     with pytest.raises(js.InputError, match="sample_weights"):
-        js.denoise_potts_1d(f, sample_weights=-np.ones(90))
+        js.interop.skimage.denoise_potts_1d(f, sample_weights=-np.ones(90))
 
 
 @pytest.mark.parametrize("sigma", [0.02, 0.1])
 def test_noise_is_estimated(sigma):
     _, f = noisy(sigma, (128, 128))
-    assert js.estimate_noise(f) == pytest.approx(sigma, rel=0.05)
+    assert js.weights.estimate_noise(f) == pytest.approx(sigma, rel=0.05)
     colours = np.stack([f, f[::-1], f[:, ::-1]], -1)
-    assert js.estimate_noise(colours) == pytest.approx(sigma, rel=0.05)
-    assert js.estimate_noise(noisy(0)[0]) == 0
-    assert js.estimate_noise(f[:1]) == 0
+    assert js.weights.estimate_noise(colours) == pytest.approx(sigma, rel=0.05)
+    assert js.weights.estimate_noise(noisy(0)[0]) == 0
+    assert js.weights.estimate_noise(f[:1]) == 0
 
 
 def test_discrepancy_matches_the_noise():
@@ -126,7 +137,7 @@ def test_sure_is_near_the_best_weight():
 def test_regions(method):
     _, f = noisy()
     found = js.auto_weight(f, method, "regions", regions=20, bounds=(1e-4, 10.0), n_trials=10)
-    assert count_regions(torch.from_numpy(found.image)[None, None]) <= 20
+    assert _count(torch.from_numpy(found.image)[None, None]) <= 20
     less = [v for w, v in found.curve if w < found.weight]
     assert all(v > 20 for v in less)
 
@@ -135,8 +146,8 @@ def test_counting_regions():
     u = torch.zeros(1, 2, 6, 6)
     u[0, 0, 1:3, 1:3] = 1.0
     u[0, 1, 4, 4] = 0.5
-    assert count_regions(u) == 3
-    assert count_regions(u + 1e-5 * torch.rand(u.shape)) == 3
+    assert _count(u) == 3
+    assert _count(u + 1e-5 * torch.rand(u.shape)) == 3
 
 
 def test_auto_weight_refuses():

@@ -14,7 +14,7 @@ from jumpset.dip import DIP, DIPTV, DIPl0, inputs, networks
 from jumpset.dip.dip_tv import total_variation
 from jumpset.dip.networks import ARCHITECTURES, SkipNet
 from jumpset.metrics import psnr
-from jumpset.smoothers.region_fusion import fuse
+from jumpset.regions.fusion import fuse
 
 SHORT = [
     DIP(n_steps=3),

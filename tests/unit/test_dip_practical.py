@@ -11,15 +11,15 @@ from PIL import Image
 
 import jumpset as js
 from jumpset.dip import DIP, DIPAITV, DIPTV, DIPl0, DIPPotts, fit_memory, memory
-from jumpset.dip.whitened_colors import Colours
 from jumpset.dip.fitting import Fit
-from jumpset.smoothers.jump_penalty import SOLVERS, flatten
 from jumpset.dip.initialize import tikhonov_estimate
 from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.dip.tiling import tiles
+from jumpset.dip.whitened_colors import Colours
 from jumpset.jpeg.chroma import ChromaSubsampling
 from jumpset.operators.linear import Blur, Downsample, Identity, Mask, adjoint_error
-from jumpset.smoothers.region_fusion import fuse
+from jumpset.regions.fusion import fuse
+from jumpset.smoothers.jump_penalty import SOLVERS, flatten
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -508,7 +508,7 @@ def test_colours_measure_by_the_textures_covariance():
 
 def test_gray_colours_leave_squares_as_they_are():
     f = noise(1, 3, 6, 7)
-    colours = Colours.of(f, js.Texture(0.05 * np.eye(3), np.ones((3, 1, 1))))
+    colours = Colours.of(f, js.texture.Texture(0.05 * np.eye(3), np.ones((3, 1, 1))))
     u = noise(1, 3, 6, 7, seed=1)
     measured = (colours.components(u) - colours.components(f)).square().sum() / colours.scale
     torch.testing.assert_close(measured, (u - f).square().sum())

@@ -95,7 +95,7 @@ def test_divergence_returns_the_last_sound_picture():
 
 def test_stop_and_callback_see_the_steps():
     seen = []
-    film = js.Snapshots(every=2)
+    film = js.running.Snapshots(every=2)
 
     def callback(step):
         seen.append((step.n_steps, step.max_steps, dict(step.record), step.image[0, 0]))

@@ -75,11 +75,11 @@ def test_what_torch_may_do_with_it():
 SUMS = [
     js.SparseTV(ratio=0.3),
     js.SparseTV(isotropic=False, channels="joint"),
-    js.GraphNet(),
-    js.SparseGroup(js.SlidingGroups(3), ratio=0.2),
-    js.SparseGroup(js.TiledGroups(3)),
-    0.7 * js.TotalVariation() + 0.3 * js.L1() + 0.0 * js.Cauchy(),
-    2.0 * (js.Charbonnier() + js.SlidingGroups(3)),
+    js.penalties.GraphNet(),
+    js.penalties.SparseGroup(js.SlidingGroups(3), ratio=0.2),
+    js.penalties.SparseGroup(js.penalties.TiledGroups(3)),
+    0.7 * js.TotalVariation() + 0.3 * js.L1() + 0.0 * js.penalties.Cauchy(),
+    2.0 * (js.penalties.Charbonnier() + js.SlidingGroups(3)),
 ]
 
 

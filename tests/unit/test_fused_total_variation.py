@@ -16,8 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jumpset.kernels import _buffers
-from jumpset.kernels import threads
+from jumpset.kernels import _buffers, threads
 from jumpset.kernels.values import total_variation as kernel
 from jumpset.kernels.values.total_variation_loops import run_rows
 from jumpset.penalties import TotalVariation

@@ -79,7 +79,7 @@ def test_pyproximal_operator(shape):
     np.testing.assert_allclose(ours.prox(x, 0.3), theirs.prox(x, 0.3), atol=1e-12)
     # Moreau's decomposition, which their base class makes of our prox
     np.testing.assert_allclose(ours.proxdual(x, 0.3), theirs.proxdual(x, 0.3), atol=1e-12)
-    groups = PenaltyProx(js.TiledGroups(3), shape[-2:], channels=channels)
+    groups = PenaltyProx(js.penalties.TiledGroups(3), shape[-2:], channels=channels)
     answer = pyproximal.optimization.primal.ProximalGradient(
         pyproximal.L2(Op=pylops.Identity(x.size), b=x), groups, x0=np.zeros_like(x), tau=0.5, niter=100
     )

@@ -12,15 +12,15 @@ from torch import nn
 from typer.testing import CliRunner
 
 import jumpset as js
+from jumpset._core.iterate import solve
 from jumpset.cli import app
 from jumpset.dip import DIPl0
 from jumpset.learned import SIZES, build, load_weights, model_card, save_weights
 from jumpset.learned.base import frame, tiles
 from jumpset.learned.dejpeg import _Denoiser
-from jumpset.learned.jumpset_net import soft_limit, match_tone
+from jumpset.learned.jumpset_net import match_tone, soft_limit
 from jumpset.learned.weights import shipped
-from jumpset._core.iterate import answer
-from jumpset.smoothers.region_fusion import fuse
+from jumpset.regions.fusion import fuse
 
 TINY = {
     "resnet": {"width": 6, "depth": 2, "head": 8},
@@ -72,7 +72,7 @@ def trained(tmp_path_factory):
 
 def one_pass(f, **settings):
     """Of the network in dejpeg, on a batch."""
-    return answer(_Denoiser(precision="float32", **settings), f)
+    return solve(_Denoiser(precision="float32", **settings), f)
 
 
 def untrained(name):
@@ -155,13 +155,13 @@ def parts(name):
     """What looks at a picture through a window, and how far: the network, or the two halves of ours."""
     network = tiny(name).double()
     if name != "jumpset-net":
-        return network, [(network, network.reach)]
+        return network, [(network, network.receptive_radius)]
     texture = network.measure(0.1 * noise(1, 3, 32, 32).double())
 
     def answer(f):
         return network.answer(f, 0.9 * f, torch.cat([0.8 * f, f.flip(1)], dim=1), texture)
 
-    return network, [(network.guess, network.guess_reach), (answer, network.answer_reach)]
+    return network, [(network.guess, network.guess_radius), (answer, network.answer_radius)]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -169,7 +169,7 @@ def test_nothing_is_seen_beyond_the_reach(name):
     network, halves = parts(name)
     for half, reach in halves:
         side = 2 * reach + 60
-        side += -side % network.multiple
+        side += -side % network.size_divisor
         f = noise(1, 3, 8, side).double()
         with torch.no_grad():
             before = half(f)
@@ -265,7 +265,7 @@ def means_kept(f, u):
 def test_the_method_is_the_network(name, trained):
     """Within a frame of mirrored pixels, up to the network's multiple; the means of the bands stay."""
     f, network = noise(2, 3, 17, 27), tiny(name)
-    more = [16 + -(n + 32) % network.multiple for n in (17, 27)]
+    more = [16 + -(n + 32) % network.size_divisor for n in (17, 27)]
     framed = torch.from_numpy(np.pad(f, [(0, 0), (0, 0), *((16, m) for m in more)], mode="symmetric"))
     expected = means_kept(f, passed(network, framed)[..., 16:33, 16:43])
     alone = {"fusion": False} if name == "jumpset-net" else {}
@@ -562,7 +562,7 @@ def test_onnx_runtime_gives_the_same_picture(name, tmp_path, trained):
         pytest.importorskip(package)
     runtime = pytest.importorskip("onnxruntime")
     path = tmp_path / "network.onnx"
-    js.export_onnx(name, path, weights=trained[name])
+    js.training.export_onnx(name, path, weights=trained[name])
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     for shape in ((1, 3, 1, 1), (2, 3, 33, 46), (1, 3, 64, 9)):
         f = noise(*shape)
@@ -597,7 +597,7 @@ def test_wrong_exports(arguments, match, tmp_path, monkeypatch):
 def test_an_export_names_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr("jumpset.training.export.find_spec", lambda package: None)
     with pytest.raises(js.InputError, match="onnx, onnxscript"):
-        js.export_onnx("resnet", tmp_path / "o.onnx")
+        js.training.export_onnx("resnet", tmp_path / "o.onnx")
 
 
 def test_settings_can_be_replaced():

@@ -9,7 +9,7 @@ import torch
 import jumpset as js
 import jumpset.penalties as P  # noqa: N812
 from jumpset.kernels.regions import fusion
-from jumpset.nn.controllers import count_regions
+from jumpset.metrics import count_regions
 
 
 @pytest.fixture
@@ -150,9 +150,9 @@ def test_region_controller():
     x[0, 0, :, 3:] = 1
     x[1, 1, 2, 2] = 1
     x[1, 0, 4, 4] = 1e-4
-    assert count_regions(x[0].numpy(), 0.01) == 2
-    assert count_regions(x[1].numpy(), 0.01) == 2
-    assert count_regions(x[1].numpy(), 0.0) == 3
+    assert count_regions(x[0].numpy(), 0.01, channel_axis=0) == 2
+    assert count_regions(x[1].numpy(), 0.01, channel_axis=0) == 2
+    assert count_regions(x[1].numpy(), 0.0, channel_axis=0) == 3
     assert count_regions(np.zeros((1, 1)), 0.0) == 1
     loss = P.PenaltyLoss(P.Potts(), 1.0)
     control = P.RegionCountController(loss, 4, gain=0.5)

@@ -25,10 +25,10 @@ def energy(penalty, u, v, tau):
 
 
 CONVEX = [
-    js.TGV2(steps=500),
-    js.TGV2(steps=500, channels="joint"),
-    js.LatentGroups(3),
-    js.LatentGroups((2, 3), channels="joint"),
+    js.penalties.TGV2(steps=500),
+    js.penalties.TGV2(steps=500, channels="joint"),
+    js.penalties.LatentGroups(3),
+    js.penalties.LatentGroups((2, 3), channels="joint"),
 ]
 
 
@@ -42,7 +42,7 @@ def test_firmly_nonexpansive(penalty):
         assert bool((inner >= (p - q).square().flatten(1).sum(1) - 1e-2).all())
 
 
-@pytest.mark.parametrize("penalty", [*CONVEX, js.AITV()], ids=repr)
+@pytest.mark.parametrize("penalty", [*CONVEX, js.penalties.AITV()], ids=repr)
 def test_no_nearby_picture_is_better(penalty):
     """Along random directions, and towards v and its mean: a certificate of first order."""
     v, tau = pictures(1, 2, 5, 6), 0.1
@@ -55,7 +55,7 @@ def test_no_nearby_picture_is_better(penalty):
         assert bool((energy(penalty, other, v, tau) >= least * (1 - 1e-3)).all())
 
 
-@pytest.mark.parametrize("penalty", [*CONVEX, js.AITV()], ids=repr)
+@pytest.mark.parametrize("penalty", [*CONVEX, js.penalties.AITV()], ids=repr)
 def test_each_image_is_treated_alone(penalty):
     v = pictures(3, 2, 5, 6) * torch.tensor([0.01, 1.0, 100.0])[:, None, None, None]
     tau = torch.tensor([0.003, 0.0, 10.0], dtype=torch.float64)
@@ -74,7 +74,7 @@ def test_each_image_is_treated_alone(penalty):
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 5), (1, 2, 1, 4), (1, 1, 3, 2, 3)])
 def test_sizes(shape):
-    for penalty in (js.TGV2(), js.LatentGroups(3), js.AITV()):
+    for penalty in (js.penalties.TGV2(), js.penalties.LatentGroups(3), js.penalties.AITV()):
         assert float(penalty.prox(torch.zeros(shape), 0.1).abs().max()) == 0
         out = penalty.prox(torch.rand(shape, generator=torch.Generator().manual_seed(0)), 0.05)
         assert out.shape == shape
@@ -83,11 +83,11 @@ def test_sizes(shape):
 
 def test_tgv_keeps_ramps_and_total_variation_does_not():
     ramp = torch.linspace(0, 1, 9, dtype=torch.float64).expand(7, 9)[None, None].clone()
-    torch.testing.assert_close(js.TGV2().prox(ramp, 0.2), ramp, rtol=0, atol=1e-6)
+    torch.testing.assert_close(js.penalties.TGV2().prox(ramp, 0.2), ramp, rtol=0, atol=1e-6)
     noise = 0.02 * torch.randn(1, 1, 7, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    smooth = js.TGV2().prox(ramp + noise, 0.2)
+    smooth = js.penalties.TGV2().prox(ramp + noise, 0.2)
     assert float((smooth - ramp).abs().max()) < 0.03
-    far = js.TGV2().prox(ramp + noise + 100.0, 0.2)
+    far = js.penalties.TGV2().prox(ramp + noise + 100.0, 0.2)
     torch.testing.assert_close(far, smooth + 100.0, rtol=0, atol=1e-8)
 
 
@@ -95,19 +95,19 @@ def test_latent_groups_choose_windows():
     v = torch.zeros(1, 1, 9, 10, dtype=torch.float64)
     v[..., 2:5, 3:6] = 1.0
     v += 0.03 * torch.randn(v.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    u = js.LatentGroups(3).prox(v, 0.4)
+    u = js.penalties.LatentGroups(3).prox(v, 0.4)
     assert bool((u[..., 2:5, 3:6] > 0.5).all())
     assert int((u != 0).sum()) == 9  # one window, and zeros elsewhere
-    assert float(js.LatentGroups(3).prox(v, 100.0).abs().max()) == 0
-    one = js.LatentGroups(1).prox(v, 0.4)  # windows of one pixel: soft thresholding
+    assert float(js.penalties.LatentGroups(3).prox(v, 100.0).abs().max()) == 0
+    one = js.penalties.LatentGroups(1).prox(v, 0.4)  # windows of one pixel: soft thresholding
     torch.testing.assert_close(one, js.L1().prox(v, 0.4), rtol=0, atol=1e-3)
-    whole = js.LatentGroups((9, 10)).prox(v, 0.4)  # one window: block thresholding
+    whole = js.penalties.LatentGroups((9, 10)).prox(v, 0.4)  # one window: block thresholding
     torch.testing.assert_close(whole, v * (1 - 0.4 / v.norm()), rtol=0, atol=1e-3)
 
 
 def test_limits_are_said():
     v = pictures(1, 1, 5, 6)
-    for penalty in (js.TGV2(), js.LatentGroups(3)):
+    for penalty in (js.penalties.TGV2(), js.penalties.LatentGroups(3)):
         with pytest.warns(RuntimeWarning, match="max_steps"):
             penalty.prox(v, 0.1, max_steps=2)
         with pytest.raises(js.InputError):
@@ -118,15 +118,17 @@ def test_aitv_is_total_variation_at_its_ends():
     v = pictures(2, 2, 5, 6)
     for channels in ("separate", "joint"):
         tv = js.TotalVariation(isotropic=False, channels=channels)
-        torch.testing.assert_close(js.AITV(0.0, channels).prox(v, 0.1), tv.prox(v, 0.1), rtol=0, atol=1e-4)
+        torch.testing.assert_close(
+            js.penalties.AITV(0.0, channels).prox(v, 0.1), tv.prox(v, 0.1), rtol=0, atol=1e-4
+        )
     line = v[..., :1, :]  # one axis: (1 − α) TV
     tv = js.TotalVariation(isotropic=False)
-    torch.testing.assert_close(js.AITV(0.4).prox(line, 0.1), tv.prox(line, 0.06), rtol=0, atol=1e-3)
+    torch.testing.assert_close(js.penalties.AITV(0.4).prox(line, 0.1), tv.prox(line, 0.06), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("alpha", [0.3, 0.8])
 def test_aitv_lowers_the_energy(alpha):
-    v, penalty = pictures(3, 1, 8, 9), js.AITV(alpha)
+    v, penalty = pictures(3, 1, 8, 9), js.penalties.AITV(alpha)
     u = penalty.prox(v, 0.1)
     start = js.TotalVariation(isotropic=False).prox(v, 0.1)
     assert bool((energy(penalty, u, v, 0.1) < energy(penalty, start, v, 0.1)).all())
@@ -146,7 +148,7 @@ def least_jumps(v, tau):
     return best
 
 
-@pytest.mark.parametrize("cls", [js.Potts, js.L0Gradient])
+@pytest.mark.parametrize("cls", [js.Potts, js.penalties.L0Gradient])
 @pytest.mark.parametrize("shape", [(2, 2, 9), (2, 2, 9, 1), (2, 2, 1, 9), (2, 2, 1, 9, 1)])
 def test_jumps_on_a_line_against_all_partitions(cls, shape):
     g = torch.Generator().manual_seed(4)
@@ -167,7 +169,7 @@ def test_jumps_on_a_line_against_all_partitions(cls, shape):
 
 
 def test_jumps_elsewhere_are_refused():
-    for penalty in (js.Potts(), js.L0Gradient()):
+    for penalty in (js.Potts(), js.penalties.L0Gradient()):
         with pytest.raises(js.JumpsetError, match="one dimension"):
             penalty.prox(torch.zeros(1, 1, 3, 4), 0.1)
     with pytest.raises(js.JumpsetError, match="hard count"):
@@ -177,7 +179,7 @@ def test_jumps_elsewhere_are_refused():
 # ---------------------------------------------------------------- planted faults must be seen
 
 
-@pytest.mark.parametrize("cls", [js.TGV2, js.LatentGroups, js.AITV])
+@pytest.mark.parametrize("cls", [js.penalties.TGV2, js.penalties.LatentGroups, js.penalties.AITV])
 def test_a_wrong_weight_is_seen(cls, monkeypatch):
     right = cls.prox
     monkeypatch.setattr(cls, "prox", lambda self, v, tau, **o: right(self, v, 1.5 * tau, **o))

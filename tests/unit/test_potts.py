@@ -6,8 +6,8 @@ import pytest
 import jumpset as js
 from jumpset.kernels.regions.potts_1d import potts_line_plain
 from jumpset.operators.pixel_lines import DIRECTIONS, pixel_lines
-from jumpset.smoothers import PottsADMM
 from jumpset.regions.partition import refit
+from jumpset.smoothers import PottsADMM
 
 
 @pytest.mark.parametrize("data", ["l2", "l1"])

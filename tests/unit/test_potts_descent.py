@@ -6,9 +6,7 @@ from numba import njit
 from scipy import ndimage
 
 import jumpset as js
-from jumpset.kernels.regions import partitions
-from jumpset.kernels.regions import potts_moves
-from jumpset.kernels.regions import potts_splits
+from jumpset.kernels.regions import partitions, potts_moves, potts_splits
 from jumpset.kernels.regions.partitions import Partition
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset.smoothers import PottsDescent, RegionFusion

@@ -16,17 +16,22 @@ def picture(channels=1, seed=0):
     return v
 
 
-CLOSED = [js.L1(), js.TiledGroups(2), js.MCP(0.6), js.SparseGroup(js.TiledGroups(2))]
+CLOSED = [
+    js.L1(),
+    js.penalties.TiledGroups(2),
+    js.penalties.MCP(0.6),
+    js.penalties.SparseGroup(js.penalties.TiledGroups(2)),
+]
 SOLVED = {
     "tv": (js.TotalVariation(), {"tol": 1e-13}),
     "tv-aniso": (js.TotalVariation(isotropic=False), {"tol": 1e-13}),
     "tv-aniso-joint": (js.TotalVariation(isotropic=False, channels="joint"), {"tol": 1e-13}),
     "tv-joint": (js.TotalVariation(channels="joint"), {"tol": 1e-13}),
     "sparse-tv": (js.SparseTV(isotropic=False), {"tol": 1e-13}),
-    "huber": (js.HuberTV(delta=0.05), {"tol": 1e-13}),
+    "huber": (js.penalties.HuberTV(delta=0.05), {"tol": 1e-13}),
     "sliding": (js.SlidingGroups(3), {"tol": 1e-7}),
-    "latent": (js.LatentGroups(3), {"tol": 1e-7}),
-    "tgv": (js.TGV2(), {"tol": 1e-10}),
+    "latent": (js.penalties.LatentGroups(3), {"tol": 1e-7}),
+    "tgv": (js.penalties.TGV2(), {"tol": 1e-10}),
 }
 
 
@@ -78,7 +83,7 @@ def test_anisotropic_tv_takes_region_means():
     torch.testing.assert_close(slope, torch.tensor([[[1, 1, 1, 0, 0, 0]]]).double() / 3)
 
 
-@pytest.mark.parametrize("penalty", [js.Potts(), js.L0Gradient()], ids=repr)
+@pytest.mark.parametrize("penalty", [js.Potts(), js.penalties.L0Gradient()], ids=repr)
 def test_jumps_in_one_dimension(penalty):
     v = torch.tensor([[[0.0, 0.1, 0.0, 1.0, 1.1, 0.9]]], dtype=torch.float64, requires_grad=True)
     tau = torch.tensor([0.05], dtype=torch.float64, requires_grad=True)
@@ -120,4 +125,4 @@ def test_mistakes_are_said():
     with pytest.raises(js.InputError):
         js.Prox(js.L1(), 0.1)(torch.zeros(3))
     with pytest.raises(js.JumpsetError, match="proximal"):
-        js.Prox(js.GraphNet(), 0.1)(picture())
+        js.Prox(js.penalties.GraphNet(), 0.1)(picture())

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jumpset as js
-from jumpset.kernels.filters.semi_sparsity import threshold_second_differences, keep_bends_plain
+from jumpset.kernels.filters.semi_sparsity import keep_bends_plain, threshold_second_differences
 from jumpset.smoothers import SemiSparsity
 
 DIRECTIONS = [(0, 1), (1, 0), (1, 1), (1, -1)]

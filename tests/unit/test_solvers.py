@@ -125,7 +125,7 @@ def test_least_squares_with_l1_against_coordinate_descent(solver, name):
 def test_batch_equals_loop(solver, dtype):
     f = picture(3, 2, 6, 7).to(dtype)
     f[1] *= 0.1
-    method = solver(js.TiledGroups(2), 0.3, S.Blur(psf(3, 3)), tol=1e-4, max_steps=400)
+    method = solver(js.penalties.TiledGroups(2), 0.3, S.Blur(psf(3, 3)), tol=1e-4, max_steps=400)
     together = run(method, f)
     alone = torch.cat([run(method, f[k : k + 1]).image for k in range(3)])
     assert together.image.dtype == dtype
@@ -135,7 +135,7 @@ def test_batch_equals_loop(solver, dtype):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_denoising_is_the_prox(solver):
     f = picture(1, 2, 6, 7)
-    penalty = js.TiledGroups(2)
+    penalty = js.penalties.TiledGroups(2)
     result = run(solver(penalty, 0.3, tol=1e-9, max_steps=20_000), f)
     torch.testing.assert_close(result.image, penalty.prox(f, 0.3), rtol=0, atol=1e-7)
 
@@ -155,7 +155,7 @@ def test_pdhg_certifies_total_variation(isotropic, channels):
 
 def test_pdhg_huber_certificate():
     f = picture(1, 2, 8, 9)
-    result = run(S.PDHG(js.HuberTV(delta=0.05), 0.1, tol=1e-7), f)
+    result = run(S.PDHG(js.penalties.HuberTV(delta=0.05), 0.1, tol=1e-7), f)
     assert abs(result.history["gap"][-1]) < 1e-5
 
 
@@ -201,7 +201,7 @@ def test_mistakes_are_said(solver):
     with pytest.raises(js.InputError, match="penalty"):
         solver("l1")
     with pytest.raises(js.JumpsetError, match="proximal"):
-        run(solver(js.GraphNet(), 0.1), picture(1, 1, 4, 4))
+        run(solver(js.penalties.GraphNet(), 0.1), picture(1, 1, 4, 4))
 
 
 def test_wrong_operators_are_said():

@@ -8,9 +8,9 @@ import torch
 
 import jumpset as js
 from jumpset.smoothers import StructureTexture
+from jumpset.smoothers.whitened import Whitened
 from jumpset.texture.cross_channel import predict
 from jumpset.texture.stationarity import power_nonuniformity
-from jumpset.smoothers.whitened import Whitened
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_a_follower_takes_its_edges_from_cleaner_components():
 
 def test_a_gaussian_texture_is_told_from_detail():
     r = np.exp(-np.add.outer(*2 * [np.abs(np.arange(-9, 10)) / 3.0]))
-    texture = js.Texture(0.1 * np.eye(1), r[None])
+    texture = js.texture.Texture(0.1 * np.eye(1), r[None])
     field = texture.whiten(torch.from_numpy(texture.sample(256, 256)).permute(2, 0, 1)[None])[0].numpy()
     assert 0.6 < power_nonuniformity(field, texture) < 1.6
     patchy = field.copy()
@@ -136,7 +136,7 @@ def test_whitened_with_white_noise_is_a_plain_prox():
     """For Σ = σ² I the model is ordinary TV denoising."""
     rng = np.random.default_rng(0)
     f = torch.from_numpy(rng.random((1, 2, 12, 10)))
-    white = js.Texture(0.1 * np.eye(2), np.ones((2, 1, 1)))
+    white = js.texture.Texture(0.1 * np.eye(2), np.ones((2, 1, 1)))
     method = Whitened(weight=3.0, prior="tv", texture=white, rho=1.0, growth=1.0, n_steps=150)
     ours = js.run(method, f).image
     # (1/σ²)‖u − f‖² + w TV(u/σ): half of it is ½‖u − f‖² + (w σ / 2) TV(u)

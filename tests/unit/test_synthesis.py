@@ -10,8 +10,7 @@ from PIL import Image
 
 from jumpset import datasets
 from jumpset._core.errors import InputError
-from jumpset.datasets import _drawing, _fields, _palettes, _scenes, _structures, _textures, _weaves
-from jumpset.datasets import synthesis
+from jumpset.datasets import _drawing, _fields, _palettes, _scenes, _structures, _textures, _weaves, synthesis
 
 _SIZES = [(1, 1), (1, 7), (7, 1), (33, 20)]
 
@@ -294,7 +293,7 @@ def test_mixed_pairs_leave_some_pictures_alone():
 @pytest.mark.parametrize("kind", ["mixed", "texture", "jpeg"])
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_batches(monkeypatch, kind, channels):
-    monkeypatch.setattr(_synthesis, "_POOL", 1)
+    monkeypatch.setattr(synthesis, "_POOL", 1)
     for pictures, truths in islice(datasets.batches(5, 17, kind=kind, channels=channels, seed=5), 2):
         for array in (pictures, truths):
             assert (array.shape, array.dtype) == ((5, channels, 17, 17), np.float32)
@@ -321,13 +320,13 @@ def check_a_batch_depends_on_its_number_only(n):
 @pytest.mark.usefixtures("plain")
 def test_a_batch_depends_on_its_number_only(monkeypatch):
     # short lives, so that scenes are replaced within a few batches
-    monkeypatch.setattr(_synthesis, "_USES", 0.0005)
-    monkeypatch.setattr(_synthesis, "_POOL", 3)
+    monkeypatch.setattr(synthesis, "_USES", 0.0005)
+    monkeypatch.setattr(synthesis, "_POOL", 3)
     check_a_batch_depends_on_its_number_only(26)
 
 
 def test_a_batch_of_real_scenes_depends_on_its_number_only(monkeypatch):
-    monkeypatch.setattr(_synthesis, "_POOL", 1)
+    monkeypatch.setattr(synthesis, "_POOL", 1)
     check_a_batch_depends_on_its_number_only(6)
 
 

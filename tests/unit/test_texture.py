@@ -19,7 +19,7 @@ def blurred(sigma, reach=12):
 @pytest.fixture
 def texture():
     mixing = np.array([[0.03, 0.004, 0.001], [0.03, -0.004, 0.001], [0.03, 0.0, -0.003]])
-    return js.Texture(mixing, np.stack([blurred(1.2), blurred(0.8), blurred(0.4)]))
+    return js.texture.Texture(mixing, np.stack([blurred(1.2), blurred(0.8), blurred(0.4)]))
 
 
 def circular_covariance(x, reach):
@@ -41,7 +41,7 @@ def test_sample_has_the_covariances_of_the_model(texture):
 
 
 def test_the_covariance_test_sees_white_noise(texture):
-    white = js.Texture(texture.mixing, np.ones((3, 1, 1)))
+    white = js.texture.Texture(texture.mixing, np.ones((3, 1, 1)))
     found = circular_covariance(white.sample(400, 380)[..., 0].astype(float), 1)
     assert found[1, 2] < 0.1 * found[1, 1]
 
@@ -51,24 +51,24 @@ def test_spectrum(texture):
     assert power.shape == (3, 50, 37)
     assert power.min() >= 0
     np.testing.assert_allclose(power.mean((1, 2)), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(js.Texture(np.eye(2), np.full((2, 1, 1), 0.3)).spectrum(5, 1), 0.3)
+    np.testing.assert_allclose(js.texture.Texture(np.eye(2), np.full((2, 1, 1), 0.3)).spectrum(5, 1), 0.3)
     # more lags than places: they wrap around, and the total stays
     np.testing.assert_allclose(texture.spectrum(3, 1)[0, 0, 0], blurred(1.2).sum(), rtol=1e-9)
 
 
 def test_strength_and_lengths(texture):
     np.testing.assert_allclose(texture.strength**2, np.diag(texture.covariance))
-    lengths = js.Texture(np.eye(1), blurred(1.2)[None]).correlation_lengths
+    lengths = js.texture.Texture(np.eye(1), blurred(1.2)[None]).correlation_lengths
     np.testing.assert_allclose(lengths, 2 * 1.2 * np.sqrt(np.log(2)), rtol=0.02)
-    np.testing.assert_allclose(js.Texture(np.eye(1), np.ones((1, 1, 1))).correlation_lengths, 0.0)
+    np.testing.assert_allclose(js.texture.Texture(np.eye(1), np.ones((1, 1, 1))).correlation_lengths, 0.0)
     white = np.zeros((1, 5, 5))
     white[0, 2, 2] = 1
-    np.testing.assert_allclose(js.Texture(np.eye(1), white).correlation_lengths, 0.5)
+    np.testing.assert_allclose(js.texture.Texture(np.eye(1), white).correlation_lengths, 0.5)
 
 
 def test_picture(texture):
     assert texture.picture(20, 30).shape == (20, 30, 3)
-    gray = js.Texture(np.eye(1) * 0.5, blurred(1.0)[None]).picture(20, 30)
+    gray = js.texture.Texture(np.eye(1) * 0.5, blurred(1.0)[None]).picture(20, 30)
     assert gray.shape == (20, 30)
     assert gray.min() >= 0
     assert gray.max() <= 1
@@ -77,11 +77,11 @@ def test_picture(texture):
 def test_energy(texture):
     rng = np.random.default_rng(0)
     x = torch.from_numpy(rng.random((2, 3, 8, 9)))
-    white = js.Texture(0.1 * np.eye(3), np.ones((3, 1, 1)))
+    white = js.texture.Texture(0.1 * np.eye(3), np.ones((3, 1, 1)))
     torch.testing.assert_close(white.energy(x), x.square().sum((1, 2, 3)) / 0.01)
     assert torch.autograd.gradcheck(texture.energy, x.requires_grad_())
     # a true sample has about one unit for each value, white noise of the same strength far more
-    rough = js.Texture(np.eye(1), (0.8 * blurred(0.5) + 0.2 * blurred(0.01))[None])
+    rough = js.texture.Texture(np.eye(1), (0.8 * blurred(0.5) + 0.2 * blurred(0.01))[None])
     sample = torch.from_numpy(rough.sample(64, 64)).permute(2, 0, 1)[None].double()
     assert 0.9 < float(rough.energy(sample)) / 64**2 < 1.1
     assert float(rough.energy(torch.from_numpy(rng.standard_normal((1, 1, 64, 64))))) > 1.3 * 64**2
@@ -176,7 +176,7 @@ def test_edges_are_no_texture(texture):
 )
 def test_impossible_textures(mixing, lags):
     with pytest.raises(js.InputError, match="texture"):
-        js.Texture(mixing, lags)
+        js.texture.Texture(mixing, lags)
 
 
 def test_what_cannot_be_used(texture):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -15,9 +16,7 @@ import torch
 import jumpset as js
 from jumpset._core.errors import FileError, InputError, TrainingDiverged
 from jumpset._core.types import Status
-from jumpset.training import _data
-from jumpset.training import _loop
-from jumpset.training import train
+from jumpset.training import _data, _loop
 from jumpset.training._trainer import Trainer, learning_rate
 from jumpset.training.recipes import RECIPES
 
@@ -37,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(autouse=True)
 def few_scores(monkeypatch):
-    monkeypatch.setattr(training, "_SCORED", (2, 32))
+    monkeypatch.setattr(sys.modules["jumpset.training.train"], "_SCORED", (2, 32))
 
 
 def write_pairs(root, sizes, seed=0):
@@ -64,7 +63,7 @@ def short(tmp_path, folder, name="jumpset-net", **changes):
         "out": tmp_path / f"{name}.safetensors", "data": folder, "validation": folder, "sizes": NETWORKS[name],
         "steps": 6, "batch_size": 2, "crop": 16, "precision": "float32",
     }  # fmt: skip
-    return js.train(name, **settings | changes)
+    return js.training.train(name, **settings | changes)
 
 
 def tensors(path):
@@ -249,7 +248,7 @@ def test_checkpoints_come_while_it_runs(tmp_path, data, monkeypatch):
 
 @pytest.mark.slow
 def test_drawn_pairs_need_no_data(tmp_path):
-    trained = js.train(
+    trained = js.training.train(
         "jumpset-net", out=tmp_path / "w.safetensors", sizes=TINY, steps=30, batch_size=4, crop=32, ema=0.9
     )
     assert trained.psnr > trained.history[0]["psnr"] - 0.5
@@ -293,7 +292,7 @@ def test_refused_before_any_work(changes, words, tmp_path, data, monkeypatch):
     changes = dict(changes)
     name = changes.pop("name", "jumpset-net")
     with pytest.raises(InputError, match=words):
-        short(tmp_path, data, "jumpset-net", **changes) if name == "jumpset-net" else js.train(
+        short(tmp_path, data, "jumpset-net", **changes) if name == "jumpset-net" else js.training.train(
             name, out=tmp_path / "w.safetensors"
         )
     assert not list(tmp_path.glob("*.safetensors"))
@@ -347,7 +346,7 @@ def test_errors_of_the_data_thread_are_the_callers(tmp_path, data, monkeypatch):
         yield from ()
         raise FileError("gone", given="x", do="y")
 
-    monkeypatch.setattr(_feeding, "folder", broken)
+    monkeypatch.setattr(_data, "folder", broken)
     with pytest.raises(FileError, match="gone"):
         short(tmp_path, data)
 
@@ -440,7 +439,7 @@ def test_folder_crops_belong_together_and_some_are_gray(tmp_path):
 def test_unread_pictures_are_read_again_when_memory_is_short(data, monkeypatch):
     pairs = js.datasets.pairs(data)
     expected = next(_data.folder(pairs, 4, 32, seed=1))
-    monkeypatch.setattr(_feeding, "_KEPT", 0)
+    monkeypatch.setattr(_data, "_KEPT", 0)
     again = next(_data.folder(pairs, 4, 32, seed=1))
     np.testing.assert_array_equal(expected, again)
 

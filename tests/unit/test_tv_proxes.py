@@ -14,9 +14,8 @@ from scipy.optimize import minimize
 
 import jumpset as js
 import jumpset.penalties as P  # noqa: N812
-from jumpset.kernels.tv import dual_general
-from jumpset.kernels.tv import lines
-from jumpset.kernels.tv import norms
+from jumpset.kernels.tv import dual_general, norms
+from jumpset.kernels.tv import lines as tv_lines
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.prox import tv
 
@@ -46,8 +45,8 @@ def box_dual(v, w, c):
 
 def solve(v, weight, **settings):
     out = np.empty((1, len(v)))
-    lines = lines.lines_along((len(v),), (1,))
-    lines.tv_lines(v[None], lines, np.array([weight]), out=out, **settings)
+    lines = tv_lines.lines_along((len(v),), (1,))
+    tv_lines.tv_lines(v[None], lines, np.array([weight]), out=out, **settings)
     return out[0]
 
 
@@ -85,7 +84,7 @@ def test_both_algorithms_agree(weight, kind, monkeypatch):
     [((3, 4), o) for o in OFFSETS[8]] + [((1, 1), (1, 1)), ((5, 1), (1, -1)), ((2, 3, 4), (0, 1, 0)), ((2, 3, 4), (1, -1, 1))],
 )  # fmt: skip
 def test_each_pixel_is_on_one_line(shape, offset):
-    lines = lines.lines_along(shape, offset)
+    lines = tv_lines.lines_along(shape, offset)
     places = [s + lines.stride * np.arange(n) for s, n in zip(lines.starts, lines.lengths, strict=True)]
     assert sorted(np.concatenate(places)) == list(range(int(np.prod(shape))))
     for line in places:
@@ -95,16 +94,16 @@ def test_each_pixel_is_on_one_line(shape, offset):
 
 def test_lines_of_float32_in_place_and_on_threads(monkeypatch):
     v = picture(1, 1, 40, 60)[0, 0].numpy()
-    lines = lines.lines_along(v.shape, (1, 0))
+    lines = tv_lines.lines_along(v.shape, (1, 0))
     exact = np.stack([solve(np.ascontiguousarray(column), 0.3) for column in v.T], 1)
     single = v.astype(np.float32).reshape(1, -1)
-    lines.tv_lines(single, lines, np.array([0.3]), out=single)
+    tv_lines.tv_lines(single, lines, np.array([0.3]), out=single)
     np.testing.assert_allclose(single.reshape(v.shape), exact, atol=1e-6)
     out = [np.empty((1, v.size)) for _ in range(2)]
     for target, threads in zip(out, (1, 5), strict=True):
         monkeypatch.setattr(tv_lines, "LEAST_BAND", 1)
         monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
-        lines.tv_lines(v.reshape(1, -1), lines, np.array([0.3]), out=target)
+        tv_lines.tv_lines(v.reshape(1, -1), lines, np.array([0.3]), out=target)
     np.testing.assert_array_equal(*out)
 
 
@@ -161,7 +160,7 @@ def test_loops_equal_the_plain_formula(name, shape, dtype, monkeypatch):
     active = [k != 1 for k in range(len(f))]
     settings = {"momentum": [0.7] * len(f), "weight": 0.5, "step": 0.1, "keep": 0.8, "soft": 0.05}
     fast = dual_general.advance(f, p, old, p.clone(), norm=name, active=active, **settings)
-    monkeypatch.setattr(tv_fields, "has_loops", lambda f: False)
+    monkeypatch.setattr(dual_general, "has_loops", lambda f: False)
     plain = dual_general.advance(f, p, old, p.clone(), norm=name, active=active, **settings)
     torch.testing.assert_close(fast, plain, rtol=0, atol=1e-12 if dtype == torch.float64 else 2e-6)
 
@@ -333,9 +332,9 @@ def test_squared_variation_is_a_linear_solve(shape):
 def test_large_pictures_take_both_solvers(shape, penalty, monkeypatch):
     v, tau = picture(*shape), torch.full((shape[0],), 0.5, dtype=torch.float64)
     small = penalty.prox_solution(v, tau, tol=1e-10)
-    monkeypatch.setattr(_tv_prox, "_FEW_PIXELS", 0)
+    monkeypatch.setattr(tv, "_FEW_PIXELS", 0)
     edges_only = penalty.prox_solution(v, tau, tol=1e-10)
-    monkeypatch.setattr(_tv_prox, "_PATIENCE", 20)
+    monkeypatch.setattr(tv, "_PATIENCE", 20)
     both = penalty.prox_solution(v, tau, tol=1e-10)
     for other in (edges_only, both):
         torch.testing.assert_close(other.image, small.image, rtol=0, atol=1e-4)

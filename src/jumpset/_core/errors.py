@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from jumpset.running.run import Result
+from typing import Any
 
 
 class JumpsetError(Exception):
@@ -45,6 +42,6 @@ class TrainingDiverged(JumpsetError, ArithmeticError):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during :func:`jumpset.smooth`; ``.result`` holds the best picture so far."""
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Any) -> None:
         self.result = result
         super().__init__(f"interrupted after {result.n_steps} steps; the picture so far is in .result.image")

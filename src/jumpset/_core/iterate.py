@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 
-def ended(method: Any, picture: Tensor) -> Any:
+def final_state(method: Any, picture: Tensor) -> Any:
     """The state after the last step, or after the reading at which the method has said that it is done."""
     state = method.init(picture)
     for k in range(method.max_steps):
@@ -17,6 +17,6 @@ def ended(method: Any, picture: Tensor) -> Any:
     return state
 
 
-def answer(method: Any, picture: Tensor) -> Tensor:
+def solve(method: Any, picture: Tensor) -> Tensor:
     """What the method makes of ``(B, C, H, W)``, of the same shape, dtype and device."""
-    return method.image(ended(method, picture))
+    return method.image(final_state(method, picture))

@@ -102,8 +102,8 @@ def run_one(
 ) -> list[Record]:
     """The record of one method on one picture, or of the input itself; none of an unreadable input."""
     from jumpset._core.types import Status
-    from jumpset.running.run import run
     from jumpset.running.registry import for_file
+    from jumpset.running.run import run
 
     try:
         picture, truth = pair.load()

@@ -39,7 +39,7 @@ for command in (smooth, compare, bench, tree, synth, train, export, methods):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from jumpset import __version__
+        from jumpset._core.version import __version__
 
         typer.echo(f"jumpset {__version__}")
         raise typer.Exit

@@ -33,8 +33,8 @@ from jumpset.cli._shared import (
 )
 
 if TYPE_CHECKING:
-    from jumpset.running.run import Result
     from jumpset.io import Picture
+    from jumpset.running.run import Result
 
 
 @command
@@ -67,8 +67,8 @@ def compare(
     from jumpset import io
     from jumpset._core.types import Status
     from jumpset.bench import candidates
-    from jumpset.running.run import run
     from jumpset.running.registry import for_file
+    from jumpset.running.run import run
 
     chosen = candidates(names(methods), preset=preset, hyper=hyper, seed=seed)
     check_device(device)

@@ -83,8 +83,8 @@ def smooth(
     if report is not None:
         check_report_path(report)
     from jumpset import io
-    from jumpset.running import registry
     from jumpset._core.types import Status
+    from jumpset.running import registry
     from jumpset.running.run import run
 
     io.check_writable(target)

@@ -7,10 +7,10 @@ from jumpset.datasets._corruptions import add_noise, jpeg
 from jumpset.datasets._marks import marks
 from jumpset.datasets._pictures import coffee
 from jumpset.datasets._structures import structure
-from jumpset.datasets.synthesis import batches, synthetic
 from jumpset.datasets._synthetic import shapes, textured
 from jumpset.datasets._textures import texture
 from jumpset.datasets.folders import Pair, pairs
+from jumpset.datasets.synthesis import batches, synthetic
 
 __all__ = [
     "Pair",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jumpset.metrics._inputs import dtype_range, real_array
+from jumpset._core.ranges import dtype_range, real_array
 
 
 def to_unit(image: ArrayLike) -> np.ndarray:

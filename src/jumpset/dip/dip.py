@@ -10,9 +10,9 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import Status
 from jumpset.dip.fitting import Fit, blend, single
+from jumpset.dip.initialize import check_operator, tikhonov_estimate
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
-from jumpset.dip.initialize import check_operator, tikhonov_estimate
 from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.operators.autocast import PRECISIONS
 

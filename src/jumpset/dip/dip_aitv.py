@@ -21,7 +21,7 @@ class DIPAITV(DIP):
     .. math:: \min_\theta \; \frac{1}{n} \Bigl( \tfrac12 \| A g_\theta(z) - f \|^2 + \text{weight}
               \sum_p \bigl( \|\nabla g_p\|_1 - \alpha \|\nabla g_p\|_2 \bigr) \Bigr),
 
-    the penalty :class:`jumpset.AITV`: the squares of all channels share each root; n counts the numbers in f,
+    the penalty :class:`jumpset.penalties.AITV`: the squares of all channels share each root; n counts the numbers in f,
     and scales both terms alike. The answer is a running average of the outputs.
 
     Parameters

@@ -11,16 +11,23 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
-from jumpset.dip.whitened_colors import WhitenedColors
 from jumpset.dip.fitting import Fit, blend, single
-from jumpset.smoothers.jump_penalty import SOLVERS, flatten
+from jumpset.dip.initialize import (
+    STARTS,
+    check_operator,
+    check_start,
+    initialize,
+    read_tables,
+    tikhonov_estimate,
+)
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
-from jumpset.dip.initialize import STARTS, initialize, check_operator, check_start, tikhonov_estimate, read_tables
 from jumpset.dip.stopping import VarianceEarlyStopping
-from jumpset.operators.autocast import PRECISIONS
+from jumpset.dip.whitened_colors import WhitenedColors
 from jumpset.jpeg.chroma import ChromaSubsampling
 from jumpset.jpeg.constraint import QuantizationConstraint
+from jumpset.operators.autocast import PRECISIONS
+from jumpset.smoothers.jump_penalty import SOLVERS, flatten
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,9 @@ class Fit:
         """Whether the output has not left the picture; decided on the device, no step waits for it."""
         distance = (output - self._picture).square().mean()
         sound = torch.isfinite(loss) & (distance <= _JUMP * self._running_error + _SMALL)
-        usual = torch.where(torch.isinf(self._running_error), distance, torch.lerp(self._running_error, distance, 0.1))
+        usual = torch.where(
+            torch.isinf(self._running_error), distance, torch.lerp(self._running_error, distance, 0.1)
+        )
         self._running_error = torch.where(sound, usual, self._running_error)
         return sound
 
@@ -204,7 +206,9 @@ class Fit:
         self._put(self._good)
         for group, size in zip(self._adam.param_groups, sizes, strict=True):
             group["lr"] = 0.5 * size if self._restored_once else size
-        self._running_error = torch.full_like(self._running_error, torch.inf)  # what is usual has to be learned anew
+        self._running_error = torch.full_like(
+            self._running_error, torch.inf
+        )  # what is usual has to be learned anew
         self._restored_once = True
         self.rollbacks += 1
 

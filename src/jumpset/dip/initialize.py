@@ -11,12 +11,12 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
+from jumpset._core.iterate import final_state, solve
 from jumpset.dip.whitened_colors import WhitenedColors
-from jumpset.io import jpeg_tables
-from jumpset.operators.gradient import divergence, gradient
 from jumpset.jpeg.constraint import JPEGTables
-from jumpset._core.iterate import answer, ended
-from jumpset.smoothers.region_fusion import fuse
+from jumpset.jpeg.tables import jpeg_tables
+from jumpset.operators.gradient import divergence, gradient
+from jumpset.regions.fusion import fuse
 from jumpset.smoothers.structure_texture import StructureTexture
 
 STARTS = ("region-fusion", "structure-texture", "jumpset-net", "random")
@@ -73,7 +73,7 @@ def read_tables(tables: Any) -> JPEGTables | None:
         raise InputError(
             "tables must be JPEGTables, a JPEG file, or None",
             given=repr(tables),
-            do="pass jumpset.io.jpeg_tables(file)",
+            do="pass jumpset.jpeg.jpeg_tables(file)",
         )
     return tables
 
@@ -111,9 +111,9 @@ def initialize(
     if start == "jumpset-net":
         from jumpset.learned.jumpset_net import JumpsetNet  # not above: few runs need it
 
-        return None, answer(JumpsetNet(), first)
+        return None, solve(JumpsetNet(), first)
     if start == "structure-texture" and weight > 0.0:
-        state = ended(StructureTexture(weight=weight / _USUAL), first)
+        state = final_state(StructureTexture(weight=weight / _USUAL), first)
         if state.textures[0].strength.any() and not state.detailed[0]:
             colours = WhitenedColors.of(first, state.textures[0])
             return colours, colours.components(state.structure)

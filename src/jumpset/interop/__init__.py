@@ -1,1 +1,7 @@
-"""Bridges to other libraries; each is imported only when its library is in use."""
+"""Bridges to other libraries, one file each; each imports its library only when it is used."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__, submodules={"deepinv", "pyproximal", "skimage", "torchmetrics"}
+)

@@ -14,8 +14,8 @@ from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
 from jumpset.kernels.regions.potts_1d import potts_lines
 from jumpset.penalties import SlidingGroups, SparseTV
-from jumpset.smoothers.tv import TV
 from jumpset.running.smooth import smooth
+from jumpset.smoothers.tv import TV
 
 Channels = Literal["joint", "separate"]
 

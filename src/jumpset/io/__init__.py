@@ -2,7 +2,6 @@
 
 from jumpset._core.files import atomic_write as atomic_write
 from jumpset._core.files import check_writable as check_writable
-from jumpset.jpeg.tables import jpeg_tables as jpeg_tables
 from jumpset.io._picture import Picture as Picture
 from jumpset.io._read_write import check_can_hold as check_can_hold
 from jumpset.io._read_write import read_picture as read_picture

@@ -1,1 +1,7 @@
-"""What a JPEG file says about its picture: tables, quantization constraint, chroma."""
+"""What a JPEG file says about its image: tables, quantization constraint, chroma."""
+
+from jumpset.jpeg.chroma import ChromaSubsampling as ChromaSubsampling
+from jumpset.jpeg.constraint import JPEGTables as JPEGTables
+from jumpset.jpeg.constraint import QuantizationConstraint as QuantizationConstraint
+from jumpset.jpeg.constraint import estimate_tables as estimate_tables
+from jumpset.jpeg.tables import jpeg_tables as jpeg_tables

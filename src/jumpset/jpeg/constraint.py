@@ -112,7 +112,9 @@ class JPEGTables:
             held = self._decoded(centres, f.shape)
             picture = torch.where(black, held.clamp(max=0.0), torch.where(white, held.clamp(min=1.0), f))
             centres = self._multiples(picture, means)
-        return QuantizationConstraint(self, centres, picture, f.amin().clamp(max=0.0), f.amax().clamp(min=1.0))
+        return QuantizationConstraint(
+            self, centres, picture, f.amin().clamp(max=0.0), f.amax().clamp(min=1.0)
+        )
 
     @property
     def is_trivial(self) -> bool:

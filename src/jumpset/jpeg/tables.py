@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jumpset._core.errors import FileError
-from jumpset.io._exif import ORIENTATION
 from jumpset._core.files import as_path
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def jpeg_tables(path: str | os.PathLike[str]) -> JPEGTables:
         A file that cannot be read, is no JPEG, is in other than one or three channels, has chroma subsampled
         by other than 1 or 2, or is stored turned, so that its blocks are not where its pixels are.
     """
-    from PIL import Image
+    from PIL import ExifTags, Image
 
     from jumpset.jpeg.constraint import JPEGTables
 
@@ -44,7 +43,7 @@ def jpeg_tables(path: str | os.PathLike[str]) -> JPEGTables:
             kind, mode = image.format, image.mode
             tables = dict(getattr(image, "quantization", {}))
             layers = list(getattr(image, "layer", []))
-            turned = image.getexif().get(ORIENTATION, 1) != 1
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
     except OSError as error:
         raise FileError(
             "the file cannot be read", given=f"{file} ({error})", do="name a JPEG file"

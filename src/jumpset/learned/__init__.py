@@ -6,8 +6,6 @@ from jumpset.learned.deep_wls import DeepWLS as DeepWLS
 from jumpset.learned.dejpeg import DeJPEG as DeJPEG
 from jumpset.learned.jess_net import JESSNet as JESSNet
 from jumpset.learned.jumpset_net import JumpsetNet as JumpsetNet
-from jumpset.training.recipes import RECIPES as RECIPES
-from jumpset.training.recipes import Recipe as Recipe
 from jumpset.learned.resnet import ResNet as ResNet
 from jumpset.learned.vdcnn import VDCNN as VDCNN
 from jumpset.learned.weights import load_weights as load_weights

@@ -136,7 +136,12 @@ def centred(change: Tensor, network: nn.Module) -> Tensor:
 
 
 def sweep(
-    network: Callable[[Tensor], Tensor], picture: Tensor, *, receptive_radius: int, side: int, size_divisor: int
+    network: Callable[[Tensor], Tensor],
+    picture: Tensor,
+    *,
+    receptive_radius: int,
+    side: int,
+    size_divisor: int,
 ) -> Tensor:
     """``network(picture)``, part by part: ``(1, C, H, W)`` to ``(1, 3, H, W)`` float32."""
     answer = picture.new_empty(1, 3, *picture.shape[-2:])

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from jumpset._core import checks
+from jumpset._core.iterate import solve
 from jumpset._core.types import Status
 from jumpset.dip.dip_l0 import DIPl0
 from jumpset.dip.initialize import check_start, given_start, read_tables
-from jumpset.learned.base import Learned
-from jumpset.learned._unet import UNet, receptive_radius, peak_channels
 from jumpset.jpeg.constraint import QuantizationConstraint, estimate_tables
-from jumpset._core.iterate import answer
+from jumpset.learned._unet import UNet, peak_channels, receptive_radius
+from jumpset.learned.base import Learned
 from jumpset.smoothers.gsf import GSF
 from jumpset.smoothers.l0 import L0
 
@@ -100,7 +100,7 @@ class DeJPEG:
     n_steps
         Steps. Many slowly take detail away.
     weights
-        Of D: ``"shipped"``, or a ``.safetensors`` file of your own training, ``js.train("dejpeg", …)``.
+        Of D: ``"shipped"``, or a ``.safetensors`` file of your own training, ``js.training.train("dejpeg", …)``.
 
     Raises
     ------
@@ -162,8 +162,8 @@ class DeJPEG:
             u = state.u[live] if state.n_steps else self._projected(cells, self._first(state.source, cells))
             after = after.clone()
             if self.flatness > 0.0:
-                u = self._projected(cells, answer(L0(weight=self.flatness), u))
-            after[live] = self._projected(cells, answer(self._denoiser(), u))
+                u = self._projected(cells, solve(L0(weight=self.flatness), u))
+            after[live] = self._projected(cells, solve(self._denoiser(), u))
             change = (after - state.u).square().mean().sqrt().item()
         return State(state.source, state.cells, after, change, state.n_steps + 1)
 
@@ -189,9 +189,9 @@ class DeJPEG:
         if self.start == "picture":
             return source[live]
         if self.start == "dip-l0":
-            starts = [answer(DIPl0(tables=c.tables), source[k : k + 1]) for k, c in cells.items()]
+            starts = [solve(DIPl0(tables=c.tables), source[k : k + 1]) for k, c in cells.items()]
             return torch.cat(starts)
-        return answer(GSF(**GSF.presets["clip-art"]), source[live])
+        return solve(GSF(**GSF.presets["clip-art"]), source[live])
 
     def _projected(self, cells: dict[int, QuantizationConstraint], u: Tensor) -> Tensor:
         pairs = zip(cells.values(), u.split(1), strict=True)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from jumpset._core import checks
 from jumpset.kernels.threads import parallel_rows
-from jumpset.learned.base import Learned
 from jumpset.learned._spectrum import COMPONENTS, SIDE, STEP, Spectrum, Texture
-from jumpset.learned._unet import UNet, receptive_radius, peak_channels
-from jumpset.smoothers.region_fusion import fuse
+from jumpset.learned._unet import UNet, peak_channels, receptive_radius
+from jumpset.learned.base import Learned
+from jumpset.regions.fusion import fuse
 
 _FEATURES = 3  # the texture's deviations
 _STRONGEST = 60 / 255  # what strength 1 takes away, root mean square
@@ -67,9 +67,14 @@ class JumpsetNetwork(nn.Module):
         self.trust = nn.Linear(_FEATURES, 1)
         nn.init.zeros_(self.trust.weight)  # it begins with the pilot
         nn.init.ones_(self.trust.bias)
-        self.guess_radius, self.answer_radius = receptive_radius(guess_blocks), receptive_radius(blocks) + SIDE
+        self.guess_radius, self.answer_radius = (
+            receptive_radius(guess_blocks),
+            receptive_radius(blocks) + SIDE,
+        )
         # the U-Nets', and three components' windows and what is made of them
-        self.peak_channels = max(peak_channels(widths), peak_channels(guess_widths), COMPONENTS * (SIDE / STEP) ** 2)
+        self.peak_channels = max(
+            peak_channels(widths), peak_channels(guess_widths), COMPONENTS * (SIDE / STEP) ** 2
+        )
 
     def forward(self, picture: Tensor, strength: Tensor) -> Tensor:
         """The network alone, the guess in place of the fusions: layers and sums, which ONNX has.
@@ -197,7 +202,7 @@ class JumpsetNet(Learned):
         ``bounds=(0.01, 1)``.
     fusion
         Whether there are fusions. Without them the guess stands in their place: the network alone, which is
-        what :func:`jumpset.export_onnx` writes, and quicker on a GPU.
+        what :func:`jumpset.training.export_onnx` writes, and quicker on a GPU.
     weights
         ``"shipped"``, or a ``.safetensors`` file of your own training.
     precision
@@ -246,7 +251,9 @@ class JumpsetNet(Learned):
             parts = (x.contiguous() for x in planes.split((3, 3, 3 * len(_FUSIONS)), dim=1))
             return network.answer(*parts, texture)
 
-        full = apply_tiled(answer, torch.cat([framed, guess, fused], dim=1), receptive_radius=network.answer_radius)
+        full = apply_tiled(
+            answer, torch.cat([framed, guess, fused], dim=1), receptive_radius=network.answer_radius
+        )
         return soft_limit(framed, full, framed.new_full((1,), self.weight))
 
     @property

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jumpset import __version__
 from jumpset._core.errors import FileError, InputError
-from jumpset.io import atomic_write
+from jumpset._core.files import atomic_write
+from jumpset._core.version import __version__
 
 SHIPPED = Path(__file__).parent / "shipped"
 _FORMAT = 1
@@ -124,7 +124,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         raise FileError(
             "the file does not say which network it is for",
             given=source,
-            do="use a file of js.train or save_weights",
+            do="use a file of js.training.train or save_weights",
         )
     floats = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
     other = {key: value for key, value in found.items() if key not in ("format", "network", "sizes")}
@@ -192,7 +192,7 @@ def network_of(network: type[nn.Module], name: str, found: Weights, source: Path
         raise FileError(
             f"the weights do not fit the network {name!r}",
             given=f"{source} ({str(error).splitlines()[-1].strip()})",
-            do="use a file of js.train or save_weights",
+            do="use a file of js.training.train or save_weights",
         ) from None
     return built.eval().requires_grad_(False)
 

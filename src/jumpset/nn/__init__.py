@@ -1,1 +1,6 @@
-"""What a training loop holds: the loss, the prox layer, controllers of the weight."""
+"""What a training loop holds: a penalty as a loss, a prox as a layer, controllers of the weight."""
+
+from jumpset.nn.controllers import RegionCountController as RegionCountController
+from jumpset.nn.controllers import ZeroFractionController as ZeroFractionController
+from jumpset.nn.loss import PenaltyLoss as PenaltyLoss
+from jumpset.nn.prox import Prox as Prox

@@ -6,14 +6,13 @@ import math
 from abc import ABC, abstractmethod
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset.penalties.base import check_images
+from jumpset.metrics import count_regions
 from jumpset.nn.loss import PenaltyLoss
+from jumpset.operators.images import check_images
 
 
 class _Controller(ABC):
@@ -172,21 +171,10 @@ class RegionCountController(_Controller):
     def measure(self, x: Tensor) -> float:
         """Mean number of regions of the images."""
         check_images(x)
-        return float(np.mean([count_regions(image, self.tol) for image in x.double().cpu().numpy()]))
+        arrays = (
+            (x[:, :, None] if x.ndim == 3 else x).double().cpu().numpy()
+        )  # two axes would be a gray image
+        return float(np.mean([count_regions(image, self.tol, channel_axis=0) for image in arrays]))
 
     def _error(self, average: float) -> float:
         return math.log(average / self.count)
-
-
-def count_regions(image: np.ndarray, tol: float) -> int:
-    """Components of the pixels of ``(C, *spatial)`` joined where they differ by at most ``tol``."""
-    places = np.arange(image[0].size).reshape(image.shape[1:])
-    heads, tails = [], []
-    for axis in range(places.ndim):
-        same = (np.abs(np.diff(image, axis=axis + 1)) <= tol).all(axis=0)
-        length = places.shape[axis]
-        heads.append(np.take(places, range(length - 1), axis)[same])
-        tails.append(np.take(places, range(1, length), axis)[same])
-    rows, columns = np.concatenate(heads), np.concatenate(tails)
-    graph = coo_matrix((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(places.size,) * 2)
-    return int(connected_components(graph, directed=False)[0])

@@ -14,9 +14,10 @@ from torch.autograd.function import once_differentiable
 
 from jumpset._core import checks
 from jumpset.operators.conjugate_gradient import conjugate_gradient
+from jumpset.operators.images import check_images, per_image
 from jumpset.operators.precision import to_float64
-from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties.aitv import AITV
+from jumpset.penalties.base import Penalty
 from jumpset.penalties.huber_tv import HuberTV
 from jumpset.penalties.l0_gradient import L0Gradient
 from jumpset.penalties.latent_groups import LatentGroups

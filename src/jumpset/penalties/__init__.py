@@ -1,11 +1,8 @@
 """R(x), one penalty a file: value, loss, gradient, and prox where one exists."""
 
-from jumpset.penalties.base import Penalty as Penalty
-from jumpset.prox.tv import ProxSolution as ProxSolution
 from jumpset.penalties.aitv import AITV as AITV
+from jumpset.penalties.base import Penalty as Penalty
 from jumpset.penalties.connectedness import Connectedness as Connectedness
-from jumpset.nn.controllers import RegionCountController as RegionCountController
-from jumpset.nn.controllers import ZeroFractionController as ZeroFractionController
 from jumpset.penalties.graph_net import GraphNet as GraphNet
 from jumpset.penalties.huber_tv import Charbonnier as Charbonnier
 from jumpset.penalties.huber_tv import HuberTV as HuberTV
@@ -15,10 +12,8 @@ from jumpset.penalties.l1 import L1 as L1
 from jumpset.penalties.latent_groups import LatentGroups as LatentGroups
 from jumpset.penalties.log_sum import Cauchy as Cauchy
 from jumpset.penalties.log_sum import LogSum as LogSum
-from jumpset.nn.loss import PenaltyLoss as PenaltyLoss
 from jumpset.penalties.mcp import MCP as MCP
 from jumpset.penalties.potts import Potts as Potts
-from jumpset.nn.prox import Prox as Prox
 from jumpset.penalties.quadtree_groups import QuadtreeGroups as QuadtreeGroups
 from jumpset.penalties.scad import SCAD as SCAD
 from jumpset.penalties.sliding_groups import SlidingGroups as SlidingGroups
@@ -30,6 +25,4 @@ from jumpset.penalties.tiled_groups import TiledGroups as TiledGroups
 from jumpset.penalties.total_variation import TotalVariation as TotalVariation
 from jumpset.penalties.transformed_l1 import TransformedL1 as TransformedL1
 from jumpset.penalties.vectorial_tv import VectorialTV as VectorialTV
-from jumpset.weights.penalty_weights import weight_for_regions as weight_for_regions
-from jumpset.weights.penalty_weights import weight_for_zero_fraction as weight_for_zero_fraction
-from jumpset.weights.penalty_weights import weight_from_noise as weight_from_noise
+from jumpset.prox.tv import ProxSolution as ProxSolution

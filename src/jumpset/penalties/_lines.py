@@ -9,8 +9,8 @@ from torch import Tensor
 
 from jumpset._core.errors import NoProx
 from jumpset.kernels.regions.potts_1d import potts_lines
+from jumpset.operators.images import check_images, per_image
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties.base import check_images, per_image
 
 
 def prox_of_jumps(v: Tensor, tau: float | Tensor, scale: float, channels: Literal["separate", "joint"],

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from jumpset.operators.images import check_images, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single, to_float64
-from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties._masks import keep_inside
+from jumpset.penalties.base import Penalty
 
 
 class ScalarPenalty(Penalty):

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset.operators.gradient import divergence, gradient
+from jumpset.operators.images import check_images, per_image
 from jumpset.operators.norms import root
 from jumpset.operators.precision import to_float64
 from jumpset.operators.spectral import smooth_solve
-from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties._gradient_squares import squares_by_axis
+from jumpset.penalties.base import Penalty
 from jumpset.penalties.total_variation import TotalVariation
 
 _POLISH = 3

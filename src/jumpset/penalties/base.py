@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.errors import InputError, NoProx
+from jumpset._core.errors import NoProx
+from jumpset.operators.images import check_images
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single
+from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution
 
 Normalize = Literal["sum", "mean"]
 Reduction = Literal["none", "mean", "sum"]
@@ -195,33 +196,21 @@ def _per_pixel(terms: Any) -> Any:
     return namespace(terms).sum(terms, axis=1, keepdims=True)
 
 
-def check_images(x: Any) -> None:
-    """Raise unless x is ``(B, C, *spatial)`` with one to three spatial axes and float values."""
-    shape = tuple(getattr(x, "shape", ()))
-    if not 3 <= len(shape) <= 5:
-        raise InputError(
-            "penalties take (B, C, *spatial) with 1 to 3 spatial axes",
-            given=f"shape {shape}",
-            do="add the missing axes, e.g. x[None, None]",
-        )
-    if isinstance(x, Tensor) and not torch.is_floating_point(x):
-        raise InputError("penalties take floats", given=str(x.dtype), do="convert with x.float() / 255")
+class SolvedProx(Penalty):
+    """A penalty whose proximal point is solved for, and comes with a certificate."""
 
+    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
+        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
+        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
 
-def per_image(tau: float | Tensor, v: Tensor) -> float | Tensor:
-    """``tau`` as it multiplies ``v``: a number, or one number an image.
-
-    Raises
-    ------
-    InputError
-        Negative or non-finite ``tau``, or a tensor that is not ``(B,)``.
-    """
-    if isinstance(tau, (int, float)) or tau.ndim == 0:
-        checks.real("tau", float(tau), at_least=0.0)
-        return float(tau)
-    if tau.shape != v.shape[:1]:
-        shape = f"shape {tuple(tau.shape)}"
-        raise InputError("tau must be one number, or one an image", given=shape, do=f"pass ({len(v)},)")
-    if not bool(((tau >= 0) & torch.isfinite(tau)).all()):
-        raise InputError("tau must be finite and not negative", given=tau.tolist(), do="clamp it at 0")
-    return tau.to(v).reshape(-1, *[1] * (v.ndim - 1))
+    @abstractmethod
+    def prox_solution(
+        self,
+        v: Tensor,
+        tau: float | Tensor,
+        *,
+        tol: float = TOL,
+        max_steps: int = MAX_STEPS,
+        dual: Tensor | None = None,
+    ) -> ProxSolution:
+        """The proximal point with its certificate."""

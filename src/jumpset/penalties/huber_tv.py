@@ -10,9 +10,9 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import root
-from jumpset.penalties.base import Penalty
 from jumpset.penalties._gradient_squares import squares_by_axis
-from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
+from jumpset.penalties.base import Penalty, SolvedProx
+from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties.base import Penalty
 from jumpset.penalties._jumps import Surrogate, annealed_scale, check_surrogate, height, jumps
 from jumpset.penalties._lines import prox_of_jumps
+from jumpset.penalties.base import Penalty
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from jumpset.kernels.values import l1 as kernel
+from jumpset.operators.images import per_image
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties.base import Penalty, per_image
+from jumpset.penalties.base import Penalty
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.operators.differences import spatial_axes
+from jumpset.operators.images import check_images, per_image
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import to_float64
 from jumpset.operators.windows import check_sizes, sizes_per_axis, window_sums
-from jumpset.penalties.base import Penalty, check_images, per_image
-from jumpset.prox.latent_groups import latent_shrinkage
 from jumpset.penalties._masks import keep_inside
+from jumpset.penalties.base import Penalty
+from jumpset.prox.latent_groups import latent_shrinkage
 
 _TINY = 1e-30
 _LOWEST = -200.0  # of log η: such a window plays no part, and may come back

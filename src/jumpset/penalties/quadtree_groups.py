@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.penalties.base import Penalty, check_images, per_image
+from jumpset.operators.images import check_images, per_image
 from jumpset.penalties._tiles import random_shift
+from jumpset.penalties.base import Penalty
 from jumpset.penalties.tiled_groups import TiledGroups
 
 

@@ -10,12 +10,13 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import NoProx
 from jumpset.kernels.values import sliding_groups as kernel
+from jumpset.operators.images import check_images, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, power, root
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.windows import box_sums, check_sizes, sizes_per_axis
-from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties._masks import inside_like, keep_inside
+from jumpset.penalties.base import Penalty
 from jumpset.prox.overlapping_groups import overlapping_shrinkage
 
 

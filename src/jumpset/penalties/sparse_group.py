@@ -9,8 +9,9 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset.operators.images import per_image
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties.base import Penalty, fused_sum, per_image
+from jumpset.penalties.base import Penalty, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.quadtree_groups import QuadtreeGroups
 from jumpset.penalties.sliding_groups import SlidingGroups

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties.base import fused_sum
-from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
+from jumpset.penalties.base import SolvedProx, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
+from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from jumpset._core import checks
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties.base import Penalty
 from jumpset.penalties._masks import inside_like, keep_inside
+from jumpset.penalties.base import Penalty
 from jumpset.penalties.total_variation import TotalVariation
 
 

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset.operators.images import check_images, per_image
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties.base import Penalty, check_images, per_image
-from jumpset.prox.tgv_fields import Grid, solve, solve_in_graph
+from jumpset.penalties.base import Penalty
 from jumpset.prox.tgv import tgv_prox
+from jumpset.prox.tgv_fields import Grid, solve, solve_in_graph
 
 
 @dataclass(frozen=True)

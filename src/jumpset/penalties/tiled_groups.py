@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset.operators.images import check_images, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.windows import check_sizes, sizes_per_axis
-from jumpset.penalties.base import Penalty, check_images, per_image
 from jumpset.penalties._masks import inside_like, keep_inside
 from jumpset.penalties._tiles import random_shift, tile_sums
+from jumpset.penalties.base import Penalty
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class TiledGroups(Penalty):
 
     Examples
     --------
-    >>> loss = js.PenaltyLoss(js.TiledGroups(8).at_step, weight=1e-3)  # a new grid after each loss.step()
+    >>> loss = js.PenaltyLoss(js.penalties.TiledGroups(8).at_step, weight=1e-3)  # a new grid after each loss.step()
     """
 
     tile: int | tuple[int, ...] = 4

@@ -11,12 +11,13 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError, NoProx
 from jumpset.kernels.values import total_variation as kernel
 from jumpset.operators.differences import forward, second, shifted_difference, spatial_axes
+from jumpset.operators.images import check_images, per_image
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.spectral import smooth_solve
-from jumpset.penalties.base import check_images, per_image
-from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, exactly, tv_prox
+from jumpset.penalties.base import SolvedProx
+from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, exactly, tv_prox
 
 Scheme = Literal["forward", "upwind", "8-neighbor"]
 

@@ -11,11 +11,12 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.differences import forward, spatial_axes
+from jumpset.operators.images import check_images
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties.base import check_images
-from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, SolvedProx, Terms, tv_prox
+from jumpset.penalties.base import SolvedProx
+from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 
 
 @dataclass(frozen=True)

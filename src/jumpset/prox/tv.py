@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,7 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.gradient import divergence
-from jumpset.penalties.base import Penalty, check_images, per_image
+from jumpset.operators.images import check_images, per_image
 from jumpset.prox.tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
 from jumpset.prox.tv_lines import solve_lines
 
@@ -38,26 +37,6 @@ class ProxSolution:
     """Steps of the slowest image."""
     dual: Tensor
     """The dual variable, to start a later call of the same shape and settings from."""
-
-
-class SolvedProx(Penalty):
-    """A penalty whose proximal point is solved for, and comes with a certificate."""
-
-    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
-        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
-        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
-
-    @abstractmethod
-    def prox_solution(
-        self,
-        v: Tensor,
-        tau: float | Tensor,
-        *,
-        tol: float = TOL,
-        max_steps: int = MAX_STEPS,
-        dual: Tensor | None = None,
-    ) -> ProxSolution:
-        """The proximal point with its certificate."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ import numpy as np
 from jumpset._core import checks
 from jumpset._core.arrays import Layout, to_tensor
 from jumpset._core.errors import FileError, InputError
-from jumpset.io import atomic_write
-from jumpset._core.files import as_path, read_head
+from jumpset._core.files import as_path, atomic_write, read_head
 from jumpset.kernels.regions import merge_tree
 from jumpset.kernels.regions.fusion import make_regions, working_dtype
 from jumpset.operators.neighborhoods import OFFSETS

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jumpset._core.errors import InputError
-from jumpset.report.files import check_text_path, write_text
 from jumpset.report._page import Subject, page
+from jumpset.report.files import check_text_path, write_text
 
 if TYPE_CHECKING:
     from jumpset.running.run import Result

@@ -99,7 +99,7 @@ def finite(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _version(name: str) -> str:
     if name == "jumpset":  # its own, which is right also where the package is used without being installed
-        from jumpset import __version__
+        from jumpset._core.version import __version__
 
         return __version__
     try:

@@ -1,1 +1,10 @@
 """The one loop: runs a method, keeps time, history, limits, checkpoints and batches."""
+
+from jumpset._core.types import Iteration as Iteration
+from jumpset.running.registry import method as method
+from jumpset.running.registry import methods as methods
+from jumpset.running.run import Result as Result
+from jumpset.running.run import Snapshots as Snapshots
+from jumpset.running.run import Step as Step
+from jumpset.running.run import run as run
+from jumpset.running.smooth import smooth as smooth

@@ -135,7 +135,7 @@ def for_file(method: Iteration[Any], path: Any) -> Iteration[Any]:
     takes = getattr(method, "tables", 0) is None and getattr(method, "reads_tables", True)
     if not takes or path is None:
         return method
-    from jumpset.io import jpeg_tables
+    from jumpset.jpeg.tables import jpeg_tables
 
     try:
         return replace(method, tables=jpeg_tables(path))  # type: ignore[type-var]

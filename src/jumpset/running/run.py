@@ -14,8 +14,8 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
-from jumpset.running.batches import SequentialBatch
 from jumpset._core.types import Iteration, Status
+from jumpset.running.batches import SequentialBatch
 from jumpset.running.checkpoints import Checkpoint
 
 

@@ -10,8 +10,8 @@ import torch
 
 from jumpset._core.errors import Interrupted
 from jumpset._core.types import Iteration, Status
-from jumpset.running.run import Step, run
 from jumpset.running.registry import method as make_method
+from jumpset.running.run import Step, run
 
 
 def smooth(

@@ -33,7 +33,7 @@ class State:
 class Collaborative:
     r"""Collaborative filter: removes noise or texture of a known or estimated spectrum, keeps what repeats.
 
-    Takes the noise as stationary, :math:`f = u + T`, T of the covariance Σ of a :class:`~jumpset.Texture`,
+    Takes the noise as stationary, :math:`f = u + T`, T of the covariance Σ of a :class:`~jumpset.texture.Texture`,
     and estimates u from groups of similar 8×8 blocks: a cosine transform of each block and a Haar transform
     across the group make coefficients x of variance v, where v is exact for Σ, for any overlap of the blocks.
     In the first step, those with :math:`x^2 \le \text{threshold}^2\, v` are set to 0; in the second, the
@@ -185,7 +185,7 @@ def check_texture(texture: object) -> None:
     """Raise unless it is a texture or ``None``."""
     if texture is not None and not isinstance(texture, Texture):
         raise InputError(
-            "texture must be a jumpset.Texture",
+            "texture must be a jumpset.texture.Texture",
             given=type(texture).__name__,
             do="make one with jumpset.estimate_texture, or leave it out",
         )

@@ -6,8 +6,8 @@ from importlib import import_module
 
 from torch import Tensor
 
-from jumpset._core.iterate import answer
-from jumpset.smoothers.region_fusion import fuse
+from jumpset._core.iterate import solve
+from jumpset.regions.fusion import fuse
 
 _CLASSES = {
     "potts": "jumpset.smoothers.potts:PottsADMM",
@@ -25,4 +25,4 @@ def flatten(picture: Tensor, weight: float, solver: str, levels: int) -> Tensor:
     if solver == "region-fusion":
         return fuse(picture, weight, levels)
     module, _, name = _CLASSES[solver].partition(":")
-    return answer(getattr(import_module(module), name)(weight=weight), picture)
+    return solve(getattr(import_module(module), name)(weight=weight), picture)

@@ -10,16 +10,15 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.iterate import final_state
 from jumpset._core.types import Status
-from jumpset.kernels.regions import partitions
-from jumpset.kernels.regions import fusion
+from jumpset.kernels.regions import fusion, partitions
+from jumpset.kernels.regions.fusion import Offsets
 from jumpset.kernels.regions.partitions import Grid, Partition
 from jumpset.kernels.regions.potts_moves import move_rows
 from jumpset.kernels.regions.potts_splits import split
-from jumpset.kernels.regions.fusion import Offsets
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset.operators.pixel_weights import pixel_weights
-from jumpset._core.iterate import ended
 from jumpset.smoothers.potts import PottsADMM
 
 _LEVELS = 10  # of the region fusion at the start
@@ -145,7 +144,7 @@ class PottsDescent:
 
     def _potts(self, image: Tensor) -> np.ndarray:
         method = PottsADMM(weight=self.weight, neighbors=self.neighbors, mask=self.mask)
-        regions = ended(method, image).splittings[0].regions
+        regions = final_state(method, image).splittings[0].regions
         return np.zeros(image.shape[-2:], np.int32) if regions is None else regions.astype(np.int32)
 
     def step(self, state: State) -> State:

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Status
 from jumpset.kernels.regions import fusion as kernel
-from jumpset.operators.neighborhoods import OFFSETS, edge_weights
-from jumpset._core.iterate import answer
+from jumpset.regions.fusion import paint, start
 
 
 @dataclass(frozen=True)
@@ -96,12 +94,7 @@ class RegionFusion:
 
     def init(self, image: Tensor) -> State:
         """Every pixel is a region."""
-        height, width = image.shape[-2:]
-        weights = edge_weights(self.neighbors, height, width, self.edge_weights)
-        pixels = image.detach().cpu().permute(0, 2, 3, 1).numpy()
-        dtype = kernel.working_dtype(height * width)
-        regions = tuple(kernel.make_regions(p, weights, OFFSETS[self.neighbors], dtype=dtype) for p in pixels)
-        return State(image, regions, level=0, merges=0)
+        return State(image, start(image, self.neighbors, self.edge_weights), level=0, merges=0)
 
     def step(self, state: State) -> State:
         """One sweep over all regions at the next level."""
@@ -111,12 +104,7 @@ class RegionFusion:
 
     def image(self, state: State) -> Tensor:
         """Each pixel in the mean colour of its region."""
-        batch, channels, height, width = state.source.shape
-        out = np.empty((batch, height * width, channels), state.regions[0].mean.dtype)
-        for picture, regions in zip(out, state.regions, strict=True):
-            kernel.paint(regions, picture)
-        painted = torch.from_numpy(out).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
-        return painted.to(state.source).contiguous()
+        return paint(state.regions, state.source)
 
     def record(self, state: State) -> dict[str, float]:
         """The energy above, summed over the batch, and the number of regions."""
@@ -128,11 +116,3 @@ class RegionFusion:
     def finished(self, state: State) -> Status | None:
         """After the last level."""
         return Status.CONVERGED if state.level > self.levels else None
-
-
-def fuse(image: Tensor, weight: float, levels: int = 50, neighbors: int = 4) -> Tensor:
-    """Region fusion of a ``(B, C, H, W)`` tensor in one call, for use inside other methods.
-
-    Returns a tensor of the same shape, dtype and device.
-    """
-    return answer(RegionFusion(weight=weight, levels=levels, neighbors=neighbors), image)

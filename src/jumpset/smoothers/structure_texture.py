@@ -11,11 +11,11 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Status
+from jumpset.regions.fusion import fuse
 from jumpset.smoothers.collaborative import check_groups, check_texture, shrink
-from jumpset.smoothers.region_fusion import fuse
 from jumpset.texture import Texture
-from jumpset.texture.estimate import alternate, largest, spectrum_of
 from jumpset.texture.cross_channel import predict
+from jumpset.texture.estimate import alternate, largest, spectrum_of
 from jumpset.texture.stationarity import power_nonuniformity, strongest
 
 _FLAT = 0.7  # weight of the last fusion where it agrees with the filter
@@ -53,7 +53,7 @@ class StructureTexture:
     r"""Structure and texture: removes a texture whose spectrum it tells from the picture, keeps faint edges.
 
     Takes the picture as :math:`f = u + T`, with u flat in regions and T a stationary texture, described by a
-    :class:`~jumpset.Texture`: uncorrelated components of variance about 1. Six steps:
+    :class:`~jumpset.texture.Texture`: uncorrelated components of variance about 1. Six steps:
 
     1. T from an alternation of region fusion and the colours of its residual
        (:func:`jumpset.estimate_texture`).

@@ -11,8 +11,8 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import Status
 from jumpset.penalties import TotalVariation
+from jumpset.regions.fusion import fuse
 from jumpset.smoothers.collaborative import check_texture
-from jumpset.smoothers.region_fusion import fuse
 from jumpset.texture.estimate import alternate
 from jumpset.texture.model import Texture
 
@@ -40,7 +40,7 @@ class Whitened:
 
     .. math:: (u - f)^\top \Sigma^{-1} (u - f) + \text{weight} \cdot R(M^{-1} u)
 
-    for the covariance Σ and the colours M of a :class:`~jumpset.Texture`, and R either the number of jumps
+    for the covariance Σ and the colours M of a :class:`~jumpset.texture.Texture`, and R either the number of jumps
     :math:`\sum_{(p,q)} [z_p \ne z_q]` (``"l0"``) or the isotropic, joint total variation (``"tv"``), by ADMM
     in the components :math:`z = M^{-1} u`:
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
-from jumpset.smoothers.region_fusion import fuse
+from jumpset.regions.fusion import fuse
 from jumpset.texture.model import Texture
 
 TILE = 48  # side of a periodogram's tile, in pixels

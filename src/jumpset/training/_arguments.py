@@ -15,10 +15,10 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import as_path
-from jumpset.training._loop import Plan
 from jumpset.learned.architectures import NETWORKS, SIZES, check_sizes
-from jumpset.training.recipes import RECIPES, Recipe
 from jumpset.learned.weights import checked_path, chosen, load_weights, network_of
+from jumpset.training._loop import Plan
+from jumpset.training.recipes import RECIPES, Recipe
 
 _MULTIPLE = 16  # of a crop's side: what any of the networks needs
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from jumpset._core.files import atomic_write
 from jumpset._core.types import Status
-from jumpset.io import atomic_write
 from jumpset.training import _data
 from jumpset.training._trainer import Trainer, learning_rate
 from jumpset.training.recipes import Recipe

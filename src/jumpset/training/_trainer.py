@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from jumpset._core.errors import FileError, InputError, TrainingDiverged
-from jumpset.io import atomic_write
+from jumpset._core.files import atomic_write
 from jumpset.learned.architectures import build
 from jumpset.training.recipes import Recipe
 

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
-from jumpset.io import atomic_write
+from jumpset._core.files import atomic_write
 from jumpset.learned import weights as files
-from jumpset.learned.base import FRAME, centred, frame
 from jumpset.learned.architectures import NETWORKS
+from jumpset.learned.base import FRAME, centred, frame
 
 
 def export_onnx(
@@ -53,7 +53,7 @@ def export_onnx(
     Examples
     --------
     >>> import jumpset as js
-    >>> js.export_onnx("jumpset-net", "smoother.onnx")  # doctest: +SKIP
+    >>> js.training.export_onnx("jumpset-net", "smoother.onnx")  # doctest: +SKIP
     """
     checks.one_of("network", name, NETWORKS)
     target = Path(path)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from jumpset.training import losses
 from jumpset.learned.jumpset_net import match_tone, unfused
+from jumpset.training import losses
 
 if TYPE_CHECKING:
     from jumpset.datasets.synthesis import Kind
@@ -32,7 +32,7 @@ def _plain(network: Any, apply: Apply, picture: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a network is trained with. All of it but the loss can be set by :func:`jumpset.train`."""
+    """What a network is trained with. All of it but the loss can be set by :func:`jumpset.training.train`."""
 
     loss: Loss
     steps: int
@@ -142,7 +142,13 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     },
     "jess-net": {
         "small": Recipe(
-            _fewer_edges, steps=5000, batch_size=2, crop=128, learning_rate=1e-3, kind="texture", freeze_batchnorm_at=0.1
+            _fewer_edges,
+            steps=5000,
+            batch_size=2,
+            crop=128,
+            learning_rate=1e-3,
+            kind="texture",
+            freeze_batchnorm_at=0.1,
         ),
         "published": Recipe(
             _joint_edges, steps=100_000, batch_size=2, crop=128, learning_rate=1e-3, kind="texture"
@@ -150,7 +156,13 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     },
     "deep-wls": {
         "small": Recipe(
-            _unsupervised, steps=5000, batch_size=8, crop=96, learning_rate=1e-3, kind="texture", freeze_batchnorm_at=0.0
+            _unsupervised,
+            steps=5000,
+            batch_size=8,
+            crop=96,
+            learning_rate=1e-3,
+            kind="texture",
+            freeze_batchnorm_at=0.0,
         ),
         "published": Recipe(
             _unsupervised, steps=50_000, batch_size=8, crop=128, learning_rate=1e-3, freeze_batchnorm_at=0.0

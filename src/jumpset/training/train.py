@@ -16,14 +16,21 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
 from jumpset.datasets import Pair, pairs
+from jumpset.learned.weights import save_weights
+from jumpset.operators.autocast import PRECISIONS, computes_half
 from jumpset.training import _data
-from jumpset.training._arguments import initial_weights, command, device_of, check_parent, recipe_for, weights_path
+from jumpset.training._arguments import (
+    check_parent,
+    command,
+    device_of,
+    initial_weights,
+    recipe_for,
+    weights_path,
+)
 from jumpset.training._data import Batch
 from jumpset.training._loop import Plan, Run, TrainingStep
 from jumpset.training._trainer import Trainer
 from jumpset.training.recipes import Recipe
-from jumpset.learned.weights import save_weights
-from jumpset.operators.autocast import PRECISIONS, computes_half
 
 _SCORED = 24, 160  # pairs that are scored, and the side of each
 _SEEDS = 2**31  # training seeds are smaller, those of the scored pairs are not
@@ -155,7 +162,7 @@ def train(
 
     Examples
     --------
-    >>> trained = js.train("jumpset-net", out="mine.safetensors", max_seconds=600)  # doctest: +SKIP
+    >>> trained = js.training.train("jumpset-net", out="mine.safetensors", max_seconds=600)  # doctest: +SKIP
     >>> flat = js.smooth(image, method="jumpset-net", weights=trained.path)  # doctest: +SKIP
     """
     recipe, sizes = recipe_for(name, preset, steps, batch_size, crop, learning_rate, ema, sizes)

@@ -14,7 +14,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
-from jumpset.nn.controllers import count_regions as count_of_one
+from jumpset.metrics import count_regions
 from jumpset.running.registry import method as make_method
 from jumpset.running.registry import methods
 from jumpset.running.smooth import smooth
@@ -144,7 +144,7 @@ def auto_weight(
                 "this rule needs a number of regions", given="regions=None", do="pass regions=200"
             )
         checks.integer("regions", regions, at_least=1)
-        count = lambda w: trial(w, lambda u: float(count_regions(u)))  # noqa: E731
+        count = lambda w: trial(w, lambda u: float(_count(u)))  # noqa: E731
         if count(high) > regions:
             raise InputError(
                 "no weight within bounds leaves so few regions",
@@ -209,9 +209,9 @@ def estimate_noise(
     return _noise(to_tensor(image, channel_axis=channel_axis, alpha=False, value_range=value_range)[0])
 
 
-def count_regions(u: Tensor, tol: float = _SAME) -> int:
+def _count(u: Tensor, tol: float = _SAME) -> int:
     """Connected regions of a batch, of 4-neighbours that differ by at most ``tol`` in every channel."""
-    return sum(count_of_one(image, tol) for image in u.detach().cpu().numpy())
+    return sum(count_regions(image, tol, channel_axis=0) for image in u.detach().cpu().numpy())
 
 
 def _noise(f: Tensor) -> float:

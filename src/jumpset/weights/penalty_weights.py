@@ -13,8 +13,9 @@ from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
 from jumpset.kernels.regions import fusion
+from jumpset.operators.images import check_images
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
-from jumpset.penalties.base import Penalty, check_images
+from jumpset.penalties.base import Penalty
 from jumpset.penalties.potts import Potts
 
 _DOUBLINGS = 40  # from the start of a search, up or down, before it is given up

@@ -50,7 +50,9 @@ def smooth_pass(
     depth = int(_CHUNK * step + 2 * search[0] + size[0])
     sums = np.zeros((chunks, channels + 1, depth, width), u.dtype)  # the last one holds the weights
     limit = u.dtype.type(channels * threshold**2)
-    parallel_rows(_chunk_rows, chunks, u, rows, columns, size, search, matches, pixels, limit, tops, sums, least=1)
+    parallel_rows(
+        _chunk_rows, chunks, u, rows, columns, size, search, matches, pixels, limit, tops, sums, least=1
+    )
     total = np.zeros((channels + 1, height + depth, width), u.dtype)
     for top, part in zip(tops, sums, strict=True):
         total[:, top : top + depth] += part

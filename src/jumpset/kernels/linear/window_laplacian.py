@@ -12,8 +12,8 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.linear.grid_laplacian import turn
+from jumpset.kernels.threads import parallel_rows
 
 _LEAST = 16  # rows that are worth a thread
 _MAX_ITERATIONS = 1000

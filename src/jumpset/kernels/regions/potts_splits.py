@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from jumpset.kernels import threads
+from jumpset.kernels.regions.fusion import sweep
 from jumpset.kernels.regions.partitions import (
     Grid,
     Partition,
@@ -22,7 +23,6 @@ from jumpset.kernels.regions.partitions import (
     region_graph,
     squares,
 )
-from jumpset.kernels.regions.fusion import sweep
 
 _ROUNDS = 3  # of rows, columns and means
 

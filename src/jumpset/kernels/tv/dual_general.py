@@ -74,7 +74,9 @@ def advance(
             x = f[k].numpy().reshape(channels, rows, width)
             fields = [t[k].numpy().reshape(-1, channels, rows, width) for t in (p, old, spare)]
             u = np.empty_like(x)
-            parallel_rows(_descend, rows, x, *fields, u, outer, number(momentum[k]), number(soft), least=least)
+            parallel_rows(
+                _descend, rows, x, *fields, u, outer, number(momentum[k]), number(soft), least=least
+            )
             scalars = (number(step), number(keep), number(weight))
             parallel_rows(_project, rows, u, fields[2], outer, *scalars, NORMS.index(norm), sort, least=least)
     return spare

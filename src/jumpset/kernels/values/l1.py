@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
 from jumpset.kernels.threads import parallel_rows
+from jumpset.kernels.values import _operator
 from jumpset.kernels.values.l1_loops import run_parts
 
 applies = _operator.takes

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
 from jumpset.kernels.threads import parallel_rows
+from jumpset.kernels.values import _operator
 from jumpset.kernels.values.sliding_groups_loops import run_tasks
 
 PROFILES = ("identity", "log", "mcp", "lp", "charbonnier")

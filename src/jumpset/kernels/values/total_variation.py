@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset.kernels.values import _operator
 from jumpset.kernels._buffers import empty
 from jumpset.kernels.threads import parallel_rows
+from jumpset.kernels.values import _operator
 from jumpset.kernels.values.total_variation_loops import run_rows
 
 _BAND = 1 << 15  # pixels that are worth a thread

@@ -1,0 +1,43 @@
+# The public names, one line each. `jumpset/__init__.py` loads them from here, each when it is first used.
+from . import bench as bench
+from . import datasets as datasets
+from . import dip as dip
+from . import interop as interop
+from . import io as io
+from . import jpeg as jpeg
+from . import learned as learned
+from . import metrics as metrics
+from . import nn as nn
+from . import operators as operators
+from . import penalties as penalties
+from . import regions as regions
+from . import report as report
+from . import running as running
+from . import smoothers as smoothers
+from . import solvers as solvers
+from . import texture as texture
+from . import training as training
+from . import weights as weights
+from ._core.errors import FileError as FileError
+from ._core.errors import InputError as InputError
+from ._core.errors import Interrupted as Interrupted
+from ._core.errors import JumpsetError as JumpsetError
+from ._core.types import Status as Status
+from .nn import PenaltyLoss as PenaltyLoss
+from .nn import Prox as Prox
+from .penalties import L1 as L1
+from .penalties import Penalty as Penalty
+from .penalties import Potts as Potts
+from .penalties import SlidingGroups as SlidingGroups
+from .penalties import SparseTV as SparseTV
+from .penalties import TotalVariation as TotalVariation
+from .regions import RegionTree as RegionTree
+from .running import Result as Result
+from .running import method as method
+from .running import methods as methods
+from .running import run as run
+from .running import smooth as smooth
+from .texture import estimate_texture as estimate_texture
+from .weights import auto_weight as auto_weight
+
+__version__: str

@@ -1,0 +1,40 @@
+"""Region fusion in one call, for use inside other methods; :class:`jumpset.smoothers.RegionFusion` is the method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jumpset.kernels.regions import fusion as kernel
+from jumpset.operators.neighborhoods import OFFSETS, edge_weights
+
+
+def fuse(image: Tensor, weight: float, levels: int = 50, neighbors: int = 4) -> Tensor:
+    """Region fusion of a ``(B, C, H, W)`` tensor; the same shape, dtype and device come back."""
+    regions = start(image, neighbors)
+    for level in range(levels + 1):
+        for one in regions:
+            kernel.sweep(one, weight * (level / levels))
+    return paint(regions, image)
+
+
+def start(image: Tensor, neighbors: int, weights: Any = None) -> tuple[kernel.Regions, ...]:
+    """Every pixel of each image as a region; ``weights`` of edges as in :class:`~jumpset.smoothers.RegionFusion`."""
+    height, width = image.shape[-2:]
+    edges = edge_weights(neighbors, height, width, weights)
+    pixels = image.detach().cpu().permute(0, 2, 3, 1).numpy()
+    dtype = kernel.working_dtype(height * width)
+    return tuple(kernel.make_regions(p, edges, OFFSETS[neighbors], dtype=dtype) for p in pixels)
+
+
+def paint(regions: tuple[kernel.Regions, ...], source: Tensor) -> Tensor:
+    """Each pixel in the mean colour of its region, as a tensor like ``source``."""
+    batch, channels, height, width = source.shape
+    out = np.empty((batch, height * width, channels), regions[0].mean.dtype)
+    for picture, region in zip(out, regions, strict=True):
+        kernel.paint(region, picture)
+    painted = torch.from_numpy(out).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+    return painted.to(source).contiguous()
