@@ -1,22 +1,70 @@
-"""A method as a step of another: run to its end on a tensor, without the driver's care for users."""
+"""The one loop: a method as a generator of its states, to which the driver adds limits, history and files."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic
 
 from torch import Tensor
 
+from jumpset._core.types import Iteration, State, Status
 
-def final_state(method: Any, picture: Tensor) -> Any:
-    """The state after the last step, or after the reading at which the method has said that it is done."""
-    state = method.init(picture)
-    for k in range(method.max_steps):
-        if k % method.check_every == 0 and method.finished(state) is not None:
-            break
-        state = method.step(state)
+
+@dataclass
+class Moment(Generic[State]):
+    """A state on the way. Whoever looks at it may set ``status``: the iteration then ends with it."""
+
+    n_steps: int
+    state: State
+    is_reading: bool = False
+    """Whether ``record`` and ``finished`` are read at this step."""
+    status: Status | None = None
+
+
+def iterate(
+    method: Iteration[State],
+    image: Tensor,
+    *,
+    max_steps: int | None = None,
+    check_every: int | None = None,
+    start: Moment[State] | None = None,
+) -> Iterator[Moment[State]]:
+    """Yield the state after ``init`` and after every step, until one of them has a status.
+
+    Parameters
+    ----------
+    method
+        What is iterated.
+    image
+        ``(B, C, H, W)``.
+    max_steps, check_every
+        Step limit, and steps between two readings; default: the method's own.
+    start
+        The moment to start from instead of ``init(image)``, e.g. that of a checkpoint.
+    """
+    limit = method.max_steps if max_steps is None else max_steps
+    every = check_every or method.check_every
+    moment = start or Moment(0, method.init(image))
+    while True:
+        if moment.n_steps % every == 0 or moment.n_steps >= limit:
+            moment.is_reading = True
+            moment.status = method.finished(moment.state)
+        if moment.status is None and moment.n_steps >= limit:
+            moment.status = Status.MAX_STEPS
+        yield moment
+        if moment.status is not None:
+            return
+        moment = Moment(moment.n_steps + 1, method.step(moment.state))
+
+
+def final_state(method: Iteration[State], image: Tensor) -> State:
+    """Run a method inside another, without limits or history: the state at which it ended."""
+    for moment in iterate(method, image):
+        state = moment.state
     return state
 
 
-def solve(method: Any, picture: Tensor) -> Tensor:
-    """What the method makes of ``(B, C, H, W)``, of the same shape, dtype and device."""
-    return method.image(final_state(method, picture))
+def solve(method: Iteration[State], image: Tensor) -> Tensor:
+    """Run a method inside another: its answer, of the shape, dtype and device of the ``(B, C, H, W)`` image."""
+    return method.image(final_state(method, image))

@@ -1,9 +1,12 @@
-"""What every part of the package agrees on: how a run ended, and what an iteration is."""
+"""What every part of the package agrees on: how a run ended, and what a method is."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import field
 from enum import Enum
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import Tensor
 
@@ -19,52 +22,77 @@ class Status(Enum):
 
     CONVERGED = "the method's own stopping rule was met"
     MAX_STEPS = "the step limit came first; raise max_steps if the residual is still falling"
-    TIME_LIMIT = "the time limit came first; the picture is the best so far, raise max_seconds for more"
+    TIME_LIMIT = "the time limit came first; the image is the best so far, raise max_seconds for more"
     STOPPED = "the caller's stop function asked for the end"
-    INTERRUPTED = "interrupted from the keyboard; the picture is the best so far"
-    DIVERGED = "a value became infinite or NaN; the picture is the last sound one, lower step_size or weight"
+    INTERRUPTED = "interrupted from the keyboard; the image is the best so far"
+    DIVERGED = "a value became infinite or NaN; the image is the last finite one, lower step_size or weight"
 
 
-class Iteration(Protocol[State]):
-    """One published method: a frozen dataclass of hyper-parameters that :func:`jumpset.run` drives.
+class Iteration(ABC, Generic[State]):
+    """A published method: a frozen dataclass of hyper-parameters that :func:`jumpset.run` drives.
 
     ``image`` tensors are ``(B, C, H, W)``, float32 or float64, intensities in [0, 1], on any device.
-    A direct method is an iteration of one step.
+    A direct method is an iteration of one step. ``step`` is pure: ``image(s)`` and ``record(s)`` are the same
+    before and after ``step(s)``. A subclass defines ``name``, ``paper``, ``max_steps`` (a field or a property),
+    :meth:`init`, :meth:`step`, :meth:`image` and :meth:`record`; all else has a default here.
     """
 
     name: ClassVar[str]
     """The name used by :func:`jumpset.smooth` and the command line."""
     paper: ClassVar[str]
     """Authors, title or venue, year."""
-    presets: ClassVar[dict[str, dict[str, Any]]]
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
     """Named settings: preset name to hyper-parameters."""
-    batched: ClassVar[bool]
-    """Whether ``init`` takes B > 1 pictures, each treated as if alone; otherwise :func:`jumpset.run` takes a
+    spatial_ndims: ClassVar[tuple[int, ...]] = (2,)
+    """Numbers of spatial axes that ``init`` takes."""
+    batched: ClassVar[bool] = True
+    """Whether ``init`` takes B > 1 images, each treated as if alone; otherwise :func:`jumpset.run` takes a
     step with each in turn."""
-    check_every: ClassVar[int]
+    in_place: ClassVar[bool] = False
+    """Whether ``step`` works in the memory of the state it is given, because a copy would dominate its cost.
+    The loop then copies the image at each reading that somebody sees."""
+    check_every: ClassVar[int] = 1
     """Steps between two readings of ``record`` and ``finished`` (each reading waits for a GPU)."""
 
     @property
+    def halo(self) -> int | None:
+        """Radius in pixels on which an answer depends; None: on the whole image."""
+        return None
+
+    @property
+    @abstractmethod
     def max_steps(self) -> int:
         """Steps of the method's own schedule, or its step limit."""
-        ...
 
+    @abstractmethod
     def init(self, image: Tensor) -> State:
         """Everything that happens before the first step."""
-        ...
 
+    @abstractmethod
     def step(self, state: State) -> State:
         """One iteration."""
-        ...
 
+    @abstractmethod
     def image(self, state: State) -> Tensor:
         """The answer so far: usable after any step, and right after ``init``."""
-        ...
 
+    @abstractmethod
     def record(self, state: State) -> dict[str, float]:
         """Numbers for the history: energies, residuals. All must be finite while all is well."""
-        ...
 
     def finished(self, state: State) -> Status | None:
-        """``Status.CONVERGED`` when the method's own rule is met, else ``None``."""
-        ...
+        """``Status.CONVERGED`` when the method's own rule is met: here, at the end of the schedule."""
+        return Status.CONVERGED if state.n_steps >= self.max_steps else None  # type: ignore[attr-defined]
+
+
+def component(default: Any, by_name: str | Callable[[str], Any] = "method") -> Any:
+    """A field that holds an object, for which :func:`jumpset.method` and the command line also take a name.
+
+    Parameters
+    ----------
+    default
+        The object that the field holds by default.
+    by_name
+        ``"method"``: the name is one of :func:`jumpset.methods`. A function: it gives the object of a name.
+    """
+    return field(default=default, metadata={"by_name": by_name})

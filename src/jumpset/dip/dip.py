@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration, Status
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.initialize import check_operator, tikhonov_estimate
 from jumpset.dip.memory import check_tile
@@ -41,7 +41,7 @@ PUBLISHED: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class DIP:
+class DIP(Iteration[State]):
     r"""Deep image prior: a network fitted to the picture learns its structure before its noise.
 
     Adam on the weights θ of a convolutional network g of a fixed random input z,

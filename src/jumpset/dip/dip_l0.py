@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration, Status
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.initialize import (
     STARTS,
@@ -68,7 +68,7 @@ _PAPER: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class DIPl0:
+class DIPl0(Iteration[State]):
     r"""Deep image prior with an l0 gradient term: a network's picture that wants to be piecewise constant.
 
     Looks for weights θ of a network g of a fixed input z, and a picture v, with a small value of

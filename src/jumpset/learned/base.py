@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration
 from jumpset.learned import weights as files
 from jumpset.operators.autocast import PRECISIONS, computes_half
 
@@ -33,7 +33,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Learned:
+class Learned(Iteration[State]):
     """A network as an iteration of one step; subclasses name the network."""
 
     weight: float = 1.0
@@ -43,9 +43,6 @@ class Learned:
 
     name: ClassVar[str]
     network: ClassVar[type[nn.Module]]
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0, at_most=1.0)
@@ -80,10 +77,6 @@ class Learned:
     def record(self, state: State) -> dict[str, float]:
         """Root mean square distance of u from f."""
         return {"distance": (state.smoothed - state.source).square().mean().sqrt().item()}
-
-    def finished(self, state: State) -> Status | None:
-        """After the pass."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
     @property
     def share(self) -> float:

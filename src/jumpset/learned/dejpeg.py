@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from jumpset._core import checks
 from jumpset._core.iterate import solve
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration
 from jumpset.dip.dip_l0 import DIPl0
 from jumpset.dip.initialize import check_start, given_start, read_tables
 from jumpset.jpeg.constraint import QuantizationConstraint, estimate_tables
@@ -67,7 +67,7 @@ class _Denoiser(Learned):
 
 
 @dataclass(frozen=True)
-class DeJPEG:
+class DeJPEG(Iteration[State]):
     r"""JPEG artifacts out: smoothed again and again, each time back to a picture that the file may stand for.
 
     A JPEG file holds the cosine transform of its blocks in whole steps q, so that the picture it was made
@@ -127,8 +127,6 @@ class DeJPEG:
     name: ClassVar[str] = "dejpeg"
     paper: ClassVar[str] = "jumpset, after Zakhor, IEEE TCSVT 1992"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"best": {"start": "dip-l0"}}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         self._denoiser()  # checks weight and weights
@@ -174,10 +172,6 @@ class DeJPEG:
     def record(self, state: State) -> dict[str, float]:
         """Root mean square of what the last step has changed."""
         return {"change": state.change}
-
-    def finished(self, state: State) -> Status | None:
-        """After the last step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
     def _denoiser(self) -> _Denoiser:
         return _Denoiser(weight=self.weight, weights=self.weights)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration
 
 _CHUNK = 1 << 15  # values whose difference is in memory at a time: more would leave the cache
 
@@ -34,7 +34,7 @@ def distance(u: np.ndarray, source: Tensor) -> float:
     return math.sqrt(total / u.size)
 
 
-class HasPlanes(Protocol):
+class HasArray(Protocol):
     """What :class:`NumpyMethod` reads of a state."""
 
     @property
@@ -47,32 +47,14 @@ class HasPlanes(Protocol):
         """``(B, C, H, W)``, u."""
         ...
 
-    @property
-    def n_steps(self) -> int:
-        """Steps so far."""
-        ...
 
+class NumpyMethod(Iteration[Any]):
+    """Image and record of a smoother whose answer is an array."""
 
-class NumpyMethod:
-    """Picture, record and end of a smoother whose answer is an array, after a fixed number of steps."""
-
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
-
-    @property
-    def max_steps(self) -> int:
-        """Steps of the schedule."""
-        raise NotImplementedError
-
-    def image(self, state: HasPlanes) -> Tensor:
+    def image(self, state: HasArray) -> Tensor:
         """The last u."""
         return to_tensor(state.smoothed, state.source)
 
-    def record(self, state: HasPlanes) -> dict[str, float]:
+    def record(self, state: HasArray) -> dict[str, float]:
         """Root mean square distance of u from f."""
         return {"distance": distance(state.smoothed, state.source)}
-
-    def finished(self, state: HasPlanes) -> Status | None:
-        """After the last step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration
 from jumpset.kernels.filters import collaborative as kernel
 from jumpset.texture import Texture
 from jumpset.texture.estimate import alternate
@@ -30,7 +30,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Collaborative:
+class Collaborative(Iteration[State]):
     r"""Collaborative filter: removes noise or texture of a known or estimated spectrum, keeps what repeats.
 
     Takes the noise as stationary, :math:`f = u + T`, T of the covariance Σ of a :class:`~jumpset.texture.Texture`,
@@ -90,9 +90,6 @@ class Collaborative:
 
     name: ClassVar[str] = "collaborative"
     paper: ClassVar[str] = "Dabov, Foi, Katkovnik & Egiazarian, IEEE TIP 2007"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -133,10 +130,6 @@ class Collaborative:
     def record(self, state: State) -> dict[str, float]:
         """Root mean square of what has been removed."""
         return {"removed": float((state.source - state.answer).double().square().mean().sqrt())}
-
-    def finished(self, state: State) -> Status | None:
-        """After the Wiener filter."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
     def _texture(self, picture: Tensor) -> Texture:
         if self.sigma is not None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration
 from jumpset.kernels.filters import gsf as kernel
 from jumpset.kernels.linear.window_laplacian import half_window, solve
 from jumpset.smoothers._guidance import match_guidance
@@ -42,7 +42,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class GSF:
+class GSF(Iteration[State]):
     r"""Truncated Huber smoothing: removes texture, JPEG artifacts or detail, keeps strong edges.
 
     Looks for a small value of
@@ -113,8 +113,6 @@ class GSF:
         "detail": {"weight": 0.02, "a": 0.01, "n_steps": 5},
         "depth": {"weight": 0.1, "radius": 2, "data_radius": 2},
     }
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -169,10 +167,6 @@ class GSF:
             "residual": max(p.residual for p in state.pictures),
             "iterations": max(p.iterations for p in state.pictures),
         }
-
-    def finished(self, state: State) -> Status | None:
-        """After the last reweighting."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
     def _reweight(self, p: Picture) -> None:
         if self.weight == 0.0:

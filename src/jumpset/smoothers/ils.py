@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
 
@@ -26,7 +26,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class ILS:
+class ILS(Iteration[State]):
     r"""Iterative least squares: soft, halo-free smoothing for tone mapping and detail, fast on any device.
 
     Lowers, in every step,
@@ -70,8 +70,6 @@ class ILS:
     name: ClassVar[str] = "ils"
     paper: ClassVar[str] = "Liu, Zhang, Huang, Yang, Shen & Reid, ACM TOG 2020"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 1.0, "p": 0.8, "n_steps": 4}}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -108,10 +106,6 @@ class ILS:
         squares = (state.smoothed - state.source).square().sum(dtype=torch.float64).item()
         slopes = gradient(state.smoothed).square().add_(self.epsilon).pow_(self.p / 2.0)
         return {"energy": squares + self.weight * slopes.sum(dtype=torch.float64).item()}
-
-    def finished(self, state: State) -> Status | None:
-        """After the last step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
     @property
     def _curvature(self) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration, Status
 from jumpset.kernels.filters.l0 import keep_jumps
 from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
 
@@ -28,7 +28,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class L0:
+class L0(Iteration[State]):
     r"""L0 gradient minimisation: a few strong edges stay sharp, all weaker ones go.
 
     Looks for a small value of
@@ -74,8 +74,6 @@ class L0:
         "sharp": {"weight": 0.02, "kappa": 1.2, "beta_max": 1e5},
         "clip-art": {"weight": 0.0125},
     }
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)

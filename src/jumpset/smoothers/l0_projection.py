@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration, Status
 from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
 
 
@@ -29,7 +29,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class L0Projection:
+class L0Projection(Iteration[State]):
     r"""L0 gradient projection: like l0, but told how many gradients to keep instead of what they cost.
 
     Looks for the nearest picture with few jumps,
@@ -81,9 +81,7 @@ class L0Projection:
 
     name: ClassVar[str] = "l0-projection"
     paper: ClassVar[str] = "Ono, IEEE TIP 2017"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
     batched: ClassVar[bool] = False  # each picture ends at a step of its own
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("fraction", self.fraction, at_least=0.0, at_most=1.0)

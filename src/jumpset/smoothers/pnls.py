@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration
 from jumpset.kernels.filters.pnls import smooth_pass
 from jumpset.operators.lab import lab_to_rgb, rgb_to_lab
 
@@ -27,7 +27,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class PNLS:
+class PNLS(Iteration[State]):
     r"""Pixel-level non-local smoothing: removes texture and keeps edges of any shape; no model of regions.
 
     Each step searches, for a grid of reference patches, the ``matches`` patches most like it, joins to each
@@ -80,9 +80,6 @@ class PNLS:
 
     name: ClassVar[str] = "pnls"
     paper: ClassVar[str] = "Xu, Liu, Hou, Zhen, Shao & Cheng, IEEE TMM 2020"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -136,7 +133,3 @@ class PNLS:
     def record(self, state: State) -> dict[str, float]:
         """Root mean square of what the last pass changed."""
         return {"change": state.change}
-
-    def finished(self, state: State) -> Status | None:
-        """After the last pass."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration, Status
 from jumpset.kernels.regions.potts_1d import potts_lines
 from jumpset.operators.pixel_lines import DIRECTIONS, PixelLines, pixel_lines
 from jumpset.operators.pixel_weights import pixel_weights
@@ -43,7 +43,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class PottsADMM:
+class PottsADMM(Iteration[State]):
     r"""Potts model by ADMM: flat regions out of noisy, incomplete or spiky pictures.
 
     Looks for a small value of
@@ -99,8 +99,6 @@ class PottsADMM:
     name: ClassVar[str] = "potts"
     paper: ClassVar[str] = "Storath, Weinmann, SIAM J. Imaging Sci. 2014"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"precise": {"growth": 1.2}, "spikes": {"data": "l1"}}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.iterate import final_state
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration, Status
 from jumpset.kernels.regions import fusion, partitions
 from jumpset.kernels.regions.fusion import Offsets
 from jumpset.kernels.regions.partitions import Grid, Partition
@@ -45,7 +45,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class PottsDescent:
+class PottsDescent(Iteration[State]):
     r"""Descent of the Potts energy: flat regions with smooth boundaries, the lowest energy for its time.
 
     Looks for a small value of
@@ -106,8 +106,6 @@ class PottsDescent:
         "fast": {"n_steps": 1},
         "lowest": {"start": "potts", "tol": 1e-4},
     }
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)

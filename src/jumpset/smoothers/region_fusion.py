@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration, Status
 from jumpset.kernels.regions import fusion as kernel
 from jumpset.regions.fusion import paint, start
 
@@ -25,7 +25,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class RegionFusion:
+class RegionFusion(Iteration[State]):
     r"""Region fusion: sharp, exactly flat regions, the fastest way to a low l0 energy.
 
     Looks for a small value of
@@ -78,7 +78,6 @@ class RegionFusion:
         "dip-l0": {"levels": 50},
         "clip-art": {"weight": 0.015},
     }
-    batched: ClassVar[bool] = True
     check_every: ClassVar[int] = 10
 
     def __post_init__(self) -> None:

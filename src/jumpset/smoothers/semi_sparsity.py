@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration, Status
 from jumpset.kernels.filters.semi_sparsity import threshold_second_differences
 from jumpset.operators.spectral import dct2, idct2
 
@@ -31,7 +31,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class SemiSparsity:
+class SemiSparsity(Iteration[State]):
     r"""Semi-sparse smoothing: flat regions and smooth slopes stay, edges stay sharp, texture goes.
 
     Looks for a small value of
@@ -87,8 +87,6 @@ class SemiSparsity:
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"weight": 0.02, "slope_weight": 0.1, "start": 10.0, "kappa": 1.2, "rho_max": 1e8}
     }
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)

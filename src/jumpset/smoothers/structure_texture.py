@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration
 from jumpset.regions.fusion import fuse
 from jumpset.smoothers.collaborative import check_groups, check_texture, shrink
 from jumpset.texture import Texture
@@ -49,7 +49,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class StructureTexture:
+class StructureTexture(Iteration[State]):
     r"""Structure and texture: removes a texture whose spectrum it tells from the picture, keeps faint edges.
 
     Takes the picture as :math:`f = u + T`, with u flat in regions and T a stationary texture, described by a
@@ -120,9 +120,6 @@ class StructureTexture:
 
     name: ClassVar[str] = "structure-texture"
     paper: ClassVar[str] = "jumpset, after Nguyen & Brown, ICCV 2015 and Dabov et al., IEEE TIP 2007"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -164,10 +161,6 @@ class StructureTexture:
     def record(self, state: State) -> dict[str, float]:
         """Root mean square of the texture so far."""
         return {"texture": float(state.texture.double().square().mean().sqrt())}
-
-    def finished(self, state: State) -> Status | None:
-        """After the last step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
     def _estimate(self, f: Tensor) -> tuple[Texture, Tensor]:
         if self.texture is not None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration, Status
 from jumpset.prox.tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
 
 
@@ -23,7 +23,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class TV:
+class TV(Iteration[State]):
     r"""Total variation: removes noise and grain, keeps edges; convex, solved to a stated accuracy.
 
     Minimises, for each picture,
@@ -77,7 +77,6 @@ class TV:
     name: ClassVar[str] = "tv"
     paper: ClassVar[str] = "Rudin, Osher & Fatemi, Physica D 1992"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"accurate": {"tol": 1e-6, "max_steps": 100_000}}
-    batched: ClassVar[bool] = True
     check_every: ClassVar[int] = CHECK_EVERY
 
     def __post_init__(self) -> None:

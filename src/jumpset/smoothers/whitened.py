@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration
 from jumpset.penalties import TotalVariation
 from jumpset.regions.fusion import fuse
 from jumpset.smoothers.collaborative import check_texture
@@ -33,7 +33,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Whitened:
+class Whitened(Iteration[State]):
     r"""Whitened fidelity: a flat prior that does not take texture for white noise.
 
     Looks for a small value of
@@ -90,8 +90,6 @@ class Whitened:
     name: ClassVar[str] = "whitened"
     paper: ClassVar[str] = "jumpset, after Boyd et al., Found. Trends Mach. Learn. 2011"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"tv": {"prior": "tv", "weight": 2.0}}
-    batched: ClassVar[bool] = True
-    check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -142,10 +140,6 @@ class Whitened:
     def record(self, state: State) -> dict[str, float]:
         """Root mean square of u − v, in units of the texture's deviation."""
         return {"residual": state.residual}
-
-    def finished(self, state: State) -> Status | None:
-        """After the last step."""
-        return Status.CONVERGED if state.n_steps >= self.max_steps else None
 
     def _flatten(self, z: Tensor, weight: float) -> Tensor:
         if self.prior == "l0":

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Status
+from jumpset._core.types import Iteration, Status
 from jumpset.operators.linear import LinearOp
 from jumpset.penalties import Penalty
 
@@ -28,18 +28,16 @@ class HasResidual(Protocol):
         ...
 
 
-class Solver:
+class Solver(Iteration[Any]):
     """Objective, record and end of a solver of ``½‖A u − f‖² + weight · R(u)``."""
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    batched: ClassVar[bool] = True
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     check_every: ClassVar[int] = 10
 
     penalty: Penalty
     weight: float
     operator: LinearOp
     tol: float
-    max_steps: int
 
     def _check(self) -> None:
         if not isinstance(self.penalty, Penalty):
@@ -55,10 +53,6 @@ class Solver:
         checks.real("weight", self.weight, at_least=0.0)
         checks.real("tol", self.tol, above=0.0, below=1.0)
         checks.integer("max_steps", self.max_steps, at_least=0)
-
-    def image(self, state: Any) -> Tensor:
-        """The answer so far."""
-        raise NotImplementedError
 
     def objective(self, u: Tensor, f: Tensor) -> Tensor:
         """``½‖A u − f‖² + weight · R(u)`` of each image, ``(B,)`` in float64."""
