@@ -11,6 +11,7 @@ import time
 
 import torch
 
+from jumpset.kernels import threads as pool
 from jumpset.kernels.values import total_variation as kernel
 from jumpset.penalties import TotalVariation
 
@@ -62,7 +63,7 @@ def main() -> None:
         print(f"  least autograd step      {microseconds(step(Least.apply, x))}")
         for threads, bands in ((1, 1), (2, 1), (2, 2), (2, 4), (2, 8)):
             torch.set_num_threads(threads)
-            threads._BANDS_PER_THREAD = bands
+            pool._BANDS_PER_THREAD = bands
             settings = (1.0, True, False, 1.0)
             raw = microseconds(lambda x=x, s=settings: kernel._value_and_gradient(x, *s, True))
             print(f"  {threads} threads, {bands} bands: kernel{raw}, step{microseconds(step(penalty, x))}")

@@ -25,7 +25,14 @@ html_theme_options = {"show_toc_level": 2}
 html_static_path = ["_static"]
 html_css_files = ["jumpset.css"]
 autodoc_member_order = "bysource"
+autodoc_mock_imports = [
+    "deepinv",
+    "pyproximal",
+    "torchmetrics",
+]  # bridges to them are documented without them
 autosummary_generate = True
+# A file system may not tell the two apart by the case of a letter.
+autosummary_filename_map = {"jumpset.metrics.Contiguity": "jumpset.metrics.Contiguity-class"}
 numpydoc_show_class_members = False
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",

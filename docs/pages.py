@@ -1,13 +1,15 @@
-"""One page a method and a penalty, with a picture of what its weight does; run by `make docs`.
+"""Write the pages that follow the code: one for each method and penalty, and the API; run by `make docs`.
 
-The text of a page is the class's docstring. Pictures are kept in docs/generated/: remove it to draw them
-anew.
+The text of a page is a docstring. Figures are kept in docs/generated/; remove that folder to draw them again.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
+from collections.abc import Iterable
 from pathlib import Path
+from types import GenericAlias
 
 import numpy as np
 import torch
@@ -15,9 +17,14 @@ import torch
 import jumpset as js
 
 OUT = Path(__file__).parent / "generated"
+SOURCE = Path(js.__file__).parent
 STRENGTHS = (0.25, 1.0, 4.0)
 SHARES = (0.25, 0.5, 1.0)  # of a learned method, whose weight ends at 1
 SOLVED = ("LatentGroups", "TGV2")  # their value is a minimum itself: a thousand of them take minutes
+API_HEAD = (
+    "``import jumpset as js`` has the names of the first section and the packages; every other name is "
+    "reached through its package, as in ``js.penalties.AITV``.\n"
+)
 HEADS = {
     "Methods": "js.smooth(image, method=name) runs a method, js.method(name, …) makes one with its settings.",
     "Penalties": "Each is R(x) in a loss, ½‖u − f‖² + τ R(u) in a proximal operator, or both.",
@@ -25,7 +32,7 @@ HEADS = {
 
 
 def write_pages() -> None:
-    """Both chapters."""
+    """Write both chapters and the API."""
     (OUT / "pictures").mkdir(parents=True, exist_ok=True)
     _chapter("Methods", "methods", {name: _method_page(name, info) for name, info in js.methods().items()})
     penalties = {
@@ -35,6 +42,62 @@ def write_pages() -> None:
     }
     pages = {name: _penalty_page(name, cls) for name, cls in penalties.items()}
     _chapter("Penalties", "penalties", pages)
+    _write(OUT / "api.rst", api_page())
+
+
+def api_page() -> str:
+    """Return the page of the API: a section for each package, its names in the order of its ``__init__``."""
+    top = _public_names(SOURCE / "__init__.pyi")
+    packages = [name for name in top if (SOURCE / name).is_dir()]
+    names = [name for name in top if name not in packages]
+    parts = [
+        _title("API", "="),
+        API_HEAD,
+        f"{_title('jumpset', '-')}\n{_summary_table(f'jumpset.{name}' for name in names)}",
+    ]
+    for package in packages:
+        module = getattr(js, package)
+        found = _public_names(SOURCE / package / "__init__.py")
+        constants = [f"``{name}``" for name in found if not _has_page(getattr(module, name))]
+        paths = [
+            f"jumpset.{name}" if name in names else f"jumpset.{package}.{name}"
+            for name in found or _bridges(package)
+            if f"``{name}``" not in constants
+        ]
+        parts += [_title(f"jumpset.{package}", "-"), inspect.getdoc(module).partition("\n\n")[0] + "\n"]
+        parts += [_summary_table(paths)]
+        parts += [f"Also {', '.join(constants)}.\n"] if constants else []
+    return "\n".join(parts)
+
+
+def _has_page(thing: object) -> bool:
+    return inspect.isroutine(thing) or (type(thing) is not GenericAlias and inspect.isclass(thing))
+
+
+def _public_names(path: Path) -> list[str]:
+    """Names that a module imports as themselves, or lists in ``__all__``."""
+    names = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            names += [alias.name for alias in node.names if alias.asname == alias.name]
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.List):
+            names += ast.literal_eval(node.value)
+    return names
+
+
+def _bridges(package: str) -> list[str]:
+    """Public functions and classes of the modules of a package whose ``__init__`` imports none of them."""
+    return [
+        f"{path.stem}.{node.name}"
+        for path in sorted((SOURCE / package).glob("[!_]*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_")
+    ]
+
+
+def _summary_table(paths: Iterable[str]) -> str:
+    entries = "\n".join(f"   ~{path}" for path in paths)
+    return f".. autosummary::\n   :toctree: api\n\n{entries}\n"
 
 
 def _chapter(title: str, folder: str, pages: dict[str, str]) -> None:
@@ -90,7 +153,7 @@ def _draw_method(path: Path, name: str, weights: list[float]) -> None:
     if name == "dejpeg":
         picture = js.datasets.jpeg(js.datasets.shapes(120, 160, seed=4), 15)
     runs = [js.method(name, weight=w) for w in weights] or [js.method(name)]
-    images = [picture, *(js.run(run, picture).image for run in runs)]
+    images = [picture, *(js.run(picture, run).image for run in runs)]
     _save(path, images, zoom=1)
 
 
