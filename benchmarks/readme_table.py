@@ -100,14 +100,14 @@ def notes(records, few, arguments):
     slow = any(is_slow(r["method"]) for r in records)
     cut = any(r["status"] == "TIME_LIMIT" for r in records)
     return (
-        f"Gain over the PSNR of the input, every method at its defaults, on {len(inputs)} pictures of "
+        f"Gain over the PSNR of the input at each method's defaults, on {len(inputs)} images of "
         f"288 × 384 pixels with known truths (inputs: {'; '.join(counts)}; `js.datasets.synthetic_pairs`). "
-        f'The columns from "the {len(few)}" to "edges" are of {", ".join(few)} alone'
-        + (", where the deep image priors ran too" if slow else "")
-        + (f" (\\*: cut off at {arguments.max_seconds:g} seconds)" if cut else "")
+        f'The columns from "the {len(few)}" to "edges" cover only {", ".join(few)}'
+        + (", on which the deep image priors ran too" if slow else "")
+        + (f" (\\*: stopped at {arguments.max_seconds:g} seconds)" if cut else "")
         + ". "
-        '"edges" is the correlation of the Laplacians, "MiB" the rise of memory. '
-        + ("Each run had one thread." if arguments.jobs > 1 else "")
+        '"edges" is the correlation of the Laplacians, "MiB" the increase of memory. '
+        + ("Each run used one thread." if arguments.jobs > 1 else "")
     )
 
 
@@ -122,7 +122,7 @@ def plot(points, few):
         x = margin + (width - 2 * margin) * (log - left) / max(right - left, 1)
         return x, bottom - (bottom - margin) * (gain - low) / max(high - low, 1)
 
-    parts = [f'<text x="8" y="20">gain over the input in dB, mean of {len(few)} pictures</text>']
+    parts = [f'<text x="8" y="20">gain over the input in dB, mean of {len(few)} images</text>']
     for gain in range(low, high + 1):
         y = place(left, gain)[1]
         parts.append(f'<path class="grid" d="M{margin} {y:.0f}H{width - margin}"/>')
@@ -130,7 +130,7 @@ def plot(points, few):
     for log in range(left, right + 1):
         x = place(log, low)[0]
         parts.append(f'<text x="{x:.0f}" y="{bottom + 20}" text-anchor="middle">{10.0**log:g}</text>')
-    parts.append(f'<text x="{width / 2}" y="{bottom + 40}" text-anchor="middle">seconds a picture</text>')
+    parts.append(f'<text x="{width / 2}" y="{bottom + 40}" text-anchor="middle">seconds per image</text>')
     dots = {n: place(logs[n], gain) for n, (_, gain) in points.items()}
     parts += named_dots(dots, width, bottom)
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">'
@@ -176,7 +176,7 @@ def main() -> None:
     said = notes([*inputs, *records], few, arguments)
     picture = plot(points, few)
     shown = arguments.plot.relative_to(ROOT) if arguments.plot.is_relative_to(ROOT) else arguments.plot
-    body = f"{text}\n\n{said}\n\n![Gain against seconds a picture]({shown})"
+    body = f"{text}\n\n{said}\n\n![Gain against seconds per image]({shown})"
     with atomic_write(arguments.plot) as file:
         file.write_text(picture, encoding="utf-8")
     with atomic_write(arguments.readme) as file:
