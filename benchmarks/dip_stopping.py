@@ -37,8 +37,8 @@ def network_alone(picture, truth, steps):
             continue
         scores[n] = psnr(state.average)
         for patience in PATIENCES:
-            if patience not in ruled and (state.stillness.over(patience) or n + EVERY > steps):
-                ruled[patience] = psnr(state.stillness.best), n
+            if patience not in ruled and (state.stopping.over(patience) or n + EVERY > steps):
+                ruled[patience] = psnr(state.stopping.best), n
     best = max(scores, key=scores.get)
     return scores[VARIANTS["dip"].n_steps], (scores[best], best), [*ruled.values()]
 

@@ -97,7 +97,7 @@ def test_input_noise_range_and_repetition():
 @pytest.mark.parametrize("method", SHORT, ids=lambda m: f"{m.name}-{m.network}")
 @pytest.mark.parametrize("size", SIZES)
 def test_any_size(method, size):
-    result = run(method, picture(1, 3, *size))
+    result = run(picture(1, 3, *size), method)
     assert result.image.shape == (1, 3, *size)
     assert torch.isfinite(result.image).all()
     assert result.status is Status.CONVERGED
@@ -110,26 +110,26 @@ def test_any_size(method, size):
 class TestEveryMethod:
     @pytest.mark.parametrize("channels", [1, 3, 5])
     def test_any_number_of_bands(self, method, channels):
-        assert run(method, picture(1, channels, 9, 12)).image.shape == (1, channels, 9, 12)
+        assert run(picture(1, channels, 9, 12), method).image.shape == (1, channels, 9, 12)
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     def test_dtype_is_kept(self, method, dtype):
         x = picture(1, 1, 8, 9).to(dtype)
         assert method.image(method.init(x)).dtype == dtype
-        assert run(method, x).image.dtype == dtype
+        assert run(x, method).image.dtype == dtype
 
     def test_repeats_bit_for_bit(self, method):
         x = picture(1, 3, 33, 47)
-        first, second = (run(method, x).image for _ in range(2))
+        first, second = (run(x, method).image for _ in range(2))
         assert torch.equal(first, second)
 
     def test_another_seed_gives_another_picture(self, method):
         x = picture(1, 3, 12, 17)
-        assert not torch.equal(run(method, x).image, run(replace(method, seed=1), x).image)
+        assert not torch.equal(run(x, method).image, run(x, replace(method, seed=1)).image)
 
     def test_global_random_numbers_are_left_alone(self, method):
         before = torch.get_rng_state()
-        run(method, picture(1, 1, 8, 8))
+        run(picture(1, 1, 8, 8), method)
         assert torch.equal(before, torch.get_rng_state())
 
     def test_input_is_left_alone(self, method):
@@ -141,22 +141,23 @@ class TestEveryMethod:
 
     def test_states_keep_their_pictures(self, method):
         state = method.init(picture(1, 3, 9, 8))
-        shown = method.image(state).clone()
+        shown, record = method.image(state).clone(), method.record(state)
         after = method.step(method.step(state))
         assert torch.equal(method.image(state), shown)
+        assert method.record(state) == record
         assert not torch.equal(method.image(after), shown)
 
     def test_usable_before_the_first_step(self, method):
         x = picture(1, 3, 9, 8)
-        result = run(method, x, max_steps=0)
+        result = run(x, method, max_steps=0)
         assert result.status is Status.MAX_STEPS
         assert torch.isfinite(result.image).all()
         assert all(math.isfinite(v[0]) for v in result.history.values())
 
     def test_several_pictures_in_one_run_are_as_each_alone(self, method):
         x = picture(3, 3, 17, 14) * torch.tensor([1.0, 0.3, 0.8])[:, None, None, None]
-        together = run(method, x)
-        assert torch.equal(together.image, torch.cat([run(method, f[None]).image for f in x]))
+        together = run(x, method)
+        assert torch.equal(together.image, torch.cat([run(f[None], method).image for f in x]))
         assert together.n_steps == method.max_steps
 
     def test_a_network_is_for_one_picture(self, method):
@@ -165,7 +166,7 @@ class TestEveryMethod:
 
     def test_divergence_is_seen_and_leaves_a_sound_picture(self, method, monkeypatch):
         monkeypatch.setattr(type(method), "step", _poisoned(type(method).step))
-        result = run(replace(method, **_longer(method)), picture(1, 3, 16, 16), check_every=1)
+        result = run(picture(1, 3, 16, 16), replace(method, **_longer(method)), check_every=1)
         assert result.status is Status.DIVERGED
         assert torch.isfinite(result.image).all()
 
@@ -247,7 +248,7 @@ def test_dip_average_starts_at_the_first_output():
     "method", [DIP(n_steps=60, average=0.0, input_noise=0.0), DIPTV(n_steps=60, average=0.0, input_noise=0.0)]
 )
 def test_objective_falls(method):
-    losses = run(method, edges(24, 36).astype(np.float32), check_every=5).history["loss"]
+    losses = run(edges(24, 36).astype(np.float32), method, check_every=5).history["loss"]
     assert losses[-1] < 0.25 * losses[0]
 
 
@@ -314,7 +315,7 @@ def test_dip_l0_bookkeeping(monkeypatch):
         return fuse(image, weight, levels)
 
     monkeypatch.setattr("jumpset.smoothers.jump_penalty.fuse", counted)
-    result = run(method, f)
+    result = run(f, method)
     average, v, w, n_fusions = _plain_dip_l0(method, f)
     assert result.n_steps == 6
     assert calls == [(2 * 0.025 / 2.0, 50)] * n_fusions
@@ -340,18 +341,18 @@ def test_dip_l0_starts_at_region_fusion():
 @pytest.mark.parametrize("start", ["random", "region-fusion", "structure-texture"])
 @pytest.mark.parametrize("feed", ["noise", "picture"])
 def test_dip_l0_feeds_and_starts_can_be_mixed(feed, start):
-    result = run(DIPl0(feed=feed, start=start, outer_steps=1), picture(1, 2, 9, 13))
+    result = run(picture(1, 2, 9, 13), DIPl0(feed=feed, start=start, outer_steps=1))
     assert torch.isfinite(result.image).all()
 
 
 def test_dip_l0_anchor_is_region_fusions_share():
     f = picture(1, 3, 20, 24)
     method = DIPl0(outer_steps=3, anchor=0.25, start="region-fusion")
-    mixed = run(method, f).image
-    alone = run(replace(method, anchor=0.0), f).image
+    mixed = run(f, method).image
+    alone = run(f, replace(method, anchor=0.0)).image
     flat = fuse(f, method.weight, method.levels)
     torch.testing.assert_close(mixed, 0.75 * alone + 0.25 * flat)
-    torch.testing.assert_close(run(replace(method, anchor=1.0), f).image, flat)
+    torch.testing.assert_close(run(f, replace(method, anchor=1.0)).image, flat)
 
 
 def test_dip_l0_ignores_unfinished_outer_iterations():
@@ -366,7 +367,7 @@ def test_dip_l0_ignores_unfinished_outer_iterations():
 
 def test_dip_l0_keeps_a_constant_picture():
     x = np.full((40, 56, 3), (0.2, 0.5, 0.9))
-    assert np.abs(run(DIPl0(outer_steps=100), x).image - x).max() < 0.03
+    assert np.abs(run(x, DIPl0(outer_steps=100)).image - x).max() < 0.03
 
 
 @pytest.mark.slow
@@ -377,5 +378,5 @@ def test_dip_l0_default_removes_texture():
     for axis in (0, 1):  # correlated over a few pixels, as cloth and paper are
         texture = texture + np.roll(texture, 1, axis)
     textured = truth + 0.05 * texture / texture.std()
-    result = run(DIPl0(), textured.astype(np.float32))
+    result = run(textured.astype(np.float32), DIPl0())
     assert psnr(result.image, truth.astype(np.float32)) > psnr(textured, truth) + 3

@@ -15,7 +15,7 @@ from jumpset.dip.fitting import Fit
 from jumpset.dip.initialize import tikhonov_estimate
 from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.dip.tiling import tiles
-from jumpset.dip.whitened_colors import Colours
+from jumpset.dip.whitened_colors import WhitenedColors
 from jumpset.jpeg.chroma import ChromaSubsampling
 from jumpset.operators.linear import Blur, Downsample, Identity, Mask, adjoint_error
 from jumpset.regions.fusion import fuse
@@ -90,7 +90,7 @@ def test_stillness_passes_over_unsound_outputs():
 )
 def test_patience_stops_and_returns_the_best(method):
     method = replace(method, patience=3)
-    result = js.run(method, noise(1, 1, 16, 16))
+    result = js.run(noise(1, 1, 16, 16), method)
     assert result.status is js.Status.CONVERGED
     assert torch.equal(result.image, result.state.stopping.best)
     assert result.n_steps < method.max_steps
@@ -100,7 +100,7 @@ def test_patience_stops_and_returns_the_best(method):
 def test_patience_changes_no_step():
     x = noise(1, 3, 16, 16)
     assert torch.equal(
-        js.run(DIP(n_steps=30), x).state.average, js.run(DIP(n_steps=30, patience=100), x).state.average
+        js.run(x, DIP(n_steps=30)).state.average, js.run(x, DIP(n_steps=30, patience=100)).state.average
     )
 
 
@@ -157,19 +157,22 @@ def test_a_jump_is_counted_and_stays_out_of_the_answer(method):
     state = method.init(x)
     for _ in range(21):
         state = method.step(state)
-    before = method.image(state)
+    earlier, before, record = state, method.image(state).clone(), method.record(state)
     with torch.no_grad():
         state.fit._parts[0].network.last.bias.sub_(30.0)
     for _ in range(10):
         state = method.step(state)
     assert method.record(state)["rollbacks"] == 1.0
+    assert method.record(earlier) == record
+    assert record["rollbacks"] == 0.0
+    assert torch.equal(method.image(earlier), before)
     assert psnr(method.image(state), before) > 30
 
 
 @pytest.mark.parametrize("method", [DIP(n_steps=150), DIPTV(n_steps=150), DIPl0(outer_steps=75)])
 def test_ordinary_runs_never_roll_back(method):
     x = (blocks(24, 32) + 0.1 * (noise(1, 3, 24, 32) - 0.5)).clamp(0, 1)
-    assert js.run(method, x).history["rollbacks"][-1] == 0
+    assert js.run(x, method).history["rollbacks"][-1] == 0
 
 
 # --- tiles and memory ---------------------------------------------------------------------------------------
@@ -230,9 +233,9 @@ def test_tiles_leave_no_seams():
 def test_any_method_runs_in_tiles():
     x = noise(1, 2, 70, 80)
     for method in (DIP(n_steps=2, tile=64), DIPAITV(n_steps=2, tile=64), DIPl0(outer_steps=1, tile=64)):
-        result = js.run(method, x)
+        result = js.run(x, method)
         assert result.image.shape == x.shape
-        assert torch.equal(result.image, js.run(method, x).image)
+        assert torch.equal(result.image, js.run(x, method).image)
 
 
 @pytest.mark.parametrize("network", ["thin", "jpeg"])
@@ -258,7 +261,7 @@ def test_memory_estimate_holds_what_a_step_keeps(network, precision):
 def test_compiled_networks_give_the_same_picture():
     """Up to rounding, which Adam's first steps, all of one size, turn into steps the other way here and there."""
     x = blocks(8, 12)  # a network of few scales: each is compiled for seconds
-    pair = [js.run(DIP(n_steps=20, precision="float32", compiled=c), x) for c in (False, True)]
+    pair = [js.run(x, DIP(n_steps=20, precision="float32", compiled=c)) for c in (False, True)]
     distance = (pair[1].image - pair[0].image).square().mean().sqrt()
     assert [r.state.fit._parts[0].network._compiled_call_impl is not None for r in pair] == [False, True]
     assert 0 <= distance < 0.02 * (pair[0].image - x).square().mean().sqrt()
@@ -291,7 +294,7 @@ def test_tiles_are_chosen_where_memory_is_short(monkeypatch):
     assert choose("thin", x, half=False, tile=0) == 0
     monkeypatch.setattr(memory, "free_memory", lambda _: 10**6)
     with pytest.raises(js.InputError, match="too large for the memory"):
-        js.run(DIP(n_steps=1), x)
+        js.run(x, DIP(n_steps=1))
 
 
 def test_free_memory_is_known_here():
@@ -308,18 +311,18 @@ def test_free_memory_is_known_here():
 )
 def test_the_answer_has_the_size_of_the_domain(method):
     x = noise(1, 3, 8, 9)
-    out = js.run(replace(method, operator=Downsample(2, (16, 18))), x).image
+    out = js.run(x, replace(method, operator=Downsample(2, (16, 18)))).image
     assert out.shape == (1, 3, 16, 18)
     assert torch.isfinite(out).all()
     array = x[0].permute(1, 2, 0).numpy()
-    assert js.run(replace(method, operator=Downsample(2, (16, 18))), array).image.shape == (16, 18, 3)
+    assert js.run(array, replace(method, operator=Downsample(2, (16, 18)))).image.shape == (16, 18, 3)
 
 
 def test_the_identity_as_an_operator_changes_nothing_in_the_objective():
     x = noise(1, 3, 12, 12)
     one = Identity()
     assert torch.allclose(
-        js.run(DIP(n_steps=5), x).image, js.run(DIP(n_steps=5, operator=one), x).image, atol=1e-3
+        js.run(x, DIP(n_steps=5)).image, js.run(x, DIP(n_steps=5, operator=one)).image, atol=1e-3
     )
 
 
@@ -380,7 +383,7 @@ def test_holes_are_filled(name):
     truth = blocks(48, 64)
     mask = (noise(1, 1, 48, 64, seed=5) > 0.4).float().expand_as(truth)
     settings = {"n_steps": 600} if name != "dip-l0" else {}
-    out = js.run(js.method(name, operator=Mask(mask), **settings), mask * truth).image
+    out = js.run(mask * truth, js.method(name, operator=Mask(mask), **settings)).image
     assert psnr(out, truth) > psnr(tikhonov_estimate(mask * truth, Mask(mask)), truth) + 1
 
 
@@ -388,9 +391,9 @@ def test_jpeg_preset_takes_colour_and_gray_pictures():
     method = replace(js.method("dip-l0", preset="jpeg"), outer_steps=1)
     assert isinstance(method.operator, ChromaSubsampling)
     for channels in (1, 3):
-        assert torch.isfinite(js.run(method, noise(1, channels, 9, 11)).image).all()
+        assert torch.isfinite(js.run(noise(1, channels, 9, 11), method).image).all()
     with pytest.raises(js.InputError, match="channels"):
-        js.run(method, noise(1, 5, 9, 11))
+        js.run(noise(1, 5, 9, 11), method)
 
 
 def test_wrong_operators():
@@ -412,12 +415,12 @@ def test_a_picture_may_be_the_start():
     array = (start[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
     from_array = DIPl0(start=array).init(f)
     assert (from_array.v - start).abs().max() < 1 / 255
-    assert torch.isfinite(js.run(method, f).image).all()
+    assert torch.isfinite(js.run(f, method).image).all()
 
 
 def test_a_start_of_another_size_is_an_error():
     with pytest.raises(js.InputError, match="size and the channels"):
-        js.run(DIPl0(start=blocks(12, 13)), noise(1, 3, 12, 14))
+        js.run(noise(1, 3, 12, 14), DIPl0(start=blocks(12, 13)))
     with pytest.raises(js.InputError, match="start"):
         DIPl0(start="zeros")
 
@@ -440,8 +443,8 @@ def test_the_solver_is_used(monkeypatch):
         return fuse(picture, weight, levels)
 
     monkeypatch.setattr("jumpset.dip.dip_l0.flatten", spy)
-    js.run(DIPPotts(start="region-fusion", outer_steps=2, weight=0.03, rho=2.0), x)
-    js.run(DIPl0(start="region-fusion", outer_steps=1, solver="l0"), x)
+    js.run(x, DIPPotts(start="region-fusion", outer_steps=2, weight=0.03, rho=2.0))
+    js.run(x, DIPl0(start="region-fusion", outer_steps=1, solver="l0"))
     assert seen == [(0.03, "potts-descent")] * 2 + [(2 * 0.025 / 2.25, "l0")]
 
 
@@ -493,7 +496,7 @@ def test_colours_measure_by_the_textures_covariance():
     f = tensor(picture)
     texture = js.estimate_texture(picture)
     rough = fuse(f, 0.02)
-    colours = Colours.of(f, texture)
+    colours = WhitenedColors.of(f, texture)
     z = colours.components(f)
     assert z.min() == pytest.approx(0.0, abs=1e-6)
     assert z.max() == pytest.approx(1.0, abs=1e-6)
@@ -508,7 +511,7 @@ def test_colours_measure_by_the_textures_covariance():
 
 def test_gray_colours_leave_squares_as_they_are():
     f = noise(1, 3, 6, 7)
-    colours = Colours.of(f, js.texture.Texture(0.05 * np.eye(3), np.ones((3, 1, 1))))
+    colours = WhitenedColors.of(f, js.texture.Texture(0.05 * np.eye(3), np.ones((3, 1, 1))))
     u = noise(1, 3, 6, 7, seed=1)
     measured = (colours.components(u) - colours.components(f)).square().sum() / colours.scale
     torch.testing.assert_close(measured, (u - f).square().sum())
@@ -522,7 +525,7 @@ def test_a_textured_picture_starts_at_structure_texture(channels):
     shown = SHORT.image(state)[0].permute(1, 2, 0).numpy()
     assert np.abs(shown - start.reshape(shown.shape)).max() < 1e-4
     torch.testing.assert_close(state.fit.output(), state.v, atol=1e-6, rtol=0)
-    result = js.run(SHORT, f)
+    result = js.run(f, SHORT)
     assert np.isfinite(result.image).all()
     assert 0.0 < np.abs(result.image - start).max() < 0.2
 

@@ -19,7 +19,7 @@ from jumpset.operators.autocast import PRECISIONS
 
 @dataclass(frozen=True)
 class State:
-    """``fit`` is changed in place by a step, the tensors never are."""
+    """A step changes ``fit`` in place and nothing else: ``image`` and ``record`` do not read it."""
 
     source: Tensor  # (1, C, H, W), the picture as given
     target: Tensor  # the picture in float32
@@ -27,6 +27,7 @@ class State:
     average: Tensor  # running average of the outputs, the answer
     stopping: VarianceEarlyStopping | None  # where the method stops by itself
     loss: Tensor  # before the last step
+    rollbacks: int  # returns to earlier weights so far
     n_steps: int
 
 
@@ -158,7 +159,7 @@ class DIP(Iteration[State]):
         )
         stopping = VarianceEarlyStopping.begin(first) if self.patience else None
         loss = self.objective(fit.output(), target)
-        return State(image, target, fit, first, stopping, loss, n_steps=0)
+        return State(image, target, fit, first, stopping, loss, rollbacks=0, n_steps=0)
 
     def step(self, state: State) -> State:
         """One Adam step."""
@@ -166,7 +167,8 @@ class DIP(Iteration[State]):
         keep = self.average if state.n_steps > 0 else 0.0  # the average starts at the first output
         average = blend(state.average, output, keep, sound)
         stopping = state.stopping and state.stopping.seen(output, average, sound)
-        return State(state.source, state.target, state.fit, average, stopping, loss, state.n_steps + 1)
+        rollbacks, n = state.fit.rollbacks, state.n_steps + 1
+        return State(state.source, state.target, state.fit, average, stopping, loss, rollbacks, n)
 
     def objective(self, output: Tensor, target: Tensor) -> Tensor:
         """What the steps lower, as a tensor of one number."""
@@ -183,7 +185,7 @@ class DIP(Iteration[State]):
 
     def record(self, state: State) -> dict[str, float]:
         """The objective before the last step, and how often steps were taken back."""
-        return {"loss": state.loss.item(), "rollbacks": float(state.fit.rollbacks)}
+        return {"loss": state.loss.item(), "rollbacks": float(state.rollbacks)}
 
     def finished(self, state: State) -> Status | None:
         """At the end of the schedule, or when patience is at its end."""

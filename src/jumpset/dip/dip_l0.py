@@ -32,7 +32,7 @@ from jumpset.smoothers.jump_penalty import SOLVERS, flatten
 
 @dataclass(frozen=True)
 class State:
-    """``fit`` is changed in place by a step, the tensors never are."""
+    """A step changes ``fit`` in place and nothing else: ``image`` and ``record`` do not read it."""
 
     source: Tensor  # (1, C, H, W), the picture as given
     f: Tensor  # the picture in float32; all that follow are as f is, a picture or its components
@@ -47,6 +47,7 @@ class State:
     loss: Tensor  # fidelity plus coupling, before the last Adam step
     sound: Tensor  # whether the output of that step was finite and no jump
     residual: Tensor  # root mean square of v - g after the last outer iteration
+    rollbacks: int  # returns to earlier weights so far
     n_steps: int  # Adam steps done
 
 
@@ -278,13 +279,14 @@ class DIPl0(Iteration[State]):
         loss, residual = self.objective(g, f, v, w), _rms(v - g)
         sound = torch.isfinite(loss)
         return State(
-            image, f, fit, v, w, flat, colours, cells, answer, stopping, loss, sound, residual, n_steps=0
+            image, f, fit, v, w, flat, colours, cells, answer, stopping, loss, sound, residual, 0, n_steps=0
         )
 
     def step(self, state: State) -> State:
         """One Adam step; every ``inner_steps``-th also completes an outer iteration."""
         _, loss, sound = state.fit.step(lambda g: self.objective(g, state.f, state.v, state.w))
-        state = replace(state, loss=loss, sound=sound, n_steps=state.n_steps + 1)
+        rollbacks, n = state.fit.rollbacks, state.n_steps + 1
+        state = replace(state, loss=loss, sound=sound, rollbacks=rollbacks, n_steps=n)
         return self._outer(state) if state.n_steps % self.inner_steps == 0 else state
 
     def _outer(self, state: State) -> State:
@@ -346,7 +348,7 @@ class DIPl0(Iteration[State]):
         return {
             "loss": state.loss.item(),
             "residual": state.residual.item(),
-            "rollbacks": float(state.fit.rollbacks),
+            "rollbacks": float(state.rollbacks),
         }
 
     def finished(self, state: State) -> Status | None:
