@@ -1,6 +1,21 @@
-"""``python -m jumpset``: the command line."""
+"""``python -m jumpset`` and the program ``jumpset``: the command line."""
 
-from jumpset.cli import main
+from __future__ import annotations
+
+import sys
+
+from jumpset._core.errors import MissingLibrary
+
+
+def main() -> None:
+    """Run the command line; ends in ``SystemExit``."""
+    try:
+        from jumpset.cli.app import app
+    except MissingLibrary as error:
+        print(f"jumpset: {error}", file=sys.stderr)  # noqa: T201, typer is what is missing
+        raise SystemExit(2) from None
+    app()
+
 
 if __name__ == "__main__":
     main()

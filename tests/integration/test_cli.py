@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import jumpset as js
-from jumpset.cli import app
+from jumpset.cli.app import app
 from jumpset.datasets import add_noise, shapes
 
 LONG = ["--set", "levels=1000000000"]  # ends only when it is told to
@@ -529,7 +529,7 @@ def test_methods():
 
 def test_version_and_help_load_no_torch():
     code = (
-        "import sys\nfrom jumpset.cli import main\n"
+        "import sys\nfrom jumpset.__main__ import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules)"
     )
     for option, says in (("--version", f"jumpset {js.__version__}"), ("--help", "compare")):

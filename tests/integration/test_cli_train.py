@@ -15,7 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 import jumpset as js
-from jumpset.cli import app
+from jumpset.cli.app import app
 
 TINY = ["--set", "widths=[4, 6]", "--set", "blocks=[1, 1]", "--set", "guess_widths=[4]", "--set", "guess_blocks=[1]",
         "--set", "batch_size=2", "--set", "crop=16"]  # fmt: skip

@@ -3,7 +3,7 @@ import pytest
 from typer.testing import CliRunner
 
 import jumpset as js
-from jumpset.cli import app
+from jumpset.cli.app import app
 
 
 def call(*arguments):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import jumpset as js
 from jumpset._core.iterate import solve
-from jumpset.cli import app
+from jumpset.cli.app import app
 from jumpset.dip import DIPl0
 from jumpset.learned import SIZES, build, load_weights, model_card, save_weights
 from jumpset.learned.base import frame, tiles
@@ -596,7 +596,7 @@ def test_wrong_exports(arguments, match, tmp_path, monkeypatch):
 
 def test_an_export_names_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr("jumpset.training.export.find_spec", lambda package: None)
-    with pytest.raises(js.InputError, match="onnx, onnxscript"):
+    with pytest.raises(ModuleNotFoundError, match="onnx, onnxscript"):
         js.training.export_onnx("resnet", tmp_path / "o.onnx")
 
 

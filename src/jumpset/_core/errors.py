@@ -31,6 +31,22 @@ class FileError(InputError):
     """A file that cannot be read as a picture, or written."""
 
 
+class MissingLibrary(JumpsetError, ModuleNotFoundError):
+    """An optional library that is not installed.
+
+    Parameters
+    ----------
+    library
+        The module that was not found.
+    install
+        The argument of ``pip install`` that brings it, e.g. ``"jumpset[io]"``.
+    """
+
+    def __init__(self, library: str, install: str) -> None:
+        self.install = install
+        super().__init__(f"{library} is not installed; pip install '{install}'", name=library)
+
+
 class NoProx(JumpsetError, NotImplementedError):
     """The penalty has no proximal operator that the package can evaluate."""
 

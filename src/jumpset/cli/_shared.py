@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from jumpset._core.errors import InputError
+from jumpset._core.errors import InputError, MissingLibrary
 
 # What torch says, on the CPU and on GPUs, in an error of no class of its own.
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
@@ -96,7 +96,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             with interrupts.caught():
                 function(*args, **kwargs)
-        except InputError as error:
+        except (InputError, MissingLibrary) as error:
             say(f"jumpset: {error}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from jumpset._core.checks import integer, one_of, real
 from jumpset._core.errors import InputError
+from jumpset._core.optional import needs
 from jumpset.datasets._ranges import from_unit, to_unit
 
 _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
@@ -69,7 +70,8 @@ def jpeg(image: ArrayLike, quality: int, subsampling: str = "4:2:0") -> np.ndarr
         Another number of channels, a side longer than 65500 pixels, a quality or subsampling that does not
         exist, or an array that is empty, non-finite or of wide signed integers.
     """
-    from PIL import Image
+    with needs("jumpset[io]"):
+        from PIL import Image
 
     integer("quality", quality, at_least=1, at_most=100)
     one_of("subsampling", subsampling, _SUBSAMPLINGS)

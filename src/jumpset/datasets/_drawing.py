@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
+from jumpset._core.optional import needs
 from jumpset.datasets._fields import Floats, rough, smooth
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
 
 Picture = NDArray[np.uint8]
 _Rng = np.random.Generator
@@ -97,6 +101,9 @@ def walk(rng: _Rng) -> NDArray[np.float64]:
 
 def canvas(height: int, width: int, ground: Picture) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     """A copy of a picture, or a plain ground, and a pen for it."""
+    with needs("jumpset[io]"):
+        from PIL import Image, ImageDraw
+
     picture = np.empty((height, width, 3), np.uint8)
     picture[:] = ground
     image = Image.fromarray(picture)
@@ -105,6 +112,9 @@ def canvas(height: int, width: int, ground: Picture) -> tuple[Image.Image, Image
 
 def coloured(labels: Picture, colours: Picture) -> Picture:
     """The colour of each label: ``colours[labels]``, for at most 256 colours."""
+    with needs("jumpset[io]"):
+        from PIL import Image
+
     image = Image.fromarray(labels)
     image.putpalette(colours.tobytes())
     return np.asarray(image.convert("RGB"))

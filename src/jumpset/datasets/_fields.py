@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from jumpset._core.optional import needs
+
 Floats = NDArray[np.float32]
 
 
@@ -74,7 +76,8 @@ def _knots(length: int, spacing: float) -> int:
 
 def _between(knots: Floats, height: int, width: int, spacing: float, top: float, left: float) -> Floats:
     """Cubic splines through knots ``spacing`` pixels apart, from the knot (top, left) on."""
-    from PIL import Image
+    with needs("jumpset[io]"):
+        from PIL import Image
 
     box = (left, top, left + width / spacing, top + height / spacing)
     image = Image.fromarray(np.ascontiguousarray(knots))

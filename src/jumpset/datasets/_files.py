@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jumpset._core.errors import FileError
+from jumpset._core.optional import needs
 from jumpset.io import read_picture as read_file
 
 EXTENSIONS = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -24,7 +25,8 @@ def read_picture(path: Path) -> np.ndarray:
 
 def picture_size(path: Path) -> tuple[int, int]:
     """(height, width), from the file's header alone."""
-    from PIL import Image
+    with needs("jumpset[io]"):
+        from PIL import Image
 
     try:
         with Image.open(path) as picture:

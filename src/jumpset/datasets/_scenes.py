@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jumpset._core.optional import needs
 from jumpset.datasets._drawing import Picture, bent, canvas, coloured, field, levels, outline, walk
 from jumpset.datasets._fields import rough, smooth
 from jumpset.datasets._palettes import palette, ramp, shade
@@ -204,7 +205,8 @@ def strokes(rng: _Rng, height: int, width: int, unit: float) -> Picture:
 
 def letters(rng: _Rng, height: int, width: int, unit: float) -> Picture:
     """Lines of random words over a ground."""
-    from PIL import ImageFont
+    with needs("jumpset[io]"):
+        from PIL import ImageFont
 
     base = palette(rng, 1)[0] if rng.random() < 0.6 else layers(rng, height, width, unit)
     if rng.random() < 0.3:

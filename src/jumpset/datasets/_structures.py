@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from jumpset._core.checks import integer
+from jumpset._core.optional import needs
 from jumpset.datasets._scenes import FAMILIES, SHARES
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def structure(height: int = 256, width: int = 256, *, channels: int = 3, seed: i
 
 def scene(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """The next structure of a generator, as 8-bit RGB."""
-    from PIL import Image
+    with needs("jumpset[io]"):
+        from PIL import Image
 
     parts = int(rng.choice([1, 2, 3], p=[0.1, 0.6, 0.3]))
     # pictures seen from near and from far
@@ -74,7 +76,8 @@ def scene(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 def _shrunk(rng: np.random.Generator, large: Image.Image, size: tuple[int, int], parts: int) -> np.ndarray:
     """To a size: by means, or as programs do, whose filters are wider and leave a little ringing at edges."""
-    from PIL import Image
+    with needs("jumpset[io]"):
+        from PIL import Image
 
     way = Image.Resampling
     filters = (way.BOX, way.BILINEAR, way.BICUBIC, way.LANCZOS)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from deepinv.optim import Prior
 from torch import Tensor
 
+from jumpset._core.optional import needs
 from jumpset.penalties import Penalty
+
+with needs("deepinv"):
+    from deepinv.optim import Prior
 
 
 class PenaltyPrior(Prior):

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from pyproximal.ProxOperator import ProxOperator, _check_tau
 
 from jumpset._core.errors import InputError
+from jumpset._core.optional import needs
 from jumpset.penalties import Penalty
+
+with needs("pyproximal"):
+    from pyproximal.ProxOperator import ProxOperator, _check_tau
 
 
 class PenaltyProx(ProxOperator):

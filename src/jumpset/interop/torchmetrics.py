@@ -6,9 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
+from jumpset._core.optional import needs
 from jumpset.metrics import contiguity
+
+with needs("torchmetrics"):
+    from torchmetrics import Metric
 
 
 class Contiguity(Metric):  # pyright: ignore[reportGeneralTypeIssues]

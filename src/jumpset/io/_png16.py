@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from jumpset._core.optional import needs
 from jumpset.io._picture import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -81,7 +82,8 @@ def key_alpha(pixels: np.ndarray, key: bytes, depth: int) -> np.ndarray:
 
 def read_png16(data: bytes) -> Picture:
     """Decode a PNG file of 16 bits per channel; ValueError where it is damaged."""
-    from PIL import Image
+    with needs("jumpset[io]"):
+        from PIL import Image
 
     header = read_header(data)
     if header.colour_type not in _DECODING or header[4:6] != (0, 0) or header.interlaced > 1:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jumpset._core.errors import FileError
+from jumpset._core.optional import needs
 from jumpset.io import _exif, _png16
 from jumpset.io._picture import Picture
 
@@ -50,7 +51,8 @@ def refuse_frames(path: Path, n_frames: int) -> None:
 
 def read_png(path: Path, max_pixels: int) -> Picture:
     """Read a PNG file of any depth."""
-    from PIL.PngImagePlugin import PngImageFile
+    with needs("jumpset[io]"):
+        from PIL.PngImagePlugin import PngImageFile
 
     data = path.read_bytes()
     header = _png16.read_header(data)
@@ -80,7 +82,8 @@ def read_png(path: Path, max_pixels: int) -> Picture:
 
 def read_jpeg(path: Path, max_pixels: int) -> Picture:
     """Read a JPEG file (the first picture, where a camera put others behind it)."""
-    from PIL.JpegImagePlugin import JpegImageFile
+    with needs("jumpset[io]"):
+        from PIL.JpegImagePlugin import JpegImageFile
 
     with path.open("rb") as file:
         image = JpegImageFile(file)
@@ -98,7 +101,8 @@ def read_jpeg(path: Path, max_pixels: int) -> Picture:
 
 def read_webp(path: Path, max_pixels: int) -> Picture:
     """Read a still WebP file."""
-    from PIL.WebPImagePlugin import WebPImageFile
+    with needs("jumpset[io]"):
+        from PIL.WebPImagePlugin import WebPImageFile
 
     with path.open("rb") as file:
         image = WebPImageFile(file)
@@ -110,7 +114,8 @@ def read_webp(path: Path, max_pixels: int) -> Picture:
 
 def write_png(path: Path, picture: Picture) -> None:
     """Write a uint8 or uint16 picture as PNG, with all that belongs to it."""
-    from PIL.PngImagePlugin import PngInfo
+    with needs("jumpset[io]"):
+        from PIL.PngImagePlugin import PngInfo
 
     with path.open("wb") as file:
         if picture.pixels.dtype == np.uint16:
@@ -175,7 +180,8 @@ def turned(picture: Picture, orientation: int, exif: bytes | None) -> Picture:
 
 
 def _to_image(picture: Picture) -> Image:
-    from PIL import Image
+    with needs("jumpset[io]"):
+        from PIL import Image
 
     samples = picture.pixels.reshape(*picture.pixels.shape[:2], -1)
     if picture.alpha is not None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jumpset._core.errors import FileError, InputError
+from jumpset._core.errors import FileError, InputError, MissingLibrary
 from jumpset._core.files import as_path, atomic_write, check_writable, format_of, read_head
 from jumpset.io._picture import Picture
 
@@ -65,7 +65,7 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000)
             # What libraries warn of (odd metadata, mostly) leaves the pixels right; damage raises.
             warnings.simplefilter("ignore")
             picture = reader(path, int(max_pixels))
-    except FileError:
+    except (FileError, MissingLibrary):
         raise
     except MemoryError:
         raise FileError(
@@ -121,7 +121,7 @@ def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *
         with warnings.catch_warnings(), atomic_write(path) as temporary:
             warnings.simplefilter("ignore")
             _write(temporary, _as_picture(picture), int(quality))
-    except FileError:
+    except (FileError, MissingLibrary):
         raise
     except Exception as error:  # encoders fail with errors of many classes, a full disk among them
         raise FileError(

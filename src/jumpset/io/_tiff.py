@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jumpset._core.errors import FileError
+from jumpset._core.optional import needs
 from jumpset.io import _exif
 from jumpset.io._picture import Picture
 from jumpset.io._raster import check_size, refuse_frames, turned
@@ -32,7 +33,8 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 def read_tiff(path: Path, max_pixels: int) -> Picture:
     """Read a TIFF file that holds one picture."""
-    import tifffile
+    with needs("jumpset[io]"):
+        import tifffile
 
     with tifffile.TiffFile(path) as file:
         page: Any = _only_page(path, file)
@@ -55,7 +57,8 @@ def read_tiff(path: Path, max_pixels: int) -> Picture:
 
 def write_tiff(path: Path, picture: Picture) -> None:
     """Write a picture as one Deflate-compressed page; bands beyond a colour are unspecified extra samples."""
-    import tifffile
+    with needs("jumpset[io]"):
+        import tifffile
 
     height, width = picture.pixels.shape[:2]
     samples = picture.pixels.reshape(height, width, -1)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jumpset._core.errors import FileError
+from jumpset._core.optional import needs
 from jumpset.io import _exif
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def _read_by_pillow(path: Path, page: Any) -> np.ndarray | None:
 
 def _open(data: bytes, changes: dict[int, Sequence[int]]) -> TiffImageFile:
     """The file of the given content as Pillow sees it with other tags."""
-    from PIL.TiffImagePlugin import TiffImageFile
+    with needs("jumpset[io]"):
+        from PIL.TiffImagePlugin import TiffImageFile
 
     return TiffImageFile(io.BytesIO(_exif.with_entries(data, changes)))

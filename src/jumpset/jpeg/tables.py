@@ -9,6 +9,7 @@ import numpy as np
 
 from jumpset._core.errors import FileError
 from jumpset._core.files import as_path
+from jumpset._core.optional import needs
 
 if TYPE_CHECKING:
     from jumpset.jpeg.constraint import JPEGTables
@@ -33,7 +34,8 @@ def jpeg_tables(path: str | os.PathLike[str]) -> JPEGTables:
         A file that cannot be read, is no JPEG, is in other than one or three channels, has chroma subsampled
         by other than 1 or 2, or is stored turned, so that its blocks are not where its pixels are.
     """
-    from PIL import ExifTags, Image
+    with needs("jumpset[io]"):
+        from PIL import ExifTags, Image
 
     from jumpset.jpeg.constraint import JPEGTables
 

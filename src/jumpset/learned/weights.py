@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import atomic_write
+from jumpset._core.optional import needs
 from jumpset._core.version import __version__
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -70,7 +71,8 @@ def save_weights(
     FileError
         A file that cannot be written.
     """
-    from safetensors.torch import save
+    with needs("jumpset[learned]"):
+        from safetensors.torch import save
 
     target = checked_path(path)
     tensors = {}
@@ -103,7 +105,8 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     FileError
         A file that is missing, damaged, or not of this kind.
     """
-    from safetensors import SafetensorError, safe_open
+    with needs("jumpset[learned]"):
+        from safetensors import SafetensorError, safe_open
 
     source = checked_path(path)
     if not source.is_file():

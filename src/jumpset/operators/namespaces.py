@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from jumpset._core.optional import needs
+
 _TORCH = SimpleNamespace(
     float32=torch.float32,
     abs=torch.abs,
@@ -54,6 +56,7 @@ def namespace(x: Any) -> Any:
         return NAMESPACE
     if hasattr(x, "__array_namespace__"):  # NumPy 2, JAX, CuPy 14
         return x.__array_namespace__()
-    import array_api_compat
+    with needs("array-api-compat"):
+        import array_api_compat
 
     return array_api_compat.array_namespace(x)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jumpset._core.optional import needs
+
 LONG_SIDE = 1600  # pixels; longer pictures are reduced for display, to keep the file small
 _FACTORS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -105,7 +107,8 @@ def scale_of(height: int, width: int) -> float:
 
 def png_uri(levels: np.ndarray) -> tuple[str, int, int]:
     """A ``data:`` address of the picture as PNG, reduced to ``LONG_SIDE``, and its width and height."""
-    from PIL import Image
+    with needs("jumpset[io]"):
+        from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(levels))
     scale = scale_of(image.height, image.width)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from jumpset._core import checks
-from jumpset._core.errors import FileError, InputError
+from jumpset._core.errors import FileError, MissingLibrary
 from jumpset._core.files import atomic_write
 from jumpset.learned import weights as files
 from jumpset.learned.architectures import NETWORKS
@@ -46,7 +46,9 @@ def export_onnx(
     Raises
     ------
     InputError
-        An unknown name, or the exporter's packages are missing (``pip install "jumpset[onnx]"``).
+        An unknown name.
+    MissingLibrary
+        The packages of ``jumpset[onnx]`` are not installed.
     FileError
         Weights that are missing or of another network, or a path that cannot be written.
 
@@ -63,11 +65,7 @@ def export_onnx(
         raise FileError("the folder does not exist", given=target.parent, do="make the folder first")
     missing = [package for package in ("onnx", "onnxscript") if find_spec(package) is None]
     if missing:
-        raise InputError(
-            "the exporter needs packages that are not installed",
-            given=f"no {', '.join(missing)}",
-            do='pip install "jumpset[onnx]"',
-        )
+        raise MissingLibrary(", ".join(missing), "jumpset[onnx]")
     whole = _Whole(files.load_network(NETWORKS[name], name, files.chosen(name, weights))).eval()
     batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
     # sizes that no layer could take for its own
@@ -100,7 +98,7 @@ class _Whole(nn.Module):
 
     def forward(self, picture: Tensor, *more: Tensor) -> Tensor:
         height, width = picture.shape[-2:]
-        smoothed = self.network(frame(picture, self.network.multiple), *more)
+        smoothed = self.network(frame(picture, self.network.size_divisor), *more)
         change = smoothed[..., FRAME : FRAME + height, FRAME : FRAME + width] - picture
         return picture + centred(change, self.network)
 
