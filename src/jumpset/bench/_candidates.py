@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from jumpset._core.errors import InputError
 
 if TYPE_CHECKING:
     from jumpset._core.types import Iteration
+    from jumpset.running.registry import MethodInfo
 
 
 @dataclass(frozen=True)
@@ -68,30 +69,46 @@ def candidates(
         raise InputError("there is no method to run", given="none", do=checks.advise("", table))
     chosen: list[Candidate] = []
     for label in names:
-        name, colon, own = label.partition(":")
-        checks.one_of("method", name, table)
         if any(c.label == label for c in chosen):
             raise InputError("a method is named twice", given=label, do="name each once")
-        shared = preset if preset in table[name].presets else None
-        settings = {key: value for key, value in hyper.items() if key in table[name].defaults}
-        if seed is not None and "seed" in table[name].defaults:
-            settings["seed"] = seed
-        chosen.append(Candidate(label, name, own if colon else shared, settings))
-    for key in hyper:
-        if not any(key in c.hyper for c in chosen):
-            known = sorted({key for c in chosen for key in table[c.name].defaults})
-            raise InputError(
-                "none of the methods has a parameter of that name",
-                given=repr(key),
-                do=checks.advise(key, known),
-            )
-    if preset is not None and not any(preset == c.preset for c in chosen):
-        known = sorted({key for c in chosen for key in table[c.name].presets})
-        raise InputError(
-            "none of the methods has a preset of that name",
-            given=repr(preset),
-            do=checks.advise(preset, known),
-        )
+        chosen.append(_candidate(label, table, preset, hyper, seed))
+    infos = [table[c.name] for c in chosen]
+    _check_used("parameter", hyper, [c.hyper for c in chosen], [info.defaults for info in infos])
+    if preset is not None:
+        _check_used("preset", [preset], [[c.preset] for c in chosen], [info.presets for info in infos])
     for candidate in chosen:
         candidate.make()
     return chosen
+
+
+def _candidate(
+    label: str,
+    table: Mapping[str, MethodInfo],
+    preset: str | None,
+    hyper: Mapping[str, Any],
+    seed: int | None,
+) -> Candidate:
+    """The method that a label names, with those of the shared settings that it has."""
+    name, colon, own = label.partition(":")
+    checks.one_of("method", name, table)
+    info = table[name]
+    settings = {key: value for key, value in hyper.items() if key in info.defaults}
+    if seed is not None and "seed" in info.defaults:
+        settings["seed"] = seed
+    return Candidate(label, name, own if colon else preset if preset in info.presets else None, settings)
+
+
+def _check_used(
+    kind: str,
+    asked: Iterable[str],
+    used: Sequence[Collection[str | None]],
+    known: Sequence[Iterable[str]],
+) -> None:
+    """Raise unless each name is used by at least one method."""
+    for name in asked:
+        if not any(name in names for names in used):
+            raise InputError(
+                f"none of the methods has a {kind} of that name",
+                given=repr(name),
+                do=checks.advise(name, sorted({n for names in known for n in names})),
+            )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,10 @@ from jumpset._core.errors import FileError, InputError
 from jumpset.cli._options import Quiet
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import command, interrupts, names, say
+
+if TYPE_CHECKING:
+    from jumpset.io import Picture
+    from jumpset.regions.tree import RegionTree
 
 
 @command
@@ -34,57 +39,21 @@ def tree(
     The outputs are DIR/NAME-regions-50.png, DIR/NAME-weight-0.02.png and so on, of the kind, size and dtype
     of the input. Each is written whole or not at all; the input is never replaced.
     """
-    counts = [_number(text, int, "--regions") for text in names(regions)]
-    prices = [_number(text, float, "--weights") for text in names(weights)]
-    cuts: dict[str, dict[str, Any]] = {f"regions-{n}": {"n_regions": n} for n in counts}
-    cuts |= {f"weight-{w:g}": {"weight": w} for w in prices}
+    cuts = _cuts(names(regions), names(weights))
     if not cuts and save is None:
         raise InputError(
             "there is nothing to write", given="no --regions, --weights or --save", do="e.g. --regions 50,200"
         )
-    from jumpset import io
-    from jumpset.regions.tree import RegionTree, check_tree_path
-
     targets = {name: folder / f"{source.stem}-{name}{source.suffix}" for name in cuts}
-    if folder.exists() and not folder.is_dir():
-        raise FileError("--output must be a folder", given=folder, do="name another")
-    if folder.is_dir():
-        for target in targets.values():
-            io.check_writable(target)
-    if save is not None:
-        _check_save(check_tree_path(save), source)
-    if source.resolve() in {target.resolve() for target in targets.values()}:
-        raise InputError("the output would replace the input", given=source, do="name another folder")
+    _check_targets(folder, targets.values(), save, source)
+    from jumpset import io
+
     picture = io.read_picture(source)
     for target in targets.values():
         io.check_can_hold(target, picture)
-    height, width = picture.pixels.shape[:2]
-    for n in counts:
-        if not 1 <= n <= height * width:
-            raise InputError(
-                "no picture of this size has so many regions", given=n, do=f"pass 1 to {height * width}"
-            )
-    for w in prices:
-        if not 0.0 <= w < float("inf"):
-            raise InputError("a weight must be at least 0", given=w, do="pass e.g. 0.02")
-
-    with Progress(wanted=not quiet) as progress:
-        progress.begin("merging", total=100)
-
-        def watch(done: float) -> None:
-            progress.advance(int(100 * done), 100)
-            if interrupts.seen():
-                raise KeyboardInterrupt
-
-        made = RegionTree(
-            picture.pixels, neighbors=neighbors, alpha=False, value_range=value_range, progress=watch
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            "the folder cannot be made", given=f"{folder} ({error.strerror or error})", do="name another"
-        ) from error
+    _check_cuts(cuts, picture.pixels.shape[0] * picture.pixels.shape[1])
+    made = _merge(picture, neighbors, value_range, quiet=quiet)
+    _make(folder)
     with interrupts.held_back():
         for name, cut in cuts.items():
             io.write_picture(targets[name], picture.with_pixels(made.smooth(**cut)))
@@ -95,6 +64,14 @@ def tree(
         say(f"{folder}: {len(cuts)} pictures of {source.name}{kept}")
 
 
+def _cuts(regions: Sequence[str], weights: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Name in a file's name to the arguments of ``RegionTree.smooth``."""
+    counts = [_number(text, int, "--regions") for text in regions]
+    cuts: dict[str, dict[str, Any]] = {f"regions-{n}": {"n_regions": n} for n in counts}
+    prices = [_number(text, float, "--weights") for text in weights]
+    return cuts | {f"weight-{w:g}": {"weight": w} for w in prices}
+
+
 def _number(text: str, kind: type, option: str) -> Any:
     try:
         return kind(text)
@@ -103,8 +80,62 @@ def _number(text: str, kind: type, option: str) -> Any:
         raise InputError(f"{option} takes {what}", given=repr(text), do="write e.g. 50,200,1000") from None
 
 
+def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, source: Path) -> None:
+    """Raise unless all files can be written, and none of them is the input; nothing is created."""
+    from jumpset import io
+    from jumpset.regions.tree import check_tree_path
+
+    if folder.exists() and not folder.is_dir():
+        raise FileError("--output must be a folder", given=folder, do="name another")
+    if folder.is_dir():
+        for target in targets:
+            io.check_writable(target)
+    if save is not None:
+        _check_save(check_tree_path(save), source)
+    if source.resolve() in {target.resolve() for target in targets}:
+        raise InputError("the output would replace the input", given=source, do="name another folder")
+
+
 def _check_save(path: Path, source: Path) -> None:
     if path.resolve() == source.resolve():
         raise InputError("the tree would replace the input", given=path, do="name another file for --save")
     if path.is_dir() or not path.resolve().parent.is_dir():
         raise FileError("the tree cannot be written there", given=path, do="name a file in a folder")
+
+
+def _check_cuts(cuts: Mapping[str, Mapping[str, Any]], n_pixels: int) -> None:
+    for cut in cuts.values():
+        n, weight = cut.get("n_regions", 1), cut.get("weight", 0.0)
+        if not 1 <= n <= n_pixels:
+            raise InputError(
+                "no picture of this size has so many regions", given=n, do=f"pass 1 to {n_pixels}"
+            )
+        if not 0.0 <= weight < float("inf"):
+            raise InputError("a weight must be at least 0", given=weight, do="pass e.g. 0.02")
+
+
+def _merge(
+    picture: Picture, neighbors: int, value_range: tuple[float, float] | None, *, quiet: bool
+) -> RegionTree:
+    from jumpset.regions.tree import RegionTree
+
+    with Progress(wanted=not quiet) as progress:
+        progress.begin("merging", total=100)
+
+        def watch(done: float) -> None:
+            progress.advance(int(100 * done), 100)
+            if interrupts.seen():
+                raise KeyboardInterrupt
+
+        return RegionTree(
+            picture.pixels, neighbors=neighbors, alpha=False, value_range=value_range, progress=watch
+        )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            "the folder cannot be made", given=f"{folder} ({error.strerror or error})", do="name another"
+        ) from error
