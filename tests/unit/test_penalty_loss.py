@@ -8,6 +8,7 @@ import torch
 
 import jumpset as js
 import jumpset.penalties as P  # noqa: N812
+from jumpset import nn, weights
 from jumpset.kernels.regions import fusion
 from jumpset.metrics import count_regions
 
@@ -18,26 +19,26 @@ def x():
 
 
 def test_loss_is_weight_times_penalty(x):
-    loss = P.PenaltyLoss(P.TotalVariation(), 0.3)
+    loss = nn.PenaltyLoss(P.TotalVariation(), 0.3)
     torch.testing.assert_close(loss(x), 0.3 * P.TotalVariation()(x))
-    each = P.PenaltyLoss(P.L1(), 2.0, normalize="sum", reduction="none")
+    each = nn.PenaltyLoss(P.L1(), 2.0, normalize="sum", reduction="none")
     torch.testing.assert_close(each(x), 2 * x.abs().sum((1, 2, 3)))
     mask = x[:, :1] > 0.5
     torch.testing.assert_close(loss(x, mask=mask), 0.3 * P.TotalVariation()(x, mask=mask))
-    both = P.PenaltyLoss(0.7 * P.TotalVariation() + 0.3 * P.L1(), 0.5)
+    both = nn.PenaltyLoss(0.7 * P.TotalVariation() + 0.3 * P.L1(), 0.5)
     torch.testing.assert_close(both(x), 0.35 * P.TotalVariation()(x) + 0.15 * P.L1()(x))
     loss.weight = 0.6
     torch.testing.assert_close(loss(x), 0.6 * P.TotalVariation()(x))
 
 
 def test_resolution_and_batch_do_not_change_it(x):
-    loss = P.PenaltyLoss(P.L1())
+    loss = nn.PenaltyLoss(P.L1())
     torch.testing.assert_close(loss(x), loss(torch.cat([x, x])))
     torch.testing.assert_close(loss(x), loss(x.repeat_interleave(2, -1).repeat_interleave(2, -2)))
 
 
 def test_schedule_and_steps(x):
-    loss = P.PenaltyLoss(P.L1(), 0.5, schedule=lambda step: min(1.0, step / 4))
+    loss = nn.PenaltyLoss(P.L1(), 0.5, schedule=lambda step: min(1.0, step / 4))
     seen = []
     for _ in range(6):
         seen.append(float(loss(x) / P.L1()(x)))
@@ -47,7 +48,7 @@ def test_schedule_and_steps(x):
 
 
 def test_penalties_that_change_with_the_step(x):
-    loss = P.PenaltyLoss(P.TiledGroups(4).at_step)
+    loss = nn.PenaltyLoss(P.TiledGroups(4).at_step)
     values = []
     for step in range(5):
         torch.testing.assert_close(loss(x), P.TiledGroups(4).at_step(step)(x))
@@ -55,7 +56,7 @@ def test_penalties_that_change_with_the_step(x):
         loss.step()
     assert len(set(values)) > 1
     potts = P.Potts()
-    loss = P.PenaltyLoss(lambda step: potts.annealed(step, 3, 0.5, 0.05))
+    loss = nn.PenaltyLoss(lambda step: potts.annealed(step, 3, 0.5, 0.05))
     for scale in (0.5, 0.025**0.5, 0.05, 0.05):
         torch.testing.assert_close(loss(x), P.Potts(scale=scale)(x))
         loss.step()
@@ -63,7 +64,7 @@ def test_penalties_that_change_with_the_step(x):
 
 def test_state_travels(x):
     def make():
-        return P.PenaltyLoss(P.TiledGroups(4).at_step, 0.1, schedule=lambda step: 1 + step)
+        return nn.PenaltyLoss(P.TiledGroups(4).at_step, 0.1, schedule=lambda step: 1 + step)
 
     loss, other = make(), make()
     for _ in range(3):
@@ -75,13 +76,13 @@ def test_state_travels(x):
     assert other.weight == 0.7
     other.half().to("cpu").float()  # a counter survives a change of dtype
     assert int(other.n_steps) == 3
-    assert "TiledGroups" in repr(P.PenaltyLoss(P.TiledGroups(4), 0.5))
+    assert "TiledGroups" in repr(nn.PenaltyLoss(P.TiledGroups(4), 0.5))
 
 
 def test_it_trains_inside_a_model():
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3, padding=1))
-    loss = P.PenaltyLoss(P.SlidingGroups(3), 0.05)
+    loss = nn.PenaltyLoss(P.SlidingGroups(3), 0.05)
     x = torch.rand(2, 1, 8, 8)
     (model(x).square().mean() + loss(model(x))).backward()
     assert all(bool(torch.isfinite(p.grad).all()) for p in model.parameters())
@@ -89,7 +90,7 @@ def test_it_trains_inside_a_model():
 
 
 def test_it_compiles_in_one_graph(x):
-    loss = P.PenaltyLoss(P.SlidingGroups(3), 0.2)
+    loss = nn.PenaltyLoss(P.SlidingGroups(3), 0.2)
     compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(x), loss(x))
 
@@ -108,7 +109,7 @@ def test_it_compiles_in_one_graph(x):
 )
 def test_bad_losses(wrong, match):
     with pytest.raises(js.InputError, match=match):
-        P.PenaltyLoss(**{"penalty": P.L1()} | wrong)
+        nn.PenaltyLoss(**{"penalty": P.L1()} | wrong)
 
 
 # ------------------------------------------------------------------------------------- controllers
@@ -117,8 +118,8 @@ def test_bad_losses(wrong, match):
 def test_zero_fraction_controller_reaches_its_target():
     """Against a plant that answers at once: the soft threshold at 50 times the weight."""
     v = torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(0))
-    loss = P.PenaltyLoss(P.L1(), 1e-4)
-    control = P.ZeroFractionController(loss, 0.7, tol=0.0, gain=0.5, memory=0.5)
+    loss = nn.PenaltyLoss(P.L1(), 1e-4)
+    control = nn.ZeroFractionController(loss, 0.7, tol=0.0, gain=0.5, memory=0.5)
     for _ in range(100):
         control.update(P.L1().prox(v, 50 * loss.weight))
     assert control.average == pytest.approx(0.7, abs=0.01)
@@ -126,8 +127,8 @@ def test_zero_fraction_controller_reaches_its_target():
 
 
 def test_controller_follows_its_rule_and_its_bounds():
-    loss = P.PenaltyLoss(P.L1(), 1.0)
-    control = P.ZeroFractionController(loss, 0.5, tol=0.1, gain=0.2, memory=0.75, bounds=(0.5, 1.3))
+    loss = nn.PenaltyLoss(P.L1(), 1.0)
+    control = nn.ZeroFractionController(loss, 0.5, tol=0.1, gain=0.2, memory=0.75, bounds=(0.5, 1.3))
     ones, zeros = torch.ones(1, 1, 4), torch.zeros(1, 1, 4)
     assert control.update(ones) == 0.0
     assert loss.weight == pytest.approx(math.exp(0.2 * 0.5))
@@ -139,7 +140,7 @@ def test_controller_follows_its_rule_and_its_bounds():
     for _ in range(100):
         control.update(zeros)
     assert loss.weight == pytest.approx(0.5)
-    other = P.ZeroFractionController(P.PenaltyLoss(P.L1(), 9.0), 0.5)
+    other = nn.ZeroFractionController(nn.PenaltyLoss(P.L1(), 9.0), 0.5)
     other.load_state_dict(control.state_dict())
     assert other.average == control.average
     assert other.loss.weight == loss.weight
@@ -154,8 +155,8 @@ def test_region_controller():
     assert count_regions(x[1].numpy(), 0.01, channel_axis=0) == 2
     assert count_regions(x[1].numpy(), 0.0, channel_axis=0) == 3
     assert count_regions(np.zeros((1, 1)), 0.0) == 1
-    loss = P.PenaltyLoss(P.Potts(), 1.0)
-    control = P.RegionCountController(loss, 4, gain=0.5)
+    loss = nn.PenaltyLoss(P.Potts(), 1.0)
+    control = nn.RegionCountController(loss, 4, gain=0.5)
     assert control.update(x) == 2.0
     assert loss.weight == pytest.approx(0.5**0.5)
 
@@ -165,9 +166,9 @@ def test_region_controller():
 )
 def test_bad_controllers(wrong):
     with pytest.raises(js.InputError, match=next(iter(wrong))):
-        P.ZeroFractionController(P.PenaltyLoss(P.L1()), **{"fraction": 0.5} | wrong)
+        nn.ZeroFractionController(nn.PenaltyLoss(P.L1()), **{"fraction": 0.5} | wrong)
     with pytest.raises(js.InputError, match="PenaltyLoss"):
-        P.RegionCountController(P.L1(), 3)
+        nn.RegionCountController(P.L1(), 3)
 
 
 # ----------------------------------------------------------------------------- weights for one picture
@@ -185,7 +186,7 @@ def picture():
 @pytest.mark.parametrize("fraction", [0.3, 0.8])
 def test_weight_for_zero_fraction(penalty, fraction):
     x = picture()
-    weight = P.weight_for_zero_fraction(x, penalty, fraction)
+    weight = weights.weight_for_zero_fraction(x, penalty, fraction)
     assert float((penalty.prox(x, weight) == 0).double().mean()) >= fraction
     if isinstance(penalty, P.L1):
         assert weight == pytest.approx(float(x.abs().flatten().quantile(fraction)), rel=0.05)
@@ -194,12 +195,12 @@ def test_weight_for_zero_fraction(penalty, fraction):
 
 
 def test_zero_fraction_corner_cases():
-    assert P.weight_for_zero_fraction(torch.zeros(1, 1, 4), P.L1(), 0.5) == 0.0
-    assert P.weight_for_zero_fraction(torch.ones(1, 1, 4), P.L1(), 1.0) == pytest.approx(1.0, rel=0.02)
+    assert weights.weight_for_zero_fraction(torch.zeros(1, 1, 4), P.L1(), 0.5) == 0.0
+    assert weights.weight_for_zero_fraction(torch.ones(1, 1, 4), P.L1(), 1.0) == pytest.approx(1.0, rel=0.02)
     with pytest.raises(js.InputError, match="no weight"):
-        P.weight_for_zero_fraction(torch.ones(1, 1, 4), P.Cauchy(0.2), 0.5)
+        weights.weight_for_zero_fraction(torch.ones(1, 1, 4), P.Cauchy(0.2), 0.5)
     with pytest.raises(js.JumpsetError, match="proximal"):
-        P.weight_for_zero_fraction(torch.ones(1, 1, 4), P.Connectedness(), 0.5)
+        weights.weight_for_zero_fraction(torch.ones(1, 1, 4), P.Connectedness(), 0.5)
 
 
 def regions_at(image, weight, levels):
@@ -219,30 +220,30 @@ def region_fusion_offsets():
 def test_weight_for_regions():
     image = picture()[0, 0].clamp(0, 1).numpy()
     for count in (2, 10, 60):
-        weight = P.weight_for_regions(image, count, levels=10)
+        weight = weights.weight_for_regions(image, count, levels=10)
         assert regions_at(image[..., None], weight, 10) <= count
         assert regions_at(image[..., None], 0.5 * weight, 10) > count
         colour = np.repeat(image[..., None], 3, -1)
-        assert regions_at(colour, P.weight_for_regions(colour, count, levels=10), 10) <= count
-    assert P.weight_for_regions(np.zeros((5, 5)), 1) == 0.0
-    assert P.weight_for_regions(image, 1, neighbors=8, levels=5) > 0
+        assert regions_at(colour, weights.weight_for_regions(colour, count, levels=10), 10) <= count
+    assert weights.weight_for_regions(np.zeros((5, 5)), 1) == 0.0
+    assert weights.weight_for_regions(image, 1, neighbors=8, levels=5) > 0
     with pytest.raises(js.InputError, match="count"):
-        P.weight_for_regions(image, 0)
+        weights.weight_for_regions(image, 0)
     with pytest.raises(js.InputError, match="one picture"):
-        P.weight_for_regions(torch.zeros(2, 1, 4, 4), 1)
+        weights.weight_for_regions(torch.zeros(2, 1, 4, 4), 1)
 
 
 def test_weight_from_noise():
     sigma, shape = 0.1, (1, 1, 40, 40)
-    l1 = P.weight_from_noise(sigma, P.L1(), shape, fraction=1.0)
+    l1 = weights.weight_from_noise(sigma, P.L1(), shape, fraction=1.0)
     assert l1 == pytest.approx(sigma * math.sqrt(2 * math.log(1600)), rel=0.2)  # the universal threshold
     for penalty in (P.L1(), P.TiledGroups(4), P.L0()):
-        weight = P.weight_from_noise(sigma, penalty, shape)
+        weight = weights.weight_from_noise(sigma, penalty, shape)
         fresh = sigma * torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
         assert float((penalty.prox(fresh, weight) == 0).double().mean()) > 0.95
-        assert P.weight_from_noise(sigma, penalty, shape) == weight
-        assert P.weight_from_noise(0.0, penalty) == 0.0
-    flat = P.weight_from_noise(sigma, P.Potts(), shape)
+        assert weights.weight_from_noise(sigma, penalty, shape) == weight
+        assert weights.weight_from_noise(0.0, penalty) == 0.0
+    flat = weights.weight_from_noise(sigma, P.Potts(), shape)
     assert flat == pytest.approx(2 * sigma**2 * math.log(1600))
     noise = 0.5 + sigma * np.random.default_rng(0).standard_normal((40, 40, 1))
     assert regions_at(noise, flat, 50) < 20
