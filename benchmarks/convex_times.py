@@ -45,13 +45,13 @@ def main():
         "prox AITV, tau .12": lambda: js.penalties.AITV().prox(v, 0.12),
         "prox LatentGroups(4), tau .5": lambda: js.penalties.LatentGroups(4).prox(v - 0.5, 0.5),
         "PDHG, TV, 7x7 blur, 300 steps": lambda: js.run(
-            js.solvers.PDHG(tv, 1e-3, blur, tol=1e-9, max_steps=300), blurred
+            blurred, js.solvers.PDHG(tv, 1e-3, blur, tol=1e-9, max_steps=300)
         ),
         "FISTA, TV, 7x7 blur, 20 steps": lambda: js.run(
-            js.solvers.FISTA(tv, 1e-3, blur, tol=1e-9, max_steps=20), blurred
+            blurred, js.solvers.FISTA(tv, 1e-3, blur, tol=1e-9, max_steps=20)
         ),
         "ADMM, TV, 40 % of pixels, 20 steps": lambda: js.run(
-            js.solvers.ADMM(tv, 1e-2, mask, tol=1e-9, max_steps=20), mask(v)
+            mask(v), js.solvers.ADMM(tv, 1e-2, mask, tol=1e-9, max_steps=20)
         ),
     }
     print(f"{size} x {size}, {torch.get_num_threads()} threads")

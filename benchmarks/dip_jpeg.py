@@ -73,7 +73,7 @@ def main():
             if given.tables:
                 method = js.running.registry.for_file(method, given.folder / f"input/{name}.jpg")
             began = time.process_time()
-            image = picture if variant == "input" else js.run(method, picture).image
+            image = picture if variant == "input" else js.run(picture, method).image
             seconds = time.process_time() - began
             scores.append((js.metrics.psnr(image, truth), js.metrics.ssim_volume(image, truth), seconds))
         psnr, ssim, seconds = np.mean(scores, axis=0)

@@ -76,7 +76,7 @@ def load(folder, name, crop):
 def score(method, picture, truth):
     """PSNR and CPU seconds; a function makes the method of the picture."""
     began = time.process_time()
-    image = js.run(method(picture) if isfunction(method) else method, picture).image
+    image = js.run(picture, method(picture) if isfunction(method) else method).image
     return js.metrics.psnr(image, truth), time.process_time() - began
 
 

@@ -88,9 +88,9 @@ def race(image, with_direct):
     show("guided", guided(), measure(guided), opencv_guided(), measure(opencv_guided), slice(8, -8))
     wls, rtv = WLS(1.0, exponent=1.2, epsilon=1e-4), RTV()
     for method in (wls, rtv):
-        result = js.run(method, f)
+        result = js.run(f, method)
         counts = ", ".join(f"{n:.0f}" for n in result.history["iterations"][1:])
-        seconds = measure(lambda m=method: js.run(m, f), repeats=3)
+        seconds = measure(lambda m=method: js.run(f, m), repeats=3)
         print(f"  {method.name:10s} ours {seconds}   iterations {counts}, residual {method.tol:g}")
         if with_direct:
             began = time.perf_counter()

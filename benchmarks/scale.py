@@ -48,7 +48,7 @@ def main() -> None:
             count = tree.labels(weight=0.02).max()
             return f"{count} regions at 0.02, cut in {time.perf_counter() - began:.2f} s"
         method = js.method(task, **METHODS[task])
-        result = js.run(method, image, callback=lambda step: show(step.n_steps / step.max_steps))
+        result = js.run(image, method, callback=lambda step: show(step.n_steps / step.max_steps))
         last = ", ".join(f"{name} {values[-1]:.6g}" for name, values in result.history.items())
         return f"{result.status.name}, {last}"
 

@@ -63,7 +63,7 @@ def race(f, repeats):
         print(f"{'goal':>8s}  {'method':34s}{'steps':>6s}{'error':>10s}   seconds")
         for goal in GOALS:
             method = TV(weight=WEIGHT, isotropic=isotropic, tol=goal)
-            rivals = {"jumpset TV": (lambda m=method: js.run(m, f).image, js.run(method, f).n_steps)}
+            rivals = {"jumpset TV": (lambda m=method: js.run(f, m).image, js.run(f, method).n_steps)}
             if isotropic and goal >= 2e-4:
                 count = iterations_needed(f, goal)
                 chambolle = partial(denoise_tv_chambolle, f, weight=WEIGHT, eps=0.0, max_num_iter=count)

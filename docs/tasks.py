@@ -133,8 +133,8 @@ def _draw(task: Task) -> dict[str, str]:
     for name, settings in task.runs.items():
         made = {key: value() if callable(value) else value for key, value in settings.items()}
         method = js.method(name, **made)
-        js.run(method, picture, max_steps=2)  # compiles what there is to compile
-        result = js.run(method, picture)
+        js.run(picture, method, max_steps=2)  # compiles what there is to compile
+        result = js.run(picture, method)
         written = [
             f"{k}={v:.3g}" if isinstance(v, float) else str(v) for k, v in made.items() if k != "guidance"
         ]

@@ -40,7 +40,7 @@ def main() -> None:
     results = {}
     for name, settings in METHODS.items():
         callback = partial(show, name, time.monotonic())
-        results[name] = js.run(js.method(name, **settings), picture, callback=callback)
+        results[name] = js.run(picture, js.method(name, **settings), callback=callback)
         print(
             f"\r{name:14s} {results[name].n_steps:4d} steps, {results[name].elapsed:5.1f} s      ", flush=True
         )

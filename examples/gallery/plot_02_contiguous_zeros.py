@@ -2,8 +2,8 @@
 Zeros in regions, not in scattered pixels
 =========================================
 
-L1 adds up pixels one by one: its zeros are scattered. Three proximal operators on one noisy
-picture, each with the weight at which as many pixels become exactly zero as are zero in the truth.
+L1 adds up pixels one by one, so its zeros are scattered. This program applies three proximal operators
+to one noisy image, each with the weight at which as many pixels become exactly zero as in the truth.
 """
 
 import matplotlib.pyplot as plt
@@ -17,8 +17,8 @@ noisy = js.datasets.add_noise(truth, 0.15, seed=0)
 f = torch.from_numpy(noisy)[None, None]  # (B, C, H, W)
 
 # %%
-# ``weight_for_zero_fraction`` finds each weight; ``contiguity`` counts pixels of the support that
-# stand alone.
+# ``weight_for_zero_fraction`` finds each weight; ``contiguity`` counts the isolated pixels of the
+# support.
 penalties = {
     "L1": js.L1(),
     "TV + L1 (SparseTV)": js.SparseTV(ratio=0.25),
@@ -32,25 +32,25 @@ for name, penalty in penalties.items():
     support = js.metrics.contiguity(u)
     print(
         f"{name:20s}tau {tau:6.3f}   {support.zero_fraction:.2f} zeros, "
-        f"{support.isolated_fraction:6.1%} of the rest isolated, PSNR {js.metrics.psnr(u, truth):.1f} dB"
+        f"{support.isolated_fraction:6.1%} of the support isolated, PSNR {js.metrics.psnr(u, truth):.1f} dB"
     )
     panels[name] = u
 
 # %%
-# What is zero is blue.
+# Zeros are blue.
 fig, axes = plt.subplots(1, 5, figsize=(14, 3.2), layout="constrained")
-for ax, (title, image) in zip(axes, panels.items(), strict=True):
-    shown = np.repeat(image.clip(0, 1)[..., None], 3, axis=-1)
-    shown[image == 0] = (0.1, 0.2, 0.55)
+for ax, (title, panel) in zip(axes, panels.items(), strict=True):
+    shown = np.repeat(panel.clip(0, 1)[..., None], 3, axis=-1)
+    shown[panel == 0] = (0.1, 0.2, 0.55)
     ax.imshow(shown)
     ax.set_title(title)
     ax.set_axis_off()
 
 # %%
-# The zeros are whole regions now; the price of one such step is contrast, which a network learns to
-# make up for. In a network the same penalties are losses, and the proximal operator can be its last
-# layer, so that a zero is a zero: ``js.Prox(js.SparseTV(), tau=0.05)``. :doc:`/which_penalty`
-# compares them in a trained autoencoder.
+# With the last two the zeros are whole regions. One such step reduces the contrast; a network learns
+# to compensate for that. In a network the same penalties are losses, and the proximal operator can be
+# the last layer, so that zeros are exact: ``js.Prox(js.SparseTV(), tau=0.05)``.
+# :doc:`/which_penalty` compares them in a trained autoencoder.
 loss = js.SparseTV(ratio=0.25)(f.requires_grad_())
 loss.backward()
 print(f"loss {float(loss.detach()):.4f}, finite gradients: {bool(torch.isfinite(f.grad).all())}")

@@ -2,9 +2,9 @@
 A new penalty in twenty lines
 =============================
 
-A penalty is one formula, ``terms``: the map that sums to R(x). Loss, normalisation, masks, sums and
-multiples follow. Here: what is left of vertical stripes when differences across columns cost, and
-differences along them do not.
+A penalty is one formula, ``terms``: the map whose sum is R(x). Loss, normalisation, masks, sums and
+multiples follow from it. The example removes vertical stripes with a penalty on the differences along
+one axis.
 """
 
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ import jumpset as js
 
 @dataclass(frozen=True)
 class AcrossColumns(js.Penalty):
-    """R(x) = Σ |x right of p − x at p|: blind to what changes from row to row."""
+    """R(x) = Σ |x right of p − x at p|: differences between rows cost nothing."""
 
     name: ClassVar[str] = "across-columns"
     paper: ClassVar[str] = "an example"
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """The formula."""
+        """Absolute difference of each pixel and its right neighbour."""
         step = abs(x[..., 1:] - x[..., :-1])
         return step if mask is None else step * (mask[..., 1:] & mask[..., :-1])
 
 
 # %%
-# A picture with stripes: an offset a column. Sought is the stripe field s, constant along each column
-# up to little, with picture − s flat in regions: total variation on the one, the new penalty,
-# transposed, on the other.
+# Each column of the image has an offset. The stripe field s should be nearly constant along each column,
+# and image − s flat in regions: the loss is the total variation of image − s plus the new penalty of
+# the transposed s.
 truth = torch.from_numpy(js.datasets.shapes(96, 128, channels=1, seed=5))[None, None]
 offsets = torch.from_numpy(0.08 * np.random.default_rng(0).standard_normal((1, 1, 1, 128)).astype(np.float32))
 striped = truth + offsets
@@ -52,20 +52,20 @@ for step in range(400):
     loss.backward()
     adam.step()
 cleaned = (striped - stripes).detach()
-for name, image in {"striped": striped, "cleaned": cleaned}.items():
-    print(f"{name}: {js.metrics.psnr(image[0, 0].numpy(), truth[0, 0].numpy()):.1f} dB")
+for name, panel in {"striped": striped, "cleaned": cleaned}.items():
+    print(f"{name}: {js.metrics.psnr(panel[0, 0].numpy(), truth[0, 0].numpy()):.1f} dB")
 
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
-for ax, (title, image) in zip(
+for ax, (title, panel) in zip(
     axes, {"striped": striped, "cleaned": cleaned, "truth": truth}.items(), strict=True
 ):
-    ax.imshow(image[0, 0].numpy(), cmap="gray", vmin=0, vmax=1)
+    ax.imshow(panel[0, 0].numpy(), cmap="gray", vmin=0, vmax=1)
     ax.set_title(title)
     ax.set_axis_off()
 
 # %%
-# It adds up with the others, scales, takes a mask, and is a loss for any array library: no other line
-# is needed.
+# The penalty can be added to others and scaled, takes a mask, and works with any array library, without
+# another line of code.
 both = 0.5 * along_columns + js.L1()
 print(both, "on a batch:", both.value(torch.ones(2, 1, 4, 4)).tolist())
 print("on NumPy:", along_columns.value(np.eye(4, dtype=np.float32)[None, None]))

@@ -241,8 +241,10 @@ def test_failure_leaves_the_old_output(source, tmp_path, monkeypatch):
 
 
 def test_divergence_writes_nothing(source, tmp_path, monkeypatch):
-    sound = js.run(js.method("region-fusion"), np.zeros((24, 31, 3), dtype=np.uint8))
-    monkeypatch.setattr(sys.modules["jumpset.running.run"], "run", lambda *_, **__: replace(sound, status=js.Status.DIVERGED))
+    sound = js.run(np.zeros((24, 31, 3), dtype=np.uint8), js.method("region-fusion"))
+    monkeypatch.setattr(
+        sys.modules["jumpset.running.run"], "run", lambda *_, **__: replace(sound, status=js.Status.DIVERGED)
+    )
     result = call("smooth", source, tmp_path / "out.png")
     assert result.exit_code == 1
     assert len(lines(result.stderr)) == 1
@@ -265,7 +267,9 @@ def test_not_enough_memory(source, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_before_a_picture(source, tmp_path, monkeypatch, number):
-    monkeypatch.setattr(sys.modules["jumpset.running.run"], "run", lambda *_, **__: signal.raise_signal(number))
+    monkeypatch.setattr(
+        sys.modules["jumpset.running.run"], "run", lambda *_, **__: signal.raise_signal(number)
+    )
     result = call("smooth", source, tmp_path / "out.png")
     assert result.exit_code == 128 + number
     assert lines(result.stderr) == ["jumpset: interrupted before there was a result; nothing was written"]

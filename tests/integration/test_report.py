@@ -64,7 +64,7 @@ def to_bytes(values):
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
     noisy, truth = picture()
-    results = {name: js.run(js.method(name), noisy) for name in ("region-fusion", "l0")}
+    results = {name: js.run(noisy, js.method(name)) for name in ("region-fusion", "l0")}
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_report(path, results, picture=noisy, truth=truth, name=NASTY, command=f"jumpset compare '{NASTY}'")
     return path, results, noisy, truth
@@ -125,7 +125,7 @@ def test_pictures_are_the_pictures(compared):
 
 def test_one_method_without_truth(tmp_path):
     noisy, _ = picture()
-    path = write_report(tmp_path / "one.html", js.run(js.method("l0"), noisy, max_steps=3), picture=noisy)
+    path = write_report(tmp_path / "one.html", js.run(noisy, js.method("l0"), max_steps=3), picture=noisy)
     page = Page(path.read_text())
     assert "PSNR" not in page.text
     assert page.all("input") == [a for a in page.all("input") if a["type"] == "range"]  # no tabs
@@ -134,7 +134,7 @@ def test_one_method_without_truth(tmp_path):
 
 def test_size_stays_small(tmp_path):
     noisy, _ = picture(height=384, width=512)
-    path = write_report(tmp_path / "r.html", js.run(js.method("region-fusion"), noisy), picture=noisy)
+    path = write_report(tmp_path / "r.html", js.run(noisy, js.method("region-fusion")), picture=noisy)
     assert path.stat().st_size < 3_000_000
 
 
@@ -157,7 +157,7 @@ def test_size_stays_small(tmp_path):
 )
 def test_every_kind_of_picture(tmp_path, array, says):
     path = write_report(
-        tmp_path / "r.html", js.run(js.method("region-fusion"), array), picture=array, truth=array
+        tmp_path / "r.html", js.run(array, js.method("region-fusion")), picture=array, truth=array
     )
     assert says in Page(path.read_text()).text
 
@@ -165,7 +165,7 @@ def test_every_kind_of_picture(tmp_path, array, says):
 def test_long_pictures_are_reduced(tmp_path):
     array = np.zeros((4, 3201), dtype=np.uint8)
     array[:, ::2] = 200
-    path = write_report(tmp_path / "r.html", js.run(js.method("region-fusion"), array), picture=array)
+    path = write_report(tmp_path / "r.html", js.run(array, js.method("region-fusion")), picture=array)
     page = Page(path.read_text())
     assert "50 %" in page.text
     assert all(int(a["width"]) == 1600 for a in page.all("img") if "src" in a)
@@ -185,7 +185,7 @@ def test_differences_and_gradients():
 
 def test_old_report_survives_a_failure(tmp_path, monkeypatch):
     noisy, _ = picture()
-    result = js.run(js.method("l0"), noisy, max_steps=1)
+    result = js.run(noisy, js.method("l0"), max_steps=1)
     path = tmp_path / "r.html"
     path.write_text("old")
 
@@ -201,7 +201,7 @@ def test_old_report_survives_a_failure(tmp_path, monkeypatch):
 
 def test_wrong_arguments(tmp_path):
     noisy, _ = picture()
-    result = js.run(js.method("l0"), noisy, max_steps=1)
+    result = js.run(noisy, js.method("l0"), max_steps=1)
     path = tmp_path / "r.html"
     for wrong in (tmp_path / "r.txt", tmp_path / "no" / "r.html", "", "a\0.html"):
         with pytest.raises(FileError):
@@ -260,7 +260,7 @@ def test_png_addresses():
 
 def test_diverged_history_is_drawn_as_far_as_it_is_finite(tmp_path):
     noisy, _ = picture()
-    result = js.run(js.method("l0"), noisy, max_steps=4)
+    result = js.run(noisy, js.method("l0"), max_steps=4)
     result.history["energy"][-1] = float("nan")
     result = replace(result, status=js.Status.DIVERGED)
     page = Page(write_report(tmp_path / "r.html", result, picture=noisy).read_text())

@@ -21,7 +21,7 @@ def energy(u, f, weight, isotropic=True):
 
 
 def solve(f, weight, *, tol=1e-10, **settings):
-    result = js.run(TV(weight=weight, tol=tol, max_steps=200_000, **settings), f)
+    result = js.run(f, TV(weight=weight, tol=tol, max_steps=200_000, **settings))
     assert result.status is js.Status.CONVERGED
     return result.image
 
@@ -155,7 +155,7 @@ def test_astronaut(isotropic, least, dtype):
     """Known optima: the anisotropic one from an exact solver, the isotropic one from a run to a gap of 2e-8."""
     rng = np.random.default_rng(0)
     f = color.rgb2gray(data.astronaut()) + 0.1 * rng.standard_normal((512, 512))
-    result = js.run(TV(isotropic=isotropic, tol=1e-6), f.astype(dtype))
+    result = js.run(f.astype(dtype), TV(isotropic=isotropic, tol=1e-6))
     assert result.status is js.Status.CONVERGED
     found = energy(
         result.image[..., None].astype(float), f[..., None].astype(dtype).astype(float), 0.1, isotropic

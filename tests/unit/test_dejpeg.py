@@ -283,9 +283,9 @@ def test_the_files_tables_are_used_where_there_is_a_file(tmp_path):
 def test_dip_l0_ends_among_the_pictures_of_the_file(tmp_path, bands):
     path, f = saved(tmp_path, drawn(64, 72)[..., :bands], 20)
     method = js.method("dip-l0", tables=path, outer_steps=2)
-    tables, result = jpeg_tables(path), js.run(method, f)
+    tables, result = jpeg_tables(path), js.run(f, method)
     cells = tables.cells(tensor(f).float())
-    torch.testing.assert_close(result.state.f, cells.picture)
+    torch.testing.assert_close(result.state.observation.f, cells.picture)
     u = tensor(np.atleast_3d(result.image))
     assert psnr(tables.project(u, tensor(f)), u) > 45  # it is rounded to 8 bits
     with pytest.raises(js.InputError, match="chroma"):
@@ -305,7 +305,7 @@ def test_dejpeg_from_a_deep_image_prior(tmp_path):
 def test_dip_l0_of_a_file_goes_on_from_a_checkpoint(tmp_path):
     path, f = saved(tmp_path, drawn(48, 56), 20)
     method = js.method("dip-l0", tables=path, outer_steps=3)
-    whole = js.run(method, f).image
+    whole = js.run(f, method).image
     kept = tmp_path / "run.ckpt"
-    js.run(method, f, checkpoint=kept, checkpoint_every=1, max_steps=2)
-    assert np.array_equal(js.run(method, f, checkpoint=kept).image, whole)
+    js.run(f, method, checkpoint=kept, checkpoint_every=1, max_steps=2)
+    assert np.array_equal(js.run(f, method, checkpoint=kept).image, whole)

@@ -12,14 +12,14 @@ from PIL import Image
 import jumpset as js
 from jumpset.dip import DIP, DIPAITV, DIPTV, DIPl0, DIPPotts, fit_memory, memory
 from jumpset.dip.fitting import Fit
-from jumpset.dip.initialize import tikhonov_estimate
 from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.dip.tiling import tiles
-from jumpset.dip.whitened_colors import WhitenedColors
 from jumpset.jpeg.chroma import ChromaSubsampling
 from jumpset.operators.linear import Blur, Downsample, Identity, Mask, adjoint_error
+from jumpset.operators.observations import observe, tikhonov_estimate
 from jumpset.regions.fusion import fuse
 from jumpset.smoothers.jump_penalty import SOLVERS, flatten
+from jumpset.texture.whitened_colors import WhitenedColors
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -339,7 +339,7 @@ def test_first_picture_fills_holes_smoothly_and_keeps_the_rest():
     assert (doubled - truth).abs().max() < 0.03
     psf = torch.ones(3, 3) / 9
     assert (tikhonov_estimate(Blur(psf)(truth), Blur(psf)) - truth).abs().max() < 0.03
-    assert tikhonov_estimate(truth, None) is truth
+    assert observe(truth).initial() is observe(truth, Identity()).initial() is truth
 
 
 def test_first_picture_of_nothing_is_finite():
@@ -458,7 +458,7 @@ def test_aitv_objective_is_the_formula():
             down = g[0, :, i + 1, j] - g[0, :, i, j] if i < 3 else torch.zeros(2)
             a, b = float(right.norm()), float(down.norm())
             total += 0.3 * (a + b - 0.4 * (a * a + b * b) ** 0.5)
-    assert float(method.objective(g, f)) == pytest.approx(total / g.numel())
+    assert float(method.objective(g, observe(f))) == pytest.approx(total / g.numel())
 
 
 @pytest.mark.parametrize(
@@ -500,7 +500,7 @@ def test_colours_measure_by_the_textures_covariance():
     z = colours.components(f)
     assert z.min() == pytest.approx(0.0, abs=1e-6)
     assert z.max() == pytest.approx(1.0, abs=1e-6)
-    torch.testing.assert_close(colours.picture(z), f, atol=1e-5, rtol=0)
+    torch.testing.assert_close(colours.to_image(z), f, atol=1e-5, rtol=0)
     difference = (rough - f)[0].reshape(3, -1).double().numpy()
     covariance = texture.mixing @ texture.mixing.T
     fidelity = np.einsum("cp,cd,dp->", difference, np.linalg.inv(covariance), difference)
@@ -549,17 +549,17 @@ def test_without_a_texture_it_starts_at_region_fusion():
     for method in (SHORT, replace(SHORT, operator=Identity())):
         state = method.init(tensor(picture))
         expected = replace(method, start="region-fusion").init(tensor(picture))
-        assert state.colours is None
+        assert not isinstance(state.observation, WhitenedColors)
         assert torch.equal(state.v, expected.v)
     through = replace(SHORT, operator=Identity()).init(tensor(textured()))
-    assert through.colours is None
+    assert not isinstance(through.observation, WhitenedColors)
 
 
 def test_a_photograph_starts_at_region_fusion():
     detail = noise(1, 1, 96, 96).repeat_interleave(3, dim=1)
     detail[..., :60] = 0.4  # a texture here and none there is no texture
     method = replace(SHORT, weight=0.01)
-    assert method.init(detail).colours is None
+    assert not isinstance(method.init(detail).observation, WhitenedColors)
     assert torch.equal(method.init(detail).v, fuse(detail, 0.01, SHORT.levels))
 
 

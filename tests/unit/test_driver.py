@@ -11,7 +11,7 @@ import jumpset as js
 
 
 @dataclass(frozen=True)
-class Halving:
+class Halving(js.running.Iteration):
     """Halves the picture in each step; can be told to misbehave."""
 
     max_steps: int = 10
@@ -21,9 +21,6 @@ class Halving:
     seconds: float = 0.0
     name = "halving"
     paper = "none, 2026"
-    presets = {}  # noqa: RUF012
-    batched = True
-    check_every = 1
 
     def init(self, image):
         return 0, image
@@ -49,36 +46,36 @@ ONES = np.ones((2, 3))
 
 
 def test_step_limit():
-    result = js.run(Halving(max_steps=4), ONES)
+    result = js.run(ONES, Halving(max_steps=4))
     assert (result.status, result.n_steps) == (js.Status.MAX_STEPS, 4)
     assert result.image[0, 0] == 0.5**4
     assert result.history["step"] == [0, 1, 2, 3, 4]
     assert result.history["size"] == [1, 0.5, 0.25, 0.125, 0.0625]
-    assert js.run(Halving(), ONES, max_steps=0).image[0, 0] == 1.0
+    assert js.run(ONES, Halving(), max_steps=0).image[0, 0] == 1.0
 
 
 def test_convergence_beats_the_step_limit():
-    result = js.run(Halving(max_steps=4, stop_below=0.07), ONES)
+    result = js.run(ONES, Halving(max_steps=4, stop_below=0.07))
     assert (result.status, result.n_steps) == (js.Status.CONVERGED, 4)
-    assert js.run(Halving(stop_below=0.3), ONES).n_steps == 2
+    assert js.run(ONES, Halving(stop_below=0.3)).n_steps == 2
 
 
 def test_check_every_reads_rarely_but_always_last():
-    result = js.run(Halving(max_steps=7), ONES, check_every=3)
+    result = js.run(ONES, Halving(max_steps=7), check_every=3)
     assert result.history["step"] == [0, 3, 6, 7]
 
 
 def test_time_limit_does_not_count_callbacks():
-    result = js.run(Halving(max_steps=10**6, seconds=0.01), ONES, max_seconds=0.1)
+    result = js.run(ONES, Halving(max_steps=10**6, seconds=0.01), max_seconds=0.1)
     assert result.status is js.Status.TIME_LIMIT
     assert 0 < result.n_steps < 50
-    slow = js.run(Halving(max_steps=5), ONES, callback=lambda step: time.sleep(0.02), max_seconds=0.1)
+    slow = js.run(ONES, Halving(max_steps=5), callback=lambda step: time.sleep(0.02), max_seconds=0.1)
     assert slow.status is js.Status.MAX_STEPS
     assert slow.elapsed < 0.1
 
 
 def test_interrupt_keeps_the_picture():
-    result = js.run(Halving(interrupt_at=3), ONES)
+    result = js.run(ONES, Halving(interrupt_at=3))
     assert (result.status, result.n_steps) == (js.Status.INTERRUPTED, 2)
     assert result.image[0, 0] == 0.25
     with pytest.raises(js.Interrupted) as stopped:
@@ -88,7 +85,7 @@ def test_interrupt_keeps_the_picture():
 
 
 def test_divergence_returns_the_last_sound_picture():
-    result = js.run(Halving(nan_at=3), ONES)
+    result = js.run(ONES, Halving(nan_at=3))
     assert result.status is js.Status.DIVERGED
     assert result.image[0, 0] == 0.25
 
@@ -101,7 +98,7 @@ def test_stop_and_callback_see_the_steps():
         seen.append((step.n_steps, step.max_steps, dict(step.record), step.image[0, 0]))
         film(step)
 
-    result = js.run(Halving(), ONES, callback=callback, stop=lambda step: step.record["size"] < 0.2)
+    result = js.run(ONES, Halving(), callback=callback, stop=lambda step: step.record["size"] < 0.2)
     assert (result.status, result.n_steps) == (js.Status.STOPPED, 3)
     assert seen[1] == (1, 10, {"size": 0.5}, 0.5)
     assert film.steps == [0, 2]
@@ -113,7 +110,7 @@ def test_stop_and_callback_see_the_steps():
 )
 def test_bad_options(option):
     with pytest.raises(js.InputError):
-        js.run(Halving(), ONES, **option)
+        js.run(ONES, Halving(), **option)
 
 
 def test_every_status_is_advice():
@@ -138,8 +135,8 @@ class Single(Halving):
 
 def test_methods_for_one_picture_take_batches_in_one_run():
     batch = torch.tensor([0.5, 0.15, 2.0])[:, None, None, None].expand(3, 1, 2, 2)
-    result = js.run(Single(max_steps=50, stop_below=0.1), batch)
-    alone = [js.run(Single(max_steps=50, stop_below=0.1), f[None]) for f in batch]
+    result = js.run(batch, Single(max_steps=50, stop_below=0.1))
+    alone = [js.run(f[None], Single(max_steps=50, stop_below=0.1)) for f in batch]
     assert torch.equal(result.image, torch.cat([r.image for r in alone]))
     assert (result.status, result.n_steps) == (js.Status.CONVERGED, max(r.n_steps for r in alone))
     assert [r.n_steps for r in alone] == [3, 1, 5]
@@ -150,15 +147,15 @@ def test_methods_for_one_picture_take_batches_in_one_run():
 def test_pictures_of_a_batch_end_when_they_would_alone(every):
     batch = torch.tensor([0.5, 0.15, 2.0])[:, None, None, None].expand(3, 1, 2, 2)
     method = Single(max_steps=5, stop_below=0.1)
-    together = js.run(method, batch, check_every=every).image
-    alone = [js.run(method, f[None], check_every=every).image for f in batch]
+    together = js.run(batch, method, check_every=every).image
+    alone = [js.run(f[None], method, check_every=every).image for f in batch]
     assert torch.equal(together, torch.cat(alone))
 
 
 def test_one_diverged_picture_does_not_end_the_others():
     batch = torch.tensor([0.5, 0.5, 2.0])[:, None, None, None].repeat(1, 1, 2, 2)
     batch[1, 0, 0, 1] = -0.5
-    result = js.run(Single(max_steps=50, stop_below=0.01), batch)
+    result = js.run(batch, Single(max_steps=50, stop_below=0.01))
     assert result.status is js.Status.DIVERGED
     assert result.image[:, 0, 0, 0].tolist() == [0.5**7, 0.5**3, 0.5**7]
 

@@ -100,7 +100,7 @@ MODES = [
 def test_recorded_energy_is_the_docstrings(mode):
     f = np.random.default_rng(1).random((6, 7, 3))
     method = GSF(**mode, n_steps=3)
-    result = js.run(method, f)
+    result = js.run(f, method)
     u, planes = np.moveaxis(result.image, -1, 0), np.moveaxis(f, -1, 0)
     assert result.history["energy"][-1] == pytest.approx(energy(u, planes, planes, method), rel=1e-9)
 
@@ -108,7 +108,7 @@ def test_recorded_energy_is_the_docstrings(mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_energy_falls(mode):
     f = js.datasets.textured(40, 50, seed=3)[0]
-    history = js.run(GSF(**mode, tol=1e-6), f).history["energy"]
+    history = js.run(f, GSF(**mode, tol=1e-6)).history["energy"]
     # beyond a cutoff the weight is 1e-7, not 0: the quadratic is above the energy by about that much
     assert all(after <= before + 1e-4 for before, after in itertools.pairwise(history))
     assert history[-1] < 0.9 * history[0]

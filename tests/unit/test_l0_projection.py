@@ -19,7 +19,7 @@ def jumps(u, above):
 @pytest.mark.parametrize("fraction", [0.02, 0.1, 0.3])
 def test_no_more_gradients_than_allowed(fraction):
     f = js.datasets.textured(40, 50, seed=1)[0].astype(np.float64)
-    result = js.run(L0Projection(fraction=fraction, tol=1e-5), f)
+    result = js.run(f, L0Projection(fraction=fraction, tol=1e-5))
     assert result.status is js.Status.CONVERGED
     # the others are zero up to tol in the mean: allow a few larger ones
     assert jumps(result.image, 1e-3) <= fraction * f[..., 0].size + 5

@@ -425,7 +425,7 @@ def test_dip_l0_can_start_from_it():
     state = method.init(f)
     torch.testing.assert_close(state.v, js.smooth(f, "jumpset-net"))
     assert torch.equal(method.image(state), state.v)
-    assert torch.isfinite(js.run(method, f).image).all()
+    assert torch.isfinite(js.run(f, method).image).all()
 
 
 # --- files --------------------------------------------------------------------------------------------------

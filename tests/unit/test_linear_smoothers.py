@@ -207,7 +207,7 @@ def test_ils_equals_dense_algebra_and_its_energy_never_rises(rng):
         u = np.linalg.solve(np.eye(48) + lam / 2 * c * D.T @ D, f.reshape(2, 48).T + lam / 2 * D.T @ mu)
     method = ILS(lam, p=p, epsilon=eps, n_steps=3)
     np.testing.assert_allclose(js.smooth(f, method, channel_axis=0).reshape(2, 48).T, u, atol=1e-10)
-    energies = js.run(ILS(lam, p=p, epsilon=eps, n_steps=60), f, channel_axis=0).history["energy"]
+    energies = js.run(f, ILS(lam, p=p, epsilon=eps, n_steps=60), channel_axis=0).history["energy"]
     assert (np.diff(energies) <= 1e-12 * energies[0]).all()
     slopes = D @ f.reshape(2, 48).T
     assert energies[0] == pytest.approx(lam * ((slopes**2 + eps) ** (p / 2)).sum())

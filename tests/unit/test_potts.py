@@ -17,7 +17,7 @@ def test_a_line_is_solved_exactly(data, shape):
     picture = np.floor(np.arange(25) / 7)[:, None] * [0.3, -0.2] + 0.5 + 0.1 * rng.standard_normal((25, 2))
     mask = (rng.random(25) > 0.2).astype(float)
     method = PottsADMM(weight=0.1, data=data, mask=mask.reshape(shape))
-    result = js.run(method, picture.reshape(*shape, 2))
+    result = js.run(picture.reshape(*shape, 2), method)
     assert result.n_steps == 1
     known = np.where(mask[:, None] > 0, picture, 0.0)
     expected = potts_line_plain(known, 0.1, mask, data)
@@ -65,7 +65,7 @@ def test_clean_regions_come_back(neighbors, data):
     clean[20:, 20:] = [0.4, 0.9, 0.6]
     noisy = js.datasets.add_noise(clean, 0.1, seed=2)
     weight = 0.2 if data == "l2" else 0.6
-    result = js.run(PottsADMM(weight=weight, neighbors=neighbors, data=data), noisy)
+    result = js.run(noisy, PottsADMM(weight=weight, neighbors=neighbors, data=data))
     assert result.status is js.Status.CONVERGED
     assert js.metrics.psnr(result.image, clean) > js.metrics.psnr(noisy, clean) + 10
     assert len(np.unique(result.image.reshape(-1, 3), axis=0)) < 20

@@ -189,15 +189,15 @@ def test_splits_and_descent_never_raise_the_energy(seed):
 @pytest.mark.parametrize("weight", [0.003, 0.02, 0.2])
 def test_at_most_region_fusion_and_the_energy_is_true(neighbors, weight):
     picture = js.datasets.add_noise(js.datasets.shapes(40, 56, seed=3), 0.1, seed=4)
-    result = js.run(PottsDescent(weight=weight, neighbors=neighbors), picture)
+    result = js.run(picture, PottsDescent(weight=weight, neighbors=neighbors))
     energies = result.history["energy"]
     assert (np.diff(energies) <= 0).all()
     assert result.status is js.Status.CONVERGED
     true = js.metrics.energy_edge(result.image, picture, weight, neighbors=neighbors)
     assert energies[-1] == pytest.approx(true, rel=1e-5)
-    fused = js.run(RegionFusion(weight=weight, neighbors=neighbors, levels=10), picture)
+    fused = js.run(picture, RegionFusion(weight=weight, neighbors=neighbors, levels=10))
     assert energies[0] == pytest.approx(fused.history["energy"][-1], rel=1e-9)  # so never above it
-    better = js.run(js.method("potts-descent", preset="lowest", weight=weight, neighbors=neighbors), picture)
+    better = js.run(picture, js.method("potts-descent", preset="lowest", weight=weight, neighbors=neighbors))
     assert (np.diff(better.history["energy"]) <= 0).all()
 
 
@@ -210,7 +210,7 @@ def test_it_sees_a_wrong_move(monkeypatch):
 
     monkeypatch.setattr(module, "move_rows", wrong)
     picture = js.datasets.shapes(40, 56, seed=3)
-    result = js.run(PottsDescent(weight=0.02), picture)
+    result = js.run(picture, PottsDescent(weight=0.02))
     assert result.history["energy"][-1] == result.history["energy"][0]  # undone: never above its start
 
 

@@ -55,7 +55,7 @@ pictures = arrays(
 @settings(deadline=None, max_examples=60)
 @given(pictures, st.floats(0, 0.5), st.sampled_from([4, 8]))
 def test_recorded_energy_is_the_energy(image, weight, neighbors):
-    result = js.run(RegionFusion(weight=weight, neighbors=neighbors), image)
+    result = js.run(image, RegionFusion(weight=weight, neighbors=neighbors))
     # labels, not colours: two touching regions of equal mean still have a boundary
     height, width, _ = image.shape
     labels = kernel.labels(result.state.regions[0]).reshape(height, width)

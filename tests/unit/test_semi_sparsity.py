@@ -86,7 +86,7 @@ def test_against_dense_algebra(shape):
 def test_published_schedule():
     method = js.method("semi-sparsity", preset="paper")
     assert method.max_steps == 110
-    result = js.run(method, np.random.default_rng(0).random((8, 8)))
+    result = js.run(np.random.default_rng(0).random((8, 8)), method)
     assert (result.n_steps, result.status) == (110, js.Status.CONVERGED)
     assert SemiSparsity(weight=1e9).max_steps == 1
 

@@ -88,7 +88,7 @@ def test_norm_bounds_the_largest_singular_value(name):
 
 
 def run(solver, f, **settings):
-    return js.run(solver, f, **settings)
+    return js.run(f, solver, **settings)
 
 
 SOLVERS = [S.FISTA, S.ADMM, S.DouglasRachford, S.PDHG]

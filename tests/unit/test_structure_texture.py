@@ -32,7 +32,7 @@ def test_better_than_its_parts(pair):
 
 def test_result_carries_both_parts(pair):
     picture, _ = pair
-    result = js.run(StructureTexture(), picture)
+    result = js.run(picture, StructureTexture())
     state = result.state
     torch.testing.assert_close(state.structure + state.texture, state.source)
     np.testing.assert_array_equal(result.image, state.structure[0].permute(1, 2, 0).numpy())
@@ -45,7 +45,7 @@ def test_result_carries_both_parts(pair):
 def test_every_stage_is_nearer(pair):
     picture, structure = pair
     scores = []
-    js.run(StructureTexture(), picture, callback=lambda step: scores.append(psnr(step.image, structure)))
+    js.run(picture, StructureTexture(), callback=lambda step: scores.append(psnr(step.image, structure)))
     assert scores[0] < scores[1] < scores[2] < scores[4] < scores[5] < scores[6]
 
 
@@ -63,7 +63,7 @@ def test_white_noise(pair):
 def test_a_known_texture_is_used(pair):
     picture, structure = pair
     texture = js.estimate_texture(picture, structure)
-    result = js.run(StructureTexture(texture=texture), picture)
+    result = js.run(picture, StructureTexture(texture=texture))
     assert result.state.textures == (texture,)
     assert psnr(result.image, structure) > psnr(picture, structure) + 6
 
@@ -109,7 +109,7 @@ def test_noisy_detail_is_left_to_the_collaborative_filter():
     truth = np.full((128, 128, 3), 0.5, np.float32)
     truth[:64, :64] += 0.15 * np.sin(1.3 * np.arange(64, dtype=np.float32))[:, None]
     noisy = truth + 0.06 * rng.standard_normal(truth.shape).astype(np.float32)
-    result = js.run(StructureTexture(group=16), noisy)
+    result = js.run(noisy, StructureTexture(group=16))
     assert result.state.detailed == (True,)
     np.testing.assert_allclose(result.image, js.smooth(noisy, "collaborative"), atol=1e-5)
 
@@ -126,7 +126,7 @@ def test_impossible_settings(setting):
 def test_whitened_fidelity(pair, prior):
     picture, structure = (x[:64, :72] for x in pair)
     method = js.method("whitened", preset="tv" if prior == "tv" else None)
-    result = js.run(method, picture)
+    result = js.run(picture, method)
     assert psnr(result.image, structure) > psnr(picture, structure) + 3
     residual = result.history["residual"]
     assert residual[-1] < 0.1 * max(residual)  # u and v agree in the end
@@ -138,7 +138,7 @@ def test_whitened_with_white_noise_is_a_plain_prox():
     f = torch.from_numpy(rng.random((1, 2, 12, 10)))
     white = js.texture.Texture(0.1 * np.eye(2), np.ones((2, 1, 1)))
     method = Whitened(weight=3.0, prior="tv", texture=white, rho=1.0, growth=1.0, n_steps=150)
-    ours = js.run(method, f).image
+    ours = js.run(f, method).image
     # (1/σ²)‖u − f‖² + w TV(u/σ): half of it is ½‖u − f‖² + (w σ / 2) TV(u)
     wanted = js.TotalVariation(channels="joint").prox(f, 0.5 * 3.0 * 0.1)
     torch.testing.assert_close(ours, wanted, rtol=0, atol=2e-3)

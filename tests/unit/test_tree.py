@@ -35,7 +35,7 @@ def test_close_to_region_fusion_at_every_weight(picture, neighbors):
     tree = js.RegionTree(picture, neighbors=neighbors)
     for weight in (0.002, 0.01, 0.05, 0.2):
         mine = energy(tree.labels(weight=weight), picture, weight, neighbors)
-        fused = js.run(js.smoothers.RegionFusion(weight=weight, neighbors=neighbors), picture)
+        fused = js.run(picture, js.smoothers.RegionFusion(weight=weight, neighbors=neighbors))
         assert mine <= 1.03 * fused.history["energy"][-1]
 
 

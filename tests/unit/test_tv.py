@@ -38,7 +38,7 @@ def energy(u, f, weight, isotropic=True, channels="joint"):
 
 
 def solve(f, **settings):
-    result = js.run(TV(**settings), f)
+    result = js.run(f, TV(**settings))
     assert result.status is js.Status.CONVERGED, result.status
     return result
 
@@ -200,9 +200,9 @@ def test_batch_equals_loop_bit_for_bit(isotropic, channels, dtype):
     f[3] = 0.5 + 0.01 * f[3]  # the weight of the mean
     f[4] = 0.5 + 1e-4 * f[4]
     method = TV(weight=0.03, isotropic=isotropic, channels=channels)
-    together = js.run(method, f)
+    together = js.run(f, method)
     assert together.status is js.Status.CONVERGED
-    alone = torch.cat([js.run(method, f[k : k + 1]).image for k in range(len(f))])
+    alone = torch.cat([js.run(f[k : k + 1], method).image for k in range(len(f))])
     assert torch.equal(together.image, alone)
     energies = energy(alone.double(), f.double(), 0.03, isotropic, channels).sum()
     np.testing.assert_allclose(together.history["energy"][-1], energies, rtol=1e-5)
@@ -266,8 +266,8 @@ def test_readings_change_nothing():
     f = pictures(2, 1, 20, 20, dtype=torch.float32)
     seen = []
     usual, often = (
-        js.run(TV(), f),
-        js.run(TV(), f, check_every=5, callback=lambda step: seen.append(step.image)),
+        js.run(f, TV()),
+        js.run(f, TV(), check_every=5, callback=lambda step: seen.append(step.image)),
     )
     assert usual.n_steps - often.n_steps in (0, 5)
     assert torch.equal(seen[0], f)

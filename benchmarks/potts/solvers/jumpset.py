@@ -27,7 +27,7 @@ class Solver(BaseSolver):
         self.run_once()  # compiles
 
     def run(self, _):
-        self.u = js.run(self.iteration, self.picture, value_range=(0.0, 1.0)).image
+        self.u = js.run(self.picture, self.iteration, value_range=(0.0, 1.0)).image
 
     def get_result(self):
         return {"u": self.u}

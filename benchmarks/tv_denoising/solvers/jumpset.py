@@ -20,7 +20,7 @@ class Solver(BaseSolver):
         method = js.method(
             "tv", weight=self.weight, isotropic=self.isotropic, tol=1e-12, max_steps=int(n_iter)
         )
-        self.u = js.run(method, self.picture, value_range=(0.0, 1.0)).image
+        self.u = js.run(self.picture, method, value_range=(0.0, 1.0)).image
 
     def get_result(self):
         return {"u": self.u}

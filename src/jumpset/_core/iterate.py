@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic
 
 from torch import Tensor
@@ -19,6 +19,8 @@ class Moment(Generic[State]):
     state: State
     is_reading: bool = False
     """Whether ``record`` and ``finished`` are read at this step."""
+    record: dict[str, float] = field(default_factory=dict)
+    """The method's numbers, where the driver has read them."""
     status: Status | None = None
 
 
@@ -66,5 +68,5 @@ def final_state(method: Iteration[State], image: Tensor) -> State:
 
 
 def solve(method: Iteration[State], image: Tensor) -> Tensor:
-    """Run a method inside another: its answer, of the shape, dtype and device of the ``(B, C, H, W)`` image."""
+    """Run a method inside another: its answer to ``(B, C, H, W)``, of the same shape, dtype and device."""
     return method.image(final_state(method, image))

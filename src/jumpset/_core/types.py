@@ -33,8 +33,8 @@ class Iteration(ABC, Generic[State]):
 
     ``image`` tensors are ``(B, C, H, W)``, float32 or float64, intensities in [0, 1], on any device.
     A direct method is an iteration of one step. ``step`` is pure: ``image(s)`` and ``record(s)`` are the same
-    before and after ``step(s)``. A subclass defines ``name``, ``paper``, ``max_steps`` (a field or a property),
-    :meth:`init`, :meth:`step`, :meth:`image` and :meth:`record`; all else has a default here.
+    before and after ``step(s)``. A subclass defines ``name``, ``paper``, ``max_steps`` (a field or a
+    property), :meth:`init`, :meth:`step`, :meth:`image` and :meth:`record`; all else has a default here.
     """
 
     name: ClassVar[str]
@@ -43,6 +43,8 @@ class Iteration(ABC, Generic[State]):
     """Authors, title or venue, year."""
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     """Named settings: preset name to hyper-parameters."""
+    aliases: ClassVar[dict[str, str]] = {}
+    """Names of parameters in the method's own field: the field's name to ours."""
     spatial_ndims: ClassVar[tuple[int, ...]] = (2,)
     """Numbers of spatial axes that ``init`` takes."""
     batched: ClassVar[bool] = True

@@ -112,7 +112,7 @@ def run_one(
         method = for_file(candidate.make(), getattr(pair, "input", None))
         _warm_up(candidate, picture.ndim)
         rise = watch_memory()
-        result = run(method, picture, max_seconds=max_seconds, alpha=False)
+        result = run(picture, method, max_seconds=max_seconds, alpha=False)
         peak_mib = rise()
         if result.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
@@ -160,7 +160,7 @@ def _warm_up(candidate: Candidate, ndim: int) -> None:
         return
     method = candidate.make()
     tiny = np.random.default_rng(0).integers(0, 256, (24, 32, 3)[:ndim], dtype=np.uint8)
-    run(method, tiny, max_steps=min(_WARM_STEPS, method.max_steps))
+    run(tiny, method, max_steps=min(_WARM_STEPS, method.max_steps))
     _warm.add((candidate.label, ndim))
 
 

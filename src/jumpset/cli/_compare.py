@@ -81,8 +81,8 @@ def compare(
             for candidate in chosen:
                 progress.begin(candidate.label)
                 result = run(
-                    for_file(candidate.make(), source),
                     picture.pixels,
+                    for_file(candidate.make(), source),
                     max_seconds=max_seconds,
                     stop=interrupts.seen,
                     callback=progress,

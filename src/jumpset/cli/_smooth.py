@@ -115,8 +115,8 @@ def smooth(
             events.step(step)
 
         result = run(
-            iteration,
             picture.pixels,
+            iteration,
             max_steps=max_steps,
             max_seconds=max_seconds,
             # an interrupt that came where Python swallows exceptions is not lost

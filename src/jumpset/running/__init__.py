@@ -5,6 +5,6 @@ from jumpset.running.registry import method as method
 from jumpset.running.registry import methods as methods
 from jumpset.running.run import Result as Result
 from jumpset.running.run import Snapshots as Snapshots
-from jumpset.running.run import Step as Step
 from jumpset.running.run import run as run
 from jumpset.running.smooth import smooth as smooth
+from jumpset.running.wrappers import Step as Step

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
+from jumpset._core.files import as_path, atomic_write
 from jumpset._core.types import Iteration
 
 _FORMAT = 1
@@ -26,19 +27,92 @@ class Saved:
     state: Any
     n_steps: int
     seconds: float
-    history: dict[str, list[float]]
+    history: Any
 
 
-class Checkpoint:
-    """The checkpoint file of one run.
+class StateFile:
+    """A file that holds a state, and the settings that the state belongs to.
 
-    Any method can be saved whose state is a dataclass or a tuple of tensors, NumPy arrays, numbers, others of
-    the kind, and objects with ``state_dict`` and ``load_state_dict``, as networks and optimisers have.
+    Any state can be saved that is a dataclass or a tuple of tensors, NumPy arrays, numbers, others of the
+    kind, and objects with ``state_dict`` and ``load_state_dict``, as networks and optimisers have.
 
     Parameters
     ----------
     path
         The file. It is replaced only by a complete one.
+    settings
+        Names and texts, all of which must be those of the file.
+    device
+        The device that tensors are loaded to.
+
+    Raises
+    ------
+    InputError
+        If the file has other settings.
+    FileError
+        If the file exists and is not a complete checkpoint.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, str], device: torch.device) -> None:
+        self._path, self._settings, self._device = path, settings, device
+        self._found = self._read() if path.exists() else None
+
+    def load(self, template: Any) -> Saved | None:
+        """What the file holds, its state made like ``template``, a fresh one; None if there is no file."""
+        found, self._found = self._found, None
+        if found is None:
+            return None
+        try:
+            state = _fill(template, found["state"])
+            return Saved(state, found["n_steps"], found["seconds"], found["history"])
+        except InputError:
+            raise
+        except Exception as error:
+            raise _damaged(self._path, error) from error
+
+    def save(self, state: Any, n_steps: int, seconds: float, history: Any) -> None:
+        """Replace the file."""
+        content = {
+            "format": _FORMAT,
+            "names": self._settings,
+            "state": _plain(state),
+            "n_steps": n_steps,
+            "seconds": seconds,
+            "history": history,
+        }
+        with atomic_write(self._path) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)  # given a path, torch would need a suffix
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = torch.load(self._path, map_location=self._device, weights_only=True)
+            written, settings = found["format"], found["names"]
+        except Exception as error:  # what torch raises on a file of another kind is of many classes
+            raise _damaged(self._path, error) from error
+        if written != _FORMAT:
+            raise FileError(
+                "the checkpoint is of another version",
+                given=f"format {written}",
+                do="delete it to start over",
+            )
+        for name in [*self._settings, *(n for n in settings if n not in self._settings)]:
+            here, there = self._settings.get(name), settings.get(name)
+            if here != there:
+                raise InputError(
+                    f"the checkpoint was made with another {name}",
+                    given=f"{_short(here)} here, {_short(there)} in {self._path}",
+                    do="pass what it was made with, or name another file",
+                )
+        return found
+
+
+class Checkpoint(StateFile):
+    """The checkpoint file of one run.
+
+    Parameters
+    ----------
+    path
+        The file.
     method
         The method that is run, all of whose parameters must be those of the file.
     image
@@ -49,82 +123,27 @@ class Checkpoint:
     Raises
     ------
     InputError
-        If the path is not one, or ``every`` is not a number of steps.
+        If the path is not one, ``every`` is not a number of steps, or the file is of another run.
     FileError
-        If the file exists and is not a whole checkpoint.
+        If the file exists and is not a complete checkpoint.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], method: Iteration[Any], image: Tensor, *, every: int | None
     ) -> None:
-        # here, not above: the file layer comes with image libraries that a run does not need
-        from jumpset._core.files import as_path
-
-        self._path = as_path(path)
-        if not self._path.parent.is_dir():
+        file = as_path(path)
+        if not file.parent.is_dir():
             raise FileError(
-                "the checkpoint's folder does not exist", given=self._path.parent, do="make the folder first"
+                "the checkpoint's folder does not exist", given=file.parent, do="make the folder first"
             )
         if every is not None:
             checks.integer("checkpoint_every", every, at_least=1)
         self.every = every or 10 * method.check_every
-        self._method = method
-        self._names = {"method": method.name, "picture": _digest(image), **_parameters(method)}
-        self._device = image.device
-        self._found = self._read() if self._path.exists() else None
-
-    def load(self, template: Any) -> Saved | None:
-        """What the file holds, its state made like ``template``, a fresh one; None if there is no file."""
-        found, self._found = self._found, None
-        if found is None:
-            return None
-        try:
-            state = _fill(template, found["state"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise _damaged(self._path, error) from error
-        return Saved(state, found["n_steps"], found["seconds"], found["history"])
-
-    def save(self, state: Any, n_steps: int, seconds: float, history: dict[str, list[float]]) -> None:
-        """Replace the file."""
-        from jumpset._core.files import atomic_write
-
-        content = {
-            "format": _FORMAT,
-            "names": self._names,
-            "state": _plain(state, self._method.name),
-            "n_steps": n_steps,
-            "seconds": seconds,
-            "history": history,
-        }
-        with atomic_write(self._path) as temporary, temporary.open("wb") as file:
-            torch.save(content, file)  # a path without a suffix would not do
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            found = torch.load(self._path, map_location=self._device, weights_only=True)
-            written, names = found["format"], found["names"]
-        except Exception as error:  # what torch raises on a file of another kind is of many classes
-            raise _damaged(self._path, error) from error
-        if written != _FORMAT:
-            raise FileError(
-                "the checkpoint is of another version",
-                given=f"format {written}",
-                do="delete it to start anew",
-            )
-        for name in [*self._names, *(n for n in names if n not in self._names)]:
-            here, there = self._names.get(name), names.get(name)
-            if here != there:
-                raise InputError(
-                    f"the checkpoint belongs to a run with another {name}",
-                    given=f"{_short(here)} here, {_short(there)} in {self._path}",
-                    do="pass what it was made with, or name another file",
-                )
-        return found
+        settings = {"method": method.name, "picture": _digest(image), **_parameters(method)}
+        super().__init__(file, settings, image.device)
 
 
-def _plain(value: Any, name: str) -> Any:
+def _plain(value: Any) -> Any:
     """A state as tensors, numbers, texts, lists and dictionaries, which torch loads without running code."""
     if isinstance(value, np.generic):
         return value.item()
@@ -137,11 +156,11 @@ def _plain(value: Any, name: str) -> Any:
     if callable(getattr(value, "state_dict", None)):
         return value.state_dict()
     if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name), name) for f in fields(value)}
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, (tuple, list)):
-        return [_plain(v, name) for v in value]
+        return [_plain(v) for v in value]
     raise InputError(
-        f"the state of method {name!r} cannot be saved",
+        "a part of the state cannot be saved",
         given=type(value).__name__,
         do="run without checkpoint",
     )
@@ -195,5 +214,5 @@ def _damaged(path: Path, error: Exception) -> FileError:
     return FileError(
         "the file is not a checkpoint, or is damaged",
         given=f"{path} ({type(error).__name__})",
-        do="name another file, or delete this one to start anew",
+        do="name another file, or delete this one to start over",
     )

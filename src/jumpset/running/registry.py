@@ -13,7 +13,7 @@ from jumpset._core.types import Iteration
 
 _CLASSES = {
     "tv": "jumpset.smoothers.tv:TV",
-    "l0": "jumpset.smoothers.l0:L0",
+    "l0": "jumpset.smoothers.l0:L0Smoothing",
     "region-fusion": "jumpset.smoothers.region_fusion:RegionFusion",
     "potts": "jumpset.smoothers.potts:PottsADMM",
     "potts-descent": "jumpset.smoothers.potts_descent:PottsDescent",
@@ -99,7 +99,9 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
     preset
         A named setting of that method, replacing its defaults.
     **hyper
-        Hyper-parameters; they replace those of the preset.
+        Hyper-parameters; they replace those of the preset. A parameter that holds an object, such as the
+        solver of ``"dip-l0"``, also takes the object's name. A parameter's name in its own field, such as
+        ``sigma_range`` of ``"bilateral"``, stands for the name that all methods share (``weight``).
 
     Raises
     ------
@@ -108,23 +110,34 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
     """
     checks.one_of("method", name, _CLASSES)
     info = _info(name)
-    settings: dict[str, Any] = {}
-    if preset is not None:
-        if preset not in info.presets:
-            raise InputError(
-                f"method {name!r} has no preset of that name",
-                given=repr(preset),
-                do=checks.advise(preset, info.presets),
-            )
-        settings |= info.presets[preset]
+    if preset is not None and preset not in info.presets:
+        raise InputError(
+            f"method {name!r} has no preset of that name",
+            given=repr(preset),
+            do=checks.advise(preset, info.presets),
+        )
+    known = {**{key: key for key in info.defaults}, **info.cls.aliases}
     for key in hyper:
-        if key not in info.defaults:
+        if key not in known:
             raise InputError(
                 f"method {name!r} has no parameter of that name",
                 given=repr(key),
-                do=checks.advise(key, info.defaults),
+                do=checks.advise(key, known),
             )
-    return info.cls(**settings | hyper)
+        if known[key] != key and known[key] in hyper:
+            raise InputError(
+                f"{key} is the field's name of {known[key]}", given="both", do=f"pass {known[key]} alone"
+            )
+    settings = {**(info.presets[preset] if preset else {}), **{known[key]: v for key, v in hyper.items()}}
+    return info.cls(**{key: _resolved(info.cls, key, value) for key, value in settings.items()})
+
+
+def _resolved(cls: type, key: str, value: Any) -> Any:
+    """The object that a name stands for, in a field that :func:`jumpset._core.types.component` made."""
+    by_name = cls.__dataclass_fields__[key].metadata.get("by_name")
+    if by_name is None or not isinstance(value, str):
+        return value
+    return method(value) if by_name == "method" else by_name(value)
 
 
 def for_file(method: Iteration[Any], path: Any) -> Iteration[Any]:

@@ -11,7 +11,8 @@ import torch
 from jumpset._core.errors import Interrupted
 from jumpset._core.types import Iteration, Status
 from jumpset.running.registry import method as make_method
-from jumpset.running.run import Step, run
+from jumpset.running.run import run
+from jumpset.running.wrappers import Step
 
 
 def smooth(
@@ -71,8 +72,8 @@ def smooth(
         )
 
     result = run(
-        iteration,
         image,
+        iteration,
         max_steps=max_steps,
         max_seconds=max_seconds,
         stop=stop,

@@ -1,0 +1,117 @@
+"""What the driver adds to the one loop, one generator each; every wrapper may end the iteration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from jumpset._core.iterate import Moment
+from jumpset._core.types import Iteration, Status
+from jumpset.running.checkpoints import Checkpoint
+from jumpset.running.clock import Clock
+
+Moments = Iterator[Moment[Any]]
+History = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a callback or a stop function sees."""
+
+    n_steps: int
+    """Steps done so far."""
+    max_steps: int
+    """Steps after which the run ends in any case."""
+    elapsed: float
+    """Seconds spent in the method, callbacks not counted."""
+    record: Mapping[str, float]
+    """The method's numbers at this step: energies, residuals."""
+    _image: Callable[[], Any] = field(repr=False)
+
+    @property
+    def image(self) -> Any:
+        """The image at this step, of the caller's kind and dtype (computed when it is read)."""
+        return self._image()
+
+
+def with_history(moments: Moments, method: Iteration[Any], history: History, clock: Clock) -> Moments:
+    """Read ``record`` at each reading, and append it to ``history`` with the step and the seconds."""
+    for moment in moments:
+        if moment.is_reading:
+            moment.record = method.record(moment.state)
+            with clock.paused():
+                row = {"step": moment.n_steps, "seconds": clock.elapsed, **moment.record}
+                for key, value in row.items():
+                    history.setdefault(key, []).append(value)
+        yield moment
+
+
+def with_rollback(moments: Moments) -> Moments:
+    """End at the first record that is not finite, with the state of the last one that was."""
+    finite = None
+    for moment in moments:
+        if moment.is_reading:
+            if all(math.isfinite(value) for value in moment.record.values()):
+                finite = moment.state
+            else:
+                moment.status = Status.DIVERGED
+                moment.state = moment.state if finite is None else finite
+        yield moment
+
+
+def with_callback(
+    moments: Moments,
+    method: Iteration[Any],
+    callback: Callable[[Step], object] | None,
+    stop: Callable[[Step], bool] | None,
+    *,
+    max_steps: int,
+    clock: Clock,
+    restore: Callable[[Tensor], Any],
+) -> Moments:
+    """Call ``callback`` and ``stop`` at each reading; a true ``stop`` ends the iteration.
+
+    ``Step.image`` is computed when it is read, and at once for a method that works in place.
+    """
+    for moment in moments:
+        if moment.is_reading and moment.status is not Status.DIVERGED:
+            with clock.paused():
+
+                def image(state: Any = moment.state) -> Any:
+                    return restore(method.image(state))
+
+                if method.in_place:
+                    copied = image()
+                    image = lambda copied=copied: copied  # noqa: E731
+                step = Step(moment.n_steps, max_steps, clock.elapsed, moment.record, image)
+                if callback is not None:
+                    callback(step)
+                undecided = moment.status in (None, Status.MAX_STEPS)
+                if undecided and stop is not None and stop(step):
+                    moment.status = Status.STOPPED
+        yield moment
+
+
+def with_time_limit(moments: Moments, clock: Clock, max_seconds: float) -> Moments:
+    """End after ``max_seconds`` of work; those before a checkpoint do not count."""
+    for moment in moments:
+        if moment.status is None and clock.elapsed - clock.before >= max_seconds:
+            moment.status = Status.TIME_LIMIT
+        yield moment
+
+
+def with_checkpoints(moments: Moments, file: Checkpoint, history: History, clock: Clock) -> Moments:
+    """Save every ``file.every`` steps and at the end, but not after a divergence."""
+    saved: int | None = None
+    for moment in moments:
+        saved = moment.n_steps if saved is None else saved  # the first moment is that of the file
+        is_due = moment.n_steps >= saved + file.every or moment.status is not None
+        if is_due and moment.n_steps > saved and moment.status is not Status.DIVERGED:
+            with clock.paused():
+                file.save(moment.state, moment.n_steps, clock.elapsed, history)
+            saved = moment.n_steps
+        yield moment
