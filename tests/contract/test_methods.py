@@ -161,9 +161,69 @@ def test_views_are_read_rightly(name, rng):
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_step_is_pure(name, rng):
+    """``image`` and ``record`` of a state stay the same after ``step``; a method that works in place says so."""
+    method = js.method(name, **QUICK.get(name, {}))
+    image = torch.from_numpy(rng.random((1, 3, 12, 11), dtype=np.float32))
+    kept = image.clone()
+    changed = False
+    with torch.no_grad():
+        state = method.init(image)
+        for _ in range(min(40, method.max_steps)):
+            before, numbers = method.image(state).clone(), method.record(state)
+            following = method.step(state)
+            changed |= not torch.equal(method.image(state), before) or method.record(state) != numbers
+            state = following
+    assert torch.equal(image, kept), "the input was changed"
+    assert changed == method.in_place
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_preview_stays_what_it_was(name, rng):
+    method, image = js.method(name, **QUICK.get(name, {})), rng.random((12, 11, 3), dtype=np.float32)
+    seen, steps = [], []
+    js.run(image, method, check_every=1, callback=lambda step: (steps.append(step), seen.append(step.image)))
+    for step, then in zip(steps, seen, strict=True):
+        np.testing.assert_array_equal(step.image, then)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_read_only_arrays(name, rng):
+    image = rng.random((9, 10, 3), dtype=np.float32)
+    expected = smooth(image, name)
+    image.flags.writeable = False
+    np.testing.assert_array_equal(smooth(image, name), expected)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_names_of_the_field(name):
+    info = js.methods()[name]
+    for alias, ours in info.cls.aliases.items():
+        assert ours in info.defaults
+        assert alias not in info.defaults
+        value = 2 * info.defaults[ours]
+        assert js.method(name, **{alias: value}) == js.method(name, **{ours: value})
+        with pytest.raises(js.InputError, match=alias):
+            js.method(name, **{alias: value, ours: value})
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_answer_depends_on_its_halo_only(name, rng):
+    method = js.method(name, **QUICK.get(name, {}))
+    if method.halo is None:
+        pytest.skip("the answer depends on the whole image")
+    far = method.halo + 3
+    image = rng.random((2 * far + 5, 9), dtype=np.float32)
+    other = image.copy()
+    other[far + 1 :] = rng.random(other[far + 1 :].shape)
+    answers = js.smooth(other, method)[:2], js.smooth(image, method)[:2]
+    np.testing.assert_allclose(*answers, rtol=0, atol=1e-5)  # running sums carry rounding far
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_history_and_status(name, rng):
     method = js.method(name, **QUICK.get(name, {}))
-    result = js.run(method, rng.random((9, 8), dtype=np.float32))
+    result = js.run(rng.random((9, 8), dtype=np.float32), method)
     assert result.status in (js.Status.CONVERGED, js.Status.MAX_STEPS)
     lengths = {len(v) for v in result.history.values()}
     assert len(lengths) == 1
@@ -175,7 +235,7 @@ def test_history_and_status(name, rng):
 @pytest.mark.parametrize("name", ALL)
 def test_usable_right_after_init(name, rng):
     image = rng.random((9, 8), dtype=np.float32)
-    result = js.run(js.method(name, **QUICK.get(name, {})), image, max_steps=0)
+    result = js.run(image, js.method(name, **QUICK.get(name, {})), max_steps=0)
     assert result.image.shape == image.shape
     assert np.isfinite(result.image).all()
 

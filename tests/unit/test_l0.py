@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import jumpset as js
 from jumpset.kernels.filters.l0 import keep_jumps, keep_jumps_plain
 from jumpset.operators.spectral import _dct, _idct, dct2, idct2, laplacian_eigenvalues
-from jumpset.smoothers import L0
+from jumpset.smoothers import L0Smoothing
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
 
@@ -68,9 +68,9 @@ def test_against_dense_algebra(shape):
 def test_schedule():
     method = js.method("l0", preset="paper")
     assert method.max_steps == 22
-    result = js.run(method, np.random.default_rng(0).random((8, 8)))
+    result = js.run(np.random.default_rng(0).random((8, 8)), method)
     assert (result.n_steps, result.status) == (22, js.Status.CONVERGED)
-    assert L0(weight=1e9).max_steps == 1
+    assert L0Smoothing(weight=1e9).max_steps == 1
 
 
 def test_a_step_edge_in_noise_stays_sharp():

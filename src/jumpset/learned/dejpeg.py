@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.iterate import solve
@@ -16,9 +16,10 @@ from jumpset.dip.dip_l0 import DIPl0
 from jumpset.dip.initialize import check_start, given_start, read_tables
 from jumpset.jpeg.constraint import QuantizationConstraint, estimate_tables
 from jumpset.learned._unet import UNet, peak_channels, receptive_radius
+from jumpset.learned.architectures import Network
 from jumpset.learned.base import Learned
 from jumpset.smoothers.gsf import GSF
-from jumpset.smoothers.l0 import L0
+from jumpset.smoothers.l0 import L0Smoothing
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class State:
     n_steps: int
 
 
-class DeJPEGNetwork(nn.Module):
+class DeJPEGNetwork(Network):
     """A U-Net on 2 × 2 blocks of pixels that says what to add to a picture; no batch norm.
 
     Parameters
@@ -44,7 +45,9 @@ class DeJPEGNetwork(nn.Module):
         coarsest has them once.
     """
 
-    predicts_mean: ClassVar[bool] = True  # rings in black or white are clipped, and so change the means
+    name = "dejpeg"
+    small: ClassVar = {"widths": [16, 32, 64], "blocks": [1, 1, 2]}
+    predicts_mean = True  # rings in black or white are clipped, which changes the means
 
     def __init__(self, widths: Sequence[int] = (32, 64, 128), blocks: Sequence[int] = (2, 2, 3)) -> None:
         super().__init__()
@@ -62,8 +65,7 @@ class DeJPEGNetwork(nn.Module):
 class _Denoiser(Learned):
     """One pass of the network."""
 
-    name: ClassVar[str] = "dejpeg"
-    network: ClassVar[type[nn.Module]] = DeJPEGNetwork
+    network = DeJPEGNetwork
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class DeJPEG(Iteration[State]):
     .. math:: u \leftarrow \Pi(D(\Pi(S(u)))), \qquad
               \Pi: \text{ to } \{u : |C P u - C P f| \le \text{width} \cdot q\}
 
-    with S :class:`~jumpset.smoothers.L0` of weight ``flatness``, D a network trained on synthetic pairs,
+    with S :class:`~jumpset.smoothers.L0Smoothing` of weight ``flatness``, D a network trained on synthetic pairs,
     C the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
     (:class:`~jumpset.jpeg.constraint.JPEGTables`). D alone must either leave artifacts or take detail away;
     with Π it can be strong, as Π puts back what the file knows; S and D err differently. Made for flat
@@ -160,7 +162,7 @@ class DeJPEG(Iteration[State]):
             u = state.u[live] if state.n_steps else self._projected(cells, self._first(state.source, cells))
             after = after.clone()
             if self.flatness > 0.0:
-                u = self._projected(cells, solve(L0(weight=self.flatness), u))
+                u = self._projected(cells, solve(L0Smoothing(weight=self.flatness), u))
             after[live] = self._projected(cells, solve(self._denoiser(), u))
             change = (after - state.u).square().mean().sqrt().item()
         return State(state.source, state.cells, after, change, state.n_steps + 1)

@@ -7,7 +7,7 @@ from jumpset.smoothers.fgs import FGS as FGS
 from jumpset.smoothers.gsf import GSF as GSF
 from jumpset.smoothers.guided import Guided as Guided
 from jumpset.smoothers.ils import ILS as ILS
-from jumpset.smoothers.l0 import L0 as L0
+from jumpset.smoothers.l0 import L0Smoothing as L0Smoothing
 from jumpset.smoothers.l0_projection import L0Projection as L0Projection
 from jumpset.smoothers.pnls import PNLS as PNLS
 from jumpset.smoothers.potts import PottsADMM as PottsADMM

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -63,6 +64,7 @@ class Bilateral(NumpyMethod):
 
     name: ClassVar[str] = "bilateral"
     paper: ClassVar[str] = "Tomasi & Manduchi, ICCV 1998"
+    aliases: ClassVar[dict[str, str]] = {"sigma_range": "weight", "sigma_space": "radius"}
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -72,6 +74,11 @@ class Bilateral(NumpyMethod):
     def max_steps(self) -> int:
         """One; none where there is nothing to smooth."""
         return 1 if self.weight > 0.0 else 0
+
+    @property
+    def halo(self) -> int:
+        """Three widths."""
+        return math.ceil(3.0 * self.radius)
 
     def init(self, image: Tensor) -> State:
         """The picture itself."""

@@ -18,7 +18,7 @@ from jumpset.smoothers._planes import NumpyMethod, planes
 
 @dataclass(frozen=True)
 class State:
-    """The answers so far, updated in place."""
+    """The answers so far, and the distances between neighbours."""
 
     source: Tensor  # (B, C, H, W), the picture as given
     smoothed: np.ndarray  # (B, C, H, W), u
@@ -71,6 +71,7 @@ class DomainTransform(NumpyMethod):
 
     name: ClassVar[str] = "domain-transform"
     paper: ClassVar[str] = "Gastal & Oliveira, SIGGRAPH 2011"
+    aliases: ClassVar[dict[str, str]] = {"sigma_range": "weight", "sigma_space": "reach"}
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -96,7 +97,8 @@ class DomainTransform(NumpyMethod):
         right, down = (
             np.exp(distances * (-math.sqrt(2.0) / sigma)) for distances in (state.right, state.down)
         )
-        for k, picture in enumerate(state.smoothed):
+        u = state.smoothed.copy()
+        for k, picture in enumerate(u):
             filter_rows(picture, right[k % len(right)])
             filter_columns(picture, down[k % len(down)])
-        return State(state.source, state.smoothed, state.right, state.down, t)
+        return State(state.source, u, state.right, state.down, t)

@@ -17,7 +17,7 @@ from jumpset.smoothers._planes import NumpyMethod, planes
 
 @dataclass(frozen=True)
 class State:
-    """The answers so far, updated in place."""
+    """The answers so far, and the links between neighbours."""
 
     source: Tensor  # (B, C, H, W), the picture as given
     smoothed: np.ndarray  # (B, C, H, W), u
@@ -70,6 +70,7 @@ class FGS(NumpyMethod):
 
     name: ClassVar[str] = "fgs"
     paper: ClassVar[str] = "Min, Choi, Lu, Ham, Sohn & Do, IEEE TIP 2014"
+    aliases: ClassVar[dict[str, str]] = {"sigma_color": "sigma"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 900.0, "sigma": 0.1}}
 
     def __post_init__(self) -> None:
@@ -91,7 +92,7 @@ class FGS(NumpyMethod):
 
     def step(self, state: State) -> State:
         """Solve every row, then every column."""
-        u, t = state.smoothed, state.n_steps + 1
+        u, t = state.smoothed.copy(), state.n_steps + 1
         weight = 1.5 * self.weight * 4.0 ** (self.n_steps - t) / (4.0**self.n_steps - 1.0)
         for k, picture in enumerate(u):
             solve_rows(picture, state.right[k % len(state.right)], weight)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,9 +17,9 @@ from jumpset.kernels.linear.window_laplacian import half_window, solve
 from jumpset.smoothers._guidance import match_guidance
 
 
-@dataclass
-class Picture:
-    """One picture and the linear system that belongs to its present answer; updated in place."""
+@dataclass(frozen=True)
+class System:
+    """One image, and the linear system of the next reweighting."""
 
     f: np.ndarray  # (C, H, W)
     u: np.ndarray  # (C, H, W), the answer so far
@@ -27,17 +27,17 @@ class Picture:
     edges: np.ndarray  # (K, H, W), base · w(x), the weights of the next solve
     data: np.ndarray  # (H, W), Σ_q ω^s w(x) of the data term
     right: np.ndarray  # (C, H, W), Σ_q ω^s w(x) f_q
-    energy: float = 0.0  # of u
+    energy: float  # of u
     residual: float = 0.0  # of the last solve, relative
     iterations: int = 0  # of the last solve
 
 
 @dataclass(frozen=True)
 class State:
-    """The pictures hold all numbers."""
+    """One entry of ``systems`` an image."""
 
-    source: Tensor  # (B, C, H, W), the picture as given
-    pictures: tuple[Picture, ...]
+    source: Tensor  # (B, C, H, W), the image as given
+    systems: tuple[System, ...]
     n_steps: int
 
 
@@ -139,46 +139,48 @@ class GSF(Iteration[State]):
         offsets = half_window(self.radius)
         spatial = 2.0 * self.weight * kernel.gaussian(offsets, self.radius)
         guides = match_guidance(self.guidance, image)
-        pictures = []
+        systems = []
         for k, f in enumerate(image.detach().cpu().contiguous().numpy()):
             guide = np.ascontiguousarray(guides[k % len(guides)].detach().cpu().numpy())
             base = kernel.guide_weights(guide, offsets, spatial, self.exponent, _DELTA)
-            picture = Picture(f, f.copy(), base, np.zeros_like(base), np.ones_like(f[0]), f.copy())
-            self._reweight(picture)
-            pictures.append(picture)
-        return State(image, tuple(pictures), n_steps=0)
+            systems.append(self._system(f, f.copy(), base))
+        return State(image, tuple(systems), n_steps=0)
 
     def step(self, state: State) -> State:
-        """Solve for u, then make the weights of the next step."""
+        """Solve the quadratic that touches the energy from above, then reweight it."""
+        return State(state.source, tuple(self._solve(s) for s in state.systems), state.n_steps + 1)
+
+    def _solve(self, system: System) -> System:
+        u = system.u.copy()
         offsets = half_window(self.radius)
-        for p in state.pictures:
-            p.iterations, p.residual = solve(p.u, p.data, p.edges, offsets, p.right, self.tol)
-            self._reweight(p)
-        return State(state.source, state.pictures, state.n_steps + 1)
+        iterations, residual = solve(u, system.data, system.edges, offsets, system.right, self.tol)
+        return replace(self._system(system.f, u, system.base), iterations=iterations, residual=residual)
 
     def image(self, state: State) -> Tensor:
         """U."""
-        return torch.stack([torch.from_numpy(p.u.copy()) for p in state.pictures]).to(state.source.device)
+        return torch.stack([torch.from_numpy(s.u.copy()) for s in state.systems]).to(state.source.device)
 
     def record(self, state: State) -> dict[str, float]:
         """The objective above, summed over the batch; residual and iterations of the worst solve."""
         return {
-            "energy": sum(p.energy for p in state.pictures),
-            "residual": max(p.residual for p in state.pictures),
-            "iterations": max(p.iterations for p in state.pictures),
+            "energy": sum(s.energy for s in state.systems),
+            "residual": max(s.residual for s in state.systems),
+            "iterations": max(s.iterations for s in state.systems),
         }
 
-    def _reweight(self, p: Picture) -> None:
+    def _system(self, f: np.ndarray, u: np.ndarray, base: np.ndarray) -> System:
+        """The quadratic that touches the energy at u from above, and that energy."""
+        edges, data, right = np.zeros_like(base), np.ones_like(f[0]), f
         if self.weight == 0.0:
-            return
-        smooth = kernel.edge_weights(p.u, p.base, half_window(self.radius), self.a, self.cutoff, p.edges)
+            return System(f, u, base, edges, data, right, energy=0.0)
+        smooth = kernel.edge_weights(u, base, half_window(self.radius), self.a, self.cutoff, edges)
         if self.data_radius == 0:
-            fit = float(np.square(p.u - p.f, dtype=np.float64).sum()) / len(p.f)
+            fit = float(np.square(u - f, dtype=np.float64).sum()) / len(f)
         else:
-            offsets = half_window(self.data_radius)
+            offsets, right = half_window(self.data_radius), np.empty_like(f)
             spatial = kernel.gaussian(offsets, self.data_radius)
-            fit = kernel.data_weights(p.u, p.f, offsets, spatial, self.a, self.data_cutoff, p.data, p.right)
-        p.energy = fit + smooth
+            fit = kernel.data_weights(u, f, offsets, spatial, self.a, self.data_cutoff, data, right)
+        return System(f, u, base, edges, data, right, fit + smooth)
 
 
 _DELTA = 1e-3  # δ: keeps the guidance weight finite in flat places

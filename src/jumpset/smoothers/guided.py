@@ -64,6 +64,7 @@ class Guided(NumpyMethod):
 
     name: ClassVar[str] = "guided"
     paper: ClassVar[str] = "He, Sun & Tang, IEEE TPAMI 2013"
+    aliases: ClassVar[dict[str, str]] = {"eps": "weight"}
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -73,6 +74,11 @@ class Guided(NumpyMethod):
     def max_steps(self) -> int:
         """One; none where there is nothing to smooth."""
         return 1 if self.weight > 0.0 else 0
+
+    @property
+    def halo(self) -> int:
+        """The means of windows, and the models in them."""
+        return 2 * self.radius
 
     def init(self, image: Tensor) -> State:
         """The picture itself."""

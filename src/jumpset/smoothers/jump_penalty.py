@@ -12,7 +12,7 @@ from jumpset.regions.fusion import fuse
 _CLASSES = {
     "potts": "jumpset.smoothers.potts:PottsADMM",
     "potts-descent": "jumpset.smoothers.potts_descent:PottsDescent",
-    "l0": "jumpset.smoothers.l0:L0",
+    "l0": "jumpset.smoothers.l0:L0Smoothing",
 }
 SOLVERS = ("region-fusion", *_CLASSES)
 

@@ -28,7 +28,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class L0(Iteration[State]):
+class L0Smoothing(Iteration[State]):
     r"""L0 gradient minimisation: a few strong edges stay sharp, all weaker ones go.
 
     Looks for a small value of

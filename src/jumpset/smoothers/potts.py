@@ -98,6 +98,7 @@ class PottsADMM(Iteration[State]):
 
     name: ClassVar[str] = "potts"
     paper: ClassVar[str] = "Storath, Weinmann, SIAM J. Imaging Sci. 2014"
+    aliases: ClassVar[dict[str, str]] = {"gamma": "weight"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {"precise": {"growth": 1.2}, "spikes": {"data": "l1"}}
 
     def __post_init__(self) -> None:

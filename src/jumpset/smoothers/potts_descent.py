@@ -102,6 +102,7 @@ class PottsDescent(Iteration[State]):
 
     name: ClassVar[str] = "potts-descent"
     paper: ClassVar[str] = "jumpset, after Landrieu, Obozinski, SIAM J. Imaging Sci. 2017"
+    aliases: ClassVar[dict[str, str]] = {"gamma": "weight"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {"n_steps": 1},
         "lowest": {"start": "potts", "tol": 1e-4},

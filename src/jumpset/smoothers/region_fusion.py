@@ -16,7 +16,7 @@ from jumpset.regions.fusion import paint, start
 
 @dataclass(frozen=True)
 class State:
-    """One entry of ``regions`` a picture; the kernel merges them in place."""
+    """One entry of ``regions`` an image; each step merges them in place."""
 
     source: Tensor  # (B, C, H, W), the picture
     regions: tuple[kernel.Regions, ...]
@@ -78,6 +78,7 @@ class RegionFusion(Iteration[State]):
         "dip-l0": {"levels": 50},
         "clip-art": {"weight": 0.015},
     }
+    in_place: ClassVar[bool] = True  # a copy of all regions at each level would take longer than the merges
     check_every: ClassVar[int] = 10
 
     def __post_init__(self) -> None:

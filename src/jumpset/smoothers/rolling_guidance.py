@@ -59,6 +59,7 @@ class RollingGuidance(NumpyMethod):
 
     name: ClassVar[str] = "rolling-guidance"
     paper: ClassVar[str] = "Zhang, Shen, Xu & Jia, ECCV 2014"
+    aliases: ClassVar[dict[str, str]] = {"sigma_space": "weight", "sigma_range": "sigma"}
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -69,6 +70,11 @@ class RollingGuidance(NumpyMethod):
     def max_steps(self) -> int:
         """One step a filter; none where there is nothing to smooth."""
         return self.n_steps if self.weight > 0.0 else 0
+
+    @property
+    def halo(self) -> int:
+        """Three widths a filter."""
+        return self.n_steps * math.ceil(3.0 * self.weight)
 
     def init(self, image: Tensor) -> State:
         """The picture itself."""
