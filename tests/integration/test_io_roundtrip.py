@@ -1,4 +1,4 @@
-"""Pictures survive the way through every format, and agree with what other programs write and read."""
+"""Images survive writing and reading in every format, and agree with other programs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pillow_image(path):
 
 
 def content(exif):
-    """What an EXIF block says, without the places where it says it."""
+    """The values of an EXIF block, without their offsets."""
     parsed = Image.Exif()
     parsed.load(exif)
     main = {tag: parsed[tag] for tag in parsed if tag not in (0x8769, 0x8825)}
@@ -94,7 +94,7 @@ def test_lossless_formats_give_back_what_was_written(tmp_path, suffix, dtype, sh
     assert content(back.exif)[0][0x010F] == "Maker"
     if suffix != ".webp":
         assert back.dpi == pytest.approx((300, 200), rel=1e-3)
-    io.write_picture(path, back)  # and once more, from what was read
+    io.write_picture(path, back)  # write again what was read
     same(io.read_picture(path), back)
 
 
@@ -152,7 +152,7 @@ def test_npy_of_any_layout_and_byte_order(tmp_path):
     ),
     suffix=st.sampled_from([".png", ".tif"]),
 )
-def test_any_picture_survives(tmp_path_factory, pixels, suffix):
+def test_any_image_survives(tmp_path_factory, pixels, suffix):
     path = tmp_path_factory.mktemp("any") / f"a{suffix}"
     io.write_picture(path, pixels)
     np.testing.assert_array_equal(io.read_picture(path).pixels.reshape(pixels.shape), pixels, strict=False)
@@ -204,14 +204,14 @@ def turned(image, orientation):
 def test_metadata_travels_between_formats(tmp_path, order, way):
     exif = camera_exif(6, order)
     picture = io.Picture(random_pixels((8, 6, 3), "uint8"), None, PROFILE, exif)
-    for suffix in way:  # an orientation in the block of an upright picture is reset when written
+    for suffix in way:  # writing resets the orientation in the block of an upright image
         io.write_picture(tmp_path / f"a{suffix}", picture)
         picture = io.read_picture(tmp_path / f"a{suffix}")
         assert picture.pixels.shape == (8, 6, 3)
     assert picture.icc_profile == PROFILE
     assert content(picture.exif)[1:] == content(exif)[1:]
     assert content(picture.exif)[0].get(0x0112, 1) == 1
-    written = pillow_image(tmp_path / f"a{way[1]}").getexif()  # what Pillow finds there
+    written = pillow_image(tmp_path / f"a{way[1]}").getexif()  # as Pillow reads it
     assert written[0x010F] == "Maker"
     assert written.get_ifd(0x8825)[1] == "N"
 
@@ -237,7 +237,7 @@ def test_colour_chunks_of_png_are_kept(tmp_path, dtype):
 
 
 def naive_png(samples, depth, colour_type, *, interlaced=False, filters=range(5), extra=()):
-    """Encode samples (H, W, C) one byte at a time, as the specification reads."""
+    """Encode samples (H, W, C) one byte at a time, by the specification."""
     n_samples = samples.shape[2]
     step = max(1, n_samples * depth // 8)
     stream, cycle = b"", itertools.cycle(filters)
@@ -329,7 +329,7 @@ def test_colour_png_with_one_transparent_colour(tmp_path, dtype):
     np.testing.assert_array_equal(picture.alpha, expected)
 
 
-def test_png16_stays_small_on_flat_and_smooth_pictures(tmp_path):
+def test_png16_stays_small_on_flat_and_smooth_images(tmp_path):
     ramp = np.add.outer(np.arange(300), 3 * np.arange(200)).astype(np.uint16)[..., None] * np.ones(
         3, np.uint16
     )
@@ -382,8 +382,8 @@ def test_opencv_reads_what_is_written_and_the_reverse(tmp_path, name, dtype, n_c
         back = np.array(pillow_image(path))[..., order]
     np.testing.assert_array_equal(back.reshape(samples.shape)[..., order], samples)
 
-    # LZW is written with prediction, for which tifffile needs a package that is not required here; and OpenCV
-    # calls a fourth channel of TIFF neither alpha nor anything else.
+    # OpenCV writes LZW with prediction, for which tifffile needs an optional package, and does not mark the
+    # fourth channel of a TIFF as alpha.
     options = [cv2.IMWRITE_TIFF_COMPRESSION, 5] if name == ".tif" else []
     path.write_bytes(cv2.imencode(name, samples[..., order], options)[1].tobytes())
     picture = io.read_picture(path)
@@ -492,7 +492,7 @@ def test_tiff_of_lzw_tiles_with_prediction(tmp_path, dtype, predictor, planar):
         compression="zlib",
         metadata=None,
     )
-    # tifffile takes the tiles as they are, and needs no LZW coder of its own if it is told of Deflate.
+    # tifffile writes encoded tiles unchanged; declared as Deflate, they need no LZW coder.
     (tmp_path / "a.tif").write_bytes(with_entries(file.getvalue(), {259: [5], 317: [predictor]}))
     np.testing.assert_array_equal(io.read_picture(tmp_path / "a.tif").pixels, pixels, strict=True)
 
@@ -510,10 +510,10 @@ def test_tiff_with_white_as_zero_and_with_premultiplied_alpha(tmp_path):
     )
     back = io.read_picture(tmp_path / "b.tif")
     np.testing.assert_array_equal(back.alpha, alpha)
-    np.testing.assert_array_equal(np.rint(back.pixels * (alpha / 255)[..., None]), product)  # nothing is lost
+    np.testing.assert_array_equal(np.rint(back.pixels * (alpha / 255)[..., None]), product)  # lossless
 
 
-def test_unspecified_samples_are_bands_and_alpha_may_stand_behind_them(tmp_path):
+def test_unspecified_samples_are_bands_and_alpha_may_follow_them(tmp_path):
     bands = random_pixels((6, 5, 5), "uint16")
     extra = ["unspecified", "unassalpha"]
     tifffile.imwrite(tmp_path / "a.tif", bands, photometric="rgb", planarconfig="contig", extrasamples=extra)

@@ -310,7 +310,7 @@ def test_files_that_cannot_be_read(tmp_path):
     pair = datasets.pairs(tmp_path)[0]
     whole = pair.input.read_bytes()
     pair.input.write_bytes(whole[:45])
-    with pytest.raises(FileError, match="cut short"):
+    with pytest.raises(FileError, match="truncated"):
         pair.load()
     pair.input.write_bytes(b"no picture")
     with pytest.raises(FileError, match="cannot be read"):

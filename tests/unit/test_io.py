@@ -1,4 +1,4 @@
-"""Paths, refusals and damage: whatever a file holds, the answer is a Picture or an error that helps."""
+"""Paths, unsupported and damaged files: reading gives a Picture or a helpful FileError."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def names_in(folder):
 # --- Picture ---------------------------------------------------------------------------------------------
 
 
-def test_with_pixels_keeps_what_belongs_to_the_picture():
+def test_with_pixels_keeps_the_metadata():
     picture = io.Picture(RGB, GRAY, b"profile", b"II*\0exif", "png", (72.0, 72.0), ((b"gAMA", b"1234"),))
     changed = picture.with_pixels(RGB16)
     assert changed.alpha.dtype == np.uint16
@@ -42,7 +42,7 @@ def test_with_pixels_keeps_what_belongs_to_the_picture():
 @pytest.mark.parametrize(
     "dtype", ["bool", "uint8", "uint16", "int32", "uint64", "int64", "float32", "float64"]
 )
-def test_alpha_keeps_its_ends_in_every_dtype(dtype):
+def test_transparent_and_opaque_alpha_survive_every_dtype(dtype):
     ends = io.Picture(np.zeros((1, 2), np.uint8), np.array([[0, 255]], np.uint8))
     alpha = ends.with_pixels(np.zeros((1, 2), dtype)).alpha
     assert alpha.dtype == dtype
@@ -64,12 +64,12 @@ def test_alpha_keeps_its_ends_in_every_dtype(dtype):
         lambda: io.Picture(GRAY).with_pixels(GRAY[0]),
     ],
 )
-def test_a_picture_whose_parts_do_not_fit_is_refused(make):
+def test_mismatched_pixels_and_alpha_are_refused(make):
     with pytest.raises(InputError):
         make()
 
 
-# --- writing as a whole ----------------------------------------------------------------------------------
+# --- atomic writes ---------------------------------------------------------------------------------------
 
 
 def test_atomic_write_replaces_on_success_only(tmp_path):
@@ -93,7 +93,7 @@ def test_atomic_write_replaces_on_success_only(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions and links of POSIX")
-def test_permissions_follow_the_old_file_or_the_umask(tmp_path):
+def test_permissions_are_those_of_the_old_file_or_the_umask(tmp_path):
     path = tmp_path / "a.npy"
     before = os.umask(0o027)
     try:
@@ -107,7 +107,7 @@ def test_permissions_follow_the_old_file_or_the_umask(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions and links of POSIX")
-def test_a_link_stays_and_its_target_is_replaced(tmp_path):
+def test_a_link_is_kept_and_its_target_replaced(tmp_path):
     (tmp_path / "real").mkdir()
     target, link = tmp_path / "real" / "a.png", tmp_path / "link.png"
     link.symlink_to(target)
@@ -139,7 +139,7 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch, suffix):
     assert names_in(tmp_path) == [path.name]
 
 
-def test_check_writable_names_each_fault_and_makes_nothing(tmp_path):
+def test_check_writable_names_each_fault_and_creates_nothing(tmp_path):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").write_bytes(b"x")
     faults = {
@@ -176,7 +176,7 @@ def test_write_protection_is_respected(tmp_path):
     tmp_path.chmod(0o755)
 
 
-# --- what formats hold -----------------------------------------------------------------------------------
+# --- what formats can hold -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -194,11 +194,11 @@ def test_write_protection_is_respected(tmp_path):
         ("a.webp", np.zeros((1, 16384), np.uint8), "PNG or TIFF"),
         ("a.jpg", np.zeros((65501, 1), np.uint8), "PNG or TIFF"),
         ("a.jpg", io.Picture(RGB, exif=b"II*\0" + bytes(70000)), "EXIF"),
-        ("a.tif", np.full((2, 2), np.nan), "not finite"),
-        ("a.npy", np.full((2, 2), np.inf, np.float32), "not finite"),
+        ("a.tif", np.full((2, 2), np.nan), "non-finite"),
+        ("a.npy", np.full((2, 2), np.inf, np.float32), "non-finite"),
     ],
 )
-def test_what_a_format_cannot_hold_is_refused_before_any_work(tmp_path, name, picture, hint):
+def test_images_that_a_format_cannot_hold_are_refused_before_any_work(tmp_path, name, picture, hint):
     for call in (io.check_can_hold, io.write_picture):
         with pytest.raises(FileError, match=hint):
             call(tmp_path / name, picture)
@@ -209,7 +209,7 @@ def test_what_a_format_cannot_hold_is_refused_before_any_work(tmp_path, name, pi
     "picture",
     [np.zeros((0, 3)), np.zeros((2, 2), complex), np.zeros((2, 2), object), [[1]], None, np.zeros(4)],
 )
-def test_what_is_no_picture_is_refused(tmp_path, picture):
+def test_arguments_that_are_no_images_are_refused(tmp_path, picture):
     with pytest.raises(InputError):
         io.check_can_hold(tmp_path / "a.npy", picture)
 
@@ -220,7 +220,7 @@ def test_quality_is_checked(tmp_path, quality):
         io.write_picture(tmp_path / "a.jpg", GRAY, quality=quality)
 
 
-def test_quality_has_its_effect(tmp_path):
+def test_lower_quality_gives_a_smaller_file(tmp_path):
     sizes = []
     for quality in (10, 95):
         io.write_picture(tmp_path / "a.jpg", RGB, quality=quality)
@@ -231,14 +231,14 @@ def test_quality_has_its_effect(tmp_path):
 # --- files that cannot be read ---------------------------------------------------------------------------
 
 
-def test_paths_that_lead_to_no_picture(tmp_path):
+def test_paths_without_an_image(tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
-    (tmp_path / "text.png").write_text("this is not a picture, whatever its name says")
+    (tmp_path / "text.png").write_text("not an image")
     for name, what in {
         "none.png": "does not exist",
         "": "folder",
         "empty.png": "empty",
-        "text.png": "no picture",
+        "text.png": "not an image",
         "x" * 300: "cannot be opened",
         "empty.png/a.png": "cannot be opened",
     }.items():
@@ -264,13 +264,13 @@ def test_a_pipe_is_refused_without_waiting(tmp_path):
             call(tmp_path / "pipe.png")
 
 
-def test_arrays_that_are_no_pictures(tmp_path):
+def test_arrays_that_are_no_images(tmp_path):
     path = tmp_path / "a.npy"
     cases = [
         (np.zeros((0, 3)), "without pixels"),
         (np.zeros((3, 3, 0)), "without pixels"),
-        (np.zeros(3), "single picture"),
-        (np.zeros((2, 3, 4, 3)), "single picture"),
+        (np.zeros(3), "single image"),
+        (np.zeros((2, 3, 4, 3)), "single image"),
         (np.zeros((2, 2), complex), "dtype complex"),
         (np.array([["a", "b"]]), "dtype"),
         (np.zeros((2, 2), "datetime64[s]"), "dtype"),
@@ -295,7 +295,7 @@ def test_too_many_pixels_are_refused_by_the_header(tmp_path, suffix):
     assert io.read_picture(path, max_pixels=143).pixels.shape == RGB.shape
 
 
-def test_a_bomb_is_refused_undecoded_and_a_large_picture_is_not(tmp_path):
+def test_a_decompression_bomb_is_refused_undecoded_and_a_large_image_is_not(tmp_path):
     # 100 MB of gray in a few kilobytes; Pillow's own warning starts at 89 million pixels
     path = tmp_path / "bomb.png"
     Image.new("1", (10_000, 10_000)).save(path)
@@ -309,7 +309,7 @@ def test_a_bomb_is_refused_undecoded_and_a_large_picture_is_not(tmp_path):
         io.read_picture(path)
 
 
-def test_several_pictures_in_one_file_are_refused(tmp_path):
+def test_several_images_in_one_file_are_refused(tmp_path):
     import tifffile
 
     frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
@@ -321,11 +321,11 @@ def test_several_pictures_in_one_file_are_refused(tmp_path):
         tmp_path / "volume.tif", np.zeros((16, 16, 16), np.uint8), volumetric=True, tile=(16, 16, 16)
     )
     for path in tmp_path.iterdir():
-        with pytest.raises(FileError, match="several pictures"):
+        with pytest.raises(FileError, match="several images"):
             io.read_picture(path)
 
 
-def test_a_thumbnail_beside_the_picture_does_not_count(tmp_path):
+def test_a_thumbnail_page_does_not_count(tmp_path):
     import tifffile
 
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
@@ -334,7 +334,7 @@ def test_a_thumbnail_beside_the_picture_does_not_count(tmp_path):
     np.testing.assert_array_equal(io.read_picture(tmp_path / "a.tif").pixels, RGB)
 
 
-def test_ink_is_refused(tmp_path):
+def test_cmyk_is_refused(tmp_path):
     cmyk = Image.fromarray(RGB).convert("CMYK")
     for name in ("a.jpg", "a.tif"):
         cmyk.save(tmp_path / name)
@@ -346,7 +346,7 @@ def test_ink_is_refused(tmp_path):
 
 
 def _samples():
-    """A small file of each kind, by name."""
+    """Small images of each kind, with their file names."""
     yield "gray8.png", GRAY
     yield "rgb16.png", io.Picture(RGB16, RGB16[..., 0].copy(), b"p" * 50, b"II*\0\x08\0\0\0\0\0\0\0\0\0")
     yield "rgb.jpg", RGB
@@ -357,7 +357,7 @@ def _samples():
 
 
 def _other_samples(folder):
-    """Files of kinds that are read but not written."""
+    """Write files of kinds that the package reads but does not write."""
     Image.fromarray(RGB).quantize(7).save(folder / "palette.png", transparency=1)
     Image.fromarray(RGB).save(folder / "progressive.jpg", progressive=True, quality=90)
     Image.fromarray(RGB).save(folder / "lossy.webp", quality=80)
@@ -379,8 +379,8 @@ KINDS = 13
 
 
 @pytest.mark.parametrize("which", range(KINDS))
-def test_a_file_cut_short_is_refused_or_still_whole(tmp_path, whole_files, which):
-    # Never a picture with gray or black in place of what is lost.
+def test_a_truncated_file_is_refused_or_complete(tmp_path, whole_files, which):
+    # Never an image with gray or black instead of the lost part.
     assert len(whole_files) == KINDS
     whole = io.read_picture(whole_files[which])
     data = whole_files[which].read_bytes()
@@ -398,14 +398,14 @@ def test_a_file_cut_short_is_refused_or_still_whole(tmp_path, whole_files, which
 
 
 @pytest.mark.parametrize("which", range(KINDS))
-def test_flipped_bytes_never_raise_anything_but_file_errors(tmp_path, whole_files, which):
+def test_flipped_bytes_raise_only_file_errors(tmp_path, whole_files, which):
     data = whole_files[which].read_bytes()
     dice = random.Random(which)
     path = tmp_path / "flipped"
     for _ in range(60):
         damaged = bytearray(data)
         for _ in range(dice.choice((1, 1, 3))):
-            end = min(len(data), 200)  # headers stand at both ends
+            end = min(len(data), 200)  # headers are at both ends
             at = dice.choice(
                 (dice.randrange(len(data)), dice.randrange(end), len(data) - 1 - dice.randrange(end))
             )

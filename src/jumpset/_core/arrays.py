@@ -1,4 +1,4 @@
-"""Pictures in, tensors through, pictures out: the same kind, shape and dtype."""
+"""Images to tensors and back: the result has the kind, shape and dtype of the input."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from torch import Tensor
 
 from jumpset._core.errors import InputError
 
-_WIDE = {"float64", "int32", "uint32", "int64", "uint64"}  # computed in float64, all else in float32
+_WIDE = {"float64", "int32", "uint32", "int64", "uint64"}  # computed in float64, all others in float32
 _NUMERIC = _WIDE | {"bool", "uint8", "int8", "uint16", "int16", "float16", "bfloat16", "float32"}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a ``(B, C, H, W)`` tensor of intensities goes back to the caller's own kind of picture."""
+    """How a ``(B, C, H, W)`` tensor of intensities is converted back to the caller's kind of image."""
 
     is_tensor: bool
     dtype: str
-    """The caller's dtype by name."""
+    """Name of the caller's dtype."""
     channel_axis: int | None
-    """Where the channels were; ``None`` for a gray ``(H, W)`` array."""
+    """Position of the channels; ``None`` for a gray ``(H, W)`` array."""
     low: float
     high: float
     """The caller's values for intensities 0 and 1."""
     alpha: Any = None
-    """The untouched alpha channel ``(H, W)``, if one was split off."""
+    """The unchanged alpha channel ``(H, W)``, if the image has one."""
 
     def restore(self, tensor: Tensor) -> Any:
-        """The picture in the caller's kind, shape and dtype; integers are rounded and clipped."""
+        """Return the image in the caller's kind, shape and dtype; integers are rounded and clipped."""
         values = tensor.detach()
         if self.low != 0.0 or self.high != 1.0:
             values = values.to(torch.float64) * (self.high - self.low) + self.low
@@ -64,25 +64,25 @@ def to_tensor(
     value_range: tuple[float, float] | None = None,
     device: str | torch.device | None = None,
 ) -> tuple[Tensor, Layout]:
-    """Read a picture as a ``(B, C, H, W)`` tensor of intensities in [0, 1]; see :func:`jumpset.run`.
+    """Convert an image to a ``(B, C, H, W)`` tensor of intensities in [0, 1]; see :func:`jumpset.run`.
 
     Raises
     ------
     InputError
-        Not an array or tensor, a wrong number of axes, no pixels, a non-numeric dtype, a non-finite
-        pixel, or floats far outside ``value_range``.
+        The image is not an array or tensor, has a wrong number of axes, no pixels, a non-numeric dtype or a
+        non-finite pixel, or its floats are far outside ``value_range``.
     """
     is_tensor = isinstance(image, Tensor)
     if not is_tensor and (not isinstance(image, np.ndarray) or isinstance(image, np.ma.MaskedArray)):
         raise InputError(
-            "the picture must be a NumPy array or a torch tensor",
+            "the image must be a NumPy array or a torch tensor",
             given=type(image).__name__,
-            do="convert it with np.asarray(picture), or fill the masked pixels first",
+            do="convert it with np.asarray(image), or fill the masked pixels first",
         )
     dtype = str(image.dtype).removeprefix("torch.") if is_tensor else image.dtype.name
     if dtype not in _NUMERIC:
         raise InputError(
-            "the picture's dtype cannot be smoothed", given=dtype, do="convert it to float32 or uint8"
+            "images of this dtype are not supported", given=dtype, do="convert it to float32 or uint8"
         )
     axis = _check_axes(image, is_tensor, channel_axis)
     low, high = _value_range(dtype, value_range)
@@ -92,12 +92,12 @@ def to_tensor(
         tensor = torch.as_tensor(image).detach()
     else:
         array = image[None] if axis is None else np.moveaxis(image, axis, 0)
-        if alpha is None:  # RGBA is what four 8-bit channels nearly always are
+        if alpha is None:  # four 8-bit channels are nearly always RGBA
             alpha = dtype == "uint8" and array.shape[0] == 4
         if alpha:
             if array.shape[0] < 2:
                 raise InputError(
-                    "alpha=True needs a colour channel beside the alpha",
+                    "alpha=True needs a colour channel besides alpha",
                     given=image.shape,
                     do="pass alpha=False",
                 )
@@ -105,7 +105,7 @@ def to_tensor(
         # torch cannot view negative strides or foreign byte orders
         array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
         tensor = torch.from_numpy(array)[None]
-    # a copy, since a method may work in place: the caller's picture is never touched; arrays are copied above
+    # copied, since a method may work in place; arrays were copied above
     wide = torch.float64 if dtype in _WIDE else torch.float32
     tensor = tensor.to(device=device, dtype=wide, copy=is_tensor)
     if low != 0.0 or high != 1.0:
@@ -119,9 +119,9 @@ def _check_axes(image: Any, is_tensor: bool, channel_axis: int | None) -> int | 
     if is_tensor:
         if len(shape) != 4:
             raise InputError(
-                "a tensor of pictures must be (B, C, H, W)",
+                "a tensor of images must be (B, C, H, W)",
                 given=shape,
-                do="add the missing axes, x[None, None] for one gray picture",
+                do="add the missing axes, x[None, None] for one gray image",
             )
         axis = 1
     elif len(shape) == 2:
@@ -130,13 +130,13 @@ def _check_axes(image: Any, is_tensor: bool, channel_axis: int | None) -> int | 
         axis = channel_axis % 3
     else:
         raise InputError(
-            "a NumPy picture must be (H, W), or (H, W, C) with channel_axis naming the channels",
+            "a NumPy image must be (H, W), or (H, W, C) with channel_axis as its channel axis",
             given=f"shape {shape}, channel_axis={channel_axis}",
-            do="pass one picture at a time, or a (B, C, H, W) tensor",
+            do="pass one image at a time, or a (B, C, H, W) tensor",
         )
     if 0 in shape:
         raise InputError(
-            "the picture has no pixels", given=f"shape {shape}", do="pass at least one pixel and one channel"
+            "the image has no pixels", given=f"shape {shape}", do="pass at least one pixel and one channel"
         )
     return axis
 
@@ -165,15 +165,15 @@ def _check_values(tensor: Tensor, value_range: tuple[float, float], *, exact: bo
     if not (np.isfinite(smallest) and np.isfinite(largest)):
         bad = int((~torch.isfinite(tensor)).sum())
         raise InputError(
-            "the picture has non-finite pixels",
+            "the image has non-finite pixels",
             given=f"{bad} NaN or infinite values",
             do="replace them, e.g. with np.nan_to_num",
         )
-    if not exact and (smallest < -1.0 or largest > 2.0):  # noise may leave [0, 1], other units go far beyond
+    if not exact and (smallest < -1.0 or largest > 2.0):  # more than noise exceeds [0, 1]
         low, high = value_range
         scale = high - low
         raise InputError(
-            f"float pictures are expected within {low:g}…{high:g}",
+            f"float images are expected within {low:g}…{high:g}",
             given=f"values from {smallest * scale + low:g} to {largest * scale + low:g}",
             do="divide by the largest value, or pass value_range=(low, high)",
         )
@@ -181,6 +181,6 @@ def _check_values(tensor: Tensor, value_range: tuple[float, float], *, exact: bo
 
 def _limits(dtype: str) -> tuple[float, float]:
     info = np.iinfo(dtype)
-    # 2**63 - 1 and 2**64 - 1 are not floats: the float below keeps the conversion inside the integer
+    # 2**63 - 1 and 2**64 - 1 are no floats: the next float below converts without overflow
     top = float(info.max) if info.bits <= 32 else float(np.nextafter(float(info.max), 0.0))
     return float(info.min), top

@@ -1,4 +1,4 @@
-"""Checks of parameters: one line each where they are used, one clear sentence where they fail."""
+"""Checks of parameters; each raises ``InputError`` with the allowed values."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def flag(name: str, value: object) -> None:
 
 
 def one_of(name: str, value: object, allowed: Iterable[object]) -> None:
-    """Raise unless ``value`` is one of ``allowed``; names the nearest one."""
+    """Raise unless ``value`` is one of ``allowed``; the error names the nearest one."""
     options = list(allowed)
     if value not in options:
         raise InputError(f"unknown {name}", given=repr(value), do=advise(value, options))
 
 
 def advise(value: object, options: Iterable[object]) -> str:
-    """``use one of …``, with the nearest spelling first where there is one."""
+    """Return ``use one of …``, after the nearest spelling if one is near."""
     names = [str(o) for o in options]
     near = get_close_matches(str(value), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""

@@ -1,4 +1,4 @@
-"""Every error the package raises on purpose: each says what was wrong, what was given, and what to do."""
+"""The errors that the package raises: each says what is wrong, what was given, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class JumpsetError(Exception):
 
 
 class InputError(JumpsetError, ValueError):
-    """An argument, a picture or a parameter that cannot be used.
+    """An invalid argument, image or parameter.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class InputError(JumpsetError, ValueError):
 
 
 class FileError(InputError):
-    """A file that cannot be read as a picture, or written."""
+    """A file that cannot be read or written."""
 
 
 class MissingLibrary(JumpsetError, ModuleNotFoundError):
@@ -48,16 +48,18 @@ class MissingLibrary(JumpsetError, ModuleNotFoundError):
 
 
 class NoProx(JumpsetError, NotImplementedError):
-    """The penalty has no proximal operator that the package can evaluate."""
+    """The package has no proximal operator of the penalty."""
 
 
 class TrainingDiverged(JumpsetError, ArithmeticError):
-    """The loss of a training became infinite or NaN, and stayed so."""
+    """The loss of a training became infinite or NaN, and did not recover."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during :func:`jumpset.smooth`; ``.result`` holds the best picture so far."""
+    """Ctrl-C during :func:`jumpset.smooth`; ``.result`` holds the best image so far."""
 
     def __init__(self, result: Any) -> None:
         self.result = result
-        super().__init__(f"interrupted after {result.n_steps} steps; the picture so far is in .result.image")
+        super().__init__(
+            f"interrupted after {result.n_steps} steps; the best image so far is in .result.image"
+        )

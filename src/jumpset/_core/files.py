@@ -1,4 +1,4 @@
-"""Paths of picture files: checked before any work, and written as a whole."""
+"""Paths of image files: checks before any work, and atomic writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMATS = {
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
-    """The path, if it is one at all."""
+    """Return the argument as a path; raise unless it is one."""
     if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
         raise InputError(
             "a path must be a string or a path object", given=repr(path), do="pass a file's path"
@@ -34,11 +34,11 @@ def as_path(path: str | os.PathLike[str]) -> Path:
 
 
 def format_of(path: Path) -> str:
-    """The format that a suffix names."""
+    """Return the format that the suffix of a path names."""
     name = _FORMATS.get(path.suffix.lower())
     if name is None:
         raise FileError(
-            "no format that is written goes by this suffix",
+            "no format that can be written has this suffix",
             given=path,
             do="end the name in .png, .jpg, .jpeg, .webp, .tif, .tiff or .npy",
         )
@@ -46,21 +46,21 @@ def format_of(path: Path) -> str:
 
 
 def read_head(path: Path) -> bytes:
-    """The first bytes of a file that can be read."""
+    """Return the first 16 bytes of a file; raise unless it is a readable regular file."""
     try:
-        mode = path.stat().st_mode  # first of all: opening a pipe would wait for its other end
+        mode = path.stat().st_mode  # before opening, which would block on a pipe
         if stat.S_ISDIR(mode):
-            raise FileError("the path is a folder, not a picture", given=path, do="name a file in it")
+            raise FileError("the path is a folder, not an image", given=path, do="name a file in it")
         if not stat.S_ISREG(mode):
-            raise FileError(
-                "the path is not a regular file", given=path, do="save the picture as a file first"
-            )
+            raise FileError("the path is not a regular file", given=path, do="save the image as a file first")
         with path.open("rb") as file:
             head = file.read(16)
     except FileNotFoundError:
         raise FileError("the file does not exist", given=path, do="check the path and its spelling") from None
     except PermissionError:
-        raise FileError("the file may not be read", given=path, do="ask for the right to read it") from None
+        raise FileError(
+            "the file may not be read", given=path, do="allow reading, or name another file"
+        ) from None
     except OSError as error:
         raise FileError(
             "the file cannot be opened", given=f"{path} ({error.strerror or error})", do="check the path"
@@ -72,52 +72,52 @@ def read_head(path: Path) -> bytes:
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Replace a file as a whole: a context that yields a temporary path in the same folder.
+    """Replace a file atomically: a context that yields a temporary path in the same folder.
 
-    When the block ends, the temporary file takes the place of ``path``, with the permissions of the old file,
-    or those of any new file. When it fails or is interrupted, the temporary file is removed and the old file
-    stays as it was. If ``path`` is a symbolic link, the file that it points to is replaced.
+    When the block ends, the temporary file replaces ``path``, with the permissions of the old file, or those
+    of a new file. When the block fails or is interrupted, the temporary file is removed and the old file is
+    kept. If ``path`` is a symbolic link, the file that it points to is replaced.
 
     Parameters
     ----------
     path : path-like
-        The file to replace or to make.
+        The file to replace or create.
 
     Yields
     ------
     Path
-        An empty file of the same suffix, to be written by the caller.
+        An empty file of the same suffix, for the caller to write.
 
     Raises
     ------
     FileError
-        If the temporary file cannot be made or put in place. What the block raises is passed on as it is.
+        If the temporary file cannot be created or cannot replace ``path``; exceptions of the block propagate.
     """
     path = as_path(path)
     target = _target(path)
     temporary = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
     try:
         try:
-            # Not the tempfile module: a file made in this way has the permissions that the umask leaves.
+            # not by tempfile, which ignores the umask: the file must have the permissions of a new file
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except OSError as error:
             raise _failed(error, path) from error
         yield temporary
         try:
             with temporary.open("rb+") as file:
-                os.fsync(file.fileno())  # else a crash could keep the new name and lose what it names
+                os.fsync(file.fileno())  # else a crash could keep the new name and lose its content
             with suppress(FileNotFoundError):
                 temporary.chmod(stat.S_IMODE(target.stat().st_mode))
             os.replace(temporary, target)
         except OSError as error:
             raise _failed(error, path) from error
     finally:
-        with suppress(OSError):  # it is gone already where all went well
+        with suppress(OSError):  # after success it is gone already
             temporary.unlink()
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check, before any work, that a picture can be written to a path; nothing is created.
+    """Check, before any work, that an image can be written to a path; nothing is created.
 
     Parameters
     ----------
@@ -127,8 +127,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     FileError
-        If the suffix is not that of a supported format, the folder is missing or not writable, or the path
-        is a folder, a device or a write-protected file.
+        If the suffix is of no supported format, the folder is missing or not writable, or the path is a
+        folder, a device or a write-protected file.
     """
     path = as_path(path)
     format_of(path)
@@ -138,7 +138,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         mode = target.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         mode = None
-    except OSError as error:  # a name that is too long, a folder that may not be searched
+    except OSError as error:  # e.g. a name that is too long, or a folder without search permission
         raise _failed(error, path) from error
     if mode is not None and stat.S_ISDIR(mode):
         raise FileError("the output path is a folder", given=path, do="name a file in it")
@@ -146,7 +146,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise FileError("the output path is not a regular file", given=path, do="name another file")
     if not folder.is_dir():
         what = "the output folder is a file" if folder.exists() else "the output folder does not exist"
-        raise FileError(what, given=folder, do="make the folder first, or name another one")
+        raise FileError(what, given=folder, do="create the folder first, or name another one")
     if mode is not None and not os.access(target, os.W_OK):
         raise FileError(
             "the output file is write-protected", given=path, do="allow writing, or name another file"
@@ -158,9 +158,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def _target(path: Path) -> Path:
-    """The file that a path leads to, through any symbolic links."""
+    """Return the file that a path points to, through any symbolic links."""
     target = Path(os.path.realpath(path))
-    if os.path.islink(target):  # what is left unresolved is a loop
+    if os.path.islink(target):  # realpath leaves a loop unresolved
         raise FileError("the output path is a loop of symbolic links", given=path, do="name another file")
     return target
 
@@ -169,5 +169,5 @@ def _failed(error: OSError, path: Path) -> FileError:
     return FileError(
         "the file could not be written",
         given=f"{path} ({error.strerror or error})",
-        do="look at the folder's permissions, the free space and the length of the name",
+        do="check the folder's permissions, the free space and the length of the name",
     )

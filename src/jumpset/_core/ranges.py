@@ -1,4 +1,4 @@
-"""Arrays of real numbers, and the values of black and white of a dtype."""
+"""Checks of real arrays, and the values of black and white of a dtype."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jumpset._core.errors import InputError
 
 
 def real_array(x: ArrayLike, name: str) -> np.ndarray:
-    """``x`` as an array of at least one finite real number, of its own dtype."""
+    """Return ``x`` as an array, its dtype kept; raise unless it holds real, finite numbers."""
     array = np.asarray(x)
     if array.dtype.kind not in "buif":
         raise InputError(
@@ -28,11 +28,11 @@ def real_array(x: ArrayLike, name: str) -> np.ndarray:
 
 
 def dtype_range(dtype: np.dtype) -> tuple[float, float]:
-    """The values of black and white: 0 and 1 for floats and booleans, the whole range of an integer dtype."""
+    """Return the values of black and white: 0 and 1 for floats and booleans, else the range of the dtype."""
     if dtype.kind in "bf":
         return 0.0, 1.0
     if dtype.kind == "i" and dtype.itemsize > 2:
-        # Mostly 8-bit values after some arithmetic: their own range would give a wrong score without a word.
+        # Mostly 8-bit values after arithmetic: the range of the dtype would give a wrong score silently.
         raise InputError(
             "signed integers of 32 or 64 bits have no agreed range",
             given=f"dtype {dtype}",

@@ -1,4 +1,4 @@
-"""Picture files: PNG, JPEG, WebP, TIFF and NumPy arrays, read and written without losing anything."""
+"""Image files: lossless reading and writing of PNG, JPEG, WebP, TIFF and NumPy arrays."""
 
 from jumpset._core.files import atomic_write as atomic_write
 from jumpset._core.files import check_writable as check_writable

@@ -1,7 +1,7 @@
-"""EXIF blocks: the orientation tag, and the way of a block into and out of a TIFF file.
+"""EXIF blocks: the orientation tag, and conversion from and to the tags of a TIFF file.
 
-An EXIF block is itself a small TIFF file without an image: a byte-order mark, and directories of tagged
-values whose offsets count from the mark. Values are kept as the bytes they are, never decoded.
+An EXIF block is a small TIFF file without an image: a byte-order mark, and directories of tagged values whose
+offsets count from the mark. Values are kept as bytes and never decoded.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 
 ORIENTATION = 0x0112
 _EXIF, _GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
-# Description, make, model, software, date, artist, copyright, and the two sub-directories: what describes the
-# picture. All else in a main directory describes the file it stands in, and must not travel to another.
+# Description, make, model, software, date, artist, copyright, and the two sub-directories describe the image.
+# All other entries of a main directory describe its file and must not be copied to another.
 _DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, _EXIF, _GPS)
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
@@ -29,18 +29,18 @@ class _Entry(NamedTuple):
 
 
 def bare(block: bytes | None) -> bytes | None:
-    """The block from its byte-order mark on, or None where it has none."""
+    """Return the block from its byte-order mark on, or None if it has none."""
     block = (block or b"").removeprefix(b"Exif\0\0")
     return block if byte_order(block) else None
 
 
 def byte_order(block: bytes) -> str | None:
-    """The struct prefix of the block's byte order, or None where this is no EXIF block."""
+    """Return the struct prefix of the block's byte order, or None if this is no EXIF block."""
     return {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(block[:4]))
 
 
 def orientation(block: bytes | None) -> int:
-    """The orientation (1 to 8) that an EXIF block states; 1, upright, where it states none that is valid."""
+    """Return the orientation (1 to 8) of an EXIF block; 1, upright, if it has no valid one."""
     field = _orientation_field(block)
     if block is None or field is None:
         return 1
@@ -49,7 +49,7 @@ def orientation(block: bytes | None) -> int:
 
 
 def upright(block: bytes | None) -> bytes | None:
-    """The same block with the orientation 1, every other byte kept."""
+    """Return the block with orientation 1 and every other byte kept."""
     field = _orientation_field(block)
     if block is None or field is None:
         return block
@@ -74,10 +74,10 @@ def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def from_tiff(path: Path) -> bytes | None:
-    """The part of a TIFF file that describes its picture, as an EXIF block; None where there is none."""
+    """Return the tags that describe the image of a TIFF file as an EXIF block; None if there are none."""
     try:
         order, main = _main_directory(path)
-    except (struct.error, ValueError):  # damaged, or BigTIFF, which has another layout
+    except (struct.error, ValueError):  # damaged, or BigTIFF, whose layout differs
         return None
     chosen = {tag: entry for tag, entry in main.items() if tag in _DESCRIPTIVE}
     head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}L", 8)
@@ -85,10 +85,10 @@ def from_tiff(path: Path) -> bytes | None:
 
 
 def into_tiff(path: Path, block: bytes) -> None:
-    """Add the describing part of an EXIF block to a TIFF file of the same byte order.
+    """Add the descriptive tags of an EXIF block to a TIFF file of the same byte order.
 
-    A new main directory, the old one with the block's entries, is appended and the file's header is pointed
-    at it. Offsets of the image data stay right, since these do not move. A damaged block is left out.
+    A new main directory, the old one with the block's entries, is appended, and the file's header points to
+    it. Offsets of the image data stay valid, since the data do not move. A damaged block is left out.
     """
     try:
         order, described = _block_directory(block)
@@ -107,7 +107,7 @@ def into_tiff(path: Path, block: bytes) -> None:
 
 
 def with_entries(data: bytes, changes: dict[int, Sequence[int]]) -> bytes:
-    """A TIFF file's content with some integer tags of its main directory replaced; no values remove a tag."""
+    """Return a TIFF file's content with integer tags of its main directory replaced, or removed if empty."""
     order, main = _block_directory(data)
     for tag, values in changes.items():
         main.pop(tag, None)
@@ -118,7 +118,7 @@ def with_entries(data: bytes, changes: dict[int, Sequence[int]]) -> bytes:
 
 
 def _orientation_field(block: bytes | None) -> tuple[str, int] | None:
-    """Format and position of the orientation's value in the block."""
+    """Return format and position of the orientation's value in the block."""
     order = byte_order(block or b"")
     if block is None or order is None:
         return None
@@ -128,7 +128,7 @@ def _orientation_field(block: bytes | None) -> tuple[str, int] | None:
             tag, kind, count = struct.unpack_from(f"{order}HHL", block, start + 2 + 12 * i)
             if tag == ORIENTATION and kind in (3, 4) and count == 1:
                 field = (order + {3: "H", 4: "L"}[kind], start + 10 + 12 * i)
-                struct.unpack_from(*field[:1], block, field[1])  # it may be cut off here
+                struct.unpack_from(*field[:1], block, field[1])  # raises if the value is cut off
                 return field
     except struct.error:
         pass
@@ -136,13 +136,13 @@ def _orientation_field(block: bytes | None) -> tuple[str, int] | None:
 
 
 def _main_directory(path: Path) -> tuple[str, dict[int, _Entry]]:
-    """Byte order and main directory of a classic TIFF file."""
+    """Return byte order and main directory of a classic TIFF file."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return _block_directory(data)
 
 
 def _block_directory(block: bytes | mmap.mmap) -> tuple[str, dict[int, _Entry]]:
-    """Byte order and main directory of a block; ValueError or struct.error where it is damaged."""
+    """Return byte order and main directory of a block; ValueError or struct.error if it is damaged."""
     order = byte_order(block[:4])
     if order is None:
         raise ValueError("no byte-order mark of a classic TIFF file")
@@ -158,7 +158,7 @@ def _parse(block: bytes | mmap.mmap, order: str, at: int, *, depth: int = 0) -> 
         size = _TYPE_SIZES.get(kind, 0) * count
         start = field + 8 if size <= 4 else struct.unpack_from(f"{order}L", block, field + 8)[0]
         if size == 0 or start + size > len(block):
-            continue  # a value of unknown type, or one that is cut off: the others are still good
+            continue  # a value of unknown type or cut off; the others are valid
         if tag in (_EXIF, _GPS, _INTEROPERABILITY) and size == 4 and depth < 2:
             target = struct.unpack_from(f"{order}L", block, start)[0]
             directory[tag] = _Entry(4, 1, _parse(block, order, target, depth=depth + 1))
@@ -168,7 +168,7 @@ def _parse(block: bytes | mmap.mmap, order: str, at: int, *, depth: int = 0) -> 
 
 
 def _pack(directory: dict[int, _Entry], order: str, *, at: int) -> bytes:
-    """Lay a directory out for an offset: the table, then the values that do not fit into it."""
+    """Serialize a directory for an offset: the table, then the values that do not fit into it."""
     table = struct.pack(f"{order}H", len(directory))
     values = b""
     values_at = at + 2 + 12 * len(directory) + 4

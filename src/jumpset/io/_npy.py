@@ -1,4 +1,4 @@
-"""Pictures as NumPy's own ``.npy`` files: the pixels alone."""
+"""Images as NumPy's ``.npy`` files, which hold the pixels only."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def read_npy(path: Path, max_pixels: int) -> Picture:
         n_bytes_left = path.stat().st_size - file.tell()
     if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise FileError(
-            "the array's numbers are no gray values or colours",
+            "the array does not hold gray values or colours",
             given=f"{path}, dtype {dtype}",
             do="save it with booleans, integers or floats of at most 64 bits",
         )
     if len(shape) not in (2, 3):
         raise FileError(
-            "the array is no single picture",
+            "the array is not a single image",
             given=f"{path}, shape {shape}",
-            do="save one picture of shape (H, W) or (H, W, C)",
+            do="save one image of shape (H, W) or (H, W, C)",
         )
     n_bands = shape[2] if len(shape) == 3 else 1
     check_size(path, shape[1] if n_bands > 0 else 0, shape[0], max_pixels)

@@ -1,4 +1,4 @@
-"""A picture as it stands in a file: its pixels, and what belongs to them."""
+"""The content of an image file: pixels and their metadata."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from jumpset._core.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture as read from a file, with what is needed to write it back faithfully.
+    """An image as read from a file, with the metadata needed to write it back faithfully.
 
     Parameters
     ----------
     pixels : ndarray, (H, W) or (H, W, C)
         Gray values, colours or bands, without alpha, in the dtype of the file; the first row is the top row.
-        A bilevel file is read as uint8 with the values 0 and 255, and a palette as the colours it stands for.
+        A bilevel file is read as uint8 with the values 0 and 255, and palette indices as their colours.
     alpha : ndarray, (H, W), optional
         Opacity, in the dtype of ``pixels``: 0 is transparent, the dtype's largest value (1 for floats) is
-        opaque. It is straight (not multiplied into ``pixels``).
+        opaque. Alpha is straight (not multiplied into ``pixels``).
     icc_profile : bytes, optional
         The ICC colour profile.
     exif : bytes, optional
-        The EXIF block, from its byte-order mark on. Its orientation tag says "upright", as ``pixels`` are.
+        The EXIF block, from its byte-order mark on. Its orientation is 1, as ``pixels`` are upright.
     format : str
-        The file format it was read from: ``"png"``, ``"jpeg"``, ``"webp"``, ``"tiff"`` or ``"npy"``; empty
-        for a picture that comes from no file.
+        The format of the file that was read: ``"png"``, ``"jpeg"``, ``"webp"``, ``"tiff"`` or ``"npy"``;
+        empty for an image that was not read from a file.
     dpi : (float, float), optional
         Pixels per inch, across and down.
     png_chunks : tuple of (bytes, bytes)
-        The colour chunks of a PNG (gAMA, cHRM, sRGB, cICP), by name and content; only a PNG can keep them.
+        The colour chunks of a PNG (gAMA, cHRM, sRGB, cICP), by name and content; only PNG can hold them.
 
     Raises
     ------
     InputError
-        If the shapes or dtypes of ``pixels`` and ``alpha`` do not fit together.
+        If the shapes or dtypes of ``pixels`` and ``alpha`` do not match.
     """
 
     pixels: np.ndarray
@@ -50,7 +50,7 @@ class Picture:
     def __post_init__(self) -> None:
         if not isinstance(self.pixels, np.ndarray) or self.pixels.ndim not in (2, 3):
             raise InputError(
-                "the pixels of a picture must be a NumPy array of 2 or 3 axes",
+                "the pixels of an image must be a NumPy array of 2 or 3 axes",
                 given=_describe(self.pixels),
                 do="pass an array of shape (H, W) or (H, W, C)",
             )
@@ -58,7 +58,7 @@ class Picture:
             return
         if not isinstance(self.alpha, np.ndarray) or self.alpha.shape != self.pixels.shape[:2]:
             raise InputError(
-                "alpha must be a NumPy array of the picture's height and width",
+                "alpha must be a NumPy array of the image's height and width",
                 given=f"alpha: {_describe(self.alpha)}, pixels: {_describe(self.pixels)}",
                 do="pass an array of shape (H, W)",
             )
@@ -66,7 +66,7 @@ class Picture:
             raise InputError(
                 "alpha must have the dtype of the pixels",
                 given=f"alpha {self.alpha.dtype}, pixels {self.pixels.dtype}",
-                do="convert one of them, or use Picture.with_pixels, which converts alpha",
+                do="convert one of them, or call Picture.with_pixels, which converts alpha",
             )
 
     @property
@@ -75,10 +75,10 @@ class Picture:
         return 1 if self.pixels.ndim == 2 else self.pixels.shape[2]
 
     def with_pixels(self, pixels: np.ndarray) -> Picture:
-        """Return the picture with other pixels and everything else kept.
+        """Return the image with other pixels and everything else kept.
 
-        Alpha is converted to the range of the new dtype. The ICC profile is left out where the number of
-        bands changes, since a profile of RGB colours does not describe gray ones.
+        Alpha is converted to the range of the new dtype. The ICC profile is left out if the number of
+        bands changes, since a profile of RGB colours does not describe gray values.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class Picture:
         Returns
         -------
         Picture
-            A new picture; this one is unchanged.
+            A new object; this one is unchanged.
 
         Raises
         ------
@@ -99,21 +99,21 @@ class Picture:
         changed = replace(self, pixels=pixels, alpha=None)
         if changed.pixels.shape[:2] != self.pixels.shape[:2]:
             raise InputError(
-                "the new pixels must have the picture's height and width",
-                given=f"{changed.pixels.shape[:2]} for a picture of {self.pixels.shape[:2]}",
-                do="make a new Picture, with an alpha of the new size",
+                "the new pixels must have the image's height and width",
+                given=f"{changed.pixels.shape[:2]} for an image of {self.pixels.shape[:2]}",
+                do="create a new Picture, with an alpha of the new size",
             )
         profile = self.icc_profile if changed.n_bands == self.n_bands else None
         return replace(changed, alpha=alpha, icc_profile=profile)
 
 
 def full_scale(dtype: np.dtype) -> int:
-    """The value that stands for 1 (white, or opaque): the largest integer, or 1 for floats and booleans."""
+    """Return the value of white, or opaque: the largest integer, or 1 for floats and booleans."""
     return int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1
 
 
 def convert_range(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Convert intensities from the range of their dtype to that of another; integers are rounded."""
+    """Convert intensities from the range of their dtype to the range of another; integers are rounded."""
     if array.dtype == dtype:
         return array
     unit = array.astype(np.float64) / full_scale(array.dtype)
@@ -123,7 +123,7 @@ def convert_range(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     unit = np.clip(unit, 0.0, 1.0)
     if dtype.itemsize < 8:
         return np.rint(unit * top).astype(dtype)
-    # As a double, the largest 64-bit integer is rounded up and out of range: it is set apart.
+    # The largest 64-bit integer rounds up, out of range, as a double: it is set separately.
     converted = np.rint(np.minimum(unit, 1 - 2**-53) * float(top)).astype(dtype)
     converted[unit == 1.0] = top
     return converted

@@ -1,6 +1,6 @@
-"""PNG chunks, and the PNG files of 16 bits per channel, which Pillow cuts down to 8.
+"""PNG chunks, and PNG files of 16 bits per channel, which Pillow reduces to 8.
 
-The layout is that of the PNG specification (W3C, third edition, 2025; ISO/IEC 15948).
+The layout follows the PNG specification (W3C, third edition, 2025; ISO/IEC 15948).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from jumpset.io._picture import Picture
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 # colour type: (samples per pixel, Pillow mode, raw modes). Pillow's zip decoder undoes the filters and the
-# interlacing; a raw mode then picks bytes. Of 16-bit colours ";16B" picks the high bytes and ";16L" the low
-# ones, while 2 and 4 bytes per pixel pass whole as if they were the 8-bit samples of an LA or RGBA picture.
+# interlacing; a raw mode then selects bytes. ";16B" selects the high bytes of 16-bit colours and ";16L" the
+# low ones; 2 and 4 bytes per pixel are decoded as the 8-bit samples of an LA or RGBA image.
 _DECODING = {
     0: (1, "LA", ("LA",)),
     2: (3, "RGB", ("RGB;16B", "RGB;16L")),
@@ -41,14 +41,14 @@ class Header(NamedTuple):
 
 
 def read_header(data: bytes) -> Header:
-    """The header of a PNG file with the given content; ValueError where it is damaged."""
+    """Return the header of a PNG file with the given content; ValueError if it is damaged."""
     if data[:8] != SIGNATURE or data[12:16] != b"IHDR" or len(data) < 29:
         raise ValueError("the PNG header is damaged")
     return Header(*struct.unpack_from(">LLBBBBB", data, 16))
 
 
 def read_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """All chunks up to IEND, by name and content; ValueError where the file is cut short or damaged."""
+    """Return all chunks up to IEND, by name and content; ValueError if the file is truncated or damaged."""
     chunks: list[tuple[bytes, bytes]] = []
     at = len(SIGNATURE)
     while not chunks or chunks[-1][0] != b"IEND":
@@ -68,9 +68,9 @@ def read_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def key_alpha(pixels: np.ndarray, key: bytes, depth: int) -> np.ndarray:
-    """Alpha of a picture in which one colour (the content of a tRNS chunk) is transparent.
+    """Return the alpha of an image in which one colour (the content of a tRNS chunk) is transparent.
 
-    ``depth`` is that of the file; samples of fewer than 8 bits are stretched to 0..255 as ``pixels`` are.
+    ``depth`` is the bit depth; samples of fewer than 8 bits are scaled to 0..255, like ``pixels``.
     """
     n_samples = 1 if pixels.ndim == 2 else pixels.shape[2]
     top = np.iinfo(pixels.dtype).max
@@ -81,7 +81,7 @@ def key_alpha(pixels: np.ndarray, key: bytes, depth: int) -> np.ndarray:
 
 
 def read_png16(data: bytes) -> Picture:
-    """Decode a PNG file of 16 bits per channel; ValueError where it is damaged."""
+    """Decode a PNG file of 16 bits per channel; ValueError if it is damaged."""
     with needs("jumpset[io]"):
         from PIL import Image
 
@@ -89,7 +89,7 @@ def read_png16(data: bytes) -> Picture:
     if header.colour_type not in _DECODING or header[4:6] != (0, 0) or header.interlaced > 1:
         raise ValueError(f"invalid PNG header {tuple(header)}")
     chunks = read_chunks(data)
-    first = dict(reversed(chunks))  # a chunk that may stand once counts where it stands first
+    first = dict(reversed(chunks))  # of repeated chunks the first counts
     stream = b"".join(content for name, content in chunks if name == b"IDAT")
     n_samples, mode, raw_modes = _DECODING[header.colour_type]
     size = (header.width, header.height)
@@ -97,7 +97,7 @@ def read_png16(data: bytes) -> Picture:
         np.asarray(Image.frombytes(mode, size, stream, "zip", raw, bool(header.interlaced)))
         for raw in raw_modes
     ]
-    # High and low bytes side by side, whichever way they came, are the big-endian samples.
+    # Both decodings give high and low bytes side by side: big-endian samples.
     samples = parts[0] if len(parts) == 1 else np.stack(parts, axis=3)
     samples = np.ascontiguousarray(samples).reshape(header.height, header.width, n_samples, 2)
     samples = samples.view(">u2")[..., 0].astype(np.uint16)
@@ -120,7 +120,7 @@ def read_png16(data: bytes) -> Picture:
 
 
 def write_png16(file: BinaryIO, picture: Picture) -> None:
-    """Write a uint16 picture of 1 or 3 bands, with or without alpha, as a PNG of 16 bits per channel."""
+    """Write a uint16 image of 1 or 3 bands, with or without alpha, as a PNG of 16 bits per channel."""
     height, width = picture.pixels.shape[:2]
     samples = picture.pixels.reshape(height, width, -1)
     if picture.alpha is not None:
@@ -130,7 +130,7 @@ def write_png16(file: BinaryIO, picture: Picture) -> None:
     file.write(SIGNATURE)
     _write_chunk(file, b"IHDR", struct.pack(">LLBBBBB", width, height, 16, colour_type, 0, 0, 0))
     for name, content in picture.png_chunks:
-        if not (name == b"sRGB" and picture.icc_profile):  # the two must not stand together
+        if not (name == b"sRGB" and picture.icc_profile):  # a file must not hold both
             _write_chunk(file, name, content)
     if picture.icc_profile:
         _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(picture.icc_profile))
@@ -141,7 +141,7 @@ def write_png16(file: BinaryIO, picture: Picture) -> None:
         _write_chunk(file, b"eXIf", picture.exif)
 
     packer = zlib.compressobj(6)
-    block = max(1, 2**22 // (2 * width * n_samples))  # rows at a time, so that little memory is needed
+    block = max(1, 2**22 // (2 * width * n_samples))  # rows at a time, to need little memory
     above = np.zeros((1, 2 * width * n_samples), np.uint8)
     for start in range(0, height, block):
         rows = samples[start : start + block].astype(">u2").reshape(-1, width * n_samples).view(np.uint8)
@@ -152,17 +152,17 @@ def write_png16(file: BinaryIO, picture: Picture) -> None:
 
 
 def _filtered(rows: np.ndarray, above: np.ndarray, step: int) -> np.ndarray:
-    """Filter each row by that one of the five PNG filters that leaves the smallest sum of magnitudes."""
+    """Filter each row by the one of the five PNG filters that gives the smallest sum of magnitudes."""
     up = np.concatenate([above, rows[:-1]])
     left, corner = np.zeros_like(rows), np.zeros_like(rows)
     left[:, step:] = rows[:, :-step]
     corner[:, step:] = up[:, :-step]
     a, b, c = left.astype(np.int16), up.astype(np.int16), corner.astype(np.int16)
-    # Paeth: of left, up and corner the one nearest to left + up - corner, in this order where distances tie.
+    # Paeth: the one of left, up and corner nearest to left + up - corner; ties in this order.
     to_left, to_up, to_corner = abs(b - c), abs(a - c), abs(a + b - 2 * c)
     nearest = np.where(to_up <= to_corner, up, corner)
     paeth = np.where((to_left <= to_up) & (to_left <= to_corner), left, nearest)
-    # Unsigned bytes wrap around, as the specification asks for.
+    # Unsigned bytes wrap around, as specified.
     candidates = (rows, rows - left, rows - up, rows - ((a + b) >> 1).astype(np.uint8), rows - paeth)
     costs = [np.abs(candidate.view(np.int8).astype(np.int16)).sum(axis=1) for candidate in candidates]
     best = np.argmin(costs, axis=0)
@@ -174,13 +174,13 @@ def _filtered(rows: np.ndarray, above: np.ndarray, step: int) -> np.ndarray:
 
 
 def _write_chunk(file: BinaryIO, name: bytes, content: bytes) -> None:
-    if name != b"IDAT" or content:  # the compressor may hold everything back for a while
+    if name != b"IDAT" or content:  # the compressor may return nothing for some blocks
         file.write(struct.pack(">L", len(content)) + name + content)
         file.write(struct.pack(">L", zlib.crc32(name + content)))
 
 
 def _read_profile(content: bytes | None) -> bytes | None:
-    """The ICC profile in an iCCP chunk; a damaged one is left out, since the pixels do not need it."""
+    """Return the ICC profile of an iCCP chunk, or None if it is damaged: the pixels do not need it."""
     if not content or b"\0" not in content[:80]:
         return None
     packed = content[content.index(b"\0") + 2 :]
@@ -191,7 +191,7 @@ def _read_profile(content: bytes | None) -> bytes | None:
 
 
 def _read_dpi(content: bytes | None) -> tuple[float, float] | None:
-    if content is None or len(content) != 9 or content[8] != 1:  # unit 1 is the metre; 0 is a bare ratio
+    if content is None or len(content) != 9 or content[8] != 1:  # unit 1 is the metre; 0 is an aspect ratio
         return None
     across, down = struct.unpack_from(">LL", content)
     return (across * 0.0254, down * 0.0254) if across and down else None

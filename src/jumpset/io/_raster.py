@@ -1,7 +1,7 @@
-"""JPEG, WebP and PNG files, by Pillow.
+"""JPEG, WebP and PNG files, read and written by Pillow.
 
-The plugins' classes are called directly: ``PIL.Image.open`` would warn of, and above 179 million pixels
-refuse, pictures that the caller allows; the caller's own limit is checked before anything is decoded.
+The plugins' classes are called directly: ``PIL.Image.open`` would warn of images that the caller allows, and
+refuse them above 179 million pixels; the caller's limit is checked before anything is decoded.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Refuse a picture that its header says to be empty or too large."""
+    """Raise ``FileError`` if an image is empty or too large, by its header."""
     if width < 1 or height < 1:
         raise FileError(
-            "the file holds a picture without pixels",
+            "the file holds an image without pixels",
             given=f"{path}, {width} x {height}",
             do="use another file",
         )
     if width * height > max_pixels:
         raise FileError(
-            "the picture has more pixels than are allowed",
+            "the image has more pixels than are allowed",
             given=f"{path}, {width} x {height} = {width * height} pixels; at most {max_pixels}",
-            do="cut or shrink it first, or raise max_pixels if the file is to be trusted",
+            do="crop or shrink it first, or raise max_pixels if you trust the file",
         )
 
 
 def refuse_frames(path: Path, n_frames: int) -> None:
-    """Refuse a file that holds several pictures."""
+    """Raise ``FileError`` if a file holds several images."""
     if n_frames > 1:
         raise FileError(
-            "the file holds several pictures (pages, frames or slices), not one",
-            given=f"{path}, {n_frames} pictures",
-            do="save the one that is meant as a file of its own; save bands of one picture as samples of one "
-            "TIFF page or as an (H, W, C) .npy array",
+            "the file holds several images (pages, frames or slices), not one",
+            given=f"{path}, {n_frames} images",
+            do="save one of them as a separate file; save bands of one image as samples of one TIFF page or "
+            "as an (H, W, C) .npy array",
         )
 
 
@@ -81,7 +81,7 @@ def read_png(path: Path, max_pixels: int) -> Picture:
 
 
 def read_jpeg(path: Path, max_pixels: int) -> Picture:
-    """Read a JPEG file (the first picture, where a camera put others behind it)."""
+    """Read a JPEG file; the first image, if a camera appended others."""
     with needs("jumpset[io]"):
         from PIL.JpegImagePlugin import JpegImageFile
 
@@ -89,11 +89,11 @@ def read_jpeg(path: Path, max_pixels: int) -> Picture:
         image = JpegImageFile(file)
         check_size(path, image.width, image.height, max_pixels)
         if image.mode not in ("L", "RGB"):
-            # Ink values mean nothing without their profile: a conversion here would be a guess.
+            # Without a profile, a conversion of ink values would be a guess.
             raise FileError(
-                "the JPEG holds ink values (CMYK), not colours",
+                "the JPEG holds ink values (CMYK), not RGB",
                 given=f"{path}, mode {image.mode}",
-                do="convert it to RGB first, with a program that manages colour profiles",
+                do="convert it to RGB first, with a program that applies colour profiles",
             )
         image.load()
         return _upright(_from_image(image, "jpeg", image.info), image.info.get("exif"))
@@ -113,7 +113,7 @@ def read_webp(path: Path, max_pixels: int) -> Picture:
 
 
 def write_png(path: Path, picture: Picture) -> None:
-    """Write a uint8 or uint16 picture as PNG, with all that belongs to it."""
+    """Write a uint8 or uint16 image as PNG, with its metadata."""
     with needs("jumpset[io]"):
         from PIL.PngImagePlugin import PngInfo
 
@@ -134,7 +134,7 @@ def write_png(path: Path, picture: Picture) -> None:
 
 
 def write_jpeg(path: Path, picture: Picture, quality: int) -> None:
-    """Write a uint8 picture as JPEG, without chroma subsampling."""
+    """Write a uint8 image as JPEG, without chroma subsampling."""
     options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": picture.icc_profile}
     if picture.exif:
         options["exif"] = b"Exif\0\0" + picture.exif
@@ -145,7 +145,7 @@ def write_jpeg(path: Path, picture: Picture, quality: int) -> None:
 
 
 def write_webp(path: Path, picture: Picture) -> None:
-    """Write a uint8 picture as lossless WebP; colours under full transparency are kept too."""
+    """Write a uint8 image as lossless WebP; colours of fully transparent pixels are kept too."""
     options: dict[str, Any] = {"lossless": True, "exact": True, "icc_profile": picture.icc_profile or b""}
     if picture.exif:
         options["exif"] = picture.exif
@@ -154,7 +154,7 @@ def write_webp(path: Path, picture: Picture) -> None:
 
 
 def _from_image(image: Image, name: str, info: dict[Any, Any]) -> Picture:
-    """A picture from a loaded Pillow image of mode L, LA, RGB or RGBA."""
+    """Convert a loaded Pillow image of mode L, LA, RGB or RGBA."""
     if image.mode not in ("L", "LA", "RGB", "RGBA"):
         raise ValueError(f"unexpected mode {image.mode}")
     samples = np.array(image)
@@ -166,13 +166,13 @@ def _from_image(image: Image, name: str, info: dict[Any, Any]) -> Picture:
 
 
 def _upright(picture: Picture, exif: bytes | None) -> Picture:
-    """Turn a picture as its EXIF block asks, and keep the block with the orientation reset."""
+    """Apply the orientation of an EXIF block to an image, and keep the block with orientation 1."""
     block = _exif.bare(exif)
     return turned(picture, _exif.orientation(block), _exif.upright(block))
 
 
 def turned(picture: Picture, orientation: int, exif: bytes | None) -> Picture:
-    """The picture with an orientation undone, and with the given EXIF block."""
+    """Return the image with an orientation undone, and with the given EXIF block."""
     alpha = None if picture.alpha is None else _exif.turn_upright(picture.alpha, orientation)
     dpi = (picture.dpi[1], picture.dpi[0]) if picture.dpi and orientation >= 5 else picture.dpi
     pixels = _exif.turn_upright(picture.pixels, orientation)
@@ -190,7 +190,7 @@ def _to_image(picture: Picture) -> Image:
 
 
 def _clean_dpi(dpi: Any) -> tuple[float, float] | None:
-    """A resolution that can be written again, or None."""
+    """Return a resolution that can be written, or None."""
     try:
         across, down = (float(value) for value in dpi)
     except (TypeError, ValueError, ZeroDivisionError):

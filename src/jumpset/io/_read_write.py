@@ -1,7 +1,7 @@
-"""Reading and writing picture files: PNG, JPEG, WebP, TIFF and NumPy arrays.
+"""Reading and writing image files: PNG, JPEG, WebP, TIFF and NumPy arrays.
 
-Pixels keep their dtype, and alpha, colour profile, EXIF data and resolution stay with them; a picture that
-a format cannot hold is refused, never converted in silence. Output replaces a file only when it is complete.
+Pixels keep their dtype, alpha, colour profile, EXIF data and resolution. An image that a format cannot hold
+is an error, never a silent conversion. Output replaces a file only when it is complete.
 """
 
 from __future__ import annotations
@@ -19,40 +19,39 @@ from jumpset._core.files import as_path, atomic_write, check_writable, format_of
 from jumpset.io._picture import Picture
 
 _LARGEST_SIDE = {"png": 2**31 - 1, "jpeg": 65500, "webp": 16383, "tiff": 2**31 - 1}
-_JPEG_EXIF_LIMIT = 65533 - 6  # a segment's length counts itself, and "Exif\0\0" opens the block
+_JPEG_EXIF_LIMIT = 65533 - 6  # a segment's length includes its own bytes and "Exif\0\0"
 
 
 def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000) -> Picture:
-    """Read a picture from a PNG, JPEG, WebP, TIFF or ``.npy`` file.
+    """Read an image from a PNG, JPEG, WebP, TIFF or ``.npy`` file.
 
-    The format is found from the file's content, not from its name. Pixels keep the dtype of the file;
-    palettes become colours, bilevel pictures uint8 of 0 and 255, and packed samples fill the range of their
-    dtype. Premultiplied alpha is divided out. Of a JPEG with several pictures (as cameras write them) the
+    The format is detected from the file's content, not from its name. Pixels keep the dtype of the file;
+    palettes become colours, bilevel images uint8 of 0 and 255, and packed samples are scaled to the range of
+    their dtype. Premultiplied alpha is divided out. Of a JPEG with several images (as cameras write them) the
     first is read.
 
-    An EXIF or TIFF orientation is carried out, so that the first row is the top row, and its tag is reset.
-    From a TIFF, camera and position data and the common texts are kept as EXIF. XMP and IPTC data are not
-    kept.
+    An EXIF or TIFF orientation is applied, so that the first row is the top row, and its tag is reset. From a
+    TIFF, camera and position data and the common text tags are kept as EXIF. XMP and IPTC data are not kept.
 
     Parameters
     ----------
     path : path-like
         The file.
     max_pixels : int
-        Refuse a picture of more pixels (height times width), by its header, before it is decoded.
+        Refuse an image of more pixels (height times width), by its header, before decoding.
 
     Returns
     -------
     Picture
-        The pixels, (H, W) or (H, W, C), and what belongs to them.
+        The pixels, (H, W) or (H, W, C), and their metadata.
 
     Raises
     ------
     FileError
-        If the file is missing, not readable, empty, damaged, cut short or too large; if it holds several
-        pictures, ink values (CMYK), no numbers, or numbers that are not finite.
+        If the file is missing, not readable, empty, damaged, truncated or too large; if it holds several
+        images, ink values (CMYK), or values that are not real and finite.
     InputError
-        If an argument is of the wrong kind.
+        If an argument has the wrong type.
     """
     if isinstance(max_pixels, bool) or not isinstance(max_pixels, (int, np.integer)) or max_pixels < 1:
         raise InputError(
@@ -62,35 +61,35 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000)
     reader = _reader(path, read_head(path))
     try:
         with warnings.catch_warnings():
-            # What libraries warn of (odd metadata, mostly) leaves the pixels right; damage raises.
+            # Warnings of the libraries concern metadata; damaged pixels raise.
             warnings.simplefilter("ignore")
             picture = reader(path, int(max_pixels))
     except (FileError, MissingLibrary):
         raise
     except MemoryError:
         raise FileError(
-            "the picture does not fit into memory",
+            "the image does not fit into memory",
             given=path,
-            do="cut it into parts, or set a lower max_pixels",
+            do="crop it into parts first",
         ) from None
-    except Exception as error:  # decoders meet damage with errors of many classes
+    except Exception as error:  # decoders raise errors of many classes on damaged files
         raise FileError(
-            "the file is damaged or cut short",
+            "the file is damaged or truncated",
             given=f"{path} ({type(error).__name__}: {error})",
-            do="copy or download it again, or save it anew from the program that made it",
+            do="copy or download it again, or save it again from its program",
         ) from error
     _refuse_non_finite(picture, path)
     return picture
 
 
 def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *, quality: int = 95) -> None:
-    """Write a picture to a file, in the format that the suffix names.
+    """Write an image to a file, in the format that the suffix names.
 
-    The file is replaced only when the new one is complete. Pixels are written as they are, never rescaled:
-    PNG of 8 or 16 bits, TIFF of any dtype (one page, compressed without loss), ``.npy`` (pixels alone), and
-    WebP **without loss**, since flat regions are what is to be kept. JPEG has full chroma resolution (4:4:4).
-    WebP has no gray (it is written as three equal colours) and no alpha that is opaque throughout.
-    TIFF keeps of EXIF the camera and position data and the common texts; ``.npy`` keeps the pixels alone.
+    The file is replaced only when the new one is complete. Pixels are written unchanged, never rescaled: PNG
+    of 8 or 16 bits, TIFF of any dtype (one page, lossless compression), ``.npy`` (pixels only), and
+    **lossless** WebP, which keeps flat regions flat. JPEG has full chroma resolution (4:4:4). WebP has no
+    gray (it is written as three equal colours) and drops an alpha that is opaque everywhere. TIFF keeps the
+    camera and position data and the common text tags of EXIF; ``.npy`` keeps the pixels only.
 
     Parameters
     ----------
@@ -98,17 +97,17 @@ def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *
         The file; ``.png``, ``.jpg``, ``.jpeg``, ``.webp``, ``.tif``, ``.tiff`` or ``.npy``. If it is a
         symbolic link, the file that it points to is replaced.
     picture : Picture or ndarray
-        The picture, or its pixels, (H, W) or (H, W, C), without alpha.
+        The image, or its pixels, (H, W) or (H, W, C), without alpha.
     quality : int
         JPEG only: 1 (coarse) to 100 (fine).
 
     Raises
     ------
     FileError
-        If the file cannot be written (see :func:`check_writable`), or the format cannot hold the picture
-        (see :func:`check_can_hold`). The old file is then whole.
+        If the file cannot be written (see :func:`check_writable`), or the format cannot hold the image
+        (see :func:`check_can_hold`). The old file is kept.
     InputError
-        If an argument is of the wrong kind.
+        If an argument has the wrong type.
     """
     if isinstance(quality, bool) or not isinstance(quality, (int, np.integer)) or not 1 <= quality <= 100:
         raise InputError(
@@ -123,23 +122,23 @@ def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *
             _write(temporary, _as_picture(picture), int(quality))
     except (FileError, MissingLibrary):
         raise
-    except Exception as error:  # encoders fail with errors of many classes, a full disk among them
+    except Exception as error:  # encoders raise errors of many classes, e.g. for a full disk
         raise FileError(
             "the file could not be written",
             given=f"{path} ({type(error).__name__}: {error})",
-            do="look at free space and memory, or write another format",
+            do="check free space and memory, or write another format",
         ) from error
 
 
 def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) -> None:
-    """Check, before any work, that the format of a path can hold a picture without loss of kind.
+    """Check, before any work, that the format of a path can hold an image without conversion.
 
     Parameters
     ----------
     path : path-like
-        The file to be written; only its suffix counts.
+        The file to be written; only its suffix matters.
     picture : Picture or ndarray
-        The picture, or one of the same dtype, shape and alpha.
+        The image, or one of the same dtype, shape and alpha.
 
     Raises
     ------
@@ -147,7 +146,7 @@ def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) 
         If the format cannot hold the dtype, the alpha channel, the number of bands, the size or the EXIF
         data, or if values are not finite.
     InputError
-        If the picture is none, or is empty.
+        If the argument is not an image, or is empty.
     """
     path = as_path(path)
     name = format_of(path)
@@ -155,7 +154,7 @@ def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) 
     dtype, shape = picture.pixels.dtype, picture.pixels.shape
     if picture.pixels.size == 0:
         raise InputError(
-            "a picture without pixels cannot be written", given=f"shape {shape}", do="pass pixels"
+            "an image without pixels cannot be written", given=f"shape {shape}", do="pass pixels"
         )
     if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise InputError(
@@ -178,7 +177,7 @@ def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) 
             do="write PNG, WebP or TIFF, or leave alpha out",
         )
     if name in allowed and picture.n_bands not in (1, 3):
-        hint = "; alpha is passed apart, as Picture(pixels[..., :-1], alpha=pixels[..., -1])"
+        hint = "; pass alpha separately, as Picture(pixels[..., :-1], alpha=pixels[..., -1])"
         raise FileError(
             f"{name} holds 1 band or 3, not {picture.n_bands}",
             given=path,
@@ -188,7 +187,7 @@ def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) 
         raise FileError(
             f"{name} holds at most {_LARGEST_SIDE[name]} pixels a side",
             given=f"{path}, {shape[1]} x {shape[0]}",
-            do="write PNG or TIFF, or make the picture smaller",
+            do="write PNG or TIFF, or shrink the image",
         )
     if name == "jpeg" and picture.exif and len(picture.exif) > _JPEG_EXIF_LIMIT:
         raise FileError(
@@ -200,7 +199,7 @@ def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) 
 
 
 def _reader(path: Path, head: bytes) -> Callable[[Path, int], Picture]:
-    """The function that reads the format that the file's first bytes announce."""
+    """Return the function that reads the format of the file's first bytes."""
     from jumpset.io import _npy, _raster, _tiff
 
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -214,7 +213,7 @@ def _reader(path: Path, head: bytes) -> Callable[[Path, int], Picture]:
     if head.startswith(b"\x93NUMPY"):
         return _npy.read_npy
     raise FileError(
-        "the file is no picture of a format that is read",
+        "the file is not an image of a supported format",
         given=path,
         do="save it as PNG, JPEG, WebP, TIFF or .npy",
     )
@@ -224,7 +223,7 @@ def _write(path: Path, picture: Picture, quality: int) -> None:
     from jumpset.io import _exif, _npy, _raster, _tiff
 
     name = format_of(path)
-    # The pixels are upright, so an orientation that a block of the caller's still has would turn them.
+    # The pixels are upright: an orientation left in the caller's block would rotate them.
     picture = replace(picture, exif=_exif.upright(_exif.bare(picture.exif)))
     if picture.pixels.dtype == np.bool_ and name != "npy":
         picture = picture.with_pixels(picture.pixels.astype(np.uint8) * np.uint8(255))
@@ -246,9 +245,9 @@ def _as_picture(picture: Picture | np.ndarray) -> Picture:
     if isinstance(picture, np.ndarray):
         return Picture(picture)
     raise InputError(
-        "a picture must be a Picture or a NumPy array",
+        "an image must be a Picture or a NumPy array",
         given=type(picture).__name__,
-        do="pass an array of shape (H, W) or (H, W, C); of a tensor, its .numpy()",
+        do="pass an array of shape (H, W) or (H, W, C); convert a tensor by .numpy()",
     )
 
 
@@ -259,7 +258,7 @@ def _refuse_non_finite(picture: Picture, path: Path) -> None:
         n_bad = values.size - int(np.isfinite(values).sum())
         if n_bad:
             raise FileError(
-                f"{name} that are not finite (NaN or infinite)",
+                f"non-finite values in {name}",
                 given=f"{path}, {n_bad} of {values.size} values",
                 do="replace them by numbers first",
             )

@@ -1,4 +1,4 @@
-"""TIFF files of one page, of any depth and any number of bands."""
+"""TIFF files of one page, of any bit depth and number of bands."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 # Size, samples, compression, colours, strips, planes, predictor, palette, tiles, extra samples, format.
 _STRUCTURAL = {*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, 320, *range(322, 326), 338, 339}
 _PROFILE = 34675
-_PREMULTIPLIED, _STRAIGHT = 1, 2  # the ExtraSamples values that mean alpha
-_MOST_BANDS = 64  # per allowed pixel: many bands are well, but not on as many pixels
+_PREMULTIPLIED, _STRAIGHT = 1, 2  # the ExtraSamples values of alpha
+_MOST_BANDS = 64  # samples per allowed pixel
 
-# tifffile logs what it finds amiss; where the caller has set up no logging, Python would print it.
+# tifffile logs defects, which Python prints if the caller has not set up logging.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def read_tiff(path: Path, max_pixels: int) -> Picture:
-    """Read a TIFF file that holds one picture."""
+    """Read a TIFF file that holds one image."""
     with needs("jumpset[io]"):
         import tifffile
 
@@ -42,9 +42,9 @@ def read_tiff(path: Path, max_pixels: int) -> Picture:
         check_size(path, page.imagewidth, page.imagelength, max_pixels)
         if page.imagewidth * page.imagelength * page.samplesperpixel > _MOST_BANDS * max_pixels:
             raise FileError(
-                f"the picture has more samples than are allowed ({_MOST_BANDS} times max_pixels)",
+                f"the image has more samples than are allowed ({_MOST_BANDS} times max_pixels)",
                 given=f"{path}, {page.imagewidth} x {page.imagelength} x {page.samplesperpixel} samples",
-                do="cut it first, or raise max_pixels if the file is to be trusted",
+                do="crop it first, or raise max_pixels if you trust the file",
             )
         _check_kind(path, page)
         _check_segments(path, page)
@@ -56,7 +56,7 @@ def read_tiff(path: Path, max_pixels: int) -> Picture:
 
 
 def write_tiff(path: Path, picture: Picture) -> None:
-    """Write a picture as one Deflate-compressed page; bands beyond a colour are unspecified extra samples."""
+    """Write an image as one Deflate-compressed page; bands beyond a colour are unspecified extra samples."""
     with needs("jumpset[io]"):
         import tifffile
 
@@ -75,7 +75,7 @@ def write_tiff(path: Path, picture: Picture) -> None:
         options |= {"resolution": picture.dpi, "resolutionunit": "INCH"}
     if extra:
         options["extrasamples"] = extra
-    big = samples.nbytes > 2**32 - 2**26  # the offsets of classic TIFF end at 4 GiB
+    big = samples.nbytes > 2**32 - 2**26  # offsets of classic TIFF are limited to 4 GiB
     gray = samples.shape[2] == 1
     tifffile.imwrite(
         path,
@@ -94,20 +94,20 @@ def write_tiff(path: Path, picture: Picture) -> None:
 
 
 def _only_page(path: Path, file: TiffFile) -> TiffPage:
-    """The one full-size picture of the file; thumbnails and masks beside it do not count."""
+    """Return the one full-size page of the file, without thumbnails and masks; raise if there are several."""
     pages: list[Any] = list(file.pages)
     full = [page for page in pages if not page.subfiletype & 0b101] or pages
     refuse_frames(path, len(full))
     page = full[0]
     n_slices = page.imagedepth
-    if file.is_imagej or file.is_shaped:  # these may put further slices behind the only page's data
+    if file.is_imagej or file.is_shaped:  # these may store further slices after the data of the only page
         n_slices = max(n_slices, math.prod(file.series[0].shape) // max(1, math.prod(page.shape)))
     refuse_frames(path, n_slices)
     return page
 
 
 def _check_tags(path: Path, page: Any) -> None:
-    """Refuse a file in which a tag that the pixels depend on is cut off: tifffile would take its default."""
+    """Raise if a tag that the pixels depend on is truncated: tifffile would use its default."""
     order, big = page.parent.byteorder, page.parent.is_bigtiff
     n_format, tag_format = (order + "Q", order + "HHQ8s") if big else (order + "H", order + "HHL4s")
     with path.open("rb") as file:
@@ -117,29 +117,29 @@ def _check_tags(path: Path, page: Any) -> None:
     codes = {code for code, *_ in struct.iter_unpack(tag_format, table)}
     lost = [code for code in codes & _STRUCTURAL if code not in page.tags]
     if lost:
-        raise ValueError(f"the tags {lost} are damaged or cut off")
+        raise ValueError(f"the tags {lost} are damaged or truncated")
 
 
 def _check_kind(path: Path, page: Any) -> None:
-    """Refuse pixels that are no gray values, colours or bands."""
+    """Raise ``FileError`` unless the samples are gray values, colours or bands."""
     kind = _tag(page, 262, _MINISBLACK)
     known = kind in (_MINISWHITE, _MINISBLACK, _RGB, _PALETTE)
-    if not known and not (kind == _YCBCR and page.compression in (6, 7)):  # JPEG is decoded to RGB
+    if not known and not (kind == _YCBCR and page.compression in (6, 7)):  # JPEG decodes to RGB
         raise FileError(
             "the TIFF holds ink, YCbCr, Lab or raw sensor values, not gray values, RGB or bands",
             given=f"{path}, photometric interpretation {kind}",
-            do="convert it to RGB first, with a program that manages colour profiles",
+            do="convert it to RGB first, with a program that applies colour profiles",
         )
     if page.dtype is None or page.dtype.kind not in "buif":
         raise FileError(
-            "the TIFF's samples are of a kind that no picture has",
+            "the TIFF's samples are not integers or real floats",
             given=f"{path}, {page.bitspersample} bits, sample format {page.sampleformat}",
             do="save it with integers or floats of 8, 16, 32 or 64 bits",
         )
 
 
 def _check_segments(path: Path, page: Any) -> None:
-    """Refuse a file whose strips or tiles are missing or cut off: tifffile would fill them with zeros."""
+    """Raise if strips or tiles are missing or truncated: tifffile would fill them with zeros."""
     if page.is_tiled:
         n = math.ceil(page.imagelength / page.tilelength) * math.ceil(page.imagewidth / page.tilewidth)
     else:
@@ -147,7 +147,7 @@ def _check_segments(path: Path, page: Any) -> None:
     n *= page.samplesperpixel if page.planarconfig == 2 else 1
     offsets, counts = page.dataoffsets, page.databytecounts
     if len(offsets) != n or len(counts) != n:
-        raise ValueError(f"{len(offsets)} strips or tiles in place of {n}")
+        raise ValueError(f"{len(offsets)} strips or tiles instead of {n}")
     size = path.stat().st_size
     if any(
         start < 8 or count < 1 or start + count > size for start, count in zip(offsets, counts, strict=True)
@@ -156,14 +156,14 @@ def _check_segments(path: Path, page: Any) -> None:
 
 
 def _interpret(page: Any, samples: np.ndarray) -> Picture:
-    """From stored samples to gray values, colours or bands, and straight alpha."""
+    """Convert stored samples to gray values, colours or bands, and straight alpha."""
     kind = _tag(page, 262, _MINISBLACK)
     extra = [int(value) for value in page.extrasamples]
     n_colours = samples.shape[2] - len(extra)
     opacity = next((n_colours + i for i, value in enumerate(extra) if value in (1, 2)), None)
     if kind == _PALETTE:
         if n_colours != 1 or page.colormap is None or samples.dtype.kind != "u":
-            raise ValueError("a palette picture without a palette")
+            raise ValueError("a palette image without a palette")
         colours = page.colormap >> 8 if page.colormap.max() > 255 else page.colormap
         return Picture(
             np.ascontiguousarray(colours.astype(np.uint8).T[samples[:, :, 0]]), **_belongings(page)
@@ -188,7 +188,7 @@ def _interpret(page: Any, samples: np.ndarray) -> Picture:
 
 
 def _divide_by_alpha(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Straight colours from premultiplied ones; zero where the picture is fully transparent."""
+    """Convert premultiplied to straight colours; zero where the image is fully transparent."""
     if pixels.dtype.kind == "i":
         raise ValueError("premultiplied alpha with signed samples")
     top = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
@@ -200,10 +200,10 @@ def _divide_by_alpha(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _belongings(page: Any) -> dict[str, Any]:
-    """The profile and the resolution, as arguments of Picture."""
+    """Return the profile and the resolution as arguments of ``Picture``."""
     profile = _tag(page, _PROFILE, None)
     dpi = None
-    unit = {2: 1.0, 3: 2.54}.get(_tag(page, 296, 2))  # inch, centimetre; without unit it is a bare ratio
+    unit = {2: 1.0, 3: 2.54}.get(_tag(page, 296, 2))  # inch, centimetre; without unit it is an aspect ratio
     resolutions = _tag(page, 282, None), _tag(page, 283, None)
     if unit and all(isinstance(pair, tuple) and len(pair) == 2 and min(pair) > 0 for pair in resolutions):
         across, down = (float(pair[0] / pair[1] * unit) for pair in resolutions)

@@ -1,6 +1,6 @@
-"""The stored samples of a TIFF page: by tifffile, and by Pillow's libtiff where that lacks a codec.
+"""The stored samples of a TIFF page, read by tifffile, or by Pillow's libtiff if tifffile lacks the codec.
 
-tifffile alone decodes Deflate; with the package imagecodecs, which is not required, it decodes all.
+Without the optional package imagecodecs, tifffile decodes Deflate only.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LIBTIFF_CODECS = (5, 8, 32946, 32773, 34925, 50000)  # LZW, Deflate, PackBits, 
 
 
 def read_samples(path: Path, page: Any) -> np.ndarray:
-    """The stored samples, (H, W, S), in the byte order of this machine."""
+    """Return the stored samples, (H, W, S), in native byte order."""
     plain = page.compression in _PLAIN_CODECS and page.predictor in (1, 2)
     if find_spec("imagecodecs") or (plain and page.bitspersample in (1, 8, 16, 32, 64)):
         samples = page.asarray()
         if page.planarconfig == 2 and samples.ndim == 3:
             samples = np.moveaxis(samples, 0, 2)
         return samples.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
-    classic = not page.parent.is_bigtiff  # tags are changed in the layout of classic TIFF
+    classic = not page.parent.is_bigtiff  # only tags of classic TIFF can be changed
     if classic and page.bitspersample in (8, 16, 32, 64) and page.compression in _LIBTIFF_CODECS:
         return _read_by_libtiff(path, page)
     if classic and page.bitspersample in (1, 2, 4, 8) and page.planarconfig == 1:
@@ -41,7 +41,7 @@ def read_samples(path: Path, page: Any) -> np.ndarray:
         if samples is not None:
             return samples
     raise FileError(
-        "the TIFF is compressed or packed in a way that cannot be read here",
+        "the compression or packing of the TIFF is not supported",
         given=f"{path}, compression {page.compression!s}, predictor {page.predictor!s}, "
         f"{page.bitspersample} bits",
         do="save it uncompressed or with Deflate, or install the package imagecodecs",
@@ -49,11 +49,11 @@ def read_samples(path: Path, page: Any) -> np.ndarray:
 
 
 def _read_by_libtiff(path: Path, page: Any) -> np.ndarray:
-    """Decompress with Pillow's libtiff, whatever the dtype and the number of samples.
+    """Decompress with Pillow's libtiff, for any dtype and number of samples.
 
-    Pillow reads few kinds of pixels, but the bytes of any row are a row of 8-bit gray values. So the file is
-    given to it as such a picture, plane by plane, and the bytes are put together here, with the prediction
-    undone.
+    Pillow supports few kinds of pixels, but the bytes of any row are a row of 8-bit gray values. Pillow
+    therefore reads the file as an 8-bit gray image, plane by plane; the bytes are assembled here, and the
+    prediction is undone.
     """
     n_planes = page.samplesperpixel if page.planarconfig == 2 else 1
     n_samples = page.samplesperpixel // n_planes
@@ -87,11 +87,11 @@ def _read_by_libtiff(path: Path, page: Any) -> np.ndarray:
 
 
 def _without_prediction(rows: np.ndarray, page: Any, n_samples: int) -> np.ndarray:
-    """Samples (H, n, width, S) from bytes (H, n, width * S * itemsize), by TIFF 6.0 and its Note 3."""
+    """Convert bytes (H, n, width * S * itemsize) to samples (H, n, width, S), by TIFF 6.0 and its Note 3."""
     height, n_across = rows.shape[:2]
     shape = (height, n_across, -1, n_samples)
     itemsize = page.dtype.itemsize
-    if page.predictor == 3:  # per row: all highest bytes first, then all next ones, and bytewise differences
+    if page.predictor == 3:  # per row: bytewise differences of all highest bytes, then all next ones
         total = np.cumsum(rows.reshape(shape), axis=2, dtype=np.uint8)
         planes = total.reshape(height, n_across, itemsize, -1).swapaxes(2, 3)
         return (
@@ -100,13 +100,13 @@ def _without_prediction(rows: np.ndarray, page: Any, n_samples: int) -> np.ndarr
     native = rows.view(page.dtype.newbyteorder(page.parent.byteorder)).astype(page.dtype).reshape(shape)
     if page.predictor != 2:
         return native
-    word = np.dtype(f"u{itemsize}")  # differences wrap around, in integers whatever the type
+    word = np.dtype(f"u{itemsize}")  # differences wrap around as integers, for any dtype
     return np.cumsum(native.view(word), axis=2, dtype=word).view(page.dtype)
 
 
 def _read_by_pillow(path: Path, page: Any) -> np.ndarray | None:
-    """Fax, JPEG and packed samples, as far as Pillow reads them without loss; None where it does not."""
-    image = _open(path.read_bytes(), {_exif.ORIENTATION: []})  # else Pillow would turn the picture
+    """Read fax, JPEG or packed samples with Pillow; None if Pillow would lose information."""
+    image = _open(path.read_bytes(), {_exif.ORIENTATION: []})  # else Pillow would rotate the image
     if image.mode not in ("1", "L", "P", "RGB"):
         return None
     image.load()
@@ -114,15 +114,15 @@ def _read_by_pillow(path: Path, page: Any) -> np.ndarray | None:
     if samples.shape[2] != page.samplesperpixel:
         return None
     photometric = page.tags.get(262)
-    if photometric is not None and photometric.value == 0:  # Pillow has inverted them
+    if photometric is not None and photometric.value == 0:  # Pillow inverts them
         samples = ~samples
-    if image.mode == "L":  # and stretched fewer bits to 0..255
+    if image.mode == "L":  # and scales fewer bits to 0..255
         samples = samples // (255 // (2**page.bitspersample - 1))
     return samples
 
 
 def _open(data: bytes, changes: dict[int, Sequence[int]]) -> TiffImageFile:
-    """The file of the given content as Pillow sees it with other tags."""
+    """Open a file's content with some tags replaced."""
     with needs("jumpset[io]"):
         from PIL.TiffImagePlugin import TiffImageFile
 
