@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from jumpset._core.files import atomic_write
 from jumpset._core.types import Status
+from jumpset.running.checkpoints import StateFile
+from jumpset.running.clock import Clock
 from jumpset.training import _data
 from jumpset.training._trainer import Trainer, learning_rate
 from jumpset.training.recipes import Recipe
@@ -65,9 +67,7 @@ class Run:
     target
         The file of weights, beside which the scores are written.
     checkpoint
-        The file to save to; None: nowhere.
-    names
-        What the training was asked for; a checkpoint that was asked for something else is refused.
+        The file to save to, and to continue from where it exists; None: nowhere.
     """
 
     def __init__(
@@ -76,25 +76,18 @@ class Run:
         plan: Plan,
         scored: _data.Batch,
         target: Path,
-        checkpoint: Path | None,
-        names: Mapping[str, str],
+        checkpoint: StateFile | None,
     ) -> None:
         self.history: list[dict[str, float]] = []
         self._trainer, self._plan, self._scored = trainer, plan, scored
-        self._log, self._checkpoint, self._names = log_path(target), checkpoint, names
-        self._before, self._began = 0.0, time.monotonic()
-        self._losses: list[float] = []  # since the last score
+        self._log, self._checkpoint = log_path(target), checkpoint
+        self.clock = Clock(trainer.device)
         self._loss = math.nan  # their mean, or that of those before it
         self._waited = 0.0  # seconds for batches, since the last score
-        if checkpoint is not None and checkpoint.exists():
-            extra = trainer.load(checkpoint, names)
-            self._before, self.history, self._losses = (
-                extra[key] for key in ("seconds", "history", "losses")
-            )
-
-    def elapsed(self) -> float:
-        """Seconds, those before an interruption counted."""
-        return self._before + time.monotonic() - self._began
+        saved = None if checkpoint is None else checkpoint.load(trainer)
+        if saved is not None:
+            self.clock.resume(saved.seconds)
+            self.history = saved.history
 
     def run(
         self,
@@ -118,9 +111,8 @@ class Run:
                     batch = next(feed)
                     self._waited += time.monotonic() - began
                     whole = False
-                    loss = trainer.step(batch, self._plan.rate(share), share)
+                    trainer.step(batch, self._plan.rate(share), share)
                     whole = True
-                    self._count(loss)
                     if time.monotonic() - scored >= validate_every:
                         self._score()
                         scored = time.monotonic()
@@ -141,40 +133,38 @@ class Run:
         return status
 
     def _share(self) -> float:
-        return self._plan.share(self._trainer.n_steps, self.elapsed())
+        return self._plan.share(self._trainer.n_steps, self.clock.elapsed)
 
     def _step(self) -> TrainingStep:
-        return TrainingStep(
-            self._trainer.n_steps, self._share(), self.elapsed(), self._loss, self.history[-1]["psnr"]
-        )
+        n_steps, elapsed, psnr = self._trainer.n_steps, self.clock.elapsed, self.history[-1]["psnr"]
+        return TrainingStep(n_steps, self._share(), elapsed, self._mean_loss(), psnr)
 
-    def _count(self, loss: float) -> None:
-        if math.isfinite(loss):
-            self._losses.append(loss)
-            self._loss = math.fsum(self._losses) / len(self._losses)
+    def _mean_loss(self) -> float:
+        if losses := self._trainer.losses:
+            self._loss = math.fsum(losses) / len(losses)
+        return self._loss
 
     def _score(self) -> None:
         share, (psnr, of_input) = self._share(), self._trainer.score(self._scored)
         entry = {
             "step": self._trainer.n_steps,
             "share": round(share, 6),
-            "seconds": round(self.elapsed(), 2),
+            "seconds": round(self.clock.elapsed, 2),
             "waited": round(self._waited, 2),
             "learning_rate": self._plan.rate(share),
             "psnr": psnr,
             "input_psnr": of_input,
         }
-        if self._losses:
-            entry["loss"] = self._loss
+        if self._trainer.losses:
+            entry["loss"] = self._mean_loss()
         self.history.append(entry)
-        self._losses, self._waited = [], 0.0
+        self._trainer.losses, self._waited = [], 0.0
         with atomic_write(self._log) as temporary:
             temporary.write_text("".join(json.dumps(entry) + "\n" for entry in self.history))
 
     def _save(self) -> None:
         if self._checkpoint is not None:
-            extra = {"seconds": self.elapsed(), "history": self.history, "losses": self._losses}
-            self._trainer.save(self._checkpoint, self._names, extra)
+            self._checkpoint.save(self._trainer, self._trainer.n_steps, self.clock.elapsed, self.history)
 
 
 def log_path(out: Path) -> Path:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from jumpset._core.errors import FileError, InputError, TrainingDiverged
-from jumpset._core.files import atomic_write
+from jumpset._core.errors import TrainingDiverged
 from jumpset.learned.architectures import build
 from jumpset.training.recipes import Recipe
 
-_FORMAT = 1
 _PATIENCE = 10  # steps in a row whose gradient is not finite before the training is given up
 
 
@@ -60,7 +57,9 @@ class Trainer:
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.n_steps = 0
         """Steps tried so far; those that were passed over for a bad gradient count too."""
-        self._recipe, self._seed, self._device, self._half = recipe, seed, device, half
+        self.losses: list[float] = []
+        """The finite losses since the last score."""
+        self._recipe, self._seed, self.device, self._half = recipe, seed, device, half
         self._weights = list(self.network.parameters())
         self._norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d)]
         self._adam = torch.optim.AdamW(
@@ -91,6 +90,8 @@ class Trainer:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self._weights, self._recipe.clip)
         value = float(loss.detach())
+        if math.isfinite(value):
+            self.losses.append(value)
         if math.isfinite(value) and math.isfinite(float(norm)):
             self._adam.step()
             self._follow()
@@ -107,7 +108,7 @@ class Trainer:
 
     def apply(self, network: Callable[..., Any], *inputs: Tensor) -> Any:
         """Call the network, or a method of it, in the training's precision; float32 out."""
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
             out = network(*inputs)
         return out.float() if isinstance(out, Tensor) else tuple(x.float() for x in out)
 
@@ -118,7 +119,7 @@ class Trainer:
 
     def tensor(self, array: Any) -> Tensor:
         """An array of a batch where the network is, its channels last, which is fastest."""
-        return torch.as_tensor(array).to(self._device, memory_format=torch.channels_last)
+        return torch.as_tensor(array).to(self.device, memory_format=torch.channels_last)
 
     @torch.no_grad()
     def score(self, batch: tuple[Any, Any]) -> tuple[float, float]:
@@ -131,49 +132,23 @@ class Trainer:
                 totals[k] += float((-10 * error.log10()).sum())
         return totals[0] / len(batch[0]), totals[1] / len(batch[0])
 
-    def save(self, path: Path, names: Mapping[str, str], extra: Mapping[str, Any]) -> None:
-        """Write a checkpoint as a whole: all that changes, what the training was asked for, and ``extra``."""
-        content = {
-            "format": _FORMAT,
-            "names": dict(names),
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes in a training, from which it continues bit for bit."""
+        return {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "adam": self._adam.state_dict(),
             "n_steps": self.n_steps,
             "bad": self._bad,
-            "extra": dict(extra),
+            "losses": self.losses,
         }
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
-            torch.save(content, file)
 
-    def load(self, path: Path, names: Mapping[str, str]) -> dict[str, Any]:
-        """Go on from a checkpoint, bit for bit; what was saved as ``extra``.
-
-        Raises
-        ------
-        InputError
-            It is of a training that was asked for something else.
-        FileError
-            It is no checkpoint of a training, or damaged.
-        """
-        try:
-            found = torch.load(path, map_location=self._device, weights_only=True)
-            if found["format"] != _FORMAT:
-                raise ValueError(found["format"])
-            _same(found["names"], names, path)
-            self.network.load_state_dict(found["network"])
-            self.average.load_state_dict(found["average"])
-            self._adam.load_state_dict(found["adam"])
-            self.n_steps, self._bad = found["n_steps"], found["bad"]
-            return found["extra"]
-        except InputError:
-            raise
-        except Exception as error:  # what torch raises on a file of another kind is of many classes
-            raise FileError(
-                "the file is not a checkpoint of a training, or is damaged",
-                given=f"{path} ({type(error).__name__})",
-                do="name another file, or delete this one to start anew",
-            ) from error
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a :meth:`state_dict`."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self._adam.load_state_dict(state["adam"])
+        self.n_steps, self._bad, self.losses = state["n_steps"], state["bad"], state["losses"]
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -185,13 +160,3 @@ class Trainer:
                 mean.lerp_(value, 1.0 - keep)
             else:
                 mean.copy_(value)
-
-
-def _same(there: Mapping[str, str], here: Mapping[str, str], path: Path) -> None:
-    for name in [*here, *(n for n in there if n not in here)]:
-        if here.get(name) != there.get(name):
-            raise InputError(
-                f"the checkpoint belongs to a training with another {name}",
-                given=f"{here.get(name)} here, {there.get(name)} in {path}",
-                do="pass what it was made with, or name another file",
-            )

@@ -18,6 +18,7 @@ from jumpset._core.types import Status
 from jumpset.datasets import Pair, pairs
 from jumpset.learned.weights import save_weights
 from jumpset.operators.autocast import PRECISIONS, computes_half
+from jumpset.running.checkpoints import StateFile
 from jumpset.training import _data
 from jumpset.training._arguments import (
     check_parent,
@@ -91,7 +92,7 @@ def train(
     Parameters
     ----------
     name
-        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"``, ``"jumpset-net"`` or ``"dejpeg"``.
+        A key of :data:`jumpset.learned.SIZES`, e.g. ``"jumpset-net"``.
     out
         The file of weights, ``….safetensors``; replaced only when the training ends. The scores are written
         beside it while it runs, one JSON object a line, to ``….log.jsonl``.
@@ -198,17 +199,18 @@ def train(
         "steps": str(plan.steps),
         "max_seconds": str(max_seconds),
     }
+    file = None if saved is None else StateFile(saved, names, place)
     trainer = Trainer(name, sizes, recipe, seed=seed, device=place, half=half)
     if begun is not None:
         trainer.begin_with(begun)
-    run = Run(trainer, plan, scored, target, saved, names)
+    run = Run(trainer, plan, scored, target, file)
     batches = _batches(own, recipe, seed)
     status = run.run(batches, workers, validate_every, checkpoint_every, stop, callback)
     metadata = {
         "recipe": preset,
         "data": str(data),
         "steps": trainer.n_steps,
-        "seconds": round(run.elapsed()),
+        "seconds": round(run.clock.elapsed),
         "seed": seed,
         **({} if start is None else {"start": str(start)}),
         "validation": run.history[-1],
@@ -217,7 +219,7 @@ def train(
         "command": command(name, preset, target, data, plan, recipe, sizes, start, seed, precision),
     }
     save_weights(target, name, sizes, trainer.average.state_dict(), metadata)
-    return Trained(target, status, trainer.n_steps, run.elapsed(), run.history[-1]["psnr"], run.history)
+    return Trained(target, status, trainer.n_steps, run.clock.elapsed, run.history[-1]["psnr"], run.history)
 
 
 def _batches(own: list[Pair] | None, recipe: Recipe, seed: int) -> Callable[..., Iterator[Batch]]:
