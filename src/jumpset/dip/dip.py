@@ -10,11 +10,11 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import Iteration, Status
 from jumpset.dip.fitting import Fit, blend, single
-from jumpset.dip.initialize import check_operator, tikhonov_estimate
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
 from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.operators.autocast import PRECISIONS
+from jumpset.operators.observations import Observation, check_operator, observe
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class State:
     """A step changes ``fit`` in place and nothing else: ``image`` and ``record`` do not read it."""
 
     source: Tensor  # (1, C, H, W), the picture as given
-    target: Tensor  # the picture in float32
+    observation: Observation  # of the picture in float32
     fit: Fit
     average: Tensor  # running average of the outputs, the answer
     stopping: VarianceEarlyStopping | None  # where the method stops by itself
@@ -145,8 +145,8 @@ class DIP(Iteration[State]):
 
     def init(self, image: Tensor) -> State:
         """A fresh network. Before the first step the answer is the picture, or one that agrees with it."""
-        target = single(image)
-        first = tikhonov_estimate(target, self.operator)
+        observation = observe(single(image), self.operator)
+        first = observation.initial()
         fit = Fit(
             first,
             network=self.network,
@@ -158,25 +158,21 @@ class DIP(Iteration[State]):
             tile=self.tile,
         )
         stopping = VarianceEarlyStopping.begin(first) if self.patience else None
-        loss = self.objective(fit.output(), target)
-        return State(image, target, fit, first, stopping, loss, rollbacks=0, n_steps=0)
+        loss = self.objective(fit.output(), observation)
+        return State(image, observation, fit, first, stopping, loss, rollbacks=0, n_steps=0)
 
     def step(self, state: State) -> State:
         """One Adam step."""
-        output, loss, sound = state.fit.step(lambda g: self.objective(g, state.target))
+        output, loss, sound = state.fit.step(lambda g: self.objective(g, state.observation))
         keep = self.average if state.n_steps > 0 else 0.0  # the average starts at the first output
         average = blend(state.average, output, keep, sound)
         stopping = state.stopping and state.stopping.seen(output, average, sound)
         rollbacks, n = state.fit.rollbacks, state.n_steps + 1
-        return State(state.source, state.target, state.fit, average, stopping, loss, rollbacks, n)
+        return State(state.source, state.observation, state.fit, average, stopping, loss, rollbacks, n)
 
-    def objective(self, output: Tensor, target: Tensor) -> Tensor:
+    def objective(self, output: Tensor, observation: Observation) -> Tensor:
         """What the steps lower, as a tensor of one number."""
-        return self.misfit(output, target).square().mean()
-
-    def misfit(self, output: Tensor, target: Tensor) -> Tensor:
-        """A g − f."""
-        return (output if self.operator is None else self.operator(output)) - target
+        return observation.misfit(output).square().mean()
 
     def image(self, state: State) -> Tensor:
         """The running average of the outputs; with ``patience``, as it was when they were stillest."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset.dip.dip import DIP, PUBLISHED
+from jumpset.operators.observations import Observation
 from jumpset.penalties.aitv import AITV
 
 
@@ -21,8 +22,8 @@ class DIPAITV(DIP):
     .. math:: \min_\theta \; \frac{1}{n} \Bigl( \tfrac12 \| A g_\theta(z) - f \|^2 + \text{weight}
               \sum_p \bigl( \|\nabla g_p\|_1 - \alpha \|\nabla g_p\|_2 \bigr) \Bigr),
 
-    the penalty :class:`jumpset.penalties.AITV`: the squares of all channels share each root; n counts the numbers in f,
-    and scales both terms alike. The answer is a running average of the outputs.
+    the penalty :class:`jumpset.penalties.AITV`: the squares of all channels share each root; n counts the
+    numbers in f, and scales both terms alike. The answer is a running average of the outputs.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ class DIPAITV(DIP):
         checks.real("weight", self.weight, at_least=0.0)
         checks.real("isotropic_share", self.isotropic_share, at_least=0.0, at_most=1.0)
 
-    def objective(self, output: Tensor, target: Tensor) -> Tensor:
+    def objective(self, output: Tensor, observation: Observation) -> Tensor:
         """The objective above, as a tensor of one number."""
-        fidelity = 0.5 * self.misfit(output, target).square().sum()
+        residual = observation.misfit(output)
         penalty = AITV(self.isotropic_share, channels="joint").value(output).sum()
-        return (fidelity + self.weight * penalty) / target.numel()
+        return (0.5 * residual.square().sum() + self.weight * penalty) / residual.numel()

@@ -14,20 +14,19 @@ from jumpset._core.types import Iteration, Status
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.initialize import (
     STARTS,
-    check_operator,
     check_start,
     initialize,
     read_tables,
-    tikhonov_estimate,
 )
 from jumpset.dip.memory import check_tile
 from jumpset.dip.networks import ARCHITECTURES
 from jumpset.dip.stopping import VarianceEarlyStopping
-from jumpset.dip.whitened_colors import WhitenedColors
 from jumpset.jpeg.chroma import ChromaSubsampling
-from jumpset.jpeg.constraint import QuantizationConstraint
+from jumpset.jpeg.observation import JPEGObservation
 from jumpset.operators.autocast import PRECISIONS
+from jumpset.operators.observations import Observation, check_operator, observe
 from jumpset.smoothers.jump_penalty import SOLVERS, flatten
+from jumpset.texture.whitened_colors import WhitenedColors
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,11 @@ class State:
     """A step changes ``fit`` in place and nothing else: ``image`` and ``record`` do not read it."""
 
     source: Tensor  # (1, C, H, W), the picture as given
-    f: Tensor  # the picture in float32; all that follow are as f is, a picture or its components
+    observation: Observation  # of the picture in float32; all that follow are in its coordinates
     fit: Fit
     v: Tensor  # the piecewise constant copy of the output
     w: Tensor  # the multipliers of v = g
     flat: Tensor  # the start, where it has a share in anything; else f
-    colours: WhitenedColors | None  # whose components they are
-    cells: QuantizationConstraint | None  # what the answer may be
     average: Tensor  # the answer, a running average of the outputs
     stopping: VarianceEarlyStopping | None  # where the method stops by itself
     loss: Tensor  # fidelity plus coupling, before the last Adam step
@@ -130,7 +127,8 @@ class DIPl0(Iteration[State]):
         Levels of region fusion; more is slower and slightly lower in energy.
     patience
         Stop when the running variance of the outputs has not fallen for so many outer iterations, and return
-        the answer of the time when it was least (:class:`jumpset.dip.stopping.VarianceEarlyStopping`); 0 runs all.
+        the answer of the time when it was least (:class:`jumpset.dip.stopping.VarianceEarlyStopping`);
+        0 runs all.
     tables
         The picture is a JPEG file's: its ``JPEGTables``, or the file, whose tables are read; the command line
         does so by itself where the start is the default. f is then what the file holds before values are
@@ -246,24 +244,21 @@ class DIPl0(Iteration[State]):
 
     def init(self, image: Tensor) -> State:
         """A fresh network, and v, w and the answer as ``start`` says."""
-        f = single(image)
-        cells = None if self.tables is None else self.tables.cells(f)
-        f = f if cells is None else cells.picture
-        first = tikhonov_estimate(f, self._through(f))
+        observation = self._observe(single(image))
         used = self.feed == "picture" or self.anchor > 0.0 or not self._starts("random")
         # what an operator leaves of a texture is no longer stationary
         plain = self._starts("structure-texture") and not self._sees_all
         start = "region-fusion" if plain else self.start
-        colours, flat = initialize(first, start, self.weight, self.levels, used=used)
-        if colours is not None:
-            f = first = colours.components(f)
+        observation, flat = initialize(observation, start, self.weight, self.levels, used=used)
+        corrects = isinstance(observation, WhitenedColors)
+        first = observation.initial()
         fit = Fit(
             first,
             network=self.network,
-            step_size=self.step_size * (1.0 if colours is None else _CAREFUL),
+            step_size=self.step_size * (_CAREFUL if corrects else 1.0),
             seed=self.seed,
             feed=(flat, first) if self.feed == "picture" else (),
-            around=None if colours is None else flat,
+            around=flat if corrects else None,
             precision=self.precision,
             compiled=self.compiled,
             tile=self.tile,
@@ -276,15 +271,15 @@ class DIPl0(Iteration[State]):
             v, w, answer = flat, torch.zeros_like(first), flat
         stopping = VarianceEarlyStopping.begin(answer) if self.patience else None
         g = fit.output()
-        loss, residual = self.objective(g, f, v, w), _rms(v - g)
+        loss, residual = self.objective(g, observation, v, w), _rms(v - g)
         sound = torch.isfinite(loss)
         return State(
-            image, f, fit, v, w, flat, colours, cells, answer, stopping, loss, sound, residual, 0, n_steps=0
+            image, observation, fit, v, w, flat, answer, stopping, loss, sound, residual, 0, n_steps=0
         )
 
     def step(self, state: State) -> State:
         """One Adam step; every ``inner_steps``-th also completes an outer iteration."""
-        _, loss, sound = state.fit.step(lambda g: self.objective(g, state.f, state.v, state.w))
+        _, loss, sound = state.fit.step(lambda g: self.objective(g, state.observation, state.v, state.w))
         rollbacks, n = state.fit.rollbacks, state.n_steps + 1
         state = replace(state, loss=loss, sound=sound, rollbacks=rollbacks, n_steps=n)
         return self._outer(state) if state.n_steps % self.inner_steps == 0 else state
@@ -294,23 +289,20 @@ class DIPl0(Iteration[State]):
         residual = _rms(state.v - g)
         if not torch.isfinite(residual):  # region fusion is for numbers; the record shows that they are gone
             return replace(state, residual=residual)
-        weight = self.weight if state.colours is None else self.weight * state.colours.scale
+        weight = self.weight * state.observation.scale
         v = flatten(g - state.w / self.rho, 2 * weight / self.rho, self.solver, self.levels)
         w = state.w + self.rho * (v - g)
         average = blend(state.average, g, self.average, state.sound)
         stopping = state.stopping and state.stopping.seen(g, average, state.sound)
         return replace(state, v=v, w=w, average=average, stopping=stopping, residual=_rms(v - g))
 
-    def _through(self, f: Tensor) -> Any:
-        """The operator; that of a JPEG file's chroma where there is some."""
-        if self.tables is None or f.shape[1] != 3:
-            return self.operator
-        return self.tables.subsampling
+    def _observe(self, f: Tensor) -> Observation:
+        return observe(f, self.operator) if self.tables is None else JPEGObservation.of(f, self.tables)
 
-    def _within(self, cells: QuantizationConstraint, u: Tensor) -> Tensor:
-        u = cells.project(u)
-        for _ in range(_FLATTENINGS):
-            u = cells.project(flatten(u, _SLIGHT * self.weight, "l0", self.levels))
+    def _within(self, observation: Observation, u: Tensor) -> Tensor:
+        u = observation.project(u)
+        for _ in range(_FLATTENINGS if observation.is_constrained else 0):
+            u = observation.project(flatten(u, _SLIGHT * self.weight, "l0", self.levels))
         return u
 
     @property
@@ -325,10 +317,9 @@ class DIPl0(Iteration[State]):
     def _starts(self, name: str) -> bool:
         return isinstance(self.start, str) and self.start == name  # it may be a picture
 
-    def objective(self, g: Tensor, f: Tensor, v: Tensor, w: Tensor) -> Tensor:
+    def objective(self, g: Tensor, observation: Observation, v: Tensor, w: Tensor) -> Tensor:
         """What the Adam steps lower: ‖A g − f‖² + ⟨w, v − g⟩ + (ρ/2) ‖v − g‖²."""
-        operator = self._through(f)
-        fidelity = ((g if operator is None else operator(g)) - f).square().sum()
+        fidelity = observation.misfit(g).square().sum()
         coupling = w * (v - g) + self.rho / 2 * (v - g).square()
         return fidelity + coupling.sum()
 
@@ -336,12 +327,8 @@ class DIPl0(Iteration[State]):
         """The running average of the outputs, at their stillest with ``patience``, and the start's share."""
         best = state.average if state.stopping is None else state.stopping.best
         anchor = self.anchor if self._sees_all else 0.0
-        answer = torch.lerp(best, state.flat, anchor)
-        if state.cells is not None:
-            answer = self._within(state.cells, answer)
-        if state.colours is not None:
-            answer = state.colours.picture(answer)
-        return answer.to(state.source.dtype)
+        answer = self._within(state.observation, torch.lerp(best, state.flat, anchor))
+        return state.observation.to_image(answer).to(state.source.dtype)
 
     def record(self, state: State) -> dict[str, float]:
         """The objective of the last Adam step, the root mean square of v − g, and the steps taken back."""

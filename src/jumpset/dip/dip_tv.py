@@ -10,6 +10,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset.dip.dip import DIP, PUBLISHED
+from jumpset.operators.observations import Observation
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ class DIPTV(DIP):
         super().__post_init__()
         checks.real("weight", self.weight, at_least=0.0)
 
-    def objective(self, output: Tensor, target: Tensor) -> Tensor:
+    def objective(self, output: Tensor, observation: Observation) -> Tensor:
         """The objective above, as a tensor of one number."""
-        fidelity = 0.5 * self.misfit(output, target).square().sum()
-        return (fidelity + self.weight * total_variation(output)) / target.numel()
+        residual = observation.misfit(output)
+        return (0.5 * residual.square().sum() + self.weight * total_variation(output)) / residual.numel()
 
 
 def total_variation(u: Tensor) -> Tensor:

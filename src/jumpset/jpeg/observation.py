@@ -1,0 +1,35 @@
+"""A JPEG file as an observation of the image that was stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from jumpset.jpeg.constraint import JPEGTables, QuantizationConstraint
+from jumpset.operators.linear import Identity
+from jumpset.operators.observations import LinearObservation
+
+
+@dataclass(frozen=True)
+class JPEGObservation(LinearObservation):
+    """f is the decoded image before values were clipped to [0, 1], A the file's subsampling of chroma.
+
+    What the file allows are the images whose coefficients lie in the file's quantization cells.
+    """
+
+    constraint: QuantizationConstraint
+
+    is_constrained: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, image: Tensor, tables: JPEGTables) -> JPEGObservation:
+        """Observe ``(B, C, H, W)`` as it was read from a file with these tables, not changed since."""
+        constraint = tables.cells(image)
+        operator = tables.subsampling if image.shape[1] == 3 else Identity()
+        return cls(constraint.picture, operator, constraint)
+
+    def project(self, u: Tensor) -> Tensor:
+        """U with its coefficients moved into their cells."""
+        return self.constraint.project(u)
