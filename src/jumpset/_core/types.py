@@ -33,8 +33,8 @@ class Iteration(ABC, Generic[State]):
 
     ``image`` tensors are ``(B, C, H, W)``, float32 or float64, intensities in [0, 1], on any device.
     A direct method is an iteration of one step. ``step`` is pure: ``image(s)`` and ``record(s)`` are the same
-    before and after ``step(s)``. A subclass defines ``name``, ``paper``, ``max_steps`` (a field or a
-    property), :meth:`init`, :meth:`step`, :meth:`image` and :meth:`record`; all else has a default here.
+    before and after ``step(s)``. A subclass defines ``name``, ``paper``, :meth:`init`,
+    :meth:`step`, :meth:`image` and :meth:`record`; all else has a default here.
     """
 
     name: ClassVar[str]
@@ -62,9 +62,9 @@ class Iteration(ABC, Generic[State]):
         return None
 
     @property
-    @abstractmethod
     def max_steps(self) -> int:
-        """Steps of the method's own schedule, or its step limit."""
+        """Steps of the method's schedule, or its step limit: here ``n_steps``, or one; none for weight 0."""
+        return getattr(self, "n_steps", 1) if getattr(self, "weight", 1.0) > 0.0 else 0
 
     @abstractmethod
     def init(self, image: Tensor) -> State:

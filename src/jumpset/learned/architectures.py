@@ -1,70 +1,60 @@
-"""The networks by name, and the sizes they come in."""
+"""What every network declares, the networks by name, and the sizes they come in."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset.learned.deep_wls import DeepWLSNetwork
-from jumpset.learned.dejpeg import DeJPEGNetwork
-from jumpset.learned.jess_net import JESSNetwork
-from jumpset.learned.jumpset_net import JumpsetNetwork
-from jumpset.learned.resnet import ResNetNetwork
-from jumpset.learned.vdcnn import VDCNNNetwork
 
-NETWORKS: dict[str, type[nn.Module]] = {
-    "resnet": ResNetNetwork,
-    "vdcnn": VDCNNNetwork,
-    "jess-net": JESSNetwork,
-    "deep-wls": DeepWLSNetwork,
-    "jumpset-net": JumpsetNetwork,
-    "dejpeg": DeJPEGNetwork,
-}
+NETWORKS: dict[str, type[Network]] = {}
+"""Every network by name; a subclass of :class:`Network` with a name is added on definition."""
 
-SIZES: dict[str, dict[str, dict[str, Any]]] = {
-    "resnet": {
-        "published": {"width": 64, "depth": 16, "head": 256},
-        "small": {"width": 24, "depth": 8, "head": 64},
-    },
-    "vdcnn": {"published": {"width": 64, "depth": 18}, "small": {"width": 24, "depth": 12}},
-    "jess-net": {
-        "published": {"width": 64, "depth": 20, "edge": 1, "smooth": 3, "refine": 6},
-        "small": {"width": 16, "depth": 8, "edge": 1, "smooth": 2, "refine": 3},
-    },
-    "deep-wls": {"published": {"width": 64}, "small": {"width": 32}},
-    "jumpset-net": {
-        "published": {
-            "widths": [32, 64, 128],
-            "blocks": [1, 2, 3],
-            "guess_widths": [32, 64, 128],
-            "guess_blocks": [2, 2, 3],
-        },
-        "small": {
-            "widths": [16, 32, 64],
-            "blocks": [1, 1, 2],
-            "guess_widths": [16, 32, 64],
-            "guess_blocks": [1, 1, 2],
-        },
-    },
-    "dejpeg": {
-        "published": {"widths": [32, 64, 128], "blocks": [2, 2, 3]},
-        "small": {"widths": [16, 32, 64], "blocks": [1, 1, 2]},
-    },
-}
+SIZES: dict[str, dict[str, dict[str, Any]]] = {}
 """Of each network: the size of its paper (of ours: the one that is shipped), and a small one."""
 
 
-def build(name: str, sizes: Mapping[str, Any] | None = None) -> nn.Module:
+class Network(nn.Module):
+    """A network for ``(B, 3, H, W)`` images in [0, 1]; defining a subclass with a name registers it.
+
+    The published size is the default of the constructor's arguments, all of which are whole numbers or
+    sequences of whole numbers. Arguments of ``forward`` after the image are one number an image.
+    """
+
+    name: ClassVar[str]
+    """The name for :func:`build`, training, export and files of weights."""
+    small: ClassVar[dict[str, Any]]
+    """The arguments of a small size."""
+    size_divisor: int = 1
+    """Both sides of the input must be multiples of this number."""
+    receptive_radius: int
+    """Distance in pixels beyond which no input pixel affects an output pixel."""
+    peak_channels: float
+    """Channels of the largest activation, per pixel of the image."""
+    predicts_mean: ClassVar[bool] = False
+    """Whether a change of a channel's mean is part of the answer; otherwise it is removed."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" not in vars(cls):
+            return
+        NETWORKS[cls.name] = cls
+        defaults = {key: p.default for key, p in inspect.signature(cls).parameters.items()}
+        published = {key: list(v) if isinstance(v, tuple) else v for key, v in defaults.items()}
+        SIZES[cls.name] = {"published": published, "small": cls.small}
+
+
+def build(name: str, sizes: Mapping[str, Any] | None = None) -> Network:
     """A network with fresh weights, drawn from torch's global generator.
 
     Parameters
     ----------
     name
-        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"``, ``"jumpset-net"`` or ``"dejpeg"``.
+        A key of :data:`jumpset.learned.SIZES`, e.g. ``"resnet"``.
     sizes
         The arguments of its constructor, e.g. ``SIZES["resnet"]["small"]``; default: the published ones.
 
@@ -74,7 +64,7 @@ def build(name: str, sizes: Mapping[str, Any] | None = None) -> nn.Module:
         An unknown name, or sizes that are not those of the network.
     """
     checks.one_of("network", name, NETWORKS)
-    sizes = SIZES[name]["published"] if sizes is None else sizes
+    sizes = {} if sizes is None else sizes
     check_sizes(name, sizes)
     return NETWORKS[name](**sizes)
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration
 from jumpset.learned import weights as files
+from jumpset.learned.architectures import Network
 from jumpset.operators.autocast import PRECISIONS, computes_half
 
 FRAME = 16
@@ -42,7 +43,7 @@ class Learned(Iteration[State]):
     tile: int = 0
 
     name: ClassVar[str]
-    network: ClassVar[type[nn.Module]]
+    network: ClassVar[type[Network]]
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0, at_most=1.0)
@@ -54,11 +55,6 @@ class Learned(Iteration[State]):
         checks.integer("tile", self.tile, at_least=0)
         if self.tile:
             checks.integer("tile", self.tile, at_least=_LEAST_TILE)
-
-    @property
-    def max_steps(self) -> int:
-        """One; none where there is nothing to smooth."""
-        return 1 if self.weight > 0.0 else 0
 
     def init(self, image: Tensor) -> State:
         """The picture itself; the weights are read here, so that a bad file is known before any work."""
@@ -83,12 +79,12 @@ class Learned(Iteration[State]):
         """How much of the network's correction is taken."""
         return self.weight
 
-    def _loaded(self, device: torch.device) -> nn.Module:
-        path = files.chosen(self.name, self.weights)
+    def _loaded(self, device: torch.device) -> Network:
+        path = files.chosen(self.network.name, self.weights)
         changed = path.stat().st_mtime_ns if path.is_file() else 0
-        return _load(self.network, self.name, path, changed, device)
+        return _load(self.network, path, changed, device)
 
-    def _smooth(self, network: nn.Module, f: Tensor) -> Tensor:
+    def _smooth(self, network: Network, f: Tensor) -> Tensor:
         """``(C, H, W)`` to the same: colour at once, all else band by band, gray as three equal bands."""
         low, high = f.amin().clamp(max=0.0), f.amax().clamp(min=1.0)
         unit = ((f - low) / (high - low)).float()
@@ -118,12 +114,12 @@ class Learned(Iteration[State]):
         return apply_tiled(network, framed, receptive_radius=network.receptive_radius)
 
 
-def centred(change: Tensor, network: nn.Module) -> Tensor:
+def centred(change: Tensor, network: Network) -> Tensor:
     """``(..., H, W)`` without the mean of each band, unless the network says that it knows the means.
 
     The others have learned to guess the tone behind a texture, and guess one for every picture.
     """
-    if getattr(network, "predicts_mean", False):
+    if network.predicts_mean:
         return change
     return change - change.mean(dim=(-2, -1), keepdim=True)
 
@@ -188,8 +184,8 @@ def frame(picture: Tensor, size_divisor: int) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _load(network: type[nn.Module], name: str, path: Path, changed: int, device: torch.device) -> nn.Module:
+def _load(network: type[Network], path: Path, changed: int, device: torch.device) -> Network:
     """The network with its weights; ``changed``, the file's date, makes a new file be read anew."""
     del changed
-    loaded = files.load_network(network, name, path)
+    loaded = files.load_network(network, path)
     return loaded.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from jumpset.learned.architectures import Network
 from jumpset.learned.base import Learned
 
 _DILATIONS = (4, 16, 1)
@@ -17,7 +18,7 @@ _KNOTS = 8  # of the inverse of the sigmoid
 _ENDS = 0.01  # from black and white, where it is cut
 
 
-class DeepWLSNetwork(nn.Module):
+class DeepWLSNetwork(Network):
     """Half the size, three residual blocks of wide view, and back to the full size.
 
     Parameters
@@ -26,7 +27,9 @@ class DeepWLSNetwork(nn.Module):
         Channels.
     """
 
-    size_divisor: ClassVar[int] = 2
+    name = "deep-wls"
+    small: ClassVar = {"width": 32}
+    size_divisor = 2
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
@@ -146,4 +149,4 @@ class DeepWLS(Learned):
 
     name: ClassVar[str] = "deep-wls"
     paper: ClassVar[str] = "Deep WLS, Multimedia Tools and Applications, 2023"
-    network: ClassVar[type[nn.Module]] = DeepWLSNetwork
+    network = DeepWLSNetwork

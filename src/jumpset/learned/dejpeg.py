@@ -138,11 +138,6 @@ class DeJPEG(Iteration[State]):
         checks.real("flatness", self.flatness, at_least=0.0)
         checks.integer("n_steps", self.n_steps, at_least=0)
 
-    @property
-    def max_steps(self) -> int:
-        """None without weight."""
-        return self.n_steps if self.weight > 0.0 else 0
-
     def init(self, image: Tensor) -> State:
         """Know the cells and the weights, so that bad files are known before any work; the picture itself."""
         cells = []

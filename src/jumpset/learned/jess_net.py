@@ -8,10 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from jumpset.learned.architectures import Network
 from jumpset.learned.base import Learned
 
 
-class JESSNetwork(nn.Module):
+class JESSNetwork(Network):
     """A descriptor, and three heads on it: an edge map, a smooth picture that sees it, and a correction.
 
     Parameters
@@ -24,7 +25,8 @@ class JESSNetwork(nn.Module):
         Blocks of the three heads.
     """
 
-    size_divisor: ClassVar[int] = 1
+    name = "jess-net"
+    small: ClassVar = {"width": 16, "depth": 8, "edge": 1, "smooth": 2, "refine": 3}
 
     def __init__(
         self, width: int = 64, depth: int = 20, edge: int = 1, smooth: int = 3, refine: int = 6
@@ -113,4 +115,4 @@ class JESSNet(Learned):
 
     name: ClassVar[str] = "jess-net"
     paper: ClassVar[str] = "Feng et al., IEEE Trans. Neural Networks and Learning Systems, 2021"
-    network: ClassVar[type[nn.Module]] = JESSNetwork
+    network = JESSNetwork

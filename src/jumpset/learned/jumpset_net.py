@@ -13,6 +13,7 @@ from jumpset._core import checks
 from jumpset.kernels.threads import parallel_rows
 from jumpset.learned._spectrum import COMPONENTS, SIDE, STEP, Spectrum, Texture
 from jumpset.learned._unet import UNet, peak_channels, receptive_radius
+from jumpset.learned.architectures import Network
 from jumpset.learned.base import Learned
 from jumpset.regions.fusion import fuse
 
@@ -25,7 +26,7 @@ _GRAIN = 0.3 / 255  # added to each component's deviation
 _RESTS = 4.0  # deviations of the whitened rest that count as 1
 
 
-class JumpsetNetwork(nn.Module):
+class JumpsetNetwork(Network):
     """Two U-Nets on 2 × 2 blocks of pixels, and between them what the first one's guess tells of the texture.
 
     The texture's colours and spectrum are those of what the guess g leaves over of the picture f, as a whole.
@@ -51,6 +52,14 @@ class JumpsetNetwork(nn.Module):
     guess_widths, guess_blocks
         Of the first one.
     """
+
+    name = "jumpset-net"
+    small: ClassVar = {
+        "widths": [16, 32, 64],
+        "blocks": [1, 1, 2],
+        "guess_widths": [16, 32, 64],
+        "guess_blocks": [1, 1, 2],
+    }
 
     def __init__(
         self,
@@ -235,7 +244,7 @@ class JumpsetNet(Learned):
 
     name: ClassVar[str] = "jumpset-net"
     paper: ClassVar[str] = "ours, after Perez et al. and Ronneberger et al., 2026"
-    network: ClassVar[type[nn.Module]] = JumpsetNetwork
+    network = JumpsetNetwork
 
     def __post_init__(self) -> None:
         super().__post_init__()

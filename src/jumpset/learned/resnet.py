@@ -8,10 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from jumpset.learned.architectures import Network
 from jumpset.learned.base import Learned
 
 
-class ResNetNetwork(nn.Module):
+class ResNetNetwork(Network):
     """Convolution; residual blocks; two wide convolutions; a bounded correction of the picture.
 
     Parameters
@@ -24,7 +25,8 @@ class ResNetNetwork(nn.Module):
         Channels of the two layers before the last.
     """
 
-    size_divisor: ClassVar[int] = 1
+    name = "resnet"
+    small: ClassVar = {"width": 24, "depth": 8, "head": 64}
 
     def __init__(self, width: int = 64, depth: int = 16, head: int = 256) -> None:
         super().__init__()
@@ -99,4 +101,4 @@ class ResNet(Learned):
 
     name: ClassVar[str] = "resnet"
     paper: ClassVar[str] = "Zhu et al., IEEE Trans. Image Processing, 2019"
-    network: ClassVar[type[nn.Module]] = ResNetNetwork
+    network = ResNetNetwork

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from jumpset.learned.architectures import Network
 from jumpset.learned.base import Learned
 
 
-class VDCNNNetwork(nn.Module):
+class VDCNNNetwork(Network):
     """3 × 3 convolutions with ReLU, added to the picture.
 
     Parameters
@@ -21,7 +22,8 @@ class VDCNNNetwork(nn.Module):
         Convolutions between the first and the last.
     """
 
-    size_divisor: ClassVar[int] = 1
+    name = "vdcnn"
+    small: ClassVar = {"width": 24, "depth": 12}
 
     def __init__(self, width: int = 64, depth: int = 18) -> None:
         super().__init__()
@@ -78,4 +80,4 @@ class VDCNN(Learned):
 
     name: ClassVar[str] = "vdcnn"
     paper: ClassVar[str] = "Zhu et al., IEEE Trans. Image Processing, 2019"
-    network: ClassVar[type[nn.Module]] = VDCNNNetwork
+    network = VDCNNNetwork

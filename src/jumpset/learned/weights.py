@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import atomic_write
 from jumpset._core.optional import needs
 from jumpset._core.version import __version__
+from jumpset.learned.architectures import Network
 
 SHIPPED = Path(__file__).parent / "shipped"
 _FORMAT = 1
@@ -164,7 +165,7 @@ def _said(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def load_network(network: type[nn.Module], name: str, source: Path) -> nn.Module:
+def load_network(network: type[Network], source: Path) -> Network:
     """A network with the weights of a file, ready to be used: no gradients, batch norm at rest.
 
     Raises
@@ -172,11 +173,12 @@ def load_network(network: type[nn.Module], name: str, source: Path) -> nn.Module
     FileError
         As :func:`load_weights`, or the file is of another network, or its sizes or weights do not fit.
     """
-    return network_of(network, name, load_weights(source), source)
+    return network_of(network, load_weights(source), source)
 
 
-def network_of(network: type[nn.Module], name: str, found: Weights, source: Path) -> nn.Module:
+def network_of(network: type[Network], found: Weights, source: Path) -> Network:
     """As :func:`load_network`, from what the file ``source`` holds."""
+    name = network.name
     if found.network != name:
         raise FileError(
             f"the weights are not those of {name!r}",

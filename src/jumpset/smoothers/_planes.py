@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,27 +35,23 @@ def distance(u: np.ndarray, source: Tensor) -> float:
     return math.sqrt(total / u.size)
 
 
-class HasArray(Protocol):
-    """What :class:`NumpyMethod` reads of a state."""
+@dataclass(frozen=True)
+class GuidedState:
+    """The answer of a filter of one step, and the image that guides it."""
 
-    @property
-    def source(self) -> Tensor:
-        """``(B, C, H, W)``, f."""
-        ...
-
-    @property
-    def smoothed(self) -> np.ndarray:
-        """``(B, C, H, W)``, u."""
-        ...
+    source: Tensor  # (B, C, H, W), the image as given
+    guide: np.ndarray  # (B or 1, C, H, W)
+    smoothed: np.ndarray  # (B, C, H, W)
+    n_steps: int
 
 
 class NumpyMethod(Iteration[Any]):
-    """Image and record of a smoother whose answer is an array."""
+    """Image and record of a smoother whose state has ``source``, f, and ``smoothed``, the array u."""
 
-    def image(self, state: HasArray) -> Tensor:
+    def image(self, state: Any) -> Tensor:
         """The last u."""
         return to_tensor(state.smoothed, state.source)
 
-    def record(self, state: HasArray) -> dict[str, float]:
+    def record(self, state: Any) -> dict[str, float]:
         """Root mean square distance of u from f."""
         return {"distance": distance(state.smoothed, state.source)}

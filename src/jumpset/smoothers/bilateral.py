@@ -12,17 +12,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset.kernels.filters import bilateral as kernel
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import NumpyMethod, planes
-
-
-@dataclass(frozen=True)
-class State:
-    """The answer."""
-
-    source: Tensor  # (B, C, H, W), the picture as given
-    guide: np.ndarray  # (B or 1, C, H, W)
-    smoothed: np.ndarray  # (B, C, H, W)
-    n_steps: int
+from jumpset.smoothers._planes import GuidedState, NumpyMethod, planes
 
 
 @dataclass(frozen=True)
@@ -71,23 +61,18 @@ class Bilateral(NumpyMethod):
         checks.real("radius", self.radius, above=0.0)
 
     @property
-    def max_steps(self) -> int:
-        """One; none where there is nothing to smooth."""
-        return 1 if self.weight > 0.0 else 0
-
-    @property
     def halo(self) -> int:
         """Three widths."""
         return math.ceil(3.0 * self.radius)
 
-    def init(self, image: Tensor) -> State:
+    def init(self, image: Tensor) -> GuidedState:
         """The picture itself."""
-        return State(image, planes(match_guidance(self.guidance, image)), planes(image), n_steps=0)
+        return GuidedState(image, planes(match_guidance(self.guidance, image)), planes(image), n_steps=0)
 
-    def step(self, state: State) -> State:
+    def step(self, state: GuidedState) -> GuidedState:
         """Filter."""
         out = np.empty_like(state.smoothed)
         for k, f in enumerate(state.smoothed):
             guide = state.guide[k % len(state.guide)]
             out[k] = kernel.bilateral(f, guide, self.radius, self.weight)
-        return State(state.source, state.guide, out, 1)
+        return GuidedState(state.source, state.guide, out, 1)

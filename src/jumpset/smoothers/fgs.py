@@ -78,11 +78,6 @@ class FGS(NumpyMethod):
         checks.real("sigma", self.sigma, above=0.0)
         checks.integer("n_steps", self.n_steps, at_least=1)
 
-    @property
-    def max_steps(self) -> int:
-        """T; none where there is nothing to smooth."""
-        return self.n_steps if self.weight > 0.0 else 0
-
     def init(self, image: Tensor) -> State:
         """Start from u = f; the links."""
         sizes = gradient_magnitudes(match_guidance(self.guidance, image))

@@ -129,11 +129,6 @@ class GSF(Iteration[State]):
         checks.integer("n_steps", self.n_steps, at_least=0)
         checks.real("tol", self.tol, above=0.0, below=1.0)
 
-    @property
-    def max_steps(self) -> int:
-        """One step a reweighting; none where there is nothing to smooth."""
-        return self.n_steps if self.weight > 0.0 else 0
-
     def init(self, image: Tensor) -> State:
         """Start at u = f, with the weights that belong to it."""
         offsets = half_window(self.radius)

@@ -11,17 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset.kernels.filters.guided import apply_models, box_means, coefficients
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._planes import NumpyMethod, planes
-
-
-@dataclass(frozen=True)
-class State:
-    """The answer."""
-
-    source: Tensor  # (B, C, H, W), the picture as given
-    guide: np.ndarray  # (B or 1, C, H, W)
-    smoothed: np.ndarray  # (B, C, H, W)
-    n_steps: int
+from jumpset.smoothers._planes import GuidedState, NumpyMethod, planes
 
 
 @dataclass(frozen=True)
@@ -71,22 +61,17 @@ class Guided(NumpyMethod):
         checks.integer("radius", self.radius, at_least=1)
 
     @property
-    def max_steps(self) -> int:
-        """One; none where there is nothing to smooth."""
-        return 1 if self.weight > 0.0 else 0
-
-    @property
     def halo(self) -> int:
         """The means of windows, and the models in them."""
         return 2 * self.radius
 
-    def init(self, image: Tensor) -> State:
+    def init(self, image: Tensor) -> GuidedState:
         """The picture itself."""
         f = planes(image)
         guide = f if self.guidance is None else planes(match_guidance(self.guidance, image))
-        return State(image, guide, f, n_steps=0)
+        return GuidedState(image, guide, f, n_steps=0)
 
-    def step(self, state: State) -> State:
+    def step(self, state: GuidedState) -> GuidedState:
         """Fit all windows, average their models."""
         out = np.empty_like(state.smoothed)
         for k, f in enumerate(state.smoothed):
@@ -99,7 +84,7 @@ class Guided(NumpyMethod):
                 g = g - g.mean((1, 2), keepdims=True)
             out[k] = level
             apply_models(self._models(g, f), g, out[k])
-        return State(state.source, state.guide, out, 1)
+        return GuidedState(state.source, state.guide, out, 1)
 
     def _models(self, g: np.ndarray, f: np.ndarray) -> np.ndarray:
         """The mean a and b of each band; where g is f, no plane or product is averaged twice."""

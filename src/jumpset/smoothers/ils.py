@@ -77,11 +77,6 @@ class ILS(Iteration[State]):
         checks.real("epsilon", self.epsilon, above=0.0)
         checks.integer("n_steps", self.n_steps, at_least=1)
 
-    @property
-    def max_steps(self) -> int:
-        """One step a solve; none where there is nothing to smooth."""
-        return self.n_steps if self.weight > 0.0 else 0
-
     def init(self, image: Tensor) -> State:
         """Start from u = f."""
         divisor = 1.0 + 0.5 * self.weight * self._curvature * laplacian_eigenvalues(

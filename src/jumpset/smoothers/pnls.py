@@ -95,11 +95,6 @@ class PNLS(Iteration[State]):
             if count & (count - 1):
                 raise InputError(f"{name} must be a power of two", given=repr(count), do="pass 2, 4, 8 or 16")
 
-    @property
-    def max_steps(self) -> int:
-        """One step a pass; none where there is nothing to smooth."""
-        return self.n_steps if self.weight > 0.0 else 0
-
     def init(self, image: Tensor) -> State:
         """The picture in the space where it is smoothed."""
         u = rgb_to_lab(image) / 255.0 if image.shape[1] == 3 else image

@@ -115,11 +115,6 @@ class PottsDescent(Iteration[State]):
         checks.real("tol", self.tol, at_least=0.0, below=1.0)
         checks.integer("n_steps", self.n_steps, at_least=1)
 
-    @property
-    def max_steps(self) -> int:
-        """``n_steps``; none where there is nothing to smooth."""
-        return self.n_steps if self.weight > 0.0 else 0
-
     def init(self, image: Tensor) -> State:
         """The answer of the method to start from."""
         height, width = image.shape[-2:]

@@ -67,11 +67,6 @@ class RollingGuidance(NumpyMethod):
         checks.integer("n_steps", self.n_steps, at_least=1)
 
     @property
-    def max_steps(self) -> int:
-        """One step a filter; none where there is nothing to smooth."""
-        return self.n_steps if self.weight > 0.0 else 0
-
-    @property
     def halo(self) -> int:
         """Three widths a filter."""
         return self.n_steps * math.ceil(3.0 * self.weight)

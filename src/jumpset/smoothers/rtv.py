@@ -90,11 +90,6 @@ class RTV(NumpyMethod):
         checks.integer("n_steps", self.n_steps, at_least=1)
         checks.real("tol", self.tol, above=0.0, below=1.0)
 
-    @property
-    def max_steps(self) -> int:
-        """One step a solve; none where there is nothing to smooth."""
-        return self.n_steps if self.weight > 0.0 else 0
-
     def init(self, image: Tensor) -> State:
         """Start from S = f."""
         return State(image, planes(image), self.sigma, n_steps=0, iterations=0, residual=0.0)

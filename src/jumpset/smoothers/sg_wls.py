@@ -81,11 +81,6 @@ class SGWLS(NumpyMethod):
         checks.integer("radius", self.radius, at_least=1)
         checks.integer("n_steps", self.n_steps, at_least=1)
 
-    @property
-    def max_steps(self) -> int:
-        """One step a pass over columns and rows; none where there is nothing to smooth."""
-        return self.n_steps if self.weight > 0.0 else 0
-
     def init(self, image: Tensor) -> State:
         """Start from u = f."""
         guide = None if self.guidance is None else planes(match_guidance(self.guidance, image))

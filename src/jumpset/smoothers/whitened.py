@@ -99,11 +99,6 @@ class Whitened(Iteration[State]):
         checks.real("growth", self.growth, at_least=1.0)
         checks.integer("n_steps", self.n_steps, at_least=0)
 
-    @property
-    def max_steps(self) -> int:
-        """None without weight."""
-        return self.n_steps if self.weight > 0.0 else 0
-
     def init(self, image: Tensor) -> State:
         """Know the texture; v = f, w = 0."""
         if self.max_steps == 0:

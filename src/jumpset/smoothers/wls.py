@@ -85,11 +85,6 @@ class WLS(NumpyMethod):
         checks.real("epsilon", self.epsilon, above=0.0)
         checks.real("tol", self.tol, above=0.0, below=1.0)
 
-    @property
-    def max_steps(self) -> int:
-        """One; none where there is nothing to smooth."""
-        return 1 if self.weight > 0.0 else 0
-
     def init(self, image: Tensor) -> State:
         """Start from u = f."""
         match_guidance(self.guidance, image)  # its errors come before any work
