@@ -72,7 +72,7 @@ def initial_weights(name: str, sizes: Mapping[str, Any], start: str | os.PathLik
     """The weights to start a training with, if they fit its network."""
     source = chosen(name, start)
     found = load_weights(source)
-    loaded = network_of(NETWORKS[name], name, found, source)
+    loaded = network_of(NETWORKS[name], found, source)
     if any(found.sizes.get(key) != (list(v) if isinstance(v, tuple) else v) for key, v in sizes.items()):
         raise InputError(
             "the weights to start with are of another size",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import warnings
@@ -37,7 +38,7 @@ def export_onnx(
     Parameters
     ----------
     name
-        ``"resnet"``, ``"vdcnn"``, ``"jess-net"``, ``"deep-wls"``, ``"jumpset-net"`` or ``"dejpeg"``.
+        A key of :data:`jumpset.learned.SIZES`, e.g. ``"resnet"``.
     path
         A file that ends in ``.onnx``; it is replaced only by a complete one.
     weights
@@ -66,17 +67,18 @@ def export_onnx(
     missing = [package for package in ("onnx", "onnxscript") if find_spec(package) is None]
     if missing:
         raise MissingLibrary(", ".join(missing), "jumpset[onnx]")
-    whole = _Whole(files.load_network(NETWORKS[name], name, files.chosen(name, weights))).eval()
+    network = files.load_network(NETWORKS[name], files.chosen(name, weights))
     batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
     # sizes that no layer could take for its own
     inputs: dict[str, Tensor] = {"picture": torch.rand(2, 3, 37, 50)}
     shapes: dict[str, Any] = {"picture": {0: batch, 2: height, 3: width}}
-    if name == "jumpset-net":
-        inputs["strength"] = torch.tensor([0.25, 0.5])
-        shapes["more"] = ({0: batch},)
+    more = list(inspect.signature(network.forward).parameters)[1:]
+    if more:
+        inputs |= {key: torch.tensor([0.25, 0.5]) for key in more}
+        shapes["more"] = ({0: batch},) * len(more)
     with _quiet():
         program = torch.onnx.export(
-            whole,
+            _Whole(network).eval(),
             tuple(inputs.values()),
             dynamo=True,
             dynamic_shapes=shapes,
