@@ -1,4 +1,4 @@
-"""All methods by name. A new method is known everywhere once its line stands in ``_CLASSES``."""
+"""All methods by name. One line in ``_CLASSES`` registers a method everywhere."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _CLASSES = {
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What there is to know of a method before it runs."""
+    """What is known of a method before it runs."""
 
     name: str
     summary: str
@@ -141,9 +141,10 @@ def _resolved(cls: type, key: str, value: Any) -> Any:
 
 
 def for_file(method: Iteration[Any], path: Any) -> Iteration[Any]:
-    """The method, with the quantisation tables of the JPEG file that its picture is read from.
+    """The method, with the quantisation tables of the JPEG file that its image is read from.
 
-    The same method where it takes no tables, has some or has no use for any, or the file holds none to use.
+    The same method where it has no parameter ``tables``, has tables already or does not use them, or where
+    the file holds none.
     """
     takes = getattr(method, "tables", 0) is None and getattr(method, "reads_tables", True)
     if not takes or path is None:
@@ -152,7 +153,7 @@ def for_file(method: Iteration[Any], path: Any) -> Iteration[Any]:
 
     try:
         return replace(method, tables=jpeg_tables(path))  # type: ignore[type-var]
-    except FileError:  # no JPEG, or one whose blocks are elsewhere
+    except FileError:  # no JPEG file, or one whose blocks are not aligned with its pixels
         return method
 
 

@@ -32,15 +32,15 @@ def smooth(
     device: str | torch.device | None = None,
     **hyper: Any,
 ) -> Any:
-    """Smooth a picture: the same kind, shape and dtype comes back.
+    """Smooth an image: an answer of the same kind, shape and dtype.
 
     Parameters
     ----------
     image
         ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, H, W)`` tensor, of any bool, integer or float
-        dtype. The pictures of a batch are smoothed independently.
+        dtype. The images of a batch are smoothed independently.
     method
-        A name out of :func:`jumpset.methods`, or an iteration.
+        A name out of :func:`jumpset.methods`, or a method object.
     preset
         A named setting of the method.
     max_steps, max_seconds, stop, callback, checkpoint, checkpoint_every
@@ -53,22 +53,22 @@ def smooth(
     Raises
     ------
     InputError
-        Anything that cannot be used, before any work.
+        An image, a method or an option that cannot be used, before any work.
     Interrupted
-        On Ctrl-C; a ``KeyboardInterrupt`` whose ``.result`` holds the picture so far.
+        On Ctrl-C; a ``KeyboardInterrupt`` whose ``.result`` holds the image so far.
 
     Examples
     --------
     >>> import jumpset as js
-    >>> picture = js.datasets.coffee()
-    >>> flat = js.smooth(picture, method="region-fusion", weight=0.02)
-    >>> flat.shape == picture.shape and flat.dtype == picture.dtype
+    >>> image = js.datasets.coffee()
+    >>> flat = js.smooth(image, method="region-fusion", weight=0.02)
+    >>> flat.shape == image.shape and flat.dtype == image.dtype
     True
     """
     iteration = make_method(method, preset=preset, **hyper) if isinstance(method, str) else method
     if not isinstance(method, str) and (preset is not None or hyper):
         raise TypeError(
-            "preset and hyper-parameters go with a method's name; this method has its own already"
+            "preset and hyper-parameters go with a method's name; a method object has its own"
         )
 
     result = run(
