@@ -94,6 +94,35 @@ def test_no_merge_is_left_undone():
             assert rise > 0.05 * touching
 
 
+@pytest.mark.parametrize("neighbors", [4, 8])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_pair_is_due_when_it_could_merge(neighbors, seed):
+    """For all neighbouring regions i, j: min(threshold_i, threshold_j) ≤ ΔSSE / c_ij, after every sweep.
+
+    A region that absorbs the region being visited must therefore be due again. Without that reset (j keeps its
+    threshold) merges are overlooked: over 28 images (photographs, synthetic textures, noisy shapes), 4 and 8
+    neighbours and weights 0.005, 0.02 and 0.1 the final energy was higher in 126 cases of 168, lower in 37 and
+    0.05 % higher in the mean, for 4 % less time. Single cases may go either way, as for any order of merges.
+    """
+    rng = np.random.default_rng(seed)
+    image = rng.random((12, 14, 2))
+    edges = edge_weights(neighbors, 12, 14)
+    regions = kernel.make_regions(image, edges, OFFSETS[neighbors])
+    for level in np.linspace(0, 0.2, 11):
+        kernel.sweep(regions, level)
+        label = kernel.roots(regions).reshape(12, 14)
+        touching = {}
+        for d, (dy, dx) in enumerate(OFFSETS[neighbors]):
+            for y, x in np.ndindex(12, 14):
+                if y + dy < 12 and 0 <= x + dx < 14 and label[y, x] != label[y + dy, x + dx]:
+                    pair = frozenset((label[y, x], label[y + dy, x + dx]))
+                    touching[pair] = touching.get(pair, 0.0) + edges[d, y, x]
+        for (i, j), boundary in touching.items():
+            p, q = image[label == i], image[label == j]
+            rise = len(p) * len(q) / (len(p) + len(q)) * ((p.mean(0) - q.mean(0)) ** 2).sum()
+            assert min(regions.threshold[[i, j]]) <= rise / boundary * (1 + 1e-9)
+
+
 def test_large_weight_joins_all_and_cut_edges_hold():
     image = np.random.default_rng(0).random((6, 8))
     np.testing.assert_allclose(js.smooth(image, weight=1e3), image.mean())
