@@ -12,7 +12,7 @@ INPUTS := pyproject.toml constraints-dev.txt
 $(VENV)/.installed: $(INPUTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(PIP) --editable .
+	$(PIP) --editable ".[cli,learned,plots]"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.installed
