@@ -87,7 +87,9 @@ class Iteration(ABC, Generic[State]):
         return Status.CONVERGED if state.n_steps >= self.max_steps else None  # type: ignore[attr-defined]
 
 
-def component(default: Any, by_name: str | Callable[[str], Any] = "method") -> Any:
+def component(
+    default: Any, by_name: str | Callable[[str], Any] = "method", words: tuple[str, ...] = ()
+) -> Any:
     """A field that holds an object, for which :func:`jumpset.method` and the command line also take a name.
 
     Parameters
@@ -96,5 +98,7 @@ def component(default: Any, by_name: str | Callable[[str], Any] = "method") -> A
         The object that the field holds by default.
     by_name
         ``"method"``: the name is one of :func:`jumpset.methods`. A function: it gives the object of a name.
+    words
+        Strings that are values of the field, not names.
     """
-    return field(default=default, metadata={"by_name": by_name})
+    return field(default=default, metadata={"by_name": by_name, "words": words})

@@ -134,8 +134,9 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
 
 def _resolved(cls: type, key: str, value: Any) -> Any:
     """The object that a name stands for, in a field that :func:`jumpset._core.types.component` made."""
-    by_name = cls.__dataclass_fields__[key].metadata.get("by_name")
-    if by_name is None or not isinstance(value, str):
+    metadata = cls.__dataclass_fields__[key].metadata
+    by_name = metadata.get("by_name")
+    if by_name is None or not isinstance(value, str) or value in metadata["words"]:
         return value
     return method(value) if by_name == "method" else by_name(value)
 
