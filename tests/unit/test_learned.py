@@ -16,7 +16,7 @@ from jumpset._core.iterate import solve
 from jumpset.cli.app import app
 from jumpset.dip import DIPl0
 from jumpset.learned import SIZES, build, load_weights, model_card, save_weights
-from jumpset.learned.base import frame, tiles
+from jumpset.learned.base import exact_tiles, frame
 from jumpset.learned.dejpeg import _Denoiser
 from jumpset.learned.jumpset_net import match_tone, soft_limit
 from jumpset.learned.weights import shipped
@@ -339,9 +339,9 @@ def test_tiles_leave_no_seam(name, trained):
 def test_tiles_keep_every_pixel_once(size, multiple, reach):
     padded = tuple(n + -n % multiple for n in size)
     count = torch.zeros(padded)
-    for seen, kept in tiles(padded, 64, multiple, reach):
+    for source, kept in exact_tiles(padded, 64, multiple, reach):
         count[kept] += 1
-        for s, k, n in zip(seen, kept, padded, strict=True):
+        for s, k, n in zip(source, kept, padded, strict=True):
             assert s.start % multiple == 0
             assert s.stop % multiple == 0
             assert s.start == 0 or k.start - s.start >= reach

@@ -103,15 +103,15 @@ class Learned(Iteration[State]):
         height, width = picture.shape[-2:]
         framed = frame(picture, network.size_divisor)
         side = self.tile or int((_BYTES / (4 * network.peak_channels)) ** 0.5)
-        apply_tiled = partial(sweep, side=side, size_divisor=network.size_divisor)
+        tiled = partial(apply_tiled, side=side, size_divisor=network.size_divisor)
         half = computes_half(self.precision, picture.device)
         with torch.autocast(picture.device.type, torch.bfloat16, enabled=half):
-            change = (self._answer(network, framed, apply_tiled) - framed)[0]
+            change = (self._answer(network, framed, tiled) - framed)[0]
         return change[:, FRAME : FRAME + height, FRAME : FRAME + width]
 
-    def _answer(self, network: Any, framed: Tensor, apply_tiled: Callable[..., Tensor]) -> Tensor:
+    def _answer(self, network: Any, framed: Tensor, tiled: Callable[..., Tensor]) -> Tensor:
         """What the network makes of ``(1, 3, H, W)``, sides by its size_divisor."""
-        return apply_tiled(network, framed, receptive_radius=network.receptive_radius)
+        return tiled(network, framed, receptive_radius=network.receptive_radius)
 
 
 def centred(change: Tensor, network: Network) -> Tensor:
@@ -124,30 +124,32 @@ def centred(change: Tensor, network: Network) -> Tensor:
     return change - change.mean(dim=(-2, -1), keepdim=True)
 
 
-def sweep(
+def apply_tiled(
     network: Callable[[Tensor], Tensor],
-    picture: Tensor,
+    image: Tensor,
     *,
     receptive_radius: int,
     side: int,
     size_divisor: int,
 ) -> Tensor:
-    """``network(picture)``, part by part: ``(1, C, H, W)`` to ``(1, 3, H, W)`` float32."""
-    answer = picture.new_empty(1, 3, *picture.shape[-2:])
-    for seen, kept in tiles(picture.shape[-2:], side, size_divisor, receptive_radius):
-        part = network(picture[(..., *seen)].contiguous(memory_format=torch.channels_last)).float()
-        inner = (slice(k.start - s.start, k.stop - s.start) for k, s in zip(kept, seen, strict=True))
+    """Compute ``network(image)`` tile by tile: ``(1, C, H, W)`` to ``(1, 3, H, W)`` float32."""
+    answer = image.new_empty(1, 3, *image.shape[-2:])
+    for source, kept in exact_tiles(image.shape[-2:], side, size_divisor, receptive_radius):
+        part = network(image[(..., *source)].contiguous(memory_format=torch.channels_last)).float()
+        inner = (slice(k.start - s.start, k.stop - s.start) for k, s in zip(kept, source, strict=True))
         answer[(..., *kept)] = part[(..., *inner)]
     return answer
 
 
-def tiles(
+def exact_tiles(
     size: tuple[int, int] | torch.Size, side: int, size_divisor: int, receptive_radius: int
 ) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
-    """Pairs of what is seen and what is kept of it: rows and columns, in a picture padded to ``size_divisor``.
+    """Yield rows and columns of the input of each tile, and those of the part of its output that is kept.
 
-    What is kept of a tile is ``receptive_radius`` away from where it was cut, so that the answer is that of the whole
-    picture. A picture whose sides are at most ``side`` is one tile.
+    The kept parts partition the image, and each is ``receptive_radius`` away from the sides where its tile was
+    cut, so that the result is that of the whole image. (The tiles of :mod:`jumpset.dip.tiling` are fitted
+    independently, their results differ, and windows blend them.) Sides and positions are multiples of
+    ``size_divisor``, as those of ``size`` must be. An image whose sides are at most ``side`` is one tile.
     """
     margin = -(-receptive_radius // size_divisor) * size_divisor
     kept = max(side - 2 * margin, side // 2) // size_divisor * size_divisor or size_divisor

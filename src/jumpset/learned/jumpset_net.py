@@ -250,9 +250,9 @@ class JumpsetNet(Learned):
         super().__post_init__()
         checks.flag("fusion", self.fusion)
 
-    def _answer(self, network: Any, framed: Tensor, apply_tiled: Callable[..., Tensor]) -> Tensor:
+    def _answer(self, network: Any, framed: Tensor, tiled: Callable[..., Tensor]) -> Tensor:
         """The guess of all parts, then texture and fusions of the whole, then the answer of all parts."""
-        guess = match_tone(apply_tiled(network.guess, framed, receptive_radius=network.guess_radius), framed)
+        guess = match_tone(tiled(network.guess, framed, receptive_radius=network.guess_radius), framed)
         texture = network.measure(framed - guess)
         fused = network.fuse(framed, texture) if self.fusion else unfused(guess)
 
@@ -260,9 +260,7 @@ class JumpsetNet(Learned):
             parts = (x.contiguous() for x in planes.split((3, 3, 3 * len(_FUSIONS)), dim=1))
             return network.answer(*parts, texture)
 
-        full = apply_tiled(
-            answer, torch.cat([framed, guess, fused], dim=1), receptive_radius=network.answer_radius
-        )
+        full = tiled(answer, torch.cat([framed, guess, fused], dim=1), receptive_radius=network.answer_radius)
         return soft_limit(framed, full, framed.new_full((1,), self.weight))
 
     @property
