@@ -163,6 +163,19 @@ def test_a_row_gets_its_best_labels(seed):
             assert plain_energy(grid, label, mean) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_pixels_without_a_choice_are_fixed_ends(seed):
+    """A pixel whose neighbours all have its label keeps it: a run beside it pays for a different one."""
+    rng = np.random.default_rng(seed)
+    grid = random_grid(rng, (4, 8)[seed % 2], (2, 13), weighted=seed % 4 > 1)
+    label = np.zeros((2, 13), np.int32)
+    label[0, 2::5] = 1  # gives a choice to the pixels below them, and not to those between
+    mean = np.array([0.3, 0.7])[:, None].repeat(grid.pixels.shape[2], 1)
+    expected = potts_moves.move_rows_plain(grid, label, mean, 1)
+    potts_moves._move_rows(0, 1, 1, grid, label, mean, np.zeros(2, np.int64))
+    assert plain_energy(grid, label, mean) == pytest.approx(expected, abs=1e-12)
+
+
 def test_a_cut_is_found_and_a_bad_one_is_not_made():
     pixels = np.zeros((9, 12, 1))
     pixels[3:6, 4:9] = 1.0
