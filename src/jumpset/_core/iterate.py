@@ -63,8 +63,9 @@ def iterate(
 def final_state(method: Iteration[State], image: Tensor) -> State:
     """Run a method inside another, without limits or history: the state at which it ended."""
     for moment in iterate(method, image):
-        state = moment.state
-    return state
+        if moment.status is not None:
+            return moment.state
+    raise AssertionError("an iteration ends with a status")
 
 
 def solve(method: Iteration[State], image: Tensor) -> Tensor:

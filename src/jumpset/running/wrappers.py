@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -81,12 +82,9 @@ def with_callback(
         if moment.is_reading and moment.status is not Status.DIVERGED:
             with clock.paused():
 
-                def image(state: Any = moment.state) -> Any:
-                    return restore(method.image(state))
-
+                image = partial(_answer, method, moment.state, restore)
                 if method.in_place:
-                    copied = image()
-                    image = lambda copied=copied: copied  # noqa: E731
+                    image = partial(_same, image())
                 step = Step(moment.n_steps, max_steps, clock.elapsed, moment.record, image)
                 if callback is not None:
                     callback(step)
@@ -115,3 +113,11 @@ def with_checkpoints(moments: Moments, file: Checkpoint, history: History, clock
                 file.save(moment.state, moment.n_steps, clock.elapsed, history)
             saved = moment.n_steps
         yield moment
+
+
+def _answer(method: Iteration[Any], state: Any, restore: Callable[[Tensor], Any]) -> Any:
+    return restore(method.image(state))
+
+
+def _same(image: Any) -> Any:
+    return image
