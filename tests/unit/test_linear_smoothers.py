@@ -160,11 +160,9 @@ def test_fgs_equals_dense_line_solves(rng):
     np.testing.assert_allclose(ours, u, atol=1e-12)
 
 
-@pytest.mark.parametrize("radius", [1, 2])
-@pytest.mark.parametrize("shape", [(1, 1), (2, 5), (5, 4), (7, 3), (8, 6)])
-def test_strips_equal_dense_solves(shape, radius, rng):
-    height, width = shape
-    f, g = rng.random((2, *shape)), rng.random((3, *shape))
+def dense_strips(f, g, radius, weight, exponent, delta):
+    """The average of the solutions on strips of rows, each from its dense matrix."""
+    height, width = f.shape[1:]
     total, count, first = np.zeros_like(f), np.zeros(height), 0
     while True:
         rows = range(first, min(first + 2 * radius + 1, height))
@@ -175,17 +173,36 @@ def test_strips_equal_dense_solves(shape, radius, rng):
                 q = path[m]
                 away = (p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2
                 difference = np.linalg.norm(g[:, p[0], p[1]] - g[:, q[0], q[1]])
-                w = 5.0 * np.exp(-away / (2 * radius**2)) / (difference**1.5 + 0.01)
+                w = weight * np.exp(-away / (2 * radius**2)) / (difference**exponent + delta)
                 matrix[[k, m], [k, m]] += w
                 matrix[[k, m], [m, k]] -= w
         y, x = np.array(path).T
         total[:, y, x] += np.linalg.solve(matrix, f[:, y, x].T).T
         count[list(rows)] += 1
         if rows[-1] == height - 1:
-            break
+            return total / count[:, None]
         first += radius + 1
+
+
+@pytest.mark.parametrize("radius", [1, 2])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 5), (5, 4), (7, 3), (8, 6)])
+def test_strips_equal_dense_solves(shape, radius, rng):
+    f, g = rng.random((2, *shape)), rng.random((3, *shape))
     ours = smooth_strips(f, g, radius, 5.0, 1.5, 0.01)
-    np.testing.assert_allclose(ours, total / count[:, None], atol=1e-9)
+    np.testing.assert_allclose(ours, dense_strips(f, g, radius, 5.0, 1.5, 0.01), atol=1e-9)
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_sg_wls_is_its_formula_on_columns_then_rows(guided, rng):
+    """Differences of the guidance count in 255 levels, and δ = 0.01."""
+    f, guidance = rng.random((2, 7, 6)), rng.random((3, 7, 6)) if guided else None
+    g = 255 * (guidance if guided else f)
+    columns = dense_strips(f.swapaxes(1, 2), g.swapaxes(1, 2), 1, 900.0, 2.0, 0.01).swapaxes(1, 2)
+    expected = dense_strips(columns, g, 1, 900.0, 2.0, 0.01)
+    if guided:
+        guidance = guidance.transpose(1, 2, 0)
+    ours = js.smooth(f, SGWLS(900.0, exponent=2.0, n_steps=1, guidance=guidance), channel_axis=0)
+    np.testing.assert_allclose(ours, expected, atol=1e-9)
 
 
 def test_ils_equals_dense_algebra_and_its_energy_never_rises(rng):
