@@ -23,7 +23,7 @@ from statistics import fmean
 import jumpset as js
 from jumpset._core.files import atomic_write
 from jumpset.bench import INPUT, candidates, run_one, summarize
-from jumpset.report._labels import named_dots
+from jumpset.report._labels import labelled_dots
 
 ROOT = Path(__file__).parents[1]
 MARKERS = ("<!-- table: made by `make bench`, do not edit -->", "<!-- /table -->")
@@ -132,7 +132,7 @@ def plot(points, few):
         parts.append(f'<text x="{x:.0f}" y="{bottom + 20}" text-anchor="middle">{10.0**log:g}</text>')
     parts.append(f'<text x="{width / 2}" y="{bottom + 40}" text-anchor="middle">seconds per image</text>')
     dots = {n: place(logs[n], gain) for n, (_, gain) in points.items()}
-    parts += named_dots(dots, width, bottom)
+    parts += labelled_dots(dots, width, bottom)
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">'
     return f'{opening}{STYLE}<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
 
@@ -184,7 +184,7 @@ def main() -> None:
     # the next time begins anew, with the code of that day
     arguments.records.replace(arguments.records.with_stem(f"{arguments.records.stem}-last"))
     for row in summarize(records):
-        seconds, count = row.means["seconds"], row.n_pictures
+        seconds, count = row.means["seconds"], row.n_images
         print(f"{row.label:20s}{count:3d} × {seconds:7.2f} s = {seconds * count / 60:6.2f} min")
     print(f"{arguments.readme}, {arguments.plot}: {(time.monotonic() - began) / 60:.1f} minutes")
 

@@ -14,7 +14,7 @@ import jumpset as js
 from jumpset.cli.app import app
 from jumpset.datasets import add_noise, shapes
 
-LONG = ["--set", "levels=1000000000"]  # ends only when it is told to
+LONG = ["--set", "levels=1000000000"]  # ends only by a signal
 
 
 def call(*arguments):
@@ -73,7 +73,7 @@ def test_smooth_is_js_smooth(source, tmp_path, picture):
     np.testing.assert_array_equal(written.pixels, js.smooth(picture, weight=0.1, levels=7))
 
 
-def test_smooth_onto_itself_and_quietly(source, picture):
+def test_smooth_replaces_its_input_quietly(source, picture):
     result = call("smooth", source, source, "--quiet")
     assert (result.exit_code, result.output) == (0, "")
     np.testing.assert_array_equal(js.io.read_picture(source).pixels, js.smooth(picture))
@@ -92,7 +92,7 @@ def test_alpha_and_profile_pass_through(tmp_path, picture):
     np.testing.assert_array_equal(written.alpha, alpha)
     np.testing.assert_array_equal(written.pixels, js.smooth(picture))
     assert written.icc_profile == profile
-    assert "transparency is kept" in (tmp_path / "b.html").read_text()
+    assert "transparency of the image is kept" in (tmp_path / "b.html").read_text()
 
 
 def test_sixteen_bits_and_value_range(tmp_path, picture):
@@ -102,7 +102,7 @@ def test_sixteen_bits_and_value_range(tmp_path, picture):
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), js.smooth(deep, value_range=(0, 4095)))
 
 
-def test_seed_goes_to_methods_that_have_one(source, tmp_path):
+def test_seed_is_passed_to_methods_that_have_one(source, tmp_path):
     def pixels(name, seed, *more):
         assert call("smooth", source, tmp_path / name, "--seed", seed, *more).exit_code == 0
         return js.io.read_picture(tmp_path / name).pixels
@@ -113,7 +113,7 @@ def test_seed_goes_to_methods_that_have_one(source, tmp_path):
     np.testing.assert_array_equal(pixels("e.png", 1, *dip), js.io.read_picture(tmp_path / "c.png").pixels)
 
 
-def test_checkpoint_takes_up_the_run(source, tmp_path):
+def test_checkpoint_resumes_the_run(source, tmp_path):
     file = tmp_path / "run.pt"
     settings = ("-m", "dip", "--set", "n_steps=6", "--checkpoint", file)
     assert call("smooth", source, tmp_path / "cut.png", *settings, "--max-steps", "3").exit_code == 0
@@ -155,7 +155,7 @@ def test_json_lines(source, tmp_path, picture):
     assert (tmp_path / "r.html").is_file()
 
 
-def test_limits_are_told(source, tmp_path):
+def test_a_step_limit_is_reported(source, tmp_path):
     result = call("smooth", source, tmp_path / "out.png", "--max-steps", 3)
     assert result.exit_code == 0
     assert js.Status.MAX_STEPS.value in result.stderr
@@ -210,7 +210,7 @@ def test_wrong_outputs(source, tmp_path):
     refused(call("smooth", source, tmp_path / "folder.png"))
     js.io.write_picture(tmp_path / "deep.png", np.zeros((4, 5), dtype=np.uint16))
     assert "8 bits" in refused(call("smooth", tmp_path / "deep.png", tmp_path / "o.jpg"), tmp_path / "o.jpg")
-    assert list(tmp_path.glob(".*")) == []  # no temporary is left
+    assert list(tmp_path.glob(".*")) == []  # no temporary file is left
 
 
 @pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="permissions do not bind this user")
@@ -226,7 +226,7 @@ def test_usage_errors_exit_2(source):
     assert call("no-such-command").exit_code == 2
 
 
-def test_failure_leaves_the_old_output(source, tmp_path, monkeypatch):
+def test_failure_keeps_the_old_output(source, tmp_path, monkeypatch):
     out = tmp_path / "out.png"
     out.write_bytes(b"old")
     refused(call("smooth", source, out, "-w", "-1"))
@@ -266,7 +266,7 @@ def test_not_enough_memory(source, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_before_a_picture(source, tmp_path, monkeypatch, number):
+def test_interrupt_before_a_result(source, tmp_path, monkeypatch, number):
     monkeypatch.setattr(
         sys.modules["jumpset.running.run"], "run", lambda *_, **__: signal.raise_signal(number)
     )
@@ -277,7 +277,7 @@ def test_interrupt_before_a_picture(source, tmp_path, monkeypatch, number):
 
 
 @pytest.mark.parametrize("report", [False, True])
-def test_interrupt_while_writing_waits(source, tmp_path, monkeypatch, picture, report):
+def test_interrupt_while_writing_is_deferred(source, tmp_path, monkeypatch, picture, report):
     write = js.io._read_write._write
 
     def interrupted(*arguments):
@@ -302,7 +302,7 @@ def until_step(process):
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_in_a_long_run_writes_what_there_is(source, tmp_path, number):
+def test_interrupt_in_a_long_run_writes_the_image_so_far(source, tmp_path, number):
     out, report = tmp_path / "out.png", tmp_path / "out.html"
     out.write_bytes(b"old")
     command = [sys.executable, "-m", "jumpset", "smooth", source, out, *LONG, "--json", "--report", report]
@@ -424,7 +424,7 @@ def test_bench_in_two_processes_is_the_same(folder, tmp_path):
     assert records(2) == records(1)
 
 
-def test_bench_goes_on_after_a_failure(folder, tmp_path):
+def test_bench_continues_after_a_failure(folder, tmp_path):
     path = folder / "input" / "p10.png"
     path.write_bytes(path.read_bytes()[:200])  # the header is whole
     out = tmp_path / "out.json"
@@ -437,7 +437,7 @@ def test_bench_goes_on_after_a_failure(folder, tmp_path):
     assert "2 CONVERGED, 1 FAILED" in result.stdout
 
 
-def test_bench_interrupt_keeps_what_is_done(folder, tmp_path, monkeypatch):
+def test_bench_interrupt_keeps_finished_runs(folder, tmp_path, monkeypatch):
     from jumpset.bench import _run
 
     def once(pair, *rest):
@@ -492,7 +492,7 @@ def test_bench_tables_and_outputs(folder, tmp_path):
     assert records[1]["psnr"] == js.metrics.psnr(output, truth)
 
 
-def test_bench_on_synthetic_pictures(tmp_path):
+def test_bench_on_synthetic_images(tmp_path):
     out = tmp_path / "out.json"
     result = call("bench", "synthetic", "--methods", "region-fusion", "--limit", 3, "--json", out)
     assert result.exit_code == 0, result.output
@@ -519,7 +519,7 @@ def test_bench_refuses(folder, tmp_path):
     assert call("bench", "nothing", "--data", folder, "-m", "l0", "--json", out).exit_code == 2
 
 
-# the rest
+# methods, version, presets
 
 
 def test_methods():
@@ -544,7 +544,7 @@ def test_version_and_help_load_no_torch():
         assert lines(done.stdout)[-1] == "0 False"
 
 
-def test_a_preset_without_a_method_takes_the_one_it_is_for(source, tmp_path):
+def test_a_preset_without_a_method_selects_its_method(source, tmp_path):
     def method_of(*more):
         result = call("smooth", source, tmp_path / "out.png", "--json", *more)
         assert result.exit_code == 0, result.output

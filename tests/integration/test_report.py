@@ -12,7 +12,7 @@ import jumpset as js
 from jumpset._core.errors import FileError, InputError
 from jumpset.datasets import add_noise, shapes
 from jumpset.report import write_report
-from jumpset.report._curves import chart, linear_ticks, log_ticks, tick_texts
+from jumpset.report._curves import chart, linear_ticks, log_ticks, tick_labels
 from jumpset.report._pictures import display_for, png_uri
 
 NASTY = """<b> & "quotes' </script><script>alert(1)</script>.png"""
@@ -20,7 +20,7 @@ VOID = {"meta", "img", "input", "br"}
 
 
 class Page(html.parser.HTMLParser):
-    """Fails on tags that do not close in order; collects what the tests ask for."""
+    """Fails on tags that do not close in order; collects tags and text."""
 
     def __init__(self, text):
         super().__init__()
@@ -70,7 +70,7 @@ def compared(tmp_path_factory):
     return path, results, noisy, truth
 
 
-def test_page_is_well_formed_and_alone(compared):
+def test_page_is_well_formed_and_self_contained(compared):
     text = compared[0].read_text()
     page = Page(text)
     assert "http://" not in text
@@ -92,7 +92,7 @@ def test_texts_are_escaped(compared):
     assert len(page.all("b")) == len([a for a in page.all("img") if "data-name" in a])
 
 
-def test_page_says_what_was_measured(compared):
+def test_page_has_the_scores_and_settings(compared):
     _, results, noisy, truth = compared
     page = Page(compared[0].read_text())
     for label, result in results.items():
@@ -108,7 +108,7 @@ def test_page_says_what_was_measured(compared):
     assert len([a for a in page.all("figure") if a.get("class") == "chart"]) == 4  # energy and another, twice
 
 
-def test_pictures_are_the_pictures(compared):
+def test_images_are_embedded_unchanged(compared):
     import base64
     import io
 
@@ -155,14 +155,14 @@ def test_size_stays_small(tmp_path):
     ],
     ids=lambda v: f"{v.dtype}{v.shape}" if isinstance(v, np.ndarray) else None,
 )
-def test_every_kind_of_picture(tmp_path, array, says):
+def test_every_kind_of_image(tmp_path, array, says):
     path = write_report(
         tmp_path / "r.html", js.run(array, js.method("region-fusion")), picture=array, truth=array
     )
     assert says in Page(path.read_text()).text
 
 
-def test_long_pictures_are_reduced(tmp_path):
+def test_large_images_are_reduced(tmp_path):
     array = np.zeros((4, 3201), dtype=np.uint8)
     array[:, ::2] = 200
     path = write_report(tmp_path / "r.html", js.run(array, js.method("region-fusion")), picture=array)
@@ -209,7 +209,7 @@ def test_wrong_arguments(tmp_path):
     with pytest.raises(InputError, match="needs a result"):
         write_report(path, {}, picture=noisy)
     for name in ("Input", "Truth", " ", 3):
-        with pytest.raises(InputError, match="name of its own"):
+        with pytest.raises(InputError, match="non-empty name"):
             write_report(path, {name: result}, picture=noisy)
     for other in (noisy[:5], noisy[..., 0], noisy.astype(float)):
         with pytest.raises(InputError, match="one shape and dtype"):
@@ -240,7 +240,7 @@ def test_ticks_are_few_and_distinct(low, high):
     assert ticks[0] <= low + 1e-9 * abs(low)
     assert ticks[-1] >= high - 1e-9 * abs(high)
     assert 3 <= len(ticks) <= 10
-    texts = tick_texts(ticks, log=False)
+    texts = tick_labels(ticks, log=False)
     assert len(set(texts)) == len(ticks)
     assert max(map(len, texts)) <= 9
     np.testing.assert_allclose([float(t) for t in texts], ticks, rtol=1e-6, atol=1e-12)
@@ -249,7 +249,7 @@ def test_ticks_are_few_and_distinct(low, high):
 def test_log_ticks():
     assert log_ticks(0.02, 30) == pytest.approx([0.01, 0.1, 1, 10, 100])
     assert len(log_ticks(1e-30, 1e5)) <= 8
-    assert tick_texts([1e-5, 0.01, 1.0, 1e6], log=True) == ["1e-5", "0.01", "1", "1e6"]
+    assert tick_labels([1e-5, 0.01, 1.0, 1e6], log=True) == ["1e-5", "0.01", "1", "1e6"]
 
 
 def test_png_addresses():
@@ -258,7 +258,7 @@ def test_png_addresses():
     assert (width, height) == (9, 5)
 
 
-def test_diverged_history_is_drawn_as_far_as_it_is_finite(tmp_path):
+def test_the_finite_part_of_a_diverged_history_is_drawn(tmp_path):
     noisy, _ = picture()
     result = js.run(noisy, js.method("l0"), max_steps=4)
     result.history["energy"][-1] = float("nan")
@@ -309,13 +309,13 @@ def test_divider_moves_in_a_browser(compared, tmp_path):
     assert shown == {"under": pictures["Truth"], "over": pictures["l0"]}
     details = {a["data-name"]: "hidden" in a for a in second.all("section") if a.get("class") == "detail"}
     assert details == {"region-fusion": True, "l0": False}
-    # what is no state of the page changes nothing
+    # an invalid state changes nothing
     assert cut(page("#slider=<b>&method=nothing&left=nothing&zoom=9")) == "50"
 
 
 @needs_browser
 def test_phone_has_no_horizontal_scroll_and_a_working_slider(compared, tmp_path):
-    # browsers have a least window width, a frame has none
+    # windows have a minimal width, frames have none
     probe = tmp_path / "probe.html"
     probe.write_text(
         '<iframe id="f" style="width:375px;height:800px;border:0" srcdoc=""></iframe><script>'
@@ -331,7 +331,7 @@ def test_phone_has_no_horizontal_scroll_and_a_working_slider(compared, tmp_path)
 
 
 @needs_browser
-def test_screenshot_shows_the_pictures(compared, tmp_path):
+def test_screenshot_shows_the_images(compared, tmp_path):
     from PIL import Image
 
     shot = tmp_path / "shot.png"

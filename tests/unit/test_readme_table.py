@@ -1,4 +1,4 @@
-"""The script behind `make bench`: what it writes, and that it writes nothing after a failure."""
+"""The script of `make bench`: its output, and that it writes nothing after a failure."""
 
 import importlib.util
 import json
@@ -33,7 +33,7 @@ def records():
     return [*inputs, *fast, record("textured1", "dip-l0", 28.0, 60.0, "TIME_LIMIT")]
 
 
-def test_slow_methods_are_compared_on_their_own_pictures(script, records):
+def test_slow_methods_are_compared_on_the_images_that_they_ran_on(script, records):
     text, points = script.table(records, ["tv", "dip-l0"], ["textured1"])
     head, _, first, second = text.splitlines()
     cells = [line.strip("|").split("|") for line in (head, first, second)]
@@ -50,7 +50,7 @@ def test_slow_methods_are_compared_on_their_own_pictures(script, records):
     assert points == {"tv": (1.0, 7.0), "dip-l0": (60.0, 8.0)}
 
 
-def test_only_what_stands_between_the_markers_changes(script):
+def test_only_text_between_the_markers_changes(script):
     begin, end = script.MARKERS
     old = f"before\n{begin}\nold\n{end}\nafter\n"
     assert script.replaced(old, "new") == f"before\n{begin}\nnew\n{end}\nafter\n"
@@ -63,7 +63,7 @@ def test_the_readme_has_the_markers(script):
     script.replaced((ROOT / "README.md").read_text(encoding="utf-8"), "")
 
 
-def test_the_plot_stands_alone(script):
+def test_the_plot_is_a_complete_svg_file(script):
     text = script.plot({"tv": (0.1, 3.0), "l0": (1.0, 4.0)}, ["textured0"])
     assert text.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert text.count("<circle") == 2
@@ -72,7 +72,7 @@ def test_the_plot_stands_alone(script):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_failed_run_leaves_the_readme_alone(script, tmp_path, monkeypatch, fails):
-    """The runs themselves are the command's, tested there; here they are written, or fail, at once."""
+    """Runs are replaced by stored records or a failure; the command itself is tested elsewhere."""
     pair = js.datasets.synthetic_pairs(1)[0]
     readme, plot, kept = tmp_path / "README.md", tmp_path / "plot.svg", tmp_path / "records.jsonl"
     old = "\n".join(["before", *script.MARKERS, "after"])

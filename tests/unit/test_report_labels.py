@@ -1,23 +1,23 @@
-"""Names in the plots of reports: beside their dots, over nothing."""
+"""Labels in the plots of reports: near their dots, without overlaps."""
 
 import itertools
 
 import numpy as np
 
-from jumpset.report._labels import overlap, placed
+from jumpset.report._labels import overlap, place
 
 
 def boxes_of(ends):
     return {name: (u, v - 11, u + 7 * len(name), v + 3) for name, (u, v) in ends.items()}
 
 
-def test_thirty_crowded_names_cover_nothing():
+def test_thirty_crowded_names_do_not_overlap():
     rng = np.random.default_rng(0)
     dots = {
         f"method-{k:02d}": (float(x), float(y))
         for k, (x, y) in enumerate(rng.normal((380, 180), (150, 60), (30, 2)))
     }
-    boxes = boxes_of(placed(dots, 760, 370))
+    boxes = boxes_of(place(dots, 760, 370))
     for (_, a), (_, b) in itertools.combinations(boxes.items(), 2):
         assert not overlap(a, b)
     for name, a in boxes.items():
@@ -27,17 +27,17 @@ def test_thirty_crowded_names_cover_nothing():
         assert not any(overlap(a, (x - 4, y - 4, x + 4, y + 4)) for x, y in dots.values())
 
 
-def test_a_lone_name_stands_at_the_right_and_at_the_border_at_the_left():
-    assert placed({"tv": (100.0, 50.0)}, 760, 370) == {"tv": (108.0, 54.0)}
-    ((u, _),) = placed({"tv": (750.0, 50.0)}, 760, 370).values()
+def test_a_single_name_is_at_the_right_and_near_the_border_at_the_left():
+    assert place({"tv": (100.0, 50.0)}, 760, 370) == {"tv": (108.0, 54.0)}
+    ((u, _),) = place({"tv": (750.0, 50.0)}, 760, 370).values()
     assert u + 14 <= 745
 
 
-def test_the_overlap_is_seen():
+def test_overlap():
     assert overlap((0, 0, 2, 2), (1, 1, 3, 3))
     assert not overlap((0, 0, 2, 2), (2, 0, 3, 2))
 
 
-def test_where_all_is_taken_a_name_still_has_a_place():
+def test_names_are_placed_even_without_free_space():
     dots = {f"m{k}": (10.0, 10.0) for k in range(60)}
-    assert set(placed(dots, 40, 20)) == set(dots)
+    assert set(place(dots, 40, 20)) == set(dots)

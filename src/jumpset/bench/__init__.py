@@ -1,4 +1,4 @@
-"""Methods compared on pictures with known truths: what ``jumpset bench`` is made of."""
+"""Comparison of methods on images with known truths, for ``jumpset bench``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods of a comparison, each with its settings, under the name that tables show."""
+"""The methods of a comparison, with their settings and labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A method with its settings, under the name that tables show."""
+    """A method with its settings and the label that tables show."""
 
     label: str
     name: str
@@ -24,13 +24,13 @@ class Candidate:
     hyper: Mapping[str, Any] = field(default_factory=dict)
 
     def make(self) -> Iteration:
-        """The iteration; raises ``InputError`` for a wrong name or setting."""
+        """Return the method; raises ``InputError`` for a wrong name or setting."""
         from jumpset.running.registry import method
 
         return method(self.name, preset=self.preset, **self.hyper)
 
     def settings(self) -> dict[str, Any]:
-        """All hyper-parameters with their values, as JSON can hold them."""
+        """Return all hyper-parameters and their values, converted for JSON."""
         made: Any = self.make()
         values = {f.name: getattr(made, f.name) for f in fields(made) if f.init}
         plain = (bool, int, float, str, type(None))
@@ -44,23 +44,23 @@ def candidates(
     hyper: Mapping[str, Any] | None = None,
     seed: int | None = None,
 ) -> list[Candidate]:
-    """Several methods with shared settings, each of which must fit at least one of them.
+    """Return methods with shared settings; each setting must apply to at least one of them.
 
     Parameters
     ----------
     names
-        Methods, each alone or with its preset: ``"tv"``, ``"dip-l0:paper"``.
+        Methods, each with or without a preset: ``"tv"``, ``"dip-l0:paper"``.
     preset
-        A preset for those that have it and name none themselves.
+        A preset for the methods that have it and whose names give none.
     hyper
-        Hyper-parameters, each given to the methods that have it.
+        Hyper-parameters, each passed to the methods that have it.
     seed
-        For the methods that draw random numbers; the others need none.
+        Seed of the methods that draw random numbers; others ignore it.
 
     Raises
     ------
     InputError
-        No method, one named twice, an unknown one; a setting that no method has, or a wrong value.
+        There is no method, one is repeated or unknown; no method has a setting, or its value is invalid.
     """
     from jumpset.running.registry import methods
 
@@ -88,7 +88,7 @@ def _candidate(
     hyper: Mapping[str, Any],
     seed: int | None,
 ) -> Candidate:
-    """The method that a label names, with those of the shared settings that it has."""
+    """Return the method of a label, with the shared settings that it has."""
     name, colon, own = label.partition(":")
     checks.one_of("method", name, table)
     info = table[name]

@@ -1,4 +1,4 @@
-"""The most memory that this process held during a block."""
+"""Peak memory of this process."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _PROCESS = Path("/proc/self")
 
 
 def watch_memory() -> Callable[[], float | None]:
-    """Start to watch; the function returned tells the rise to the peak since then, in MiB.
+    """Start to record; the returned function gives the increase of memory to the peak since then, in MiB.
 
-    The rise of the resident set over what it was: the picture and the libraries do not count, pages that the
-    allocator had kept may be used without being seen. None where the system cannot tell (other than Linux).
+    The increase is of the resident set: the image and the libraries do not count, and reuse of pages that the
+    allocator had kept is not seen. The function returns None on systems other than Linux.
     """
     try:
-        (_PROCESS / "clear_refs").write_text("5")  # sets the high-water mark to what is held now
+        (_PROCESS / "clear_refs").write_text("5")  # resets the high-water mark
         start = _resident_peak()
     except (OSError, StopIteration):
         return lambda: None
@@ -23,6 +23,6 @@ def watch_memory() -> Callable[[], float | None]:
 
 
 def _resident_peak() -> int:
-    """The high-water mark of the resident set, in KiB."""
+    """Return the high-water mark of the resident set, in KiB."""
     lines = (_PROCESS / "status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])

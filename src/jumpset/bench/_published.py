@@ -1,10 +1,10 @@
-"""The table of Tran, Bui & Xin (2026) on the 120 test pictures of NKS, to stand beside one's own figures."""
+"""The table of Tran, Bui & Xin (2026) on the 120 test images of NKS, for comparison."""
 
 from __future__ import annotations
 
 PUBLISHED_INPUT_PSNR = 28.04
-"""Of the noisy pictures of that table, which are not those of anybody's tuning set: compare gains."""
-# method: (PSNR in dB, SSIM of the array taken as a volume). The paper that introduced NKS gives ResNet 33.13
+"""PSNR of the inputs of that table; other samples of the set differ, so compare gains."""
+# method: (PSNR in dB, SSIM of the array as a volume). The paper that introduced NKS gives ResNet 33.13
 # and VDCNN 33.38: those two rows are in doubt.
 PUBLISHED: dict[str, tuple[float, float]] = {
     "pnls": (33.86, 0.9623),

@@ -1,4 +1,4 @@
-"""What is known of one output: its scores, its cost, and the settings that made it."""
+"""The record of one output: scores, cost and settings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 INPUT = "input"
-"""The label of the records that hold the scores of the inputs themselves."""
+"""The label of the records of the inputs' scores."""
 ENERGY_WEIGHT = 0.02
-"""λ of the two energies in a record: one for all methods, so that their outputs can be compared."""
+"""λ of the two energies in a record, the same for all methods for comparison."""
 SCORES = (
     "psnr",
     "ssim",
@@ -45,7 +45,7 @@ def make_record(
     n_steps: int = 0,
     status: str = "",
 ) -> Record:
-    """The record of one output; ``picture`` is the input, of which the energies are."""
+    """Return the record of one output; ``picture`` is the input, to which the energies refer."""
     from jumpset import metrics
 
     support = metrics.contiguity(image if image.ndim == 2 else np.abs(image).max(-1))
@@ -70,7 +70,7 @@ def make_record(
 
 
 def failures(pair: PairLike, methods: Sequence[Candidate], why: str) -> list[Record]:
-    """Records that say why there are no scores."""
+    """Return records without scores, whose status gives the reason."""
     nothing = dict.fromkeys(SCORES + COSTS)
     return [
         {
@@ -85,11 +85,11 @@ def failures(pair: PairLike, methods: Sequence[Candidate], why: str) -> list[Rec
 
 
 def failed(record: Record) -> bool:
-    """Whether the record is that of a failure."""
+    """Whether the run of the record failed."""
     return record["status"].startswith("FAILED")
 
 
 def one_line(error: Exception) -> str:
-    """Why it failed."""
+    """Return the message of an error as one line."""
     text = str(error).replace("\n", " ") or "no reason given"
     return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"

@@ -1,4 +1,4 @@
-"""Methods over pictures with truths: scores, seconds, memory, and nothing lost on an interrupt."""
+"""Runs of methods on images with truths: scores, seconds and memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from jumpset.datasets import PairLike
 
-_WARM_STEPS = 30  # enough to reach every kernel of an ADMM whose inner problem is solved each 25 steps
+_WARM_STEPS = 30  # reaches every kernel of an ADMM that solves its inner problem every 25 steps
 
 
 def run_pairs(
@@ -33,10 +33,10 @@ def run_pairs(
     done: Collection[tuple[str, str]] = (),
     outputs: Path | None = None,
 ) -> Generator[Record, None, None]:
-    """Run every method on every picture; yields each record as soon as it is there.
+    """Run every method on every image; yields each record as soon as it is available.
 
-    The scores are those of the 8-bit output, rounded, against the truth. The seconds are those of the method
-    alone (``Result.elapsed``), after a first run on a tiny picture that compiles what there is to compile.
+    The scores compare the rounded 8-bit output with the truth. The seconds are of the method alone
+    (``Result.elapsed``), after a first run on a tiny image that compiles its kernels.
 
     Parameters
     ----------
@@ -47,23 +47,23 @@ def run_pairs(
     max_seconds
         Time limit of each run.
     jobs
-        Number of processes. With more than one, each computes in one thread, and records come in any order.
+        Number of processes. If above 1, each has one thread, and records come in any order.
     done
-        ``(image, method)`` that need not be run.
+        ``(image, method)`` to skip.
     outputs
-        A folder for the outputs, as ``METHOD/IMAGE.png``; default: they are not kept.
+        A folder for the outputs, as ``METHOD/IMAGE.png``; default: outputs are not kept.
 
     Yields
     ------
     record
-        Of an input (method ``"input"``) or of an output; see :func:`make_record` for what is in it. Where a
-        picture or a method fails, the scores are None and the status is ``"FAILED: …"``; an input that cannot
-        be read has no record of its own.
+        The record of an input (method ``"input"``) or of an output; see :func:`make_record`. If an image or a
+        method fails, the scores are None and the status is ``"FAILED: …"``; an input that cannot be read has
+        no record under ``"input"``.
 
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C; what is in work is dropped, its runs being cut short.
+        On Ctrl-C; unfinished runs are discarded.
     """
     checks.integer("jobs", jobs, at_least=1)
     tasks = [
@@ -86,9 +86,9 @@ def run_pairs(
             try:
                 yield from future.result()
             except BrokenProcessPool:
-                why = "a worker process died, perhaps for want of memory"
+                why = "a worker process died, perhaps for lack of memory"
                 yield from failures(pair, [candidate] if candidate else [], why)
-    except BaseException:  # do not wait for pictures that nobody will ask for
+    except BaseException:  # do not wait for the remaining images
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - before:
             child.terminate()
@@ -100,7 +100,7 @@ def run_pairs(
 def run_one(
     pair: PairLike, candidate: Candidate | None, max_seconds: float | None, outputs: Path | None
 ) -> list[Record]:
-    """The record of one method on one picture, or of the input itself; none of an unreadable input."""
+    """Return the record of one method on one image, or of the input; none if the input is unreadable."""
     from jumpset._core.types import Status
     from jumpset.running.registry import for_file
     from jumpset.running.run import run
@@ -111,9 +111,9 @@ def run_one(
             return [make_record(pair, INPUT, picture, picture, truth, settings={})]
         method = for_file(candidate.make(), getattr(pair, "input", None))
         _warm_up(candidate, picture.ndim)
-        rise = watch_memory()
+        increase = watch_memory()
         result = run(picture, method, max_seconds=max_seconds, alpha=False)
-        peak_mib = rise()
+        peak_mib = increase()
         if result.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         if outputs is not None:
@@ -132,12 +132,12 @@ def run_one(
                 status=result.status.name,
             )
         ]
-    except Exception as error:  # whatever it is, the others are still good
+    except Exception as error:  # the other runs continue
         return failures(pair, [candidate] if candidate else [], one_line(error))
 
 
 def output_path(outputs: Path, label: str, image: str) -> Path:
-    """Where the output of a method on an image is kept."""
+    """Return the path of the output of a method on an image."""
     return outputs / label.replace(":", "-") / f"{image}.png"
 
 
@@ -148,7 +148,7 @@ def _keep(image: np.ndarray, path: Path) -> None:
     write_picture(path, image)
 
 
-_warm: set[tuple[str, int]] = set()  # what this process has compiled
+_warm: set[tuple[str, int]] = set()  # the methods that this process has compiled
 
 
 def _warm_up(candidate: Candidate, ndim: int) -> None:
@@ -165,9 +165,9 @@ def _warm_up(candidate: Candidate, ndim: int) -> None:
 
 
 def _start_worker() -> None:
-    # Several processes with several threads each would only get in each other's way.
+    # Several threads in each of several processes would compete for cores.
     os.environ["NUMBA_NUM_THREADS"] = "1"  # before numba is imported
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent handles it
     import torch
 
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Means over the pictures, a row a method."""
+"""Means over the images, one row per method."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from jumpset.bench._records import COSTS, INPUT, SCORES, Record
 
 @dataclass(frozen=True)
 class Row:
-    """One method's line of a table. Failures are counted, never averaged."""
+    """The row of one method in a table. Failures are counted, not averaged."""
 
     label: str
-    n_pictures: int
-    """Pictures with scores."""
+    n_images: int
+    """Number of images with scores."""
     means: dict[str, float | None]
-    """By the names of a record; None where there is nothing to average."""
+    """Mean of each score and cost of a record; None if no image has it."""
     gain: float | None
-    """Mean of the method's PSNR less that of the same pictures' inputs, in dB."""
+    """Mean of the method's PSNR minus the PSNR of the same images' inputs, in dB."""
     ended: dict[str, int]
-    """How often runs ended in which status."""
+    """Number of runs by status."""
 
 
 def summarize(records: Sequence[Record], labels: Sequence[str] | None = None) -> list[Row]:
-    """The rows of ``labels``, by default of all methods in the order of their first records."""
+    """Return the rows of ``labels``, by default of all methods in the order of their first records."""
     inputs = {r["image"]: r["psnr"] for r in records if r["method"] == INPUT}
     if labels is None:
         labels = list(dict.fromkeys(r["method"] for r in records))

@@ -22,13 +22,13 @@ _COLUMNS: tuple[tuple[str, str, str, bool | None], ...] = (
     ("seconds", "seconds", ".2f", False),
     ("MiB", "peak_mib", ".0f", False),
 )
-HEAD = ("method", "pictures", "gain, dB", *(column[0] for column in _COLUMNS))
+HEAD = ("method", "images", "gain, dB", *(column[0] for column in _COLUMNS))
 PUBLISHED_HEAD = ("published gain, dB", "published volume SSIM")
 
 
 def cells(row: Row, *, published: bool = False) -> list[str]:
-    """A row as text under :data:`HEAD`, and under :data:`PUBLISHED_HEAD` too if asked."""
-    texts = [row.label, str(row.n_pictures)]
+    """Format a row for the columns :data:`HEAD` and, if ``published``, :data:`PUBLISHED_HEAD`."""
+    texts = [row.label, str(row.n_images)]
     texts.append("" if row.gain is None or row.label == INPUT else f"{row.gain:+.2f}")
     for _, key, form, _ in _COLUMNS:
         value = row.means[key]
@@ -42,7 +42,7 @@ def cells(row: Row, *, published: bool = False) -> list[str]:
 
 
 def best(rows: Sequence[Row]) -> dict[str, str]:
-    """The best method of each column that has a best."""
+    """Return the best method of each column in which larger or smaller is better."""
     found = {}
     for head, key, _, larger in _COLUMNS:
         known = [(row.means[key], row.label) for row in rows if row.label != INPUT]
@@ -53,7 +53,7 @@ def best(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def markdown(rows: Sequence[Row], notes: Sequence[str], *, published: bool = False) -> str:
-    """A table for a README; the best of each column in bold."""
+    """Return a Markdown table; the best of each column in bold."""
     return _table(
         rows,
         published,
@@ -65,7 +65,7 @@ def markdown(rows: Sequence[Row], notes: Sequence[str], *, published: bool = Fal
 
 
 def latex(rows: Sequence[Row], notes: Sequence[str], *, published: bool = False) -> str:
-    """A tabular for the package booktabs; the best of each column in bold."""
+    """Return a LaTeX tabular for the package booktabs; the best of each column in bold."""
     return _table(
         rows,
         published,

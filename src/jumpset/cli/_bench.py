@@ -1,4 +1,4 @@
-"""``jumpset bench``: methods over a set of pictures with known truths."""
+"""``jumpset bench``: methods on a set of images with known truths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Kind(str, Enum):
-    """Where the pictures come from, and how an input names its truth."""
+    """Source of the images, and how the name of an input gives its truth."""
 
     synthetic = "synthetic"
     nks = "nks"
@@ -33,19 +33,20 @@ def bench(
         Kind,
         typer.Argument(
             metavar="synthetic|nks|clipart|folder",
-            help="Our own pictures, or how an input names its truth: S3_T7 is of S3, or the same name.",
+            help="synthetic: drawn images; else how inputs name their truths: nks: S3_T7 has the truth S3; "
+            "clipart, folder: the same name.",
         ),
     ],
     methods: Methods,
     output: Annotated[
-        Path, typer.Option("--json", metavar="OUT.json", help="The records; .jsonl holds one a line.")
+        Path, typer.Option("--json", metavar="OUT.json", help="The records; .jsonl has one per line.")
     ],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A folder that holds input/ and truth/; synthetic needs none."),
+        typer.Option(metavar="DIR", help="A folder with input/ and truth/; synthetic needs none."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="At most so many pictures, spread evenly over the set.")
+        int | None, typer.Option(help="Largest number of images, spread evenly over the set.")
     ] = None,
     preset: Preset = None,
     weight: Weight = None,
@@ -53,39 +54,40 @@ def bench(
     seed: Seed = None,
     max_seconds: MaxSeconds = None,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", help="Processes; with more than one, each has one thread.")
+        int, typer.Option("--jobs", "-j", help="Number of processes; if above 1, each has one thread.")
     ] = 1,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the records that OUT.json holds, and add what is missing.")
+        bool, typer.Option("--resume", help="Keep the records in OUT.json and add the missing ones.")
     ] = False,
     tables: Annotated[
         list[Path] | None,
-        typer.Option("--table", metavar="FILE", help="Also write the table: .md, .tex or .html; repeatable."),
+        typer.Option(
+            "--table", metavar="FILE", help="Also write the table: .md, .tex or .html; may be repeated."
+        ),
     ] = None,
     outputs: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Keep the outputs there; an HTML table then shows some."),
+        typer.Option(metavar="DIR", help="Keep the outputs in this folder; an HTML table then shows some."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Score methods on pictures with known truths.
+    """Score methods on images with known truths.
 
     OUT.json is a list of records: image, method, psnr, ssim, ssim_volume, seconds, n_steps, status;
-    ssim_luma, edges (correlation of the Laplacians), the energies of Potts type at weight .02, the zeros and
-    how many pixels of the rest stand alone, peak memory, and the settings. Scores are of the 8-bit output,
-    rounded. Seconds are of the method alone, after a run on a tiny picture that compiles what there is to
-    compile.
+    ssim_luma, edges (correlation of the Laplacians), the two Potts energies at weight 0.02, the fraction of
+    zeros and of isolated nonzero pixels, peak memory, and the settings. Scores are computed from the rounded
+    8-bit output. Seconds are of the method alone, after a run on a tiny image that compiles its kernels.
 
-    The file is rewritten, whole, after each run: with --resume a killed comparison goes on where it was, and
-    slow methods can be added on fewer pictures than the fast ones. The published figures beside nks are those
-    of Tran, Bui & Xin (2026), on other pictures of that set.
+    The whole file is rewritten after each run: --resume continues a killed comparison, or adds slow methods
+    on fewer images than the fast ones. The published figures next to nks are those of Tran, Bui & Xin (2026),
+    on other images of that set.
 
-    A picture that fails is named, has null scores, and makes the exit code 1; the others go on. Ctrl-C keeps
-    what is done.
+    If a run fails, its image is named, its scores are null, the other runs continue, and the exit code is 1.
+    Ctrl-C keeps the finished runs.
     """
     from jumpset._core import checks
     from jumpset.bench import INPUT, candidates, failed, run_pairs
-    from jumpset.cli._bench_files import arrange, check_paths, read_records, write_records, write_tables
+    from jumpset.cli._bench_files import check_paths, read_records, sort_records, write_records, write_tables
 
     tables = tables or []
     check_paths(output, tables, outputs)
@@ -110,8 +112,8 @@ def bench(
                 for record in made:
                     if failed(record):
                         say(f"jumpset: {record['image']}, {record['method']}: {record['status']}")
-                    with interrupts.held_back():
-                        records = arrange([*records, record], images, [INPUT, *labels])
+                    with interrupts.deferred():
+                        records = sort_records([*records, record], images, [INPUT, *labels])
                         if record["method"] != INPUT:
                             done.add((record["image"], record["method"]))
                             progress.advance(len(done), len(runs))
@@ -141,12 +143,12 @@ def _pairs(kind: Kind, data: Path | None, limit: int | None) -> list[PairLike]:
     if kind is Kind.synthetic:
         if data is not None:
             raise InputError(
-                "the synthetic pictures are drawn, not read", given=f"--data {data}", do="leave --data out"
+                "the synthetic images are drawn, not read", given=f"--data {data}", do="leave --data out"
             )
         return [*synthetic_pairs(limit)]
     if data is None:
         raise InputError(
-            f"{kind.value} needs a folder that holds input/ and truth/",
+            f"{kind.value} needs a folder with input/ and truth/",
             given="no --data",
             do="add --data DIR",
         )

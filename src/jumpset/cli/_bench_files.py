@@ -1,4 +1,4 @@
-"""The files of ``jumpset bench``: records that can be gone on with, and tables."""
+"""The files of ``jumpset bench``: records, which --resume reads, and tables."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
 _RECORD_SUFFIXES = (".json", ".jsonl")
 _TABLE_SUFFIXES = (".md", ".tex", ".html")
-_MOST_PICTURES = 3  # in an HTML table
+_MAX_IMAGES = 3  # in an HTML table
 
 
 def check_paths(output: Path, tables: Sequence[Path], outputs: Path | None) -> None:
-    """Raise ``FileError`` unless all of them can be written; nothing is created."""
+    """Raise ``FileError`` unless all files can be written; nothing is created."""
     from jumpset.report.files import check_text_path
 
     check_text_path(output, "file of records", _RECORD_SUFFIXES)
     for table in tables:
         check_text_path(table, "table", _TABLE_SUFFIXES)
     if outputs is not None and outputs.exists() and not outputs.is_dir():
-        raise FileError("--outputs must be a folder", given=outputs, do="name another")
+        raise FileError("--outputs must be a folder", given=outputs, do="name another folder")
 
 
 def read_records(path: Path, methods: Sequence[Candidate]) -> list[Record]:
-    """The sound records of an earlier comparison; none where there is no file.
+    """Return the successful records of an earlier comparison; none if there is no file.
 
     Raises
     ------
     FileError
-        The file cannot be read, or is no list of records.
+        The file cannot be read, or is not a list of records.
     InputError
-        It holds one of the methods with other settings.
+        The file has one of the methods with other settings.
     """
     if not path.exists():
         return []
@@ -52,16 +52,16 @@ def read_records(path: Path, methods: Sequence[Candidate]) -> list[Record]:
         settings = {r["method"]: r["settings"] for r in records if r["image"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileError(
-            "the file of records cannot be gone on with",
+            "the file of records cannot be resumed",
             given=f"{path} ({type(error).__name__}: {error})",
             do="leave --resume out, or name another file",
         ) from error
     for method in methods:
         if settings.get(method.label, method.settings()) != method.settings():
             raise InputError(
-                f"{path} holds {method.label} with other settings",
+                f"{path} has {method.label} with other settings",
                 given=_difference(settings[method.label], method.settings()),
-                do="give the same settings, or name another file",
+                do="pass the same settings, or name another file",
             )
     return records
 
@@ -71,14 +71,14 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     return ", ".join(f"{key}={new.get(key)!r} instead of {old.get(key)!r}" for key in keys)
 
 
-def arrange(records: Sequence[Record], images: Sequence[str], labels: Sequence[str]) -> list[Record]:
-    """By picture and method in the given orders, whatever came first; those of neither follow."""
+def sort_records(records: Sequence[Record], images: Sequence[str], labels: Sequence[str]) -> list[Record]:
+    """Sort records by the given orders of images and methods; names in neither order come last."""
     place = {name: k for k, name in enumerate([*images, *labels])}
     return sorted(records, key=lambda r: [place.get(r[key], len(place)) for key in ("image", "method")])
 
 
 def write_records(path: Path, records: Sequence[Record]) -> None:
-    """Replace the file as a whole; the records of the inputs are left out, being made anew at little cost."""
+    """Replace the file atomically, without the records of the inputs, which are cheap to compute again."""
     from jumpset.bench import INPUT
     from jumpset.report.files import write_text
     from jumpset.report.numbers import finite
@@ -101,7 +101,7 @@ def write_tables(
     title: str,
     published: bool,
 ) -> None:
-    """One file each, in the format that its suffix names, replaced as a whole."""
+    """Write each table in the format of its suffix; files are replaced atomically."""
     from jumpset.bench import INPUT, summarize
     from jumpset.bench.tables import HEAD, PUBLISHED_HEAD, best, cells, latex, markdown
     from jumpset.report import comparison_page
@@ -131,17 +131,17 @@ def _notes(published: bool) -> list[str]:
 
     notes = [
         (
-            "Means over the pictures; scores of 8-bit outputs. gain: over the PSNR of the same inputs. "
+            "Means over the images; scores of 8-bit outputs. gain: over the PSNR of the same inputs. "
             "edges: correlation of the Laplacians. E_pix, E_edge: squared distance to the input plus "
-            f"{ENERGY_WEIGHT} for each changing pixel or jump. isolated: share of nonzero pixels without a "
-            "nonzero neighbour. MiB: rise of memory during the run."
+            f"{ENERGY_WEIGHT} per pixel with a gradient, or per jump. isolated: fraction of nonzero pixels "
+            "without a nonzero neighbour. MiB: increase of memory during the run."
         )
     ]
     if published:
         notes.append(
-            "Published: Tran, Bui & Xin (2026), on 120 other pictures of the set with inputs of "
-            f"{PUBLISHED_INPUT_PSNR} dB; their SSIM is the volume variant. Two of the "
-            "rows, resnet and vdcnn, are in doubt."
+            "Published: Tran, Bui & Xin (2026), on 120 other images of the set with inputs of "
+            f"{PUBLISHED_INPUT_PSNR} dB; their SSIM is the volume variant. The rows resnet and vdcnn are "
+            "in doubt."
         )
     return notes
 
@@ -149,13 +149,13 @@ def _notes(published: bool) -> list[str]:
 def _pictures(
     pairs: Sequence[PairLike], labels: Sequence[str], outputs: Path
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Of a few pictures: input, truth, and the outputs that are there."""
+    """Return input, truth and the available outputs of a few images."""
     from jumpset.bench import INPUT, output_path
     from jumpset.datasets.folders import thinned
     from jumpset.io import read_picture
 
     shown = {}
-    for pair in thinned([*pairs], _MOST_PICTURES):
+    for pair in thinned([*pairs], _MAX_IMAGES):
         picture, truth = pair.load()
         images = {INPUT: picture, "truth": truth}
         for label in labels:

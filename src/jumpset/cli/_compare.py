@@ -1,4 +1,4 @@
-"""``jumpset compare``: several methods on one picture, in one report."""
+"""``jumpset compare``: several methods on one image, in one report."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def compare(
     methods: Methods,
     report: Annotated[Path, typer.Option(metavar="FILE.html", help="The report, as one file.")],
     truth: Annotated[
-        Path | None, typer.Option(help="The picture that should come out: gives PSNR and SSIM.")
+        Path | None, typer.Option(help="The true image; adds PSNR and SSIM to the report.")
     ] = None,
     preset: Preset = None,
     weight: Weight = None,
@@ -53,11 +53,11 @@ def compare(
     max_seconds: MaxSeconds = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run several methods on a picture and write one report.
+    """Run several methods on an image and write one report.
 
-    Ctrl-C ends the comparison; the report then holds the methods so far, and the exit code is 130. A
-    transparent truth is composited on black, unless the picture is transparent too. Seconds may include the
-    compilation at a method's very first run.
+    Ctrl-C ends the comparison; the report then has the methods so far, and the exit code is 130. A
+    transparent truth is composited on black, unless the input is transparent too. Seconds may include the
+    compilation of kernels at the first run of a method.
     """
     from jumpset.report import check_report_path, write_report
 
@@ -96,12 +96,12 @@ def compare(
                 results[candidate.label] = result
                 if interrupts.seen():
                     break
-    except KeyboardInterrupt:  # within a method's preparations
+    except KeyboardInterrupt:  # during the preparations of a method
         pass
     if not results:
         raise KeyboardInterrupt
-    notes = [] if picture.alpha is None else ["The picture's transparency is not shown."]
-    with interrupts.held_back():
+    notes = [] if picture.alpha is None else ["The transparency of the image is not shown."]
+    with interrupts.deferred():
         write_report(
             report,
             results,
@@ -122,17 +122,17 @@ def compare(
 
 
 def _truth(truth: Picture, picture: Picture) -> np.ndarray:
-    """The truth in the picture's shape and dtype, if that is a matter of gray and transparency alone."""
+    """Return the truth in the shape of the image; only gray and transparency are converted."""
     goal, want = truth.pixels, picture.pixels
     if goal.shape[:2] != want.shape[:2]:
         raise InputError(
-            "the truth must have the picture's size",
-            given="{1} x {0} for a picture of {3} x {2} pixels".format(*goal.shape[:2], *want.shape[:2]),
+            "the truth must have the size of the input",
+            given="{1} x {0} for an input of {3} x {2} pixels".format(*goal.shape[:2], *want.shape[:2]),
             do="crop or resize one of them",
         )
     if goal.dtype != want.dtype:
         raise InputError(
-            "the truth must have the picture's dtype",
+            "the truth must have the dtype of the input",
             given=f"{goal.dtype} and {want.dtype}",
             do="convert one of them",
         )
@@ -145,7 +145,7 @@ def _truth(truth: Picture, picture: Picture) -> np.ndarray:
         goal = np.repeat(goal[..., None], want.shape[2], axis=2)
     if goal.shape != want.shape:
         raise InputError(
-            "the truth must have the picture's bands",
+            "the truth must have the bands of the input",
             given=f"{goal.shape} and {want.shape}",
             do="convert one of them",
         )

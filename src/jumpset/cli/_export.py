@@ -1,4 +1,4 @@
-"""``jumpset export``: a learned smoother as an ONNX file."""
+"""``jumpset export``: a trained network as an ONNX file."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from jumpset.cli._shared import command, say
 @command
 def export(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A learned method, e.g. jumpset-net.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="Replaced only by a complete file.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT.onnx", help="The output; replaced only by a complete file.")
+    ],
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.safetensors", help="Of your own training; default: those shipped."),
+        typer.Option(metavar="FILE.safetensors", help="Weights that you trained; default: those shipped."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write a learned method as an ONNX file that takes pictures of any size.
+    """Write a learned method as an ONNX file for images of any size.
 
-    Its inputs are `picture`, (batch, 3, height, width) float32 in [0, 1], and for jumpset-net `strength`,
-    (batch,); its output is `smoothed`. The region fusions of jumpset-net are not inside: it works as with
-    `--set fusion=false`. Needs the packages of jumpset[onnx].
+    The inputs of the file are `picture`, (batch, 3, height, width) float32 in [0, 1], and for jumpset-net
+    `strength`, (batch,); its output is `smoothed`. The file does not contain the region fusions of
+    jumpset-net: it computes the method with `--set fusion=false`. Needs the packages of jumpset[onnx].
     """
     from jumpset.training.export import export_onnx
 

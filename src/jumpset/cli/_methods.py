@@ -1,4 +1,4 @@
-"""``jumpset methods``: what there is."""
+"""``jumpset methods``: the list of methods."""
 
 from __future__ import annotations
 

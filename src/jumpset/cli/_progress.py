@@ -1,4 +1,4 @@
-"""A progress bar for work that lasts, and nothing for work that does not."""
+"""A progress bar for work that takes more than a second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PATIENCE = 1.0  # seconds before a bar appears
 
 
 class Progress:
-    """A context whose bar shows up on stderr after a second, if that is a terminal and ``wanted``."""
+    """A context with a bar on stderr after one second, if stderr is a terminal and ``wanted`` is true."""
 
     def __init__(self, wanted: bool = True) -> None:
         self._bar = None
@@ -55,23 +55,23 @@ class Progress:
             self._bar.stop()
 
     def begin(self, text: str, total: int | None = None) -> None:
-        """Start anew, with another text."""
+        """Restart the bar with another text."""
         if self._bar is not None:
             self._bar.reset(self._task, description=text.replace("[", r"\["), total=total)
 
     @property
     def shown(self) -> bool:
-        """Whether there is a bar, now or soon."""
+        """Whether there is a bar, visible now or after a second."""
         return self._bar is not None
 
     def advance(self, done: int, total: int, text: str | None = None) -> None:
-        """So much is done; the text replaces the former one."""
+        """Set the progress, and the text if one is given."""
         if self._bar is not None:
             new = {} if text is None else {"description": text.replace("[", r"\[")}
             self._bar.update(self._task, completed=done, total=total, **new)
 
     def __call__(self, step: Step) -> None:
-        """As the callback of a run."""
+        """Show the progress of a run, as its callback."""
         self.advance(step.n_steps, step.max_steps)
 
     def _show(self) -> None:

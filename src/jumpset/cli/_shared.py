@@ -1,4 +1,4 @@
-"""What the commands share: errors and interrupts as exit codes, settings, devices."""
+"""Helpers of the commands: errors and interrupts as exit codes, settings, devices."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ import typer
 
 from jumpset._core.errors import InputError, MissingLibrary
 
-# What torch says, on the CPU and on GPUs, in an error of no class of its own.
+# Messages of torch on CPUs and GPUs; the error is a plain RuntimeError.
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 def say(text: str) -> None:
-    """One line on stderr, whatever the text holds."""
+    """Print a text as one line on stderr."""
     line = " ".join(text.splitlines())
-    # a file's name may hold bytes that are no characters
+    # a file name may have bytes that are not UTF-8
     typer.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
 
 
 class Interrupts:
-    """Ctrl-C and SIGTERM end what runs once; while a file is being written they wait.
+    """Ctrl-C and SIGTERM interrupt a run once; they are deferred while a file is being written.
 
-    A second signal within a second is taken as part of the first: a shell and a wrapper often both send one.
+    A second signal within one second is ignored: a shell and a wrapper often both send one.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        """The signal that came, if one did."""
+        """The signal that was received, if any."""
         self._came = 0.0
         self._busy = False
-        self._late = False  # a signal came while busy
+        self._late = False  # a signal was received while busy
 
     def seen(self, *_: object) -> bool:
-        """Whether a signal came; also serves as a ``stop`` function."""
+        """Whether a signal was received; also usable as a ``stop`` function."""
         return self.signal is not None
 
     @property
     def exit_code(self) -> int:
-        """As shells count it: 130 for Ctrl-C, 143 for SIGTERM."""
+        """Exit code by the convention of shells: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + (self.signal or signal.SIGINT)
 
     @contextmanager
@@ -63,8 +63,8 @@ class Interrupts:
                 signal.signal(number, handler)
 
     @contextmanager
-    def held_back(self) -> Iterator[None]:
-        """Let signals wait for the end of a short block that must be finished."""
+    def deferred(self) -> Iterator[None]:
+        """Defer signals until the end of a short block that must finish."""
         self._busy, self._late = True, False
         try:
             yield
@@ -89,7 +89,7 @@ interrupts = Interrupts()
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a function a command: its errors become one line and exit code 2, an interrupt 130."""
+    """Make a function a command: its errors become one line and exit code 2, Ctrl-C exit code 130."""
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -105,21 +105,19 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except (MemoryError, RuntimeError) as error:
             if not (isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)):
                 raise
-            say(
-                "jumpset: not enough memory for this method and picture; use a smaller one, or another method"
-            )
+            say("jumpset: not enough memory for this method and image; use a smaller image or another method")
             raise typer.Exit(1) from None
 
     return run
 
 
 def names(text: str) -> list[str]:
-    """``"a, b"`` as a list."""
+    """Return ``"a, b"`` as a list."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def settings(assignments: Sequence[str], **named: Any) -> dict[str, Any]:
-    """``["levels=50", "isotropic=False"]`` as Python values, and options that have a name of their own."""
+    """Return ``["levels=50", "isotropic=False"]`` and the named options as Python values by name."""
     values = {key: value for key, value in named.items() if value is not None}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
@@ -138,7 +136,7 @@ def settings(assignments: Sequence[str], **named: Any) -> dict[str, Any]:
 
 
 def check_device(name: str | None) -> None:
-    """Raise ``InputError`` unless torch can compute there."""
+    """Raise ``InputError`` unless torch has the device."""
     if name is None:
         return
     import torch
@@ -155,7 +153,7 @@ def check_device(name: str | None) -> None:
 
 
 def check_seconds(seconds: float | None) -> None:
-    """Raise ``InputError`` unless the limit is above 0."""
+    """Raise ``InputError`` unless the time limit is above 0."""
     from jumpset._core import checks
 
     if seconds is not None:
@@ -163,5 +161,5 @@ def check_seconds(seconds: float | None) -> None:
 
 
 def command_line() -> str:
-    """The command as it could be typed again."""
+    """Return the command line, quoted for a shell."""
     return shlex.join(["jumpset", *sys.argv[1:]])

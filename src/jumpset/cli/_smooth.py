@@ -1,4 +1,4 @@
-"""``jumpset smooth``: one picture in, one picture out."""
+"""``jumpset smooth``: smooth one image."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ from jumpset.cli._shared import check_device, check_seconds, command, command_li
 if TYPE_CHECKING:
     from jumpset.running.run import Result, Step
 
-_EVENT_INTERVAL = 0.2  # seconds between two "step" lines of --json
+_EVENT_INTERVAL = 0.2  # seconds between two "step" events of --json
 
 
 @command
 def smooth(
     source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The output; its suffix names the format. May be IN.")
+        Path, typer.Argument(metavar="OUT", help="The output; its suffix sets the format. May be IN.")
     ],
     method: Annotated[
         str | None,
         typer.Option(
-            "--method", "-m", help="See: jumpset methods.", show_default="the preset's own, or region-fusion"
+            "--method",
+            "-m",
+            help="See: jumpset methods.",
+            show_default="the method of the preset, or region-fusion",
         ),
     ] = None,
     preset: Annotated[
@@ -43,39 +46,39 @@ def smooth(
     ] = None,
     device: Device = None,
     seed: Annotated[
-        int | None, typer.Option(help="For methods that draw random numbers; others need none.")
+        int | None, typer.Option(help="Seed of methods that draw random numbers; others ignore it.")
     ] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Step limit; default: the method's own.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Step limit; default: that of the method.")] = None,
     max_seconds: Annotated[
-        float | None, typer.Option(help="Time limit; the picture so far is written.")
+        float | None, typer.Option(help="Time limit; the image so far is then written.")
     ] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Save the run to this file, and go on from it if it exists."),
+        typer.Option(metavar="FILE", help="Save the run to this file; if it exists, resume from it."),
     ] = None,
-    checkpoint_every: Annotated[int | None, typer.Option(help="Steps between two savings.")] = None,
+    checkpoint_every: Annotated[int | None, typer.Option(help="Steps between two checkpoints.")] = None,
     value_range: Annotated[
         tuple[float, float] | None,
         typer.Option(metavar="LOW HIGH", help="Values of intensity 0 and 1, e.g. 0 4095 for 12-bit data."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Also write a report, as one file.")
+        Path | None, typer.Option(metavar="FILE.html", help="Also write a report as one file.")
     ] = None,
     quiet: Quiet = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print events as JSON on stdout, one a line.")
+        bool, typer.Option("--json", help="Print events as JSON on stdout, one per line.")
     ] = False,
 ) -> None:
-    """Smooth a picture.
+    """Smooth an image.
 
     The output has the kind, size and dtype of the input, with its transparency, colour profile and EXIF data.
-    It is written whole or not at all: an existing file is replaced only on success. With --checkpoint the
-    same command takes up an interrupted run where it was last saved, and ends as if it had run through.
+    An existing file is replaced only on success. With --checkpoint the same command resumes an interrupted
+    run where it was last saved, and gives the result of an uninterrupted run.
 
-    Ctrl-C writes the picture so far and exits with 130. If the method diverges nothing is written, and the
-    exit code is 1: the last sound picture would look like a result.
+    Ctrl-C writes the image so far and exits with 130. If the method diverges, nothing is written and the exit
+    code is 1, since the last finite image would look like a result.
     """
-    # the cheap checks first, then those that load torch, then the picture
+    # cheap checks first, then those that load torch, then the image
     from jumpset.report import check_report_path
 
     hyper = settings(assignments or [], weight=weight)
@@ -119,7 +122,7 @@ def smooth(
             iteration,
             max_steps=max_steps,
             max_seconds=max_seconds,
-            # an interrupt that came where Python swallows exceptions is not lost
+            # catches an interrupt whose exception was swallowed
             stop=interrupts.seen,
             callback=watch,
             checkpoint=checkpoint,
@@ -138,7 +141,7 @@ def smooth(
         raise typer.Exit(1)
     written = False
     try:
-        with interrupts.held_back():
+        with interrupts.deferred():
             io.write_picture(target, picture.with_pixels(result.image))
             written = True
         if report is not None:
@@ -148,7 +151,7 @@ def smooth(
         if not written:
             raise
         lacks = "" if report is None else ", without a report"
-        say(f"jumpset: interrupted; the picture is in {target}{lacks}")
+        say(f"jumpset: interrupted; the image is in {target}{lacks}")
         raise typer.Exit(interrupts.exit_code) from None
     if not quiet and not as_json:
         _summary(result, target, report)
@@ -161,13 +164,13 @@ def _check_checkpoint(path: Path | None, every: int | None, source: Path, target
         raise InputError("--checkpoint-every needs a file", given=every, do="pass --checkpoint FILE too")
     if path is not None and path.resolve() in (source.resolve(), target.resolve()):
         raise InputError(
-            "the checkpoint would replace a picture", given=path, do="name another file for --checkpoint"
+            "the checkpoint would replace an image", given=path, do="name another file for --checkpoint"
         )
 
 
 def _method_of(preset: str | None) -> str:
-    """The method that a preset is meant for where none is named: the best at its task, or the only one."""
-    if preset is None:  # without loading all methods
+    """Return the method of a preset if none is named: the best for its task, or the only one."""
+    if preset is None:  # needs no list of the methods
         return "region-fusion"
     if preset == "clip-art":
         return "gsf"
@@ -197,7 +200,7 @@ def _report(
     notes = (
         []
         if picture.alpha is None
-        else ["The picture's transparency is kept in the output; it is not shown here."]
+        else ["The transparency of the image is kept in the output; it is not shown here."]
     )
     write_report(
         path,
@@ -221,7 +224,7 @@ def _summary(result: Result, target: Path, report: Path | None) -> None:
 
 
 class _Events:
-    """JSON lines on stdout, or nothing."""
+    """Events as JSON lines on stdout, or nothing."""
 
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted

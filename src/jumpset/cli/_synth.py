@@ -1,4 +1,4 @@
-"""``jumpset synth``: pictures with known truths, as many as wanted."""
+"""``jumpset synth``: synthetic images with known truths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jumpset.cli._shared import command, interrupts, say
 
 
 class Kind(str, Enum):
-    """What became of the structures."""
+    """How the structures are corrupted."""
 
     mixed = "mixed"
     texture = "texture"
@@ -24,22 +24,23 @@ class Kind(str, Enum):
 
 @command
 def synth(
-    folder: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Made if it is not there; must be empty if it is.")
-    ],
-    count: Annotated[int, typer.Option("-n", "--count", metavar="N", help="How many pairs.")],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Created if missing; must be empty.")],
+    count: Annotated[int, typer.Option("-n", "--count", metavar="N", help="Number of pairs.")],
     kind: Annotated[
-        Kind, typer.Option(help="Textures alone, JPEG alone, or these, both, noise and nothing.")
+        Kind,
+        typer.Option(help="Textures only, JPEG only, or mixed: either, both, noise or nothing."),
     ] = Kind.mixed,
     size: Annotated[str, typer.Option(metavar="WxH", help="Width and height in pixels.")] = "256x256",
-    seed: Annotated[int, typer.Option(help="Of the first pair; each one after it has the next seed.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the first pair; each following pair has the next seed.")
+    ] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Draw structures, and what textures, JPEG and noise make of them.
+    """Draw structures and corrupt them by textures, JPEG and noise.
 
-    OUT/input/NAME.png is to be smoothed, and OUT/truth/NAME.png is what should come out: the layout that
+    OUT/input/NAME.png is the corrupted image and OUT/truth/NAME.png the structure: the layout that
     "jumpset bench folder --data OUT" and "jumpset train" read. The pair mixed17 is datasets.synthetic of kind
-    mixed and seed 17, in 8 bits. Ctrl-C keeps the pairs that are done.
+    mixed and seed 17, in 8 bits. Ctrl-C keeps the finished pairs.
     """
     from jumpset._core import checks
 
@@ -60,8 +61,8 @@ def synth(
                 pair = synthetic(height, width, kind=kind.value, seed=number)
                 picture, truth = (np.rint(255 * values).astype(np.uint8) for values in pair)
                 name = f"{kind.value}{number}.png"
-                with interrupts.held_back():
-                    # in this order: an input without its truth would be refused by what reads the folder
+                with interrupts.deferred():
+                    # truth first: readers of the folder refuse an input without its truth
                     write_picture(folder / "truth" / name, truth)
                     write_picture(folder / "input" / name, picture)
                     done += 1
@@ -76,7 +77,7 @@ def synth(
 
 
 def _size(text: str) -> tuple[int, int]:
-    """Width and height of ``"512x384"``."""
+    """Return width and height of ``"512x384"``."""
     width, cross, height = text.lower().partition("x")
     if not (cross and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise InputError("--size is a width and a height", given=repr(text), do="write e.g. --size 512x384")
@@ -84,9 +85,9 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _make(folder: Path) -> None:
-    """Make the folder with its two parts, unless there is something in it."""
+    """Create the folder and its two parts; raise if it is not empty."""
     if folder.exists() and not folder.is_dir():
-        raise FileError("OUT must be a folder", given=folder, do="name another")
+        raise FileError("OUT must be a folder", given=folder, do="name another folder")
     try:
         if folder.is_dir() and any(folder.iterdir()):
             raise FileError("the folder is not empty", given=folder, do="name a new one, or empty it")
@@ -94,5 +95,5 @@ def _make(folder: Path) -> None:
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(
-            "the folder cannot be made", given=f"{folder} ({error.strerror or error})", do="name another"
+            "the folder cannot be created", given=f"{folder} ({error.strerror or error})", do="name another"
         ) from error

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def console() -> Console:
-    """Stdout; as wide as its terminal, or wide enough for every table of ours."""
+    """Return a console on stdout, as wide as the terminal or, without one, 120 columns."""
     return Console(width=None if sys.stdout.isatty() else 120)
 
 
 def show(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table; all columns but the first and the last are numbers."""
+    """Print a table; all columns but the first and last are numbers."""
     table = Table()
     for k, name in enumerate(head):
-        # overflow folds: a cut-off number would be a wrong one
+        # fold, since a truncated number is wrong
         table.add_column(name, justify="left" if k in (0, len(head) - 1) else "right", overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
@@ -31,7 +31,7 @@ def show(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def show_means(records: Sequence[Record]) -> None:
-    """Means over the pictures, one row a method; failures are counted, never averaged."""
+    """Print means over the images, one row per method; failures are counted, not averaged."""
     from jumpset.bench import INPUT, summarize
 
     def text(value: float | None, form: str) -> str:
@@ -43,7 +43,7 @@ def show_means(records: Sequence[Record]) -> None:
         rows.append(
             [
                 row.label,
-                row.n_pictures,
+                row.n_images,
                 text(mean["psnr"], ".3f"),
                 "" if is_input else text(row.gain, "+.3f"),
                 text(mean["ssim"], ".4f"),
@@ -53,6 +53,4 @@ def show_means(records: Sequence[Record]) -> None:
                 ", ".join(f"{count} {name}" for name, count in row.ended.items()),
             ]
         )
-    show(
-        ["method", "pictures", "PSNR, dB", "gain", "SSIM", "volume SSIM", "seconds", "steps", "status"], rows
-    )
+    show(["method", "images", "PSNR, dB", "gain", "SSIM", "volume SSIM", "seconds", "steps", "status"], rows)

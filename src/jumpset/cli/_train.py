@@ -1,4 +1,4 @@
-"""``jumpset train``: a network's weights, from drawn pairs or from one's own."""
+"""``jumpset train``: train a network on synthetic pairs or a folder of pairs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jumpset.training.train import Trained, TrainingStep
 
 _SETTABLE = ("batch_size", "crop", "learning_rate", "ema", "precision", "validate_every", "checkpoint_every")
-_INTERVAL = 1.0  # seconds between two "step" lines of --json
+_INTERVAL = 1.0  # seconds between two "step" events of --json
 
 
 @command
@@ -28,56 +28,63 @@ def train(
         typer.Argument(metavar="NAME", help="resnet, vdcnn, jess-net, deep-wls, jumpset-net or dejpeg."),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE.safetensors", help="The weights, at the end.")
+        Path,
+        typer.Option("--out", "-o", metavar="FILE.safetensors", help="The file for the trained weights."),
     ],
-    preset: Annotated[str, typer.Option(help="small, or published: the size of the paper.")] = "small",
+    preset: Annotated[
+        str, typer.Option(help="Size of the network: small, or published, as in the paper.")
+    ] = "small",
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Your own pairs, in input/ and truth/; default: drawn ones."),
+        typer.Option(
+            metavar="DIR", help="A folder of pairs, in input/ and truth/; default: synthetic pairs."
+        ),
     ] = None,
     validation: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Pairs to score; default: drawn ones.")
+        Path | None, typer.Option(metavar="DIR", help="A folder of pairs to score; default: synthetic pairs.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Default: the recipe's, unless there is a time.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Default: those of the recipe, unless --max-seconds is given.")
+    ] = None,
     max_seconds: Annotated[
-        float | None, typer.Option(help="Time for the whole training; the schedule is stretched over it.")
+        float | None, typer.Option(help="Time of the whole training; the schedule is scaled to it.")
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Weights to go on from, or shipped; default: fresh ones."),
+        typer.Option(metavar="FILE", help="Initial weights: a file, or shipped; default: random ones."),
     ] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Save the training to this file, and go on from it if it exists."),
+        typer.Option(metavar="FILE", help="Save the training to this file; if it exists, resume from it."),
     ] = None,
     device: Device = None,
-    seed: Annotated[int, typer.Option(help="Of weights and pairs.")] = 0,
-    threads: Annotated[int | None, typer.Option(help="Of the CPU, for the network.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes that make the batches, for a GPU.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the initial weights and the pairs.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="Number of CPU threads for the network.")] = None,
+    workers: Annotated[int, typer.Option(help="Number of processes that prepare batches, for a GPU.")] = 0,
     assignments: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="batch_size, crop, learning_rate, …, or a size of the net.",
+            help="batch_size, crop, learning_rate, …, or a size of the network.",
         ),
     ] = None,
     licence: Annotated[
-        str | None, typer.Option(help="Of the weights, kept in the file, e.g. CC0-1.0.")
+        str | None, typer.Option(help="Licence of the weights, stored in the file, e.g. CC0-1.0.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print events as JSON on stdout, one a line.")
+        bool, typer.Option("--json", help="Print events as JSON on stdout, one per line.")
     ] = False,
 ) -> None:
-    """Train a network, and write its weights to a file that jumpset smooth --set weights=FILE uses.
+    """Train a network and write its weights to a file for jumpset smooth --set weights=FILE.
 
-    The scores are of pairs that are no part of the training; they are also written beside the weights, to
-    FILE.log.jsonl, while the training runs. An existing file of weights is replaced only at the end.
+    The scores are of pairs that are not used for training; FILE.log.jsonl, next to the weights, logs them
+    while the training runs. An existing file of weights is replaced only at the end.
 
-    Ctrl-C writes the weights so far and exits with 130; with --checkpoint the same command goes on from
-    there, and with --steps ends as if it had run through. If the training diverges nothing is written, and
-    the exit code is 1.
+    Ctrl-C writes the weights so far and exits with 130; with --checkpoint the same command resumes the
+    training, and with --steps gives the result of an uninterrupted training. If the training diverges,
+    nothing is written and the exit code is 1.
     """
     from jumpset._core import checks
     from jumpset.learned.architectures import SIZES
@@ -88,7 +95,7 @@ def train(
     for key in hyper:
         if key not in _SETTABLE:
             raise InputError(
-                "a training has no parameter of that name",
+                "the training has no parameter of that name",
                 given=repr(key),
                 do=checks.advise(key, [*_SETTABLE, *SIZES[name]["published"]]),
             )
@@ -99,7 +106,7 @@ def train(
     with Progress(wanted=not quiet and not as_json) as progress:
         report = _Report(name, progress, quiet=quiet, as_json=as_json)
         try:
-            with interrupts.held_back():  # between two steps, not within one: the checkpoint is then whole
+            with interrupts.deferred():  # ends between two steps, where the checkpoint is complete
                 trained = run(
                     name,
                     out=out,
@@ -140,7 +147,7 @@ def _set_threads(threads: int | None) -> None:
 
 
 class _Report:
-    """A bar on a terminal, a line a score elsewhere, or JSON lines."""
+    """A progress bar on a terminal, else one line per score, or JSON lines."""
 
     def __init__(self, name: str, progress: Progress, *, quiet: bool, as_json: bool) -> None:
         self._name, self._progress, self._quiet, self._as_json = name, progress, quiet, as_json

@@ -1,4 +1,4 @@
-"""``jumpset tree``: one picture in, many partitions of it out."""
+"""``jumpset tree``: many partitions of one image."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 @command
 def tree(
     source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
-    folder: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Made if it is not there.")],
-    regions: Annotated[str, typer.Option(metavar="N,N,…", help="Numbers of regions.")] = "",
-    weights: Annotated[str, typer.Option(metavar="W,W,…", help="Weights; larger is smoother.")] = "",
-    neighbors: Annotated[int, typer.Option(help="4, or 8 for rounder regions.")] = 4,
+    folder: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Output folder; created if missing.")
+    ],
+    regions: Annotated[str, typer.Option(metavar="N,N,…", help="Numbers of regions of the outputs.")] = "",
+    weights: Annotated[
+        str, typer.Option(metavar="W,W,…", help="Weights of the outputs; larger is smoother.")
+    ] = "",
+    neighbors: Annotated[int, typer.Option(help="4 or 8 neighbours; 8 gives rounder regions.")] = 4,
     save: Annotated[
-        Path | None, typer.Option(metavar="TREE.npz", help="Also keep the tree, for RegionTree.load.")
+        Path | None, typer.Option(metavar="TREE.npz", help="Also write the tree, for RegionTree.load.")
     ] = None,
     value_range: Annotated[
         tuple[float, float] | None,
@@ -34,10 +38,10 @@ def tree(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Merge the regions of a picture to the end, and write it at many levels of detail.
+    """Merge the regions of an image down to one, and write it at several levels of detail.
 
     The outputs are DIR/NAME-regions-50.png, DIR/NAME-weight-0.02.png and so on, of the kind, size and dtype
-    of the input. Each is written whole or not at all; the input is never replaced.
+    of the input. An existing file is replaced only on success; the input is never replaced.
     """
     cuts = _cuts(names(regions), names(weights))
     if not cuts and save is None:
@@ -54,18 +58,18 @@ def tree(
     _check_cuts(cuts, picture.pixels.shape[0] * picture.pixels.shape[1])
     made = _merge(picture, neighbors, value_range, quiet=quiet)
     _make(folder)
-    with interrupts.held_back():
+    with interrupts.deferred():
         for name, cut in cuts.items():
             io.write_picture(targets[name], picture.with_pixels(made.smooth(**cut)))
         if save is not None:
             made.save(save)
     if not quiet:
         kept = "" if save is None else f"; the tree is in {save}"
-        say(f"{folder}: {len(cuts)} pictures of {source.name}{kept}")
+        say(f"{folder}: {len(cuts)} images of {source.name}{kept}")
 
 
 def _cuts(regions: Sequence[str], weights: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Name in a file's name to the arguments of ``RegionTree.smooth``."""
+    """Return the part of the file name and the arguments of ``RegionTree.smooth`` of each output."""
     counts = [_number(text, int, "--regions") for text in regions]
     cuts: dict[str, dict[str, Any]] = {f"regions-{n}": {"n_regions": n} for n in counts}
     prices = [_number(text, float, "--weights") for text in weights]
@@ -81,12 +85,12 @@ def _number(text: str, kind: type, option: str) -> Any:
 
 
 def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, source: Path) -> None:
-    """Raise unless all files can be written, and none of them is the input; nothing is created."""
+    """Raise unless all files can be written and none is the input; nothing is created."""
     from jumpset import io
     from jumpset.regions.tree import check_tree_path
 
     if folder.exists() and not folder.is_dir():
-        raise FileError("--output must be a folder", given=folder, do="name another")
+        raise FileError("--output must be a folder", given=folder, do="name another folder")
     if folder.is_dir():
         for target in targets:
             io.check_writable(target)
@@ -108,7 +112,9 @@ def _check_cuts(cuts: Mapping[str, Mapping[str, Any]], n_pixels: int) -> None:
         n, weight = cut.get("n_regions", 1), cut.get("weight", 0.0)
         if not 1 <= n <= n_pixels:
             raise InputError(
-                "no picture of this size has so many regions", given=n, do=f"pass 1 to {n_pixels}"
+                "the image cannot have this number of regions",
+                given=n,
+                do=f"pass 1 to {n_pixels}",
             )
         if not 0.0 <= weight < float("inf"):
             raise InputError("a weight must be at least 0", given=weight, do="pass e.g. 0.02")
@@ -137,5 +143,5 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(
-            "the folder cannot be made", given=f"{folder} ({error.strerror or error})", do="name another"
+            "the folder cannot be created", given=f"{folder} ({error.strerror or error})", do="name another"
         ) from error

@@ -1,4 +1,4 @@
-"""The program ``jumpset``: its commands and the options that stand before them."""
+"""The program ``jumpset``: its commands and global options."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (smooth, compare, bench, tree, synth, train, export, methods):
-    # typer keeps the line breaks of a docstring, and then wraps the lines once more
+    # typer keeps the line breaks of a docstring and wraps its lines again
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     app.command(help="\n\n".join(p.replace("\n", " ") for p in paragraphs))(command)
 
@@ -46,4 +46,4 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Options that stand before a command."""
+    """Global options."""

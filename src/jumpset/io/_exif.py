@@ -28,7 +28,7 @@ class _Entry(NamedTuple):
     payload: bytes | dict[int, _Entry]
 
 
-def bare(block: bytes | None) -> bytes | None:
+def strip_prefix(block: bytes | None) -> bytes | None:
     """Return the block from its byte-order mark on, or None if it has none."""
     block = (block or b"").removeprefix(b"Exif\0\0")
     return block if byte_order(block) else None
@@ -48,7 +48,7 @@ def orientation(block: bytes | None) -> int:
     return value if 1 <= value <= 8 else 1
 
 
-def upright(block: bytes | None) -> bytes | None:
+def reset_orientation(block: bytes | None) -> bytes | None:
     """Return the block with orientation 1 and every other byte kept."""
     field = _orientation_field(block)
     if block is None or field is None:
@@ -58,7 +58,7 @@ def upright(block: bytes | None) -> bytes | None:
     return bytes(changed)
 
 
-def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
+def apply_orientation(array: np.ndarray, orientation: int) -> np.ndarray:
     """Undo an EXIF orientation.
 
     Orientations 5 to 8 exchange rows and columns; then 2, 3, 6, 7 reverse the columns, and 3, 4, 7, 8 the

@@ -38,7 +38,7 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def refuse_frames(path: Path, n_frames: int) -> None:
+def check_single(path: Path, n_frames: int) -> None:
     """Raise ``FileError`` if a file holds several images."""
     if n_frames > 1:
         raise FileError(
@@ -60,10 +60,10 @@ def read_png(path: Path, max_pixels: int) -> Picture:
     chunks = _png16.read_chunks(data)
     first = dict(reversed(chunks))
     if b"acTL" in first:
-        refuse_frames(path, int.from_bytes(first[b"acTL"][:4], "big"))
+        check_single(path, int.from_bytes(first[b"acTL"][:4], "big"))
     if header.depth == 16:
         picture = _png16.read_png16(data)
-        return _upright(picture, picture.exif)
+        return _oriented(picture, picture.exif)
 
     image = PngImageFile(io.BytesIO(data))
     image.load()
@@ -77,7 +77,7 @@ def read_png(path: Path, max_pixels: int) -> Picture:
     if key is not None:
         picture = replace(picture, alpha=_png16.key_alpha(picture.pixels, key, header.depth))
     kept = tuple((name, first[name]) for name in _png16.COLOUR_CHUNKS if name in first)
-    return _upright(replace(picture, png_chunks=kept), image.info.get("exif"))
+    return _oriented(replace(picture, png_chunks=kept), image.info.get("exif"))
 
 
 def read_jpeg(path: Path, max_pixels: int) -> Picture:
@@ -96,7 +96,7 @@ def read_jpeg(path: Path, max_pixels: int) -> Picture:
                 do="convert it to RGB first, with a program that applies colour profiles",
             )
         image.load()
-        return _upright(_from_image(image, "jpeg", image.info), image.info.get("exif"))
+        return _oriented(_from_image(image, "jpeg", image.info), image.info.get("exif"))
 
 
 def read_webp(path: Path, max_pixels: int) -> Picture:
@@ -107,9 +107,9 @@ def read_webp(path: Path, max_pixels: int) -> Picture:
     with path.open("rb") as file:
         image = WebPImageFile(file)
         check_size(path, image.width, image.height, max_pixels)
-        refuse_frames(path, getattr(image, "n_frames", 1))
+        check_single(path, getattr(image, "n_frames", 1))
         image.load()
-        return _upright(_from_image(image, "webp", image.info), image.info.get("exif"))
+        return _oriented(_from_image(image, "webp", image.info), image.info.get("exif"))
 
 
 def write_png(path: Path, picture: Picture) -> None:
@@ -165,17 +165,17 @@ def _from_image(image: Image, name: str, info: dict[Any, Any]) -> Picture:
     return Picture(samples, alpha, info.get("icc_profile") or None, None, name, _clean_dpi(info.get("dpi")))
 
 
-def _upright(picture: Picture, exif: bytes | None) -> Picture:
+def _oriented(picture: Picture, exif: bytes | None) -> Picture:
     """Apply the orientation of an EXIF block to an image, and keep the block with orientation 1."""
-    block = _exif.bare(exif)
-    return turned(picture, _exif.orientation(block), _exif.upright(block))
+    block = _exif.strip_prefix(exif)
+    return reoriented(picture, _exif.orientation(block), _exif.reset_orientation(block))
 
 
-def turned(picture: Picture, orientation: int, exif: bytes | None) -> Picture:
+def reoriented(picture: Picture, orientation: int, exif: bytes | None) -> Picture:
     """Return the image with an orientation undone, and with the given EXIF block."""
-    alpha = None if picture.alpha is None else _exif.turn_upright(picture.alpha, orientation)
+    alpha = None if picture.alpha is None else _exif.apply_orientation(picture.alpha, orientation)
     dpi = (picture.dpi[1], picture.dpi[0]) if picture.dpi and orientation >= 5 else picture.dpi
-    pixels = _exif.turn_upright(picture.pixels, orientation)
+    pixels = _exif.apply_orientation(picture.pixels, orientation)
     return Picture(pixels, alpha, picture.icc_profile, exif, picture.format, dpi, picture.png_chunks)
 
 

@@ -78,7 +78,7 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000)
             given=f"{path} ({type(error).__name__}: {error})",
             do="copy or download it again, or save it again from its program",
         ) from error
-    _refuse_non_finite(picture, path)
+    _check_finite(picture, path)
     return picture
 
 
@@ -195,7 +195,7 @@ def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) 
             given=f"{path}, {len(picture.exif)} bytes",
             do="write another format, or leave the EXIF data out",
         )
-    _refuse_non_finite(picture, path)
+    _check_finite(picture, path)
 
 
 def _reader(path: Path, head: bytes) -> Callable[[Path, int], Picture]:
@@ -224,7 +224,7 @@ def _write(path: Path, picture: Picture, quality: int) -> None:
 
     name = format_of(path)
     # The pixels are upright: an orientation left in the caller's block would rotate them.
-    picture = replace(picture, exif=_exif.upright(_exif.bare(picture.exif)))
+    picture = replace(picture, exif=_exif.reset_orientation(_exif.strip_prefix(picture.exif)))
     if picture.pixels.dtype == np.bool_ and name != "npy":
         picture = picture.with_pixels(picture.pixels.astype(np.uint8) * np.uint8(255))
     if name == "jpeg":
@@ -251,7 +251,7 @@ def _as_picture(picture: Picture | np.ndarray) -> Picture:
     )
 
 
-def _refuse_non_finite(picture: Picture, path: Path) -> None:
+def _check_finite(picture: Picture, path: Path) -> None:
     for name, values in (("pixels", picture.pixels), ("alpha", picture.alpha)):
         if values is None or values.dtype.kind != "f":
             continue

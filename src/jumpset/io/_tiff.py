@@ -14,7 +14,7 @@ from jumpset._core.errors import FileError
 from jumpset._core.optional import needs
 from jumpset.io import _exif
 from jumpset.io._picture import Picture
-from jumpset.io._raster import check_size, refuse_frames, turned
+from jumpset.io._raster import check_single, check_size, reoriented
 from jumpset.io._tiff_samples import read_samples
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def read_tiff(path: Path, max_pixels: int) -> Picture:
         picture = _interpret(page, samples)
         orientation = _tag(page, _exif.ORIENTATION, 1)
     turn = orientation if orientation in range(1, 9) else 1
-    return turned(picture, turn, _exif.from_tiff(path))
+    return reoriented(picture, turn, _exif.from_tiff(path))
 
 
 def write_tiff(path: Path, picture: Picture) -> None:
@@ -97,12 +97,12 @@ def _only_page(path: Path, file: TiffFile) -> TiffPage:
     """Return the one full-size page of the file, without thumbnails and masks; raise if there are several."""
     pages: list[Any] = list(file.pages)
     full = [page for page in pages if not page.subfiletype & 0b101] or pages
-    refuse_frames(path, len(full))
+    check_single(path, len(full))
     page = full[0]
     n_slices = page.imagedepth
     if file.is_imagej or file.is_shaped:  # these may store further slices after the data of the only page
         n_slices = max(n_slices, math.prod(file.series[0].shape) // max(1, math.prod(page.shape)))
-    refuse_frames(path, n_slices)
+    check_single(path, n_slices)
     return page
 
 
@@ -165,9 +165,7 @@ def _interpret(page: Any, samples: np.ndarray) -> Picture:
         if n_colours != 1 or page.colormap is None or samples.dtype.kind != "u":
             raise ValueError("a palette image without a palette")
         colours = page.colormap >> 8 if page.colormap.max() > 255 else page.colormap
-        return Picture(
-            np.ascontiguousarray(colours.astype(np.uint8).T[samples[:, :, 0]]), **_belongings(page)
-        )
+        return Picture(np.ascontiguousarray(colours.astype(np.uint8).T[samples[:, :, 0]]), **_metadata(page))
     if samples.dtype == np.bool_ or page.bitspersample == 1:
         samples = samples.astype(np.uint8) * np.uint8(255)
     elif samples.dtype.kind == "u" and page.bitspersample < 8 * samples.dtype.itemsize:
@@ -184,7 +182,7 @@ def _interpret(page: Any, samples: np.ndarray) -> Picture:
         if extra[opacity - n_colours] == _PREMULTIPLIED:
             pixels = _divide_by_alpha(pixels, alpha)
     pixels = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-    return Picture(np.ascontiguousarray(pixels), alpha, **_belongings(page))
+    return Picture(np.ascontiguousarray(pixels), alpha, **_metadata(page))
 
 
 def _divide_by_alpha(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -199,7 +197,7 @@ def _divide_by_alpha(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return straight.astype(pixels.dtype)
 
 
-def _belongings(page: Any) -> dict[str, Any]:
+def _metadata(page: Any) -> dict[str, Any]:
     """Return the profile and the resolution as arguments of ``Picture``."""
     profile = _tag(page, _PROFILE, None)
     dpi = None

@@ -1,4 +1,4 @@
-"""The report: one HTML file that shows what a method did to a picture, and with which settings."""
+"""The report: one HTML file with the outputs, scores, histories and settings of methods on an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a comparison: its table, speed against quality, and what the methods made of some pictures."""
+"""The page of a comparison: the table, speed against quality, and outputs of the methods."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from html import escape
 
 import numpy as np
 
-from jumpset.report._curves import axes, linear_ticks, log_ticks, tick_texts
-from jumpset.report._labels import named_dots
+from jumpset.report._curves import axes, linear_ticks, log_ticks, tick_labels
+from jumpset.report._labels import labelled_dots
 from jumpset.report._page import document
 from jumpset.report._pictures import png_uri
 
@@ -28,7 +28,7 @@ def comparison_page(
     command: str = "",
     notes: Sequence[str] = (),
 ) -> str:
-    """The whole document.
+    """Return the whole document.
 
     Parameters
     ----------
@@ -41,9 +41,9 @@ def comparison_page(
     points
         Method to (seconds, gain in dB).
     pictures
-        Picture to its input, truth and outputs, by their names.
+        Image name to its input, truth and outputs, by name.
     command
-        The command that made the page.
+        The command that wrote the page.
     notes
         Sentences below the table.
     """
@@ -73,7 +73,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], best: Mapping[str
 
 
 def _plot(points: Mapping[str, tuple[float, float]]) -> str:
-    """Gain over the input against seconds (logarithmic), a dot and a name a method."""
+    """Plot gain over the input against seconds (logarithmic), one labelled dot per method."""
     known = {name: p for name, p in points.items() if p[0] > 0 and all(map(math.isfinite, p))}
     if not known:
         return ""
@@ -91,12 +91,12 @@ def _plot(points: Mapping[str, tuple[float, float]]) -> str:
     parts = axes(
         (_WIDTH, _HEIGHT),
         (_LEFT, _RIGHT, _BOTTOM),
-        [(x_of(t), text) for t, text in zip(x_ticks, tick_texts(x_ticks, log=True), strict=True)],
-        [(y_of(t), text) for t, text in zip(y_ticks, tick_texts(y_ticks, log=False), strict=True)],
-        "seconds a picture",
+        [(x_of(t), text) for t, text in zip(x_ticks, tick_labels(x_ticks, log=True), strict=True)],
+        [(y_of(t), text) for t, text in zip(y_ticks, tick_labels(y_ticks, log=False), strict=True)],
+        "seconds per image",
     )
     dots = {name: (x_of(seconds), y_of(gain)) for name, (seconds, gain) in known.items()}
-    parts += named_dots(dots, _WIDTH, _HEIGHT - _BOTTOM)
+    parts += labelled_dots(dots, _WIDTH, _HEIGHT - _BOTTOM)
     return (
         '<h2>Speed and quality</h2><figure class="chart wide">'
         "<figcaption>Gain over the input, dB: higher is better, further left is faster</figcaption>"

@@ -1,4 +1,4 @@
-"""Histories as small line charts, in SVG that stands inside the page."""
+"""Histories as small line charts in inline SVG."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _MOST_POINTS = 400
 
 
 def chart(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
-    """One series over the steps; empty where fewer than two points are finite.
+    """Plot one series over the steps; empty if fewer than two points are finite.
 
-    The vertical axis is logarithmic where all values are positive and the largest is over 50 times the
+    The vertical axis is logarithmic if all values are positive and the largest is over 50 times the
     smallest.
     """
     points = [(s, v) for s, v in zip(steps, values, strict=True) if math.isfinite(v)]
@@ -38,17 +38,17 @@ def chart(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
     parts = axes(
         (_WIDTH, _HEIGHT),
         (_LEFT, _RIGHT, _BOTTOM),
-        [(x_of(t), text) for t, text in zip(x_ticks, tick_texts(x_ticks, log=False), strict=True)],
-        [(y_of(t), text) for t, text in zip(y_ticks, tick_texts(y_ticks, log=log), strict=True)],
+        [(x_of(t), text) for t, text in zip(x_ticks, tick_labels(x_ticks, log=False), strict=True)],
+        [(y_of(t), text) for t, text in zip(y_ticks, tick_labels(y_ticks, log=log), strict=True)],
         "step",
     )
     line = " ".join(f"{x_of(s):.1f},{y_of(v):.1f}" for s, v in points)
     parts.append(f'<polyline class="curve" points="{line}"/>')
     scale = " (logarithmic)" if log else ""
-    spoken = f"{name}: from {points[0][1]:.6g} to {points[-1][1]:.6g} over {len(values)} readings"
+    description = f"{name}: from {points[0][1]:.6g} to {points[-1][1]:.6g} over {len(values)} readings"
     return (
         f'<figure class="chart"><figcaption>{escape(name)}{scale}</figcaption>'
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(spoken)}">'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(description)}">'
         f"{''.join(parts)}</svg></figure>"
     )
 
@@ -60,18 +60,18 @@ def axes(
     upward: Sequence[tuple[float, str]],
     label: str,
 ) -> list[str]:
-    """Grid lines, ticks, the horizontal axis and its label, as SVG.
+    """Return grid lines, ticks, the horizontal axis and its label as SVG.
 
     Parameters
     ----------
     size
         Width and height of the chart.
     margins
-        Left, right and bottom.
+        Left, right and bottom margin.
     across, upward
-        Place and text of each tick.
+        Position and text of each tick.
     label
-        Of the horizontal axis.
+        Label of the horizontal axis.
     """
     (width, height), (left, right, bottom) = size, margins
     floor = height - bottom
@@ -89,7 +89,7 @@ def axes(
 
 
 def linear_ticks(low: float, high: float, *, whole: bool = False, enclose: bool = False) -> list[float]:
-    """About three to nine numbers, 1, 2 or 5 times a power of ten apart, within the range or enclosing it."""
+    """Return three to nine ticks, 1, 2 or 5 times a power of ten apart, within or enclosing the range."""
     if high <= low:
         pad = abs(low) * 0.1 or 1.0
         low, high = low - pad, high + pad
@@ -104,14 +104,14 @@ def linear_ticks(low: float, high: float, *, whole: bool = False, enclose: bool 
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten that enclose the range; every second, third … one where there are many."""
+    """Return powers of ten that enclose the range; every second, third … one if there are many."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     stride = math.ceil((last - first) / 6)
     return [10.0**k for k in range(first, last + stride, stride)]
 
 
-def tick_texts(ticks: Sequence[float], *, log: bool) -> list[str]:
-    """As many digits as tell the ticks apart."""
+def tick_labels(ticks: Sequence[float], *, log: bool) -> list[str]:
+    """Format ticks with as many digits as distinguish them."""
     if log:
         return [f"{t:g}" if 1e-3 <= t < 1e5 else f"1e{round(math.log10(t))}" for t in ticks]
     apart = ticks[1] - ticks[0] if len(ticks) > 1 else abs(ticks[0]) or 1.0
@@ -127,7 +127,7 @@ def tick_texts(ticks: Sequence[float], *, log: bool) -> list[str]:
 
 
 def _thin(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most about ``_MOST_POINTS``: the smallest and the largest value of each stretch, and both ends."""
+    """Keep about ``_MOST_POINTS`` points: the smallest and largest value of each interval, and both ends."""
     if len(points) <= _MOST_POINTS:
         return points
     stretch = math.ceil(len(points) / (_MOST_POINTS / 2))

@@ -1,4 +1,4 @@
-"""Names beside the dots of a plot, where they cover neither a dot nor another name."""
+"""Labels next to the dots of a plot, without overlaps."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from html import escape
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
-_DOT = 5.0  # half the side of what a dot keeps free
-_LETTER = 7.0  # width of one at 12 pixels, rather too much than too little
-_UP, _DOWN = 11.0, 3.0  # of a letter, from its base line
+_DOT = 5.0  # half the side of the square that a dot occupies
+_LETTER = 7.0  # width of a letter at 12 pixels, an upper estimate
+_UP, _DOWN = 11.0, 3.0  # extent of a letter from its base line
 _LINE = 13.0
 
 
-def placed(
+def place(
     dots: Mapping[str, tuple[float, float]], width: float, height: float
 ) -> dict[str, tuple[float, float]]:
-    """Name to the left end of its base line, for 12-pixel letters: as near to its dot as there is room.
+    """Place each name as near to its dot as possible: the left end of its base line, for 12-pixel letters.
 
-    Tried are the places to the right and to the left of the dot, then those above and below it, further and
-    further away; where all are taken the name stands at the right, over something else.
+    Candidates are the positions to the right and left of the dot, then above and below it at increasing
+    distance; if all are occupied, the name is at the right and overlaps.
 
     Parameters
     ----------
     dots
         Name to the dot's ``(x, y)`` in pixels, y down.
     width, height
-        Of the area that names have to stay in, from 0 on.
+        Size of the area that contains the names, from 0.
     """
     taken: list[Box] = [(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in dots.values()]
     ends = {}
@@ -47,10 +47,10 @@ def placed(
     return ends
 
 
-def named_dots(dots: Mapping[str, tuple[float, float]], width: float, height: float) -> list[str]:
-    """Dots, names as :func:`placed` has them, and lines to the names that stand further away, as SVG."""
+def labelled_dots(dots: Mapping[str, tuple[float, float]], width: float, height: float) -> list[str]:
+    """Return dots, names at the positions of :func:`place`, and lines to distant names, as SVG."""
     parts = []
-    for name, (u, v) in placed(dots, width, height).items():
+    for name, (u, v) in place(dots, width, height).items():
         x, y = dots[name]
         near_x = min(max(x, u), u + _LETTER * len(name))
         near_y = min(max(y, v - _UP + 2), v + _DOWN)
@@ -62,5 +62,5 @@ def named_dots(dots: Mapping[str, tuple[float, float]], width: float, height: fl
 
 
 def overlap(a: Box, b: Box) -> bool:
-    """Whether two boxes share more than an edge."""
+    """Whether two boxes overlap by more than an edge."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -1,4 +1,4 @@
-"""The page: sections of HTML, each from a short function."""
+"""The report as HTML; one function per section."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from jumpset.report._pictures import Display, display_for, png_uri, scale_of
 if TYPE_CHECKING:
     from jumpset.running.run import Result
 
-# Nothing may be loaded from anywhere, even if a name or a note tried to.
+# Nothing is loaded from elsewhere, even if a name or a note contains a link.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What the page is about; all arrays of one shape and dtype, without alpha."""
+    """The content of the page; all arrays have one shape and dtype, without alpha."""
 
     picture: np.ndarray
     truth: np.ndarray | None
@@ -37,7 +37,7 @@ class Subject:
 
 
 def page(subject: Subject) -> str:
-    """The whole document."""
+    """Return the whole document."""
     display = display_for(subject.picture, subject.value_range)
     title = subject.name or "Report"
     body = [
@@ -52,7 +52,7 @@ def page(subject: Subject) -> str:
 
 
 def document(title: str, body: Iterable[str], *, script: str = "") -> str:
-    """A page of its own from its sections; the empty ones are left out."""
+    """Return a page with the given sections; empty ones are left out."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -79,7 +79,7 @@ def _header(subject: Subject, title: str) -> str:
 
 
 def _results(subject: Subject) -> str:
-    """One row a picture: scores, how flat it is, and what it cost."""
+    """Return a table with one row per image: scores, flatness and cost."""
     f, goal, limits = subject.picture, subject.truth, subject.value_range
     head = [
         *(("PSNR, dB", "SSIM", "volume SSIM") if goal is not None else ()),
@@ -109,7 +109,7 @@ def _results(subject: Subject) -> str:
 
 
 def _viewer(subject: Subject) -> str:
-    """The controls of the comparison; the script fills in the pictures, and shows it at all."""
+    """Return the controls of the comparison; the script adds the images and unhides the section."""
     labels = list(subject.results)
     left = ["Input", *(["Truth"] if subject.truth is not None else []), *(labels if len(labels) > 1 else [])]
     tabs = ""
@@ -129,17 +129,17 @@ def _viewer(subject: Subject) -> str:
         f'<div class="bar">{tabs}'
         f'<label class="choice">On the left <select id="left">{_options(left)}</select></label>'
         f'<label class="choice">Size <select id="zoom">{sizes}</select></label></div>\n'
-        '<div class="stage" id="stage" tabindex="0" aria-label="Picture with a divider">'
+        '<div class="stage" id="stage" tabindex="0" aria-label="Image with a divider">'
         '<div class="sheet" id="sheet">'
         '<img id="under" alt=""><img class="over" id="over" alt=""><span class="line"></span></div></div>\n'
         '<input type="range" id="cut" min="0" max="100" step="0.5" value="50" '
-        'aria-label="Divider between the pictures">\n'
+        'aria-label="Divider between the images">\n'
         '<p class="ends" id="ends"><span id="left-name"></span><span id="right-name"></span></p>\n</section>'
     )
 
 
 def _pictures(subject: Subject, display: Display) -> str:
-    """Input, truth and all outputs side by side; the viewer takes its pictures from here."""
+    """Show input, truth and all outputs side by side; the viewer uses these images."""
     shown = {"Input": subject.picture}
     if subject.truth is not None:
         shown["Truth"] = subject.truth
@@ -157,18 +157,16 @@ def _pictures(subject: Subject, display: Display) -> str:
     notes = [*subject.notes, *display.notes]
     if scale_of(height, width) < 1:
         notes.append(
-            f"Pictures are shown at {100 * scale_of(height, width):.0f} % of their size; numbers are not."
+            f"Images are shown at {100 * scale_of(height, width):.0f} % of their size; numbers are not."
         )
     listed = (
         f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>' if notes else ""
     )
-    return (
-        f'<section>\n<h2>Pictures</h2>\n{listed}\n<div class="pictures">{"".join(figures)}</div>\n</section>'
-    )
+    return f'<section>\n<h2>Images</h2>\n{listed}\n<div class="pictures">{"".join(figures)}</div>\n</section>'
 
 
 def _details(subject: Subject, display: Display) -> Iterable[str]:
-    """Per method: what changed, what is left of the gradients, how it went, and its settings."""
+    """Yield a section per method: difference, gradients, history and settings."""
     f = subject.picture
     factor = display.difference_factor(list(subject.outputs.values()), f)
     slope = display.gradient_factor(f)
@@ -226,7 +224,7 @@ def _energies(subject: Subject, label: str) -> str:
     weight = getattr(result.method, "weight", None)
     about = (
         f"‖u − f‖² + {weight:g} × the number of pixels with a gradient, or of unequal neighbours, "
-        "in the pictures as written."
+        "in the images as written."
     )
     return (
         f"<div><h3>L0 energies</h3>\n{_table(('', 'input', 'output'), rows)}\n"
@@ -244,9 +242,9 @@ def _provenance() -> str:
 
 
 def _figure(levels: np.ndarray, caption: str, *, alt: str, name: str | None = None) -> str:
-    """A picture with its caption (HTML). ``name`` makes it one that the viewer can take."""
+    """Return an image with its caption (HTML); the viewer offers images with a ``name``."""
     uri, width, height = png_uri(levels)
-    tiny = ' class="tiny"' if max(width, height) < 300 else ""  # enlarged, pixels as they are
+    tiny = ' class="tiny"' if max(width, height) < 300 else ""  # enlarged without interpolation
     data = "" if name is None else f' data-name="{escape(name)}"'
     return (
         f'<figure{tiny}><img src="{uri}" width="{width}" height="{height}" alt="{escape(alt)}"{data}>'
@@ -257,7 +255,7 @@ def _figure(levels: np.ndarray, caption: str, *, alt: str, name: str | None = No
 def _table(
     head: Sequence[str], rows: Sequence[Sequence[str]], *, escaped: bool = False, long: bool = False
 ) -> str:
-    """A table that scrolls by itself where the screen is narrow; ``long`` wraps the text in its columns."""
+    """Return a table that scrolls on narrow screens; ``long`` wraps the text in its columns."""
     clean = (lambda text: text) if escaped else escape
     kind = ' class="text"' if long else ""
     top = "".join(f"<th{kind}>{clean(text)}</th>" for text in head)

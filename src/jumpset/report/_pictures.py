@@ -1,4 +1,4 @@
-"""From arrays of any dtype, range and number of bands to small 8-bit pictures that a browser shows."""
+"""Conversion of arrays of any dtype, range and number of bands to small 8-bit images for a browser."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ import numpy as np
 
 from jumpset._core.optional import needs
 
-LONG_SIDE = 1600  # pixels; longer pictures are reduced for display, to keep the file small
+LONG_SIDE = 1600  # pixels; larger images are reduced for display, to keep the file small
 _FACTORS = (1, 2, 4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
 class Display:
-    """How values become gray levels: the same for the input and all outputs, so that they can be compared."""
+    """The map of values to gray levels, the same for the input and all outputs for comparison."""
 
     low: float
     high: float
     unit: float
-    """The width of intensity [0, 1] in the picture's own values."""
+    """The width of intensity [0, 1] in values of the image."""
     notes: tuple[str, ...]
-    """What a reader must know about it."""
+    """Sentences about the map for the reader."""
 
     def levels(self, array: np.ndarray) -> np.ndarray:
-        """Levels 0…255 as uint8, (H, W) or (H, W, 3)."""
+        """Return levels 0…255 as uint8, (H, W) or (H, W, 3)."""
         shown = visible_bands(array)
         if shown.dtype == np.uint8 and (self.low, self.high) == (0.0, 255.0):
             return shown
         return _to_bytes((shown.astype(np.float32) - self.low) * (255.0 / (self.high - self.low)))
 
     def difference(self, output: np.ndarray, picture: np.ndarray, factor: int) -> np.ndarray:
-        """``128 + factor · 255 · (output - picture)``, in intensities."""
+        """Return ``128 + factor · 255 · (output - picture)``, in intensities."""
         change = self._change(output, picture)
         return _to_bytes(128.0 + change * np.float32(255.0 * factor))
 
     def difference_factor(self, outputs: list[np.ndarray], picture: np.ndarray) -> int:
-        """The largest factor at which nearly all differences (99.5 %) are still shown in full."""
+        """Return the largest factor that clips at most 0.5 % of the differences."""
         largest = max(float(np.quantile(np.abs(self._change(u, picture)), 0.995)) for u in outputs)
         return _factor(largest * 255.0, 127.0)
 
     def gradient(self, array: np.ndarray, factor: int) -> np.ndarray:
-        """``factor · 255 · |∇u|`` over all bands, (H, W)."""
+        """Return ``factor · 255 · |∇u|`` over all bands, (H, W)."""
         return _to_bytes(self._gradient(array) * np.float32(255.0 * factor))
 
     def gradient_factor(self, picture: np.ndarray) -> int:
-        """The largest factor at which nearly all gradients (99.5 %) are below white."""
+        """Return the largest factor that clips at most 0.5 % of the gradients."""
         return _factor(float(np.quantile(self._gradient(picture), 0.995)) * 255.0, 255.0)
 
     def _change(self, output: np.ndarray, picture: np.ndarray) -> np.ndarray:
@@ -65,7 +65,7 @@ class Display:
 
 
 def display_for(picture: np.ndarray, value_range: tuple[float, float] | None = None) -> Display:
-    """Choose the range that is shown, and say so where it is not simply that of the dtype."""
+    """Choose the displayed range, with a note if it is not the range of the dtype."""
     low, high = limits(picture.dtype, value_range)
     unit, notes = high - low, []
     bands = 1 if picture.ndim == 2 else picture.shape[2]
@@ -73,7 +73,7 @@ def display_for(picture: np.ndarray, value_range: tuple[float, float] | None = N
         shown = "the first is" if bands == 2 else "the first three are"
         notes.append(f"Of the {bands} bands, {shown} shown.")
     smallest, largest = float(picture.min()), float(picture.max())
-    # Rounding noise beyond the range needs no new one; deep integers often use a small part of theirs.
+    # Rounding errors may exceed the range; images of 16 bits often use a small part of it.
     outside = smallest < low - 0.01 * unit or largest > high + 0.01 * unit
     faint = picture.dtype.kind in "iu" and picture.dtype.itemsize > 1 and largest - smallest < unit / 4
     if (outside or faint) and largest > smallest:
@@ -85,7 +85,7 @@ def display_for(picture: np.ndarray, value_range: tuple[float, float] | None = N
 
 
 def limits(dtype: np.dtype, value_range: tuple[float, float] | None) -> tuple[float, float]:
-    """The values that stand for intensity 0 and 1."""
+    """Return the values of intensity 0 and 1."""
     if value_range is not None:
         return float(value_range[0]), float(value_range[1])
     if dtype.kind in "iu":
@@ -94,19 +94,19 @@ def limits(dtype: np.dtype, value_range: tuple[float, float] | None) -> tuple[fl
 
 
 def visible_bands(array: np.ndarray) -> np.ndarray:
-    """One band (H, W), or three."""
+    """Return one band (H, W) or three."""
     if array.ndim == 2:
         return array
     return array[..., 0] if array.shape[-1] < 3 else array[..., :3]
 
 
 def scale_of(height: int, width: int) -> float:
-    """The factor by which a picture is reduced for display, at most 1."""
+    """Return the scale of an image for display, at most 1."""
     return min(1.0, LONG_SIDE / max(height, width))
 
 
 def png_uri(levels: np.ndarray) -> tuple[str, int, int]:
-    """A ``data:`` address of the picture as PNG, reduced to ``LONG_SIDE``, and its width and height."""
+    """Return a ``data:`` URI of the image as PNG, reduced to ``LONG_SIDE``, and its width and height."""
     with needs("jumpset[io]"):
         from PIL import Image
 

@@ -1,4 +1,4 @@
-"""``write_report``: checks, then the page, then the file."""
+"""``write_report``: checks of the arguments, and the file."""
 
 from __future__ import annotations
 
@@ -29,35 +29,34 @@ def write_report(
     value_range: tuple[float, float] | None = None,
     notes: Sequence[str] = (),
 ) -> Path:
-    """Write one self-contained HTML file about what one or more methods did to a picture.
+    """Write one self-contained HTML file about the results of one or more methods on an image.
 
-    It holds the pictures before and after with a movable divider, differences ``128 + k (u - f)`` and
-    gradient magnitudes ``√(Σ (∂u)²)``, the curves of the history, PSNR and SSIM where a truth is given, the
+    The file has the images before and after with a movable divider, differences ``128 + k (u - f)`` and
+    gradient magnitudes ``√(Σ (∂u)²)``, the curves of the history, PSNR and SSIM if a truth is given, the
     l0 energies ``E_pix`` and ``E_edge`` at the method's weight, its parameters, the command and the versions.
-    Nothing is loaded from elsewhere, so the file can be mailed and kept. Without JavaScript all but the
-    divider is there; with it, an address such as ``report.html#slider=25&method=l0&left=Truth&zoom=2`` opens
-    the divider in that state.
+    The file loads nothing from elsewhere. Only the divider needs JavaScript; an address such as
+    ``report.html#slider=25&method=l0&left=Truth&zoom=2`` sets its state.
 
     Parameters
     ----------
     path
-        A file that ends in ``.html`` or ``.htm``; replaced whole, or not at all.
+        A file that ends in ``.html`` or ``.htm``; replaced only by a complete file.
     results
-        What :func:`jumpset.run` returned for ``picture``; several by the names they are to be shown under.
+        What :func:`jumpset.run` returned for ``picture``; several as a mapping from their displayed names.
     picture
-        What the methods were given: (H, W) or (H, W, C), any bool, integer or float dtype.
+        The input of the methods: (H, W) or (H, W, C), any bool, integer or float dtype.
     truth
-        The picture that they should have found, of the same shape and dtype.
+        The true image, of the same shape and dtype.
     name
-        Heading of the page, e.g. the file's name.
+        Heading of the page, e.g. the file name.
     command
-        The command that made the results.
+        The command that produced the results.
     alpha
-        Whether the last band is alpha, as in :func:`jumpset.run`; it is neither shown nor counted.
+        Whether the last band is alpha, as in :func:`jumpset.run`; alpha is neither shown nor scored.
     value_range
-        The values that stand for intensity 0 and 1, as in :func:`jumpset.run`.
+        The values of intensity 0 and 1, as in :func:`jumpset.run`.
     notes
-        Further sentences for the reader.
+        Further sentences for the page.
 
     Returns
     -------
@@ -67,36 +66,37 @@ def write_report(
     Raises
     ------
     FileError
-        The path is not that of an HTML file, or cannot be written.
+        The path does not end in ``.html`` or ``.htm``, or cannot be written.
     InputError
-        There is no result; a picture is not an array of the right shape and dtype; a name is empty or one of
-        ``Input`` and ``Truth``, which the page uses itself.
+        There is no result; an image is not an array of the right shape and dtype; a name is empty, ``Input``
+        or ``Truth``, which the page reserves.
 
     Notes
     -----
-    Pictures longer than 1600 pixels are reduced for display, never for the numbers. Of more than three bands
-    the first three are shown. Values outside [0, 1] are stretched for display; the page says so.
+    Images larger than 1600 pixels are reduced for display; scores use the full size. If there are more than
+    three bands, the first three are shown. Values outside [0, 1] are rescaled for display, with a note.
     """
     target = check_report_path(path)
     if not isinstance(results, Mapping):
         results = {getattr(results.method, "name", "result"): results}
     _check_names(results)
-    before = _colours("picture", picture, alpha)
+    before = _without_alpha("picture", picture, alpha)
     after = {
-        label: _colours(f"the result of {label}", result.image, alpha) for label, result in results.items()
+        label: _without_alpha(f"the result of {label}", result.image, alpha)
+        for label, result in results.items()
     }
-    goal = None if truth is None else _colours("truth", truth, alpha)
+    goal = None if truth is None else _without_alpha("truth", truth, alpha)
     for label, array in [*after.items(), *([] if goal is None else [("truth", goal)])]:
         if (array.shape, array.dtype) != (before.shape, before.dtype):
             raise InputError(
                 f"{label} and picture must have one shape and dtype",
                 given=f"{array.dtype} {array.shape} and {before.dtype} {before.shape}",
-                do="pass the picture that was run, and a truth of its kind",
+                do="pass the image that was run, and a truth of its shape and dtype",
             )
-    spoken = [*notes]
+    shown_notes = [*notes]
     if before.shape != picture.shape:
-        spoken.append("The alpha channel is passed through untouched; it is neither shown nor counted.")
-    subject = Subject(before, goal, after, dict(results), name, command, value_range, tuple(spoken))
+        shown_notes.append("The alpha channel is unchanged; it is neither shown nor scored.")
+    subject = Subject(before, goal, after, dict(results), name, command, value_range, tuple(shown_notes))
     write_text(target, page(subject), "report")
     return target
 
@@ -108,16 +108,18 @@ def check_report_path(path: str | os.PathLike[str]) -> Path:
 
 def _check_names(results: Mapping[str, Any]) -> None:
     if not results:
-        raise InputError("a report needs a result", given="none", do="pass what jumpset.run returned")
+        raise InputError("a report needs a result", given="none", do="pass a result of jumpset.run")
     for label in results:
         if not isinstance(label, str) or not label.strip() or label in ("Input", "Truth"):
             raise InputError(
-                "a result needs a name of its own", given=repr(label), do="use e.g. the method's name"
+                "a result needs a non-empty name other than Input and Truth",
+                given=repr(label),
+                do="use e.g. the method's name",
             )
 
 
-def _colours(what: str, array: Any, alpha: bool | None) -> np.ndarray:
-    """The picture without alpha, which is told as :func:`jumpset.run` tells it."""
+def _without_alpha(what: str, array: Any, alpha: bool | None) -> np.ndarray:
+    """Return the image without alpha, which is detected as by :func:`jumpset.run`."""
     if (
         not isinstance(array, np.ndarray)
         or array.ndim not in (2, 3)
@@ -127,7 +129,7 @@ def _colours(what: str, array: Any, alpha: bool | None) -> np.ndarray:
         raise InputError(
             f"{what} must be a NumPy array (H, W) or (H, W, C)",
             given=f"{type(array).__name__} {getattr(array, 'shape', '')}".strip(),
-            do="convert it with np.asarray, one picture at a time",
+            do="convert it with np.asarray, one image at a time",
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InputError(f"{what} has non-finite pixels", given="NaN or infinite values", do="replace them")

@@ -17,18 +17,18 @@ from jumpset.report._pictures import limits
 
 @dataclass(frozen=True)
 class Scores:
-    """How near a picture is to its truth."""
+    """Similarity of an image to its truth."""
 
     psnr: float
-    """Decibels, from one mean squared error over all pixels and bands."""
+    """In decibels, from the mean squared error over all pixels and bands."""
     ssim: float
-    """Mean of the bands."""
+    """Mean over the bands."""
     ssim_volume: float
-    """Of the array taken as a volume."""
+    """SSIM of the array as a volume."""
 
 
 def scores(image: np.ndarray, truth: np.ndarray, value_range: tuple[float, float] | None = None) -> Scores:
-    """PSNR and both SSIMs of an array against a truth of the same shape and dtype."""
+    """Compute PSNR and both SSIMs of an array against a truth of the same shape and dtype."""
     from jumpset import metrics
 
     low, high = limits(image.dtype, value_range)
@@ -40,7 +40,7 @@ def scores(image: np.ndarray, truth: np.ndarray, value_range: tuple[float, float
 
 
 def psnr(image: np.ndarray, truth: np.ndarray, value_range: tuple[float, float] | None = None) -> float:
-    """Peak signal-to-noise ratio in decibels, for the range of intensities [0, 1]."""
+    """Compute the peak signal-to-noise ratio in decibels; the peak is intensity 1."""
     from jumpset import metrics
 
     low, high = limits(image.dtype, value_range)
@@ -50,7 +50,7 @@ def psnr(image: np.ndarray, truth: np.ndarray, value_range: tuple[float, float] 
 def energies(
     image: np.ndarray, picture: np.ndarray, method: Any, value_range: tuple[float, float] | None = None
 ) -> dict[str, float]:
-    """``e_pix`` and ``e_edge`` at the method's weight; empty for a method without one."""
+    """Compute ``e_pix`` and ``e_edge`` at the method's weight; empty for a method without one."""
     from jumpset import metrics
 
     weight = getattr(method, "weight", None)
@@ -66,7 +66,7 @@ def energies(
 
 
 def flat_share(image: np.ndarray) -> float:
-    """The share of pixels whose gradient is exactly zero."""
+    """Compute the fraction of pixels whose gradient is exactly zero."""
     from jumpset import metrics
 
     height, width = image.shape[:2]
@@ -75,14 +75,14 @@ def flat_share(image: np.ndarray) -> float:
 
 
 def parameters(method: Any) -> dict[str, str]:
-    """The hyper-parameters of a method by name, as text; arrays by their shape."""
+    """Return the hyper-parameters of a method by name, as text; arrays by their shape."""
     if not dataclasses.is_dataclass(method):
         return {}
     return {f.name: _text(getattr(method, f.name)) for f in dataclasses.fields(method)}
 
 
 def versions() -> dict[str, str]:
-    """What the numbers were made with."""
+    """Return the versions of the package, of Python and of the main libraries, and the platform."""
     names = {name: _version(name) for name in ("jumpset", "torch", "numpy", "numba")}
     return {
         "jumpset": names["jumpset"],
@@ -93,12 +93,12 @@ def versions() -> dict[str, str]:
 
 
 def finite(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with ``None`` for numbers that JSON cannot hold."""
+    """Replace infinite and NaN values, which JSON cannot hold, by ``None``."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
 
 
 def _version(name: str) -> str:
-    if name == "jumpset":  # its own, which is right also where the package is used without being installed
+    if name == "jumpset":  # valid even if the package is not installed
         from jumpset._core.version import __version__
 
         return __version__

@@ -1,5 +1,5 @@
-// The comparison with a divider. Everything else on the page is there without this script.
-// Its state can be linked to: #slider=25&method=l0&left=Truth&zoom=2 (slider in per cent; zoom fit, 1, 2 or 4).
+// The comparison with a divider. The rest of the page does not need this script.
+// Links can set its state: #slider=25&method=l0&left=Truth&zoom=2 (slider in per cent; zoom fit, 1, 2 or 4).
 (function () {
   "use strict";
   var byId = function (id) { return document.getElementById(id); };
@@ -29,7 +29,7 @@
   }
   function resize() {
     var fit = zoom.value === "fit", img = pictures.Input;
-    // a small picture is enlarged to fit, in whole pixels as they are
+    // a small image is enlarged to fit, without interpolation
     sheet.style.width = fit ? "" : img.getAttribute("width") * zoom.value + "px";
     sheet.style.maxWidth = fit ? "calc(85vh * " + img.getAttribute("width") / img.getAttribute("height") + ")" : "none";
     cut.style.maxWidth = byId("ends").style.maxWidth = sheet.style.maxWidth;
@@ -65,7 +65,7 @@
     tab.addEventListener("change", function () { method = tab.value; show(); remember(); });
   });
   sheet.addEventListener("pointerdown", function (event) {
-    // a finger on an enlarged picture scrolls it; the slider below moves the divider
+    // a finger scrolls an enlarged image; the slider below moves the divider
     if (event.button !== 0 || (event.pointerType === "touch" && sheet.classList.contains("zoomed"))) { return; }
     sheet.setPointerCapture(event.pointerId);
     drag(event);
