@@ -100,15 +100,15 @@ def _candidate(
 
 def _check_used(
     kind: str,
-    asked: Iterable[str],
+    names: Iterable[str],
     used: Sequence[Collection[str | None]],
     known: Sequence[Iterable[str]],
 ) -> None:
     """Raise unless each name is used by at least one method."""
-    for name in asked:
-        if not any(name in names for names in used):
+    for name in names:
+        if not any(name in group for group in used):
             raise InputError(
                 f"none of the methods has a {kind} of that name",
                 given=repr(name),
-                do=checks.advise(name, sorted({n for names in known for n in names})),
+                do=checks.advise(name, sorted({n for group in known for n in group})),
             )

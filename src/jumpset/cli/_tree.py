@@ -46,7 +46,9 @@ def tree(
     cuts = _cuts(names(regions), names(weights))
     if not cuts and save is None:
         raise InputError(
-            "there is nothing to write", given="no --regions, --weights or --save", do="e.g. --regions 50,200"
+            "there is nothing to write",
+            given="no --regions, --weights or --save",
+            do="pass e.g. --regions 50,200",
         )
     targets = {name: folder / f"{source.stem}-{name}{source.suffix}" for name in cuts}
     _check_targets(folder, targets.values(), save, source)
@@ -72,8 +74,8 @@ def _cuts(regions: Sequence[str], weights: Sequence[str]) -> dict[str, dict[str,
     """Return the part of the file name and the arguments of ``RegionTree.smooth`` of each output."""
     counts = [_number(text, int, "--regions") for text in regions]
     cuts: dict[str, dict[str, Any]] = {f"regions-{n}": {"n_regions": n} for n in counts}
-    prices = [_number(text, float, "--weights") for text in weights]
-    return cuts | {f"weight-{w:g}": {"weight": w} for w in prices}
+    values = [_number(text, float, "--weights") for text in weights]
+    return cuts | {f"weight-{w:g}": {"weight": w} for w in values}
 
 
 def _number(text: str, kind: type, option: str) -> Any:

@@ -219,7 +219,7 @@ def _energies(subject: Subject, label: str) -> str:
     if not columns[0]:
         return ""
     neighbors = getattr(result.method, "neighbors", 4)
-    names = {"e_pix": "E_pix, price per pixel", "e_edge": f"E_edge, {neighbors} neighbours"}
+    names = {"e_pix": "E_pix, weight per pixel", "e_edge": f"E_edge, {neighbors} neighbours"}
     rows = [[name, *(f"{c[key]:.6g}" for c in columns)] for key, name in names.items()]
     weight = getattr(result.method, "weight", None)
     about = (
