@@ -1,19 +1,19 @@
-"""Which penalty makes the zeros of a network's pictures contiguous? An experiment, at equal PSNR.
+"""Compare how contiguous the zeros of a network's output are under different penalties, at equal PSNR.
 
     python examples/contiguous_zeros.py [--quick] [--out DIR] [--seed N] [--workers N]
 
-A small autoencoder with a ReLU at its end reconstructs noisy gray pictures (blobs, strokes and digits on
-black, Gaussian noise, bright specks). No clean picture is shown to it in training, so what makes its output
-sparse is the penalty alone:
+A small autoencoder with a ReLU at its end reconstructs noisy gray images (blobs, strokes and digits on
+black, Gaussian noise, bright specks). Its training uses no clean image, so only the penalty makes its output
+sparse:
 
     loss = mean (g(x) − x)² + weight · R(g(x)) / pixels.
 
-Each penalty fine-tunes the same pretrained network, with the greatest weight at which the output is as near
-to the truth as that of the others: the PSNR on held-out pictures, those of the table, is the target, to
-0.05 dB. The target is 0.7 dB below the best that L1 reaches, so that L1 works for sparsity too. The weight is
-found by steps of a factor and then by regula falsi in its logarithm. A pixel is zero if it is exactly 0.
+Each penalty fine-tunes the same pretrained network. Its weight is the largest at which the PSNR on the
+held-out images of the table equals the target within 0.05 dB. The target is 0.7 dB below the best PSNR of L1,
+so that the weight of L1 makes it sparse. The weight is found by steps of a factor of 2, and then by
+regula falsi in its logarithm. A pixel counts as zero if it is exactly 0.
 
-Prints the table and writes DIR/contiguous_zeros.json and .png; DIR is out/contiguous_zeros unless given.
+Prints the table and writes DIR/contiguous_zeros.json and .png; DIR is out/contiguous_zeros by default.
 """
 
 import argparse
@@ -41,18 +41,18 @@ BELOW_L1, TOLERANCE = 0.7, 0.05  # dB
 
 @dataclass(frozen=True)
 class Scale:
-    """How much work."""
+    """Size of the experiment."""
 
-    train: int = 256  # pictures
-    held_out: int = 64  # pictures that are not trained on, for the weight and the table
+    train: int = 256  # images
+    held_out: int = 64  # images that are not trained on, for the weight and the table
     steps: int = 200
-    tries: int = 9  # of the weight
+    tries: int = 9  # weights per penalty
 
 
 QUICK = Scale(train=32, held_out=8, steps=25, tries=4)
 
-# What is compared: R, or what makes it from the step, and a weight to begin the search with.
-AREA = 0.13  # of the marks; TargetArea is the one that is told
+# Penalties, or functions from the step to a penalty, each with the weight at which the search begins.
+AREA = 0.13  # of the marks; only TargetArea is given it
 PENALTIES: dict[str, tuple[js.Penalty | Callable[[int], js.Penalty], float]] = {
     "L1": (js.L1(), 0.3),
     "LogSum": (js.penalties.LogSum(0.1), 1.2),
@@ -84,7 +84,7 @@ SHOWN = ("L1", "GraphNet", "TotalVariation", "SparseTV", "SlidingGroups", "Slidi
 
 
 class Autoencoder(nn.Module):
-    """The input plus a correction from two scales, cut off at 0: the zeros of its output are exact."""
+    """Add a correction from two scales to the input and apply a ReLU, so that zeros are exact."""
 
     def __init__(self, width: int = 24) -> None:
         super().__init__()
@@ -102,8 +102,8 @@ class Autoencoder(nn.Module):
         return signed.relu() if cut else signed
 
 
-def pictures(count: int, first: int) -> tuple[Tensor, Tensor]:
-    """Noisy pictures and the truth, ``(count, 1, SIDE, SIDE)``; ``first`` is the seed of the first."""
+def make_images(count: int, first: int) -> tuple[Tensor, Tensor]:
+    """Return noisy images and the truth, ``(count, 1, SIDE, SIDE)``; ``first`` is the first seed."""
     truth = torch.from_numpy(np.stack([js.datasets.marks(SIDE, SIDE, seed=first + k) for k in range(count)]))
     generator = torch.Generator().manual_seed(first)
     noise = SIGMA * torch.randn(truth.shape, generator=generator)
@@ -113,7 +113,7 @@ def pictures(count: int, first: int) -> tuple[Tensor, Tensor]:
 
 
 def train(net: Autoencoder, x: Tensor, steps: int, penalty: js.PenaltyLoss | None, seed: int) -> Autoencoder:
-    """A trained copy: the learning rate rises and falls in one cycle."""
+    """Return a trained copy; the learning rate rises and falls in one cycle."""
     net = copy.deepcopy(net)
     optimizer = torch.optim.Adam(net.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=0.1)
@@ -138,13 +138,13 @@ def apply(net: Autoencoder, x: Tensor, cut: bool = True) -> Tensor:
 
 
 def psnr(output: Tensor, truth: Tensor) -> float:
-    """Of the mean squared error over all pictures, for a range of 1."""
+    """Return the PSNR of the mean squared error over all images, for a range of 1."""
     error = float((output - truth).square().mean())
     return -10 * math.log10(error) if error > 0 else math.inf
 
 
 def measure(output: Tensor, truth: Tensor) -> dict[str, float]:
-    """PSNR and contiguity: means over the pictures, isolated pixels counted in all of them."""
+    """Return PSNR and contiguity: means over the images; ``isolated`` is a sum over them."""
     found = [js.metrics.contiguity(image[0].numpy(), tol=0.0) for image in output]
     support = sum(int(one.component_sizes.sum()) for one in found)
     isolated = sum(int((one.component_sizes == 1).sum()) for one in found)
@@ -163,9 +163,9 @@ def measure(output: Tensor, truth: Tensor) -> dict[str, float]:
 def greatest_weight(
     score: Callable[[float], float], start: float, target: float, tries: int
 ) -> tuple[float, bool]:
-    """The greatest weight whose score is the target, where the score falls as the weight grows.
+    """Find the largest weight whose score is the target, for a score that falls as the weight grows.
 
-    Returns the nearest of those tried from above, and whether it is within the tolerance.
+    Returns the tried weight whose score is nearest to the target, and whether it is within the tolerance.
     """
     tried: dict[float, float] = {}
     weight, low, high = start, None, None  # low: a weight that scores above the target; high: below
@@ -188,35 +188,35 @@ def greatest_weight(
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs: the network to begin with, and what makes its pictures."""
+    """What a worker needs: the pretrained network, and what determines the images."""
 
     scale: Scale
     seed: int
     net: Autoencoder
 
     def trained(self, penalty: js.Penalty | Callable[[int], js.Penalty], weight: float) -> Autoencoder:
-        """The network after training with a penalty."""
+        """Return the network after training with a penalty."""
         noisy, _, _ = data(self.scale, self.seed)
         return train(self.net, noisy, self.scale.steps, js.PenaltyLoss(penalty, weight), self.seed)
 
 
 @cache
 def data(scale: Scale, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Noisy pictures for training; held-out ones, and their truth."""
-    torch.set_num_threads(1)  # a worker is one thread: the same numbers on every machine of a kind
+    """Return noisy images for training, held-out noisy images, and the truth of the latter."""
+    torch.set_num_threads(1)  # one thread per worker: machines of one kind give the same numbers
     start = 1_000_000 * seed
-    noisy, _ = pictures(scale.train, start)
-    return noisy, *pictures(scale.held_out, start + 100_000)
+    noisy, _ = make_images(scale.train, start)
+    return noisy, *make_images(scale.held_out, start + 100_000)
 
 
 def psnr_of_l1(task: Task, weight: float) -> float:
-    """PSNR on the held-out pictures of one weight of L1."""
+    """Return the PSNR on the held-out images for one weight of L1."""
     _, x, truth = data(task.scale, task.seed)
     return psnr(apply(task.trained(js.L1(), weight), x), truth)
 
 
 def run_penalty(task: Task, target: float, name: str) -> tuple[dict, Tensor]:
-    """Table row and outputs of one penalty."""
+    """Return table row and outputs of one penalty."""
     _, x, truth = data(task.scale, task.seed)
     penalty, start = PENALTIES[name]
     outputs = {}
@@ -232,7 +232,7 @@ def run_penalty(task: Task, target: float, name: str) -> tuple[dict, Tensor]:
 
 
 def run_layer(task: Task, target: float, name: str) -> tuple[dict, Tensor]:
-    """The same for the prox as a last layer of the network that was trained without a penalty."""
+    """Return both for the prox as the last layer of the network that was trained without a penalty."""
     _, x, truth = data(task.scale, task.seed)
     signed, (penalty, start) = apply(task.net, x, cut=False), LAYERS[name]
     prox = partial(penalty.prox, tol=1e-2) if isinstance(penalty, js.SlidingGroups) else penalty.prox
@@ -248,7 +248,7 @@ def run_layer(task: Task, target: float, name: str) -> tuple[dict, Tensor]:
 
 
 def milliseconds(penalty: js.Penalty) -> float:
-    """Value and gradient of a batch of (16, 1, 128, 128), one thread: the least of ten."""
+    """Time value and gradient of a batch of (16, 1, 128, 128) on one thread; the minimum of ten."""
     x = torch.rand((16, 1, 128, 128), generator=torch.Generator().manual_seed(0)).requires_grad_()
     times = []
     for _ in range(11):
@@ -260,7 +260,7 @@ def milliseconds(penalty: js.Penalty) -> float:
 
 
 def run(scale: Scale, seed: int, workers: int) -> tuple[float, list[dict], dict[str, Tensor]]:
-    """Target, table rows and outputs by name."""
+    """Return the target, the table rows, and the outputs by name."""
     noisy, x, truth = data(scale, seed)
     torch.manual_seed(seed)
     net = train(Autoencoder(), noisy, scale.steps, None, seed)
@@ -272,7 +272,7 @@ def run(scale: Scale, seed: int, workers: int) -> tuple[float, list[dict], dict[
     ]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         target = max(pool.map(partial(psnr_of_l1, task), (0.1, 0.15, 0.2, 0.25))) - BELOW_L1
-        # the layers first: the slowest of them alone takes as long as several penalties
+        # the layers first: the slowest takes as long as several penalties
         layers = pool.map(partial(run_layer, task, target), reversed(LAYERS))
         for row, output in pool.map(partial(run_penalty, task, target), PENALTIES):
             rows.append(row)
@@ -284,7 +284,7 @@ def run(scale: Scale, seed: int, workers: int) -> tuple[float, list[dict], dict[
 
 
 def table(rows: list[dict]) -> str:
-    """What the docs show; a * marks a penalty that did not reach the target at any weight tried."""
+    """Format the table; a * marks a penalty that did not reach the target at any weight tried."""
     of_l1 = next(row for row in rows if row["name"] == "L1")["isolated"]
     head = f"{'':26s}{'weight':>9s}{'PSNR':>8s}{'zeros':>8s}{'wrong':>8s}{'isolated':>10s}{'L1 / it':>9s}"
     lines = [head + f"{'components':>12s}{'perimeter':>11s}{'largest zeros':>15s}{'ms':>7s}"]
@@ -302,7 +302,7 @@ def table(rows: list[dict]) -> str:
 
 
 def gallery(outputs: dict[str, Tensor], names: tuple[str, ...], which: tuple[int, ...]) -> np.ndarray:
-    """The pictures ``which`` below each other, a column a name; zeros are blue."""
+    """Draw the images ``which`` in rows, with a column per name; zeros are blue."""
     zoom, gap, label = 2, 6, 16
     names = tuple(name for name in names if name in outputs)
     side = SIDE * zoom
@@ -322,7 +322,7 @@ def gallery(outputs: dict[str, Tensor], names: tuple[str, ...], which: tuple[int
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a minute's work, with no meaning")
+    parser.add_argument("--quick", action="store_true", help="one minute; the numbers mean nothing")
     parser.add_argument("--out", type=Path, default=Path("out/contiguous_zeros"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)

@@ -1,10 +1,10 @@
-"""The main job on a real photograph: smooth it without training data, and show what happened.
+"""Smooth a photograph without training data, and write a report.
 
     python examples/demo.py [OUT]
 
-Runs the deep image prior with the l0 gradient regulariser, and three fast classical methods beside it, on a
-photograph that ships with the package (coffee, 600×400, CC0). Writes OUT/smoothed.png and OUT/report.html;
-OUT is out/demo unless given.
+Runs the deep image prior with the l0 gradient and three fast classical methods on a photograph that comes
+with the package (coffee, 600×400, CC0). Writes OUT/smoothed.png and OUT/report.html; the default of OUT is
+out/demo.
 """
 
 import sys
@@ -23,7 +23,7 @@ METHODS = {
 
 
 def show(name: str, began: float, step: js.running.Step) -> None:
-    """One line that moves, where somebody looks."""
+    """Update one line of progress if the output is a terminal."""
     if sys.stderr.isatty():
         seconds = time.monotonic() - began
         print(
@@ -32,15 +32,15 @@ def show(name: str, began: float, step: js.running.Step) -> None:
 
 
 def main() -> None:
-    """Run the methods, write the picture and the report, say where they are."""
+    """Run the methods, write the smoothed image and the report, and print their paths."""
     out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/demo")
     out.mkdir(parents=True, exist_ok=True)
-    picture = js.datasets.coffee()
+    image = js.datasets.coffee()
 
     results = {}
     for name, settings in METHODS.items():
         callback = partial(show, name, time.monotonic())
-        results[name] = js.run(picture, js.method(name, **settings), callback=callback)
+        results[name] = js.run(image, js.method(name, **settings), callback=callback)
         print(
             f"\r{name:14s} {results[name].n_steps:4d} steps, {results[name].elapsed:5.1f} s      ", flush=True
         )
@@ -48,8 +48,8 @@ def main() -> None:
     smoothed, report = out / "smoothed.png", out / "report.html"
     js.io.write_picture(smoothed, results["dip-l0"].image)
     command = "python examples/demo.py"
-    js.report.write_report(report, results, picture=picture, name="coffee.png", command=command)
-    print(f"smoothed picture: {smoothed}\nreport:           {report}")
+    js.report.write_report(report, results, picture=image, name="coffee.png", command=command)
+    print(f"smoothed image: {smoothed}\nreport:         {report}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Seven everyday uses, each one short function: before and after, side by side, in OUT.
+"""Seven everyday uses, each in one short function; writes input and output side by side to OUT.
 
     python examples/everyday.py [OUT]
 
-The photograph ships with the package (coffee, 600×400, CC0); the other pictures are drawn. OUT is
-out/everyday unless given.
+The photograph comes with the package (coffee, 600×400, CC0); the other images are synthetic. OUT is
+out/everyday by default.
 """
 
 import sys
@@ -16,53 +16,53 @@ import jumpset as js
 
 
 def texture_removal() -> list[np.ndarray]:
-    """Flat shapes under a texture: the picture, smoothed, and the truth."""
-    picture, truth = js.datasets.textured(240, 320, seed=4)
-    return [picture, js.smooth(picture, "gsf"), truth]
+    """Remove a texture from flat shapes: input, result, truth."""
+    image, truth = js.datasets.textured(240, 320, seed=4)
+    return [image, js.smooth(image, "gsf"), truth]
 
 
 def detail_enhancement() -> list[np.ndarray]:
-    """Base layer + 2.5 × what it lacks: stronger texture without halos, since the base keeps its edges."""
-    picture = js.datasets.coffee() / np.float32(255)
-    base = js.smooth(picture, "gsf", preset="detail")
-    return [picture, base, base + 2.5 * (picture - base)]
+    """Return base + 2.5 × detail: the detail grows without halos, since the base layer keeps the edges."""
+    image = js.datasets.coffee() / np.float32(255)
+    base = js.smooth(image, "gsf", preset="detail")
+    return [image, base, base + 2.5 * (image - base)]
 
 
 def cartoon() -> list[np.ndarray]:
-    """Flat colours, with lines where they change: region fusion twice, coarse for colours, fine for lines."""
-    picture = js.datasets.coffee() / np.float32(255)
-    flat = js.smooth(picture, "region-fusion", weight=0.05)
-    lines = _jumps(js.smooth(picture, "region-fusion", weight=0.1))
+    """Draw flat colours and lines between them, from two region fusions with different weights."""
+    image = js.datasets.coffee() / np.float32(255)
+    flat = js.smooth(image, "region-fusion", weight=0.05)
+    lines = _jumps(js.smooth(image, "region-fusion", weight=0.1))
     ink = 1.0 - 0.8 * ndimage.gaussian_filter(lines.astype(np.float32), 0.6).clip(0, 1)
-    return [picture, flat, flat * ink[..., None]]
+    return [image, flat, flat * ink[..., None]]
 
 
 def edge_extraction() -> list[np.ndarray]:
-    """The 3 % of the pixels where the picture jumps most, after what is no edge is gone."""
-    picture = js.datasets.coffee() / np.float32(255)
-    flat = js.smooth(picture, "l0-projection", fraction=0.03)
+    """Keep the 3 % of the pixels with the largest gradients, after smoothing has removed all others."""
+    image = js.datasets.coffee() / np.float32(255)
+    flat = js.smooth(image, "l0-projection", fraction=0.03)
     size = np.sqrt(sum((np.diff(flat, axis=k, append=flat.take([-1], k)) ** 2).sum(-1) for k in (0, 1)))
-    return [picture, flat, 1.0 - (size / 0.15).clip(0, 1)]
+    return [image, flat, 1.0 - (size / 0.15).clip(0, 1)]
 
 
 def segmentation() -> list[np.ndarray]:
-    """Connected regions of one colour as labels, as ``skimage.measure.regionprops`` takes them."""
-    picture = js.datasets.coffee() / np.float32(255)
-    flat = js.smooth(picture, "region-fusion", weight=0.15)
+    """Label the connected regions of one colour, for ``skimage.measure.regionprops``."""
+    image = js.datasets.coffee() / np.float32(255)
+    flat = js.smooth(image, "region-fusion", weight=0.15)
     _, colours = np.unique(flat.reshape(-1, 3), axis=0, return_inverse=True)
     colours = colours.reshape(flat.shape[:2])
     labels, count = np.zeros_like(colours), 0
-    for colour in range(colours.max() + 1):  # one colour may be that of several regions
+    for colour in range(colours.max() + 1):  # several regions may have one colour
         part, found = ndimage.label(colours == colour)
         labels[part > 0] = part[part > 0] + count
         count += found
     print(f"segmentation: {count} regions, the largest of {np.bincount(labels.ravel()).max()} pixels")
     shown = np.random.default_rng(0).random((count + 1, 3))[labels]
-    return [picture, flat, shown]
+    return [image, flat, shown]
 
 
 def depth_cleanup() -> list[np.ndarray]:
-    """A depth map with noise and speckles, cleaned under the guidance of the colour picture."""
+    """Remove noise and speckles from a depth map, guided by the colour image."""
     rng = np.random.default_rng(0)
     colour = js.datasets.shapes(240, 320, seed=7)
     truth = js.datasets.shapes(240, 320, seed=7, channels=1) * 0.2 + 0.8 * colour @ [0.3, 0.6, 0.1]
@@ -74,7 +74,7 @@ def depth_cleanup() -> list[np.ndarray]:
 
 
 def tone_mapping() -> list[np.ndarray]:
-    """A scene of 1 : 10 000: its log luminance is split, only the base is compressed."""
+    """Compress a dynamic range of 1 : 10 000: split the log luminance, and compress only the base layer."""
     scene = js.datasets.textured(240, 320, seed=5, texture_std=0.04)[0].clip(0.02, 1)
     light = (
         10.0 ** np.linspace(-2, 2, 320)[None, :, None] * np.where(np.arange(240) < 120, 1, 0.1)[:, None, None]
@@ -102,7 +102,7 @@ USES = (
 
 
 def _jumps(flat: np.ndarray) -> np.ndarray:
-    """Pixels that differ from their right or lower neighbour."""
+    """Return the pixels that differ from their right or lower neighbour."""
     out = np.zeros(flat.shape[:2], dtype=bool)
     out[:, :-1] |= (flat[:, 1:] != flat[:, :-1]).any(-1)
     out[:-1] |= (flat[1:] != flat[:-1]).any(-1)
@@ -117,7 +117,7 @@ def _side_by_side(panels: list[np.ndarray]) -> np.ndarray:
 
 
 def main() -> None:
-    """Run all and say where the pictures are."""
+    """Run all uses and print where their images are."""
     out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/everyday")
     out.mkdir(parents=True, exist_ok=True)
     for use in USES:
