@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import jumpset as js
-from jumpset.smoothers import StructureTexture
+from jumpset.smoothers import RegionFusion, StructureTexture
 from jumpset.smoothers.whitened import Whitened
 from jumpset.texture.cross_channel import predict
 from jumpset.texture.stationarity import power_nonuniformity
@@ -47,6 +47,22 @@ def test_every_stage_is_nearer(pair):
     scores = []
     js.run(picture, StructureTexture(), callback=lambda step: scores.append(psnr(step.image, structure)))
     assert scores[0] < scores[1] < scores[2] < scores[4] < scores[5] < scores[6]
+
+
+def test_the_fourth_step_is_its_formula(pair):
+    """y + 0.7 exp(-|y - v|² / 2 s²) (v - y), s half of the texture's deviation, with the mean of y."""
+    _, structure = pair
+    texture = js.texture.Texture(0.04 * np.eye(3), np.ones((3, 1, 1)))
+    noisy = structure + texture.sample(*structure.shape[:2], seed=1)
+    method = StructureTexture(texture=texture, group=8, radius=8)
+    y, ours = (js.run(noisy, method, max_steps=n).state.structure.double() for n in (3, 4))
+    # refusion = 2 counts in variances of a component; the methods inside one another take 50 levels
+    v = js.run(y, RegionFusion(weight=2 * 0.04**2, levels=50)).image
+    s2 = 0.5**2 * 3 * 0.04**2
+    blend = y + 0.7 * torch.exp(-(y - v).square().sum(1, keepdim=True) / (2 * s2)) * (v - y)
+    expected = blend + (y - blend).mean((-2, -1), keepdim=True)
+    assert (v - y).square().sum(1).max() > 2 * s2  # the exponential is far from 1 somewhere
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
 
 
 def test_without_texture_nothing_changes():
