@@ -1,9 +1,10 @@
-"""Learned smoothers: the published networks, pictures of any kind through them, files of weights, ONNX."""
+"""Learned smoothers: the networks, the methods, files of weights, ONNX export."""
 
 import subprocess
 import sys
 from dataclasses import replace
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from jumpset._core.iterate import solve
 from jumpset.cli.app import app
 from jumpset.dip import DIPl0
 from jumpset.learned import SIZES, build, load_weights, model_card, save_weights
-from jumpset.learned.base import exact_tiles, frame
+from jumpset.learned.architectures import NETWORKS as NETWORKS_BY_NAME
+from jumpset.learned.architectures import Network
+from jumpset.learned.base import exact_tiles, pad_mirrored
 from jumpset.learned.dejpeg import _Denoiser
 from jumpset.learned.jumpset_net import match_tone, soft_limit
 from jumpset.learned.weights import shipped
@@ -31,15 +34,15 @@ TINY = {
     "dejpeg": {"widths": [4, 6], "blocks": [1, 2]},
 }
 NETWORKS = sorted(TINY)
-NAMES = sorted(TINY.keys() - {"dejpeg"})  # whose method is one pass of the network
+NAMES = sorted(TINY.keys() - {"dejpeg"})  # their methods are one pass of the network
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def smooth(picture, name, **settings):
-    """In float32 on any machine."""
-    return js.smooth(picture, name, **{"precision": "float32"} | settings)
+def smooth(image, name, **settings):
+    """Smooth in float32 on any machine."""
+    return js.smooth(image, name, **{"precision": "float32"} | settings)
 
 
 def noise(*shape, seed=0):
@@ -47,7 +50,7 @@ def noise(*shape, seed=0):
 
 
 def tiny(name, seed=0):
-    """A network whose every weight is random, those that start at 0 too, and whose batch norms have seen much."""
+    """A network with random weights, also where they start at 0, and random statistics of batch norm."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = build(name, TINY[name])
@@ -71,7 +74,7 @@ def trained(tmp_path_factory):
 
 
 def one_pass(f, **settings):
-    """Of the network in dejpeg, on a batch."""
+    """One pass of the network of dejpeg on a batch."""
     return solve(_Denoiser(precision="float32", **settings), f)
 
 
@@ -79,12 +82,12 @@ def untrained(name):
     return "untrained" in model_card(name)
 
 
-def passed(network, picture, strength=0.5):
-    """The network's own answer."""
+def output_of(network, image, strength=0.5):
+    """The output of the network, without the method around it."""
     with torch.no_grad():
         if isinstance(network, js.learned.JumpsetNet.network):
-            return network(picture, torch.full((len(picture),), strength))
-        return network(picture)
+            return network(image, torch.full((len(image),), strength))
+        return network(image)
 
 
 # --- networks -----------------------------------------------------------------------------------------------
@@ -94,21 +97,21 @@ def passed(network, picture, strength=0.5):
     ("name", "count"),
     [("resnet", 1_961_091), ("vdcnn", 668_227), ("jess-net", 3_417_863), ("deep-wls", 300_099)],
 )
-def test_the_published_networks_have_the_published_numbers_of_weights(name, count):
+def test_published_number_of_weights(name, count):
     assert sum(p.numel() for p in build(name).parameters()) == count
 
 
 @pytest.mark.parametrize(("width", "most"), [(12, 0.08), (15, 0.03), (32, 0.015), (64, 0.015)])
-def test_deep_wls_begins_as_the_identity(width, most):
+def test_deep_wls_is_initialized_as_identity(width, most):
     network = build("deep-wls", {"width": width}).eval()
     f = torch.rand(1, 3, 10, 12, generator=torch.Generator().manual_seed(0))
     f[0, :, 0, :2] = torch.tensor([0.0, 1.0])
-    torch.testing.assert_close(passed(network, f), f, atol=most, rtol=0)
-    assert (passed(build("deep-wls", {"width": 11}).eval(), f) - f).abs().max() > 0.2
+    torch.testing.assert_close(output_of(network, f), f, atol=most, rtol=0)
+    assert (output_of(build("deep-wls", {"width": 11}).eval(), f) - f).abs().max() > 0.2
 
 
-def test_deep_wls_soon_sees_more_than_a_pixel():
-    """What is not needed for the identity was drawn at random, and a step of training lets it in."""
+def test_deep_wls_receptive_field_after_one_step():
+    """The random weights that do not take part in the identity affect the output after one step."""
     network = build("deep-wls", {"width": 16}).eval()
     f = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     descent = torch.optim.SGD(network.parameters(), lr=0.1)
@@ -116,11 +119,11 @@ def test_deep_wls_soon_sees_more_than_a_pixel():
     descent.step()
     far = f.clone()
     far[..., 16, 16] = 1 - far[..., 16, 16]
-    seen = (passed(network, far) - passed(network, f)).abs().amax((0, 1)) > 1e-7
-    assert seen[:12].any()  # 4 pixels or more away
+    changed = (output_of(network, far) - output_of(network, f)).abs().amax((0, 1)) > 1e-7
+    assert changed[:12].any()  # 4 pixels or more away
 
 
-def test_resnet_is_the_formula():
+def test_resnet_against_plain_layers():
     network = tiny("resnet")
     f = noise(1, 3, 9, 8)
 
@@ -138,37 +141,37 @@ def test_resnet_is_the_formula():
         for k in (0, 2):
             x = torch.relu(nn.functional.conv2d(x, *network.head[k].parameters(), padding=1))
         x = torch.tanh(nn.functional.conv2d(x, *network.head[4].parameters()))
-    torch.testing.assert_close(passed(network, f), ((2 * f - 1 + x) + 1) / 2)
+    torch.testing.assert_close(output_of(network, f), ((2 * f - 1 + x) + 1) / 2)
 
 
-def test_jess_net_refines_its_coarse_picture():
+def test_jess_net_outputs():
     network, f = tiny("jess-net"), noise(2, 3, 8, 7)
     with torch.no_grad():
         edges, coarse, refined = network.parts(f)
     assert edges.shape == (2, 1, 8, 7)
     assert coarse.shape == refined.shape == f.shape
-    assert torch.equal(passed(network, f), refined)
+    assert torch.equal(output_of(network, f), refined)
     assert not torch.equal(coarse, refined)
 
 
 def parts(name):
-    """What looks at a picture through a window, and how far: the network, or the two halves of ours."""
+    """The network, or the two halves of jumpset-net, with their receptive radii."""
     network = tiny(name).double()
     if name != "jumpset-net":
         return network, [(network, network.receptive_radius)]
     texture = network.measure(0.1 * noise(1, 3, 32, 32).double())
 
     def answer(f):
-        return network.answer(f, 0.9 * f, torch.cat([0.8 * f, f.flip(1)], dim=1), texture)
+        return network.refine(f, 0.9 * f, torch.cat([0.8 * f, f.flip(1)], dim=1), texture)
 
-    return network, [(network.guess, network.guess_radius), (answer, network.answer_radius)]
+    return network, [(network.guess, network.guess_radius), (answer, network.refine_radius)]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_nothing_is_seen_beyond_the_reach(name):
+def test_receptive_radius(name):
     network, halves = parts(name)
-    for half, reach in halves:
-        side = 2 * reach + 60
+    for half, radius in halves:
+        side = 2 * radius + 60
         side += -side % network.size_divisor
         f = noise(1, 3, 8, side).double()
         with torch.no_grad():
@@ -177,63 +180,65 @@ def test_nothing_is_seen_beyond_the_reach(name):
                 touched = f.clone()
                 touched[..., 3, x] += 0.5
                 changed = (half(touched) - before).abs().amax(dim=(0, 1, 2)).nonzero().flatten()
-                assert (changed - x).abs().max() <= reach
-                assert (changed - x).abs().max() >= reach / 3, "the reach is far too careful"
+                assert (changed - x).abs().max() <= radius
+                assert (changed - x).abs().max() >= radius / 3, "the radius is much too large"
 
 
-def test_no_strength_is_the_identity():
+def test_strength_0_is_the_identity():
     network, f = tiny("jumpset-net"), noise(2, 3, 8, 16)
-    assert torch.equal(passed(network, f, 0.0), f)
-    assert not torch.equal(passed(network, f, 0.01), f)
+    assert torch.equal(output_of(network, f, 0.0), f)
+    assert not torch.equal(output_of(network, f, 0.01), f)
 
 
-def test_an_answer_is_limited_by_the_strength_place_by_place():
+def test_soft_limit_is_local():
     f = noise(1, 3, 40, 60).double()
-    gain = torch.linspace(0.001, 0.3, 60).double()  # a texture that grows from left to right
+    gain = torch.linspace(0.001, 0.3, 60).double()  # amplitude that grows from left to right
     answer = f + gain * noise(1, 3, 40, 60, seed=1).sub(0.5).sign()
     for strength in (0.0, 0.1, 0.5, 1.0):
         share = (soft_limit(f, answer, torch.tensor([strength]).double()) - f) / (answer - f)
         expected = (60 / 255 * strength / gain).clamp(max=1)
-        torch.testing.assert_close(share, expected.expand_as(share), rtol=0.3, atol=0)  # a window sees others
+        torch.testing.assert_close(
+            share, expected.expand_as(share), rtol=0.3, atol=0
+        )  # the window averages others
         torch.testing.assert_close(share, share[:, :1, :1].expand_as(share))
     assert torch.equal(soft_limit(f, f, torch.tensor([0.5]).double()), f)
 
 
-def test_more_strength_changes_more():
+def test_soft_limit_is_monotone_in_strength():
     f, answer = noise(1, 3, 40, 60), noise(1, 3, 40, 60, seed=1)
     changes = [(soft_limit(f, answer, torch.tensor([s])) - f).abs() for s in torch.linspace(0, 1, 9).tolist()]
     for less, more in pairwise(changes):
         assert bool((less <= more).all())
 
 
-def test_a_limit_is_the_same_wherever_a_window_is_cut():
-    """The mean is that of the pixels there are, so that borders are smoothed no less than the middle."""
+def test_soft_limit_at_borders():
+    """At a border the mean is over the pixels inside, so that the limit is the same as in the middle."""
     f = noise(1, 3, 5, 30).double()
     u = soft_limit(f, f + 0.2, torch.tensor([0.5]).double())
     torch.testing.assert_close(u, f + 30 / 255)
 
 
-def test_strengths_of_a_batch_are_each_its_own():
+def test_each_image_has_its_strength():
     network, f = tiny("jumpset-net"), noise(2, 3, 8, 16)
     with torch.no_grad():
         both = network(f, torch.tensor([0.2, 0.9]))
-    torch.testing.assert_close(both[:1], passed(network, f[:1], 0.2))
-    torch.testing.assert_close(both[1:], passed(network, f[1:], 0.9))
-    assert (passed(network, f, 0.2) - passed(network, f, 0.9)).abs().max() > 1e-3
+    torch.testing.assert_close(both[:1], output_of(network, f[:1], 0.2))
+    torch.testing.assert_close(both[1:], output_of(network, f[1:], 0.9))
+    assert (output_of(network, f, 0.2) - output_of(network, f, 0.9)).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_weight_learns(name):
+def test_every_weight_has_a_gradient(name):
     network = tiny(name).train()
     f = noise(2, 3, 16, 16)
     answer = network(f, torch.tensor([0.3, 0.8])) if name == "jumpset-net" else network(f)
     (answer - f.flip(-1)).square().sum().backward()
-    if name == "jumpset-net":  # the answer does not train the guess
+    if name == "jumpset-net":  # the loss of the output does not train the guess
         assert all(p.grad is None for p in network.first.parameters())
         (network.guess(f) - f.flip(-1)).square().sum().backward()
-    still = [n for n, p in network.named_parameters() if p.grad is None or not bool(p.grad.any())]
-    # a bias before batch norm moves nothing
-    assert all(n.endswith("bias") and name in ("jess-net", "deep-wls") for n in still), still
+    unused = [n for n, p in network.named_parameters() if p.grad is None or not bool(p.grad.any())]
+    # batch norm cancels a bias before it
+    assert all(n.endswith("bias") and name in ("jess-net", "deep-wls") for n in unused), unused
 
 
 @pytest.mark.parametrize(
@@ -243,18 +248,41 @@ def test_every_weight_learns(name):
         ("resnet", {"widht": 3}, "did you mean 'width'"),
         ("vdcnn", {"depth": 0}, "depth must be at least 1"),
         ("vdcnn", {"depth": 2.5}, "whole number"),
-        ("jumpset-net", {"widths": [8, 16], "blocks": [1]}, "widths and blocks must be as many"),
-        ("jumpset-net", {"guess_widths": [8]}, "guess_widths and guess_blocks must be as many"),
+        ("jumpset-net", {"widths": [8, 16], "blocks": [1]}, "widths and blocks must have the same length"),
+        ("jumpset-net", {"guess_widths": [8]}, "guess_widths and guess_blocks must have the same length"),
         ("jumpset-net", {"widths": [8, 0, 3], "blocks": [1, 1, 1]}, "widths must be at least 1"),
         ("jumpset-net", {"widths": 8}, "a list"),
     ],
 )
-def test_impossible_sizes(name, sizes, match):
+def test_invalid_sizes(name, sizes, match):
     with pytest.raises(js.InputError, match=match):
         build(name, sizes)
 
 
-# --- pictures -----------------------------------------------------------------------------------------------
+def test_a_network_is_registered_by_its_class(monkeypatch):
+    for table in (NETWORKS_BY_NAME, SIZES):
+        monkeypatch.setitem(table, "thin", None)  # so that the entry is removed at the end
+
+    class Thin(Network):
+        name = "thin"
+        small: ClassVar = {"width": 2}
+
+        def __init__(self, width=3):
+            super().__init__()
+            self.layer = nn.Conv2d(3, width, 1)
+
+    class Derived(Thin):
+        """Without a name: it is not registered."""
+
+    assert NETWORKS_BY_NAME["thin"] is Thin
+    assert SIZES["thin"] == {"published": {"width": 3}, "small": {"width": 2}}
+    assert build("thin").layer.out_channels == 3
+    assert build("thin", SIZES["thin"]["small"]).layer.out_channels == 2
+    with pytest.raises(js.InputError, match="did you mean 'width'"):
+        build("thin", {"widht": 2})
+
+
+# --- methods ------------------------------------------------------------------------------------------------
 
 
 def means_kept(f, u):
@@ -262,49 +290,49 @@ def means_kept(f, u):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_method_is_the_network(name, trained):
-    """Within a frame of mirrored pixels, up to the network's multiple; the means of the bands stay."""
+def test_method_is_the_network_on_the_padded_image(name, trained):
+    """Padded by mirrored pixels to the network's divisor; the means of the channels are kept."""
     f, network = noise(2, 3, 17, 27), tiny(name)
     more = [16 + -(n + 32) % network.size_divisor for n in (17, 27)]
     framed = torch.from_numpy(np.pad(f, [(0, 0), (0, 0), *((16, m) for m in more)], mode="symmetric"))
-    expected = means_kept(f, passed(network, framed)[..., 16:33, 16:43])
+    expected = means_kept(f, output_of(network, framed)[..., 16:33, 16:43])
     alone = {"fusion": False} if name == "jumpset-net" else {}
     found = smooth(f, name, weights=trained[name], **alone)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
-def test_a_guess_is_put_in_tone():
-    """What it leaves over has no mean and does not follow it; a flat one stays flat."""
+def test_match_tone_decorrelates_the_residual():
+    """The residual has mean 0 and no correlation with the guess; a flat guess stays flat."""
     f = noise(2, 3, 24, 32).double()
     guess = 0.1 + 1.3 * f + 0.1 * noise(2, 3, 24, 32, seed=1).double()
     g = match_tone(guess, f)
-    rest, centred = f - g, g - g.mean((2, 3), keepdim=True)
-    torch.testing.assert_close(rest.mean((2, 3)), torch.zeros(2, 3).double(), rtol=0, atol=1e-12)
-    assert ((rest * centred).mean((2, 3)) / centred.square().mean((2, 3))).abs().max() < 2e-3
+    residual, centred = f - g, g - g.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(residual.mean((2, 3)), torch.zeros(2, 3).double(), rtol=0, atol=1e-12)
+    assert ((residual * centred).mean((2, 3)) / centred.square().mean((2, 3))).abs().max() < 2e-3
     flat = torch.full((1, 3, 8, 8), 0.2).double()
     torch.testing.assert_close(match_tone(flat, flat + 0.3), flat + 0.3)
 
 
-def test_fusions_are_those_of_the_texture_s_components(trained):
-    """Each component in units of its deviation, in the texture's colours; and they make a difference."""
-    network, (picture, _) = tiny("jumpset-net"), js.datasets.textured(48, 64, seed=2)
-    f = torch.from_numpy(picture.transpose(2, 0, 1))[None]
+def test_region_fusions_of_whitened_components(trained):
+    """Each component is divided by its standard deviation; the region fusions affect the result."""
+    network, (image, _) = tiny("jumpset-net"), js.datasets.textured(48, 64, seed=2)
+    f = torch.from_numpy(image.transpose(2, 0, 1))[None]
     with torch.no_grad():
         texture = network.measure(f - match_tone(network.guess(f), f))
     unit = (texture.deviations + 0.3 / 255)[:, :, None, None]
-    z = network.spectrum.components(f, texture.leans) / unit
-    fused = network.fuse(f, texture)
-    assert fused.shape == (1, 6, 48, 64)
-    for weight, found in zip((12.0, 32.0), fused.split(3, dim=1), strict=True):
+    z = network.spectrum.components(f, texture.slopes) / unit
+    fusions = network.region_fusions(f, texture)
+    assert fusions.shape == (1, 6, 48, 64)
+    for weight, found in zip((12.0, 32.0), fusions.split(3, dim=1), strict=True):
         flat = fuse(z, weight, levels=10)
-        torch.testing.assert_close(found, network.spectrum.colour(unit * flat, texture.leans))
+        torch.testing.assert_close(found, network.spectrum.to_rgb(unit * flat, texture.slopes))
     whole, alone = (
         smooth(f, "jumpset-net", weights=trained["jumpset-net"], fusion=fusion) for fusion in (True, False)
     )
     assert (whole - alone).abs().max() > 1e-3
 
 
-def test_the_means_are_kept():
+def test_means_are_kept():
     for name in NAMES:
         for channels in (1, 3, 4):
             f = noise(2, channels, 24, 33)
@@ -312,22 +340,22 @@ def test_the_means_are_kept():
             torch.testing.assert_close(u.mean(dim=(2, 3)), f.mean(dim=(2, 3)), rtol=0, atol=1e-5)
 
 
-def test_dejpeg_s_network_knows_the_means():
+def test_dejpeg_network_predicts_the_means():
     f = noise(1, 3, 20, 26)
     assert float((one_pass(f) - f).mean((-2, -1)).abs().max()) > 1e-4
     assert float((smooth(f, "resnet") - f).mean((-2, -1)).abs().max()) < 1e-6
 
 
-def test_the_frame_is_a_mirror():
-    for shape, multiple in (((1, 1), 8), ((2, 3), 1), ((5, 40), 4)):
+def test_padding_is_symmetric():
+    for shape, divisor in (((1, 1), 8), ((2, 3), 1), ((5, 40), 4)):
         f = noise(1, 3, *shape)
-        more = [-(n + 32) % multiple for n in shape]
+        more = [-(n + 32) % divisor for n in shape]
         expected = np.pad(f, [(0, 0), (0, 0), *((16, 16 + m) for m in more)], mode="symmetric")
-        np.testing.assert_array_equal(frame(f, multiple), expected)
+        np.testing.assert_array_equal(pad_mirrored(f, divisor), expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_tiles_leave_no_seam(name, trained):
+def test_tiles_give_the_result_of_the_whole_image(name, trained):
     f = noise(1, 3, 70, 301)
     whole = smooth(f, name, weights=trained[name])
     parts = smooth(f, name, weights=trained[name], tile=64)
@@ -335,21 +363,21 @@ def test_tiles_leave_no_seam(name, trained):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (64, 64), (65, 200), (517, 90)])
-@pytest.mark.parametrize(("multiple", "reach"), [(1, 5), (8, 40), (2, 92)])
-def test_tiles_keep_every_pixel_once(size, multiple, reach):
-    padded = tuple(n + -n % multiple for n in size)
+@pytest.mark.parametrize(("divisor", "radius"), [(1, 5), (8, 40), (2, 92)])
+def test_kept_parts_of_tiles_partition_the_image(size, divisor, radius):
+    padded = tuple(n + -n % divisor for n in size)
     count = torch.zeros(padded)
-    for source, kept in exact_tiles(padded, 64, multiple, reach):
+    for source, kept in exact_tiles(padded, 64, divisor, radius):
         count[kept] += 1
         for s, k, n in zip(source, kept, padded, strict=True):
-            assert s.start % multiple == 0
-            assert s.stop % multiple == 0
-            assert s.start == 0 or k.start - s.start >= reach
-            assert s.stop == n or s.stop - k.stop >= reach
+            assert s.start % divisor == 0
+            assert s.stop % divisor == 0
+            assert s.start == 0 or k.start - s.start >= radius
+            assert s.stop == n or s.stop - k.stop >= radius
     assert torch.equal(count, torch.ones(padded))
 
 
-def test_gray_is_seen_as_three_equal_bands(trained):
+def test_gray_is_three_equal_channels(trained):
     f = noise(1, 1, 9, 10)
     for name in NAMES:
         gray = smooth(f, name, weights=trained[name])
@@ -357,7 +385,7 @@ def test_gray_is_seen_as_three_equal_bands(trained):
         torch.testing.assert_close(gray, colour.mean(dim=1, keepdim=True))
 
 
-def test_other_bands_go_one_by_one(trained):
+def test_other_numbers_of_channels_are_processed_one_by_one(trained):
     f = noise(1, 5, 9, 10)
     for name in NAMES:
         together = smooth(f, name, weights=trained[name])
@@ -366,7 +394,7 @@ def test_other_bands_go_one_by_one(trained):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_intensities_outside_are_scaled_and_back(name, trained):
+def test_intensities_outside_the_unit_interval_are_scaled(name, trained):
     f = 3 * noise(1, 3, 11, 9).double() - 1
     f[0, 0, 0, :2] = torch.tensor([-1.0, 2.0])
     out = smooth(f, name, weights=trained[name])
@@ -382,7 +410,7 @@ def test_weight_is_a_share_of_the_correction(trained):
 
 
 def test_float64_is_not_rounded(tmp_path):
-    """A network that changes nothing gives back every digit."""
+    """A network whose correction is 0 returns the image exactly."""
     network = build("vdcnn", TINY["vdcnn"])
     nn.init.zeros_(network.last.weight)
     nn.init.zeros_(network.last.bias)
@@ -391,10 +419,10 @@ def test_float64_is_not_rounded(tmp_path):
     np.testing.assert_array_equal(smooth(f, "vdcnn", weights=tmp_path / "w.safetensors"), f)
 
 
-def test_bfloat16_is_near(trained):
+def test_bfloat16_is_close(trained):
     f = noise(1, 3, 16, 16)
     for name in NAMES:
-        alone = {"fusion": False} if name == "jumpset-net" else {}  # in noise, regions would be others
+        alone = {"fusion": False} if name == "jumpset-net" else {}  # in noise, regions would differ
         exact, half = (
             smooth(f, name, weights=trained[name], precision=p, **alone) for p in ("float32", "bfloat16")
         )
@@ -414,12 +442,12 @@ def test_bfloat16_is_near(trained):
         ({"fusion": 1}, "fusion must be True or False"),
     ],
 )
-def test_wrong_settings_of_a_method(wrong, match):
+def test_invalid_parameters(wrong, match):
     with pytest.raises(js.InputError, match=match):
         smooth(np.zeros((4, 4)), "jumpset-net" if "fusion" in wrong else "vdcnn", **wrong)
 
 
-def test_dip_l0_can_start_from_it():
+def test_dip_l0_starts_from_jumpset_net():
     f = noise(1, 3, 12, 14)
     method = DIPl0(start="jumpset-net", anchor=0.25, outer_steps=2)
     state = method.init(f)
@@ -432,16 +460,16 @@ def test_dip_l0_can_start_from_it():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_weights_come_back(name, tmp_path):
+def test_weights_round_trip(name, tmp_path):
     network = tiny(name)
-    said = {"data": "synthetic", "steps": 12, "seed": 0, "nested": {"a": [1, 2.5, None]}}
+    metadata = {"data": "synthetic", "steps": 12, "seed": 0, "nested": {"a": [1, 2.5, None]}}
     for half in (False, True):
         path = tmp_path / "w.safetensors"
-        save_weights(path, name, TINY[name], network.state_dict(), said, half=half)
+        save_weights(path, name, TINY[name], network.state_dict(), metadata, half=half)
         found = load_weights(path)
         assert found.network == name
         assert found.sizes == TINY[name]
-        assert found.metadata == {**said, "jumpset": js.__version__}
+        assert found.metadata == {**metadata, "jumpset": js.__version__}
         assert found.tensors.keys() == network.state_dict().keys()
         for key, value in network.state_dict().items():
             assert found.tensors[key].dtype == value.dtype
@@ -449,7 +477,7 @@ def test_weights_come_back(name, tmp_path):
     assert "steps: 12" in model_card(path)
 
 
-def test_half_is_about_half(tmp_path):
+def test_half_precision_halves_the_file(tmp_path):
     network = build("vdcnn", SIZES["vdcnn"]["small"])
     for half in (False, True):
         save_weights(tmp_path / f"{half}.safetensors", "vdcnn", {}, network.state_dict(), half=half)
@@ -457,7 +485,7 @@ def test_half_is_about_half(tmp_path):
     assert small < 0.55 * whole
 
 
-def test_unsound_weights_are_not_written(tmp_path):
+def test_non_finite_weights_are_not_written(tmp_path):
     path = tmp_path / "w.safetensors"
     save_weights(path, "vdcnn", TINY["vdcnn"], tiny("vdcnn").state_dict())
     before = path.read_bytes()
@@ -472,7 +500,7 @@ def test_unsound_weights_are_not_written(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
 
 
-def test_files_that_are_no_weights(tmp_path, trained):
+def test_invalid_files_of_weights(tmp_path, trained):
     from safetensors.torch import save_file
 
     path = tmp_path / "w.safetensors"
@@ -485,7 +513,7 @@ def test_files_that_are_no_weights(tmp_path, trained):
     with pytest.raises(js.FileError, match="cannot be read"):
         load_weights(path)
     save_file({"a": torch.zeros(2)}, path)
-    with pytest.raises(js.FileError, match="which network"):
+    with pytest.raises(js.FileError, match="does not name its network"):
         load_weights(path)
     with pytest.raises(js.FileError, match="ends in"):
         load_weights(tmp_path / "w.pt")
@@ -503,27 +531,26 @@ def test_weights_of_another_network_or_size(tmp_path, trained):
         smooth(np.zeros((4, 4)), "vdcnn", weights=path)
 
 
-def test_a_new_file_is_read_anew(tmp_path):
+def test_a_changed_file_is_read_again(tmp_path):
     path, f = tmp_path / "w.safetensors", noise(1, 3, 8, 8)
     answers = []
     for seed in (0, 1):
         network = tiny("vdcnn", seed)
         save_weights(path, "vdcnn", TINY["vdcnn"], network.state_dict(), half=False)
         answers.append(smooth(f, "vdcnn", weights=path))
-        expected = means_kept(f, passed(network, frame(f, 1))[..., 16:24, 16:24])
+        expected = means_kept(f, output_of(network, pad_mirrored(f, 1))[..., 16:24, 16:24])
         torch.testing.assert_close(answers[-1], expected)
     assert not torch.equal(*answers)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_what_is_shipped(name):
+def test_shipped_files(name):
     found = load_weights(shipped(name))
     assert found.network == name
     assert found.sizes in SIZES[name].values()
     assert f"`{name}`" in (shipped(name).parent / "CARDS.md").read_text()
     if not untrained(name):
-        said = found.metadata
-        assert {"data", "steps", "seed", "licence", "command"} <= said.keys()
+        assert {"data", "steps", "seed", "licence", "command"} <= found.metadata.keys()
     assert shipped(name).stat().st_size < 8e6
 
 
@@ -531,19 +558,19 @@ def test_what_is_shipped(name):
 def test_shipped_weights_smooth(name):
     if untrained(name):
         pytest.skip("no weights are shipped yet")
-    picture, truth = js.datasets.textured(96, 128, seed=4)
-    u = smooth(picture, name)
-    if name == "deep-wls":  # it has seen no truth; what can be said of it is that it smooths
-        jumps = [sum(np.abs(np.diff(x, axis=k)).sum() for k in (0, 1)) for x in (u, picture)]
+    image, truth = js.datasets.textured(96, 128, seed=4)
+    u = smooth(image, name)
+    if name == "deep-wls":  # it was trained without ground truth: check that it smooths
+        jumps = [sum(np.abs(np.diff(x, axis=k)).sum() for k in (0, 1)) for x in (u, image)]
         assert jumps[0] < 0.7 * jumps[1]
     else:
-        assert js.metrics.psnr(truth, u) > js.metrics.psnr(truth, picture)
-    if name in ("resnet", "vdcnn", "jumpset-net"):  # what adds to the picture leaves alone what is flat
+        assert js.metrics.psnr(truth, u) > js.metrics.psnr(truth, image)
+    if name in ("resnet", "vdcnn", "jumpset-net"):  # a residual network hardly changes a flat image
         flat = np.full((32, 40, 3), (0.2, 0.5, 0.9), dtype=np.float32)
         assert np.abs(smooth(flat, name) - flat).max() < 0.03
 
 
-def test_weights_are_read_when_they_are_needed():
+def test_weights_are_read_lazily():
     code = (
         "import sys, jumpset; jumpset.methods(); jumpset.method('resnet'); "
         "print([m for m in ('safetensors', 'onnx') if m in sys.modules])"
@@ -557,7 +584,7 @@ def test_weights_are_read_when_they_are_needed():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
-def test_onnx_runtime_gives_the_same_picture(name, tmp_path, trained):
+def test_onnx_runtime_gives_the_same_image(name, tmp_path, trained):
     for package in ("onnx", "onnxscript"):
         pytest.importorskip(package)
     runtime = pytest.importorskip("onnxruntime")
@@ -566,12 +593,12 @@ def test_onnx_runtime_gives_the_same_picture(name, tmp_path, trained):
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     for shape in ((1, 3, 1, 1), (2, 3, 33, 46), (1, 3, 64, 9)):
         f = noise(*shape)
-        fed = {"picture": f.numpy()}
+        inputs = {"picture": f.numpy()}
         settings = {"weights": trained[name]}
         if name == "jumpset-net":
-            fed["strength"] = np.full(shape[0], 0.3, dtype=np.float32)
+            inputs["strength"] = np.full(shape[0], 0.3, dtype=np.float32)
             settings |= {"weight": 0.3, "fusion": False}
-        (found,) = session.run(["smoothed"], fed)
+        (found,) = session.run(["smoothed"], inputs)
         expected = one_pass(f, **settings) if name == "dejpeg" else smooth(f, name, **settings)
         np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-5)
 
@@ -585,7 +612,7 @@ def test_onnx_runtime_gives_the_same_picture(name, tmp_path, trained):
         (["resnet", "o.onnx", "--weights", "gone.safetensors"], "no file of weights"),
     ],
 )
-def test_wrong_exports(arguments, match, tmp_path, monkeypatch):
+def test_invalid_exports(arguments, match, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("jumpset.training.export.find_spec", lambda package: package)
     result = CliRunner().invoke(app, ["export", *arguments])
@@ -594,7 +621,7 @@ def test_wrong_exports(arguments, match, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_export_names_what_is_missing(tmp_path, monkeypatch):
+def test_export_names_missing_packages(tmp_path, monkeypatch):
     monkeypatch.setattr("jumpset.training.export.find_spec", lambda package: None)
     with pytest.raises(ModuleNotFoundError, match="onnx, onnxscript"):
         js.training.export_onnx("resnet", tmp_path / "o.onnx")

@@ -1,4 +1,4 @@
-"""Trained smoothers: networks that were shown many pictures, run in one pass on any other."""
+"""Trained smoothers: networks that smooth an image in one pass."""
 
 from jumpset.learned.architectures import SIZES as SIZES
 from jumpset.learned.architectures import build as build

@@ -1,4 +1,4 @@
-"""A small U-Net on 2 × 2 blocks of pixels whose blocks are scaled by features; no batch norm."""
+"""A small U-Net on 2 × 2 blocks of pixels; a feature vector scales its channels; no batch norm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class UNet(nn.Module):
-    """On 2 × 2 blocks of pixels, in any number of planes; three out."""
+    """A U-Net on 2 × 2 blocks of pixels, from any number of planes to three."""
 
     def __init__(self, inputs: int, widths: Sequence[int], blocks: Sequence[int], features: int) -> None:
         super().__init__()
@@ -26,19 +26,19 @@ class UNet(nn.Module):
             _Stage(w, n, features) for w, n in zip(widths[:-1], blocks, strict=False)
         )
         self.last = nn.Conv2d(widths[0], 12, 3, padding=1)
-        nn.init.zeros_(self.last.weight)  # it begins by adding nothing
+        nn.init.zeros_(self.last.weight)  # the output starts at 0
         nn.init.zeros_(self.last.bias)
 
     def forward(self, planes: Tensor, features: Tensor | None) -> Tensor:
         x = self.first(nn.functional.pixel_unshuffle(planes, 2))
-        handed = []
+        skips = []
         for encode, down in zip(self.encoders, self.downs, strict=True):
             x = encode(x, features)
-            handed.append(x)
+            skips.append(x)
             x = down(x)
         x = self.middle(x, features)
-        for k in reversed(range(len(handed))):
-            x = handed[k] + nn.functional.pixel_shuffle(self.ups[k](x), 2)
+        for k in reversed(range(len(skips))):
+            x = skips[k] + nn.functional.pixel_shuffle(self.ups[k](x), 2)
             x = self.decoders[k](x, features)
         return nn.functional.pixel_shuffle(self.last(x), 2)
 
@@ -55,7 +55,7 @@ class _Stage(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions and a skip; features, where there are any, scale the channels between the two."""
+    """Two convolutions and a skip; features, if given, scale the channels between the two."""
 
     def __init__(self, width: int, features: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class _Block(nn.Module):
         nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
         nn.init.kaiming_normal_(self.second.weight, nonlinearity="relu")
         with torch.no_grad():
-            self.second.weight.mul_(0.1)  # nothing normalises: many blocks must not add up
+            self.second.weight.mul_(0.1)  # without normalisation, the sum over many blocks must stay small
         if features:
             self.scale = nn.Linear(features, width)
             nn.init.zeros_(self.scale.weight)
@@ -78,14 +78,14 @@ class _Block(nn.Module):
 
 
 def peak_channels(widths: Sequence[int]) -> float:
-    """Channels of the peak_channels activation, a pixel of the picture."""
+    """Channels of the largest activation, per pixel of the image."""
     return max(width / 4 ** (k + 1) for k, width in enumerate(widths))
 
 
 def receptive_radius(blocks: Sequence[int]) -> int:
-    """How many pixels away a pixel is still seen, at most."""
+    """Largest distance in pixels at which an input pixel affects an output pixel."""
     coarsest = len(blocks) - 1
-    far = 2 * 2 + 4 * 2**coarsest  # the first and the last layer; that blocks of pixels move together
+    radius = 2 * 2 + 4 * 2**coarsest  # the first and the last layer; the blocks of pixels
     for k, n in enumerate(blocks):
-        far += 2 ** (k + 1) * n * (2 if k == coarsest else 4)
-    return far
+        radius += 2 ** (k + 1) * n * (2 if k == coarsest else 4)
+    return radius

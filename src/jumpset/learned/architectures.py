@@ -1,4 +1,4 @@
-"""What every network declares, the networks by name, and the sizes they come in."""
+"""The base class of networks, the networks by name, and their sizes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NETWORKS: dict[str, type[Network]] = {}
 """Every network by name; a subclass of :class:`Network` with a name is added on definition."""
 
 SIZES: dict[str, dict[str, dict[str, Any]]] = {}
-"""Of each network: the size of its paper (of ours: the one that is shipped), and a small one."""
+"""Sizes of each network: that of its paper (of our own: of the shipped weights), and a small one."""
 
 
 class Network(nn.Module):
     """A network for ``(B, 3, H, W)`` images in [0, 1]; defining a subclass with a name registers it.
 
-    The published size is the default of the constructor's arguments, all of which are whole numbers or
-    sequences of whole numbers. Arguments of ``forward`` after the image are one number an image.
+    The published size is the default of the constructor's arguments, which are whole numbers or sequences of
+    whole numbers. Each argument of ``forward`` after the image is a tensor ``(B,)``.
     """
 
     name: ClassVar[str]
@@ -36,7 +36,7 @@ class Network(nn.Module):
     peak_channels: float
     """Channels of the largest activation, per pixel of the image."""
     predicts_mean: ClassVar[bool] = False
-    """Whether a change of a channel's mean is part of the answer; otherwise it is removed."""
+    """Whether a change of a channel's mean is part of the result; otherwise it is subtracted."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -49,19 +49,19 @@ class Network(nn.Module):
 
 
 def build(name: str, sizes: Mapping[str, Any] | None = None) -> Network:
-    """A network with fresh weights, drawn from torch's global generator.
+    """Build a network with random weights, drawn from torch's global generator.
 
     Parameters
     ----------
     name
         A key of :data:`jumpset.learned.SIZES`, e.g. ``"resnet"``.
     sizes
-        The arguments of its constructor, e.g. ``SIZES["resnet"]["small"]``; default: the published ones.
+        Arguments of the constructor, e.g. ``SIZES["resnet"]["small"]``; default: the published ones.
 
     Raises
     ------
     InputError
-        An unknown name, or sizes that are not those of the network.
+        An unknown name, or sizes that the network does not have.
     """
     checks.one_of("network", name, NETWORKS)
     sizes = {} if sizes is None else sizes
@@ -70,7 +70,7 @@ def build(name: str, sizes: Mapping[str, Any] | None = None) -> Network:
 
 
 def check_sizes(name: str, sizes: Mapping[str, Any]) -> None:
-    """Raise ``InputError`` unless a network of that name comes in those sizes."""
+    """Raise ``InputError`` unless the sizes are arguments of the network of that name."""
     known = SIZES[name]["published"]
     for key, value in sizes.items():
         if key not in known:
@@ -79,7 +79,7 @@ def check_sizes(name: str, sizes: Mapping[str, Any]) -> None:
             )
         many = isinstance(known[key], list)
         if many and not (isinstance(value, (list, tuple)) and value):
-            raise InputError(f"{key} must be a list", given=repr(value), do="pass one number a scale")
+            raise InputError(f"{key} must be a list", given=repr(value), do="pass one number per scale")
         for size in value if many else [value]:
             checks.integer(key, size, at_least=1)
     wanted = {**known, **sizes}
@@ -87,7 +87,7 @@ def check_sizes(name: str, sizes: Mapping[str, Any]) -> None:
         blocks = widths.replace("widths", "blocks")
         if len(wanted[widths]) != len(wanted[blocks]):
             raise InputError(
-                f"{widths} and {blocks} must be as many",
+                f"{widths} and {blocks} must have the same length",
                 given=repr(dict(sizes)),
-                do="pass one of each a scale",
+                do="pass one of each per scale",
             )

@@ -1,4 +1,4 @@
-"""What the learned smoothers share: pictures of any size and bands through a network for three."""
+"""What the learned smoothers share: images of any size and number of channels through a network for RGB."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from jumpset.learned import weights as files
 from jumpset.learned.architectures import Network
 from jumpset.operators.autocast import PRECISIONS, computes_half
 
-FRAME = 16
-_BYTES = 2**28  # of the peak_channels activation of a tile
-_LEAST_TILE = 64
+PADDING = 16
+_MAX_BYTES = 2**28  # of the largest activation of a tile
+_MIN_TILE = 64
 
 
 @dataclass(frozen=True)
 class State:
-    """The answer."""
+    """Input and result."""
 
-    source: Tensor  # (B, C, H, W), the picture as given
+    source: Tensor  # (B, C, H, W), the image as given
     smoothed: Tensor  # (B, C, H, W)
     n_steps: int
 
 
 @dataclass(frozen=True)
 class Learned(Iteration[State]):
-    """A network as an iteration of one step; subclasses name the network."""
+    """A network as an iteration of one step; subclasses set the network."""
 
     weight: float = 1.0
     weights: str = "shipped"
@@ -54,20 +54,20 @@ class Learned(Iteration[State]):
         checks.one_of("precision", self.precision, PRECISIONS)
         checks.integer("tile", self.tile, at_least=0)
         if self.tile:
-            checks.integer("tile", self.tile, at_least=_LEAST_TILE)
+            checks.integer("tile", self.tile, at_least=_MIN_TILE)
 
     def init(self, image: Tensor) -> State:
-        """The picture itself; the weights are read here, so that a bad file is known before any work."""
-        self._loaded(image.device)
+        """The image itself; the weights are read here, so that a bad file raises before any work."""
+        self._network_on(image.device)
         return State(image, image, n_steps=0)
 
     def step(self, state: State) -> State:
-        """One pass, picture by picture: together they would differ from each alone in the last bit."""
-        network = self._loaded(state.source.device)
+        """One pass, image by image: a batch would differ from single images in the last bit."""
+        network = self._network_on(state.source.device)
         return State(state.source, torch.stack([self._smooth(network, f) for f in state.source]), 1)
 
     def image(self, state: State) -> Tensor:
-        """The answer."""
+        """The result."""
         return state.smoothed
 
     def record(self, state: State) -> dict[str, float]:
@@ -76,16 +76,16 @@ class Learned(Iteration[State]):
 
     @property
     def share(self) -> float:
-        """How much of the network's correction is taken."""
+        """Share of the network's correction that is applied."""
         return self.weight
 
-    def _loaded(self, device: torch.device) -> Network:
-        path = files.chosen(self.network.name, self.weights)
+    def _network_on(self, device: torch.device) -> Network:
+        path = files.weights_file(self.network.name, self.weights)
         changed = path.stat().st_mtime_ns if path.is_file() else 0
         return _load(self.network, path, changed, device)
 
     def _smooth(self, network: Network, f: Tensor) -> Tensor:
-        """``(C, H, W)`` to the same: colour at once, all else band by band, gray as three equal bands."""
+        """Smooth ``(C, H, W)``: RGB at once, otherwise each channel, repeated to three."""
         low, high = f.amin().clamp(max=0.0), f.amax().clamp(min=1.0)
         unit = ((f - low) / (high - low)).float()
         bands = unit[None] if len(f) == 3 else unit[:, None].expand(-1, 3, -1, -1)
@@ -94,30 +94,30 @@ class Learned(Iteration[State]):
             change = changes[0]
         else:
             change = torch.stack([c.mean(dim=0) for c in changes])
-        change = centred(change, network)
-        # only the change goes through float32 and the scale, so that float64 pictures stay so
+        change = keep_mean(change, network)
+        # only the change is rounded to float32, so that float64 images keep their precision
         return f + self.share * (high - low) * change.to(f.dtype)
 
-    def _change(self, network: Any, picture: Tensor) -> Tensor:
-        """``(1, 3, H, W)`` to what the network adds to it, ``(3, H, W)``."""
-        height, width = picture.shape[-2:]
-        framed = frame(picture, network.size_divisor)
-        side = self.tile or int((_BYTES / (4 * network.peak_channels)) ** 0.5)
+    def _change(self, network: Any, image: Tensor) -> Tensor:
+        """The network's change of ``(1, 3, H, W)``, ``(3, H, W)``."""
+        height, width = image.shape[-2:]
+        padded = pad_mirrored(image, network.size_divisor)
+        side = self.tile or int((_MAX_BYTES / (4 * network.peak_channels)) ** 0.5)
         tiled = partial(apply_tiled, side=side, size_divisor=network.size_divisor)
-        half = computes_half(self.precision, picture.device)
-        with torch.autocast(picture.device.type, torch.bfloat16, enabled=half):
-            change = (self._answer(network, framed, tiled) - framed)[0]
-        return change[:, FRAME : FRAME + height, FRAME : FRAME + width]
+        half = computes_half(self.precision, image.device)
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=half):
+            change = (self._apply(network, padded, tiled) - padded)[0]
+        return change[:, PADDING : PADDING + height, PADDING : PADDING + width]
 
-    def _answer(self, network: Any, framed: Tensor, tiled: Callable[..., Tensor]) -> Tensor:
-        """What the network makes of ``(1, 3, H, W)``, sides by its size_divisor."""
-        return tiled(network, framed, receptive_radius=network.receptive_radius)
+    def _apply(self, network: Any, padded: Tensor, tiled: Callable[..., Tensor]) -> Tensor:
+        """Apply the network to ``(1, 3, H, W)``, sides multiples of its ``size_divisor``."""
+        return tiled(network, padded, receptive_radius=network.receptive_radius)
 
 
-def centred(change: Tensor, network: Network) -> Tensor:
-    """``(..., H, W)`` without the mean of each band, unless the network says that it knows the means.
+def keep_mean(change: Tensor, network: Network) -> Tensor:
+    """Subtract the mean of each channel from a change ``(..., H, W)``, unless the network predicts the mean.
 
-    The others have learned to guess the tone behind a texture, and guess one for every picture.
+    A network also learns the tones that are common under textures, and imposes the same ones on every image.
     """
     if network.predicts_mean:
         return change
@@ -146,8 +146,8 @@ def exact_tiles(
 ) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
     """Yield rows and columns of the input of each tile, and those of the part of its output that is kept.
 
-    The kept parts partition the image, and each is ``receptive_radius`` away from the sides where its tile was
-    cut, so that the result is that of the whole image. (The tiles of :mod:`jumpset.dip.tiling` are fitted
+    The kept parts partition the image, and each is ``receptive_radius`` away from the sides where its tile
+    was cut, so that the result is that of the whole image. (The tiles of :mod:`jumpset.dip.tiling` are fitted
     independently, their results differ, and windows blend them.) Sides and positions are multiples of
     ``size_divisor``, as those of ``size`` must be. An image whose sides are at most ``side`` is one tile.
     """
@@ -168,26 +168,26 @@ def _cuts(length: int, side: int, kept: int, margin: int) -> list[tuple[slice, s
     ]
 
 
-def frame(picture: Tensor, size_divisor: int) -> Tensor:
-    """The picture continued by its mirror image, by :data:`FRAME` pixels or more, to sides by ``size_divisor``.
+def pad_mirrored(image: Tensor, size_divisor: int) -> Tensor:
+    """Pad an image by its mirror image, by :data:`PADDING` pixels or more, to sides by ``size_divisor``.
 
-    Within, the zeros at the borders of the layers are hardly seen. In operations that ONNX has.
+    Inside, the zero padding of the layers has little effect. All operations exist in ONNX.
     """
     for dim in (-2, -1):
-        n = picture.shape[dim]
-        total = (n + 2 * FRAME + size_divisor - 1) // size_divisor * size_divisor
-        # A walk to and fro over n pixels repeats itself after 2 n, here a tensor, since the remainder by a
-        # number that is known when it runs is nothing that can be exported.
-        walk = torch.arange(total, device=picture.device)
-        period = torch.full_like(walk, 2 * n)
-        walk = (walk + FRAME * period - FRAME) % period
-        picture = picture.index_select(dim, torch.minimum(walk, period - 1 - walk))
-    return picture
+        n = image.shape[dim]
+        total = (n + 2 * PADDING + size_divisor - 1) // size_divisor * size_divisor
+        # The mirrored index has the period 2 n. It is a tensor, since the exporter has no remainder by a
+        # number that is known only at run time.
+        index = torch.arange(total, device=image.device)
+        period = torch.full_like(index, 2 * n)
+        index = (index + PADDING * period - PADDING) % period
+        image = image.index_select(dim, torch.minimum(index, period - 1 - index))
+    return image
 
 
 @lru_cache(maxsize=8)
 def _load(network: type[Network], path: Path, changed: int, device: torch.device) -> Network:
-    """The network with its weights; ``changed``, the file's date, makes a new file be read anew."""
+    """The network with its weights; ``changed``, the file's date, invalidates the cache."""
     del changed
     loaded = files.load_network(network, path)
     return loaded.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Deep WLS (2023): a network that was trained, without pairs, to lower a weighted least squares energy."""
+"""Deep WLS (2023): a network trained without ground truth to minimise a weighted least squares energy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jumpset.learned.base import Learned
 
 _DILATIONS = (4, 16, 1)
 _PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))  # of 2 × 2 pixels: down, across
-_LEAST_WIDTH = 12  # for their colours
+_MIN_WIDTH = 12  # channels for the colours of these pixels
 _KNOTS = 8  # of the inverse of the sigmoid
-_ENDS = 0.01  # from black and white, where it is cut
+_ENDS = 0.01  # distance from black and white at which the inverse is cut off
 
 
 class DeepWLSNetwork(Network):
-    """Half the size, three residual blocks of wide view, and back to the full size.
+    """Downsampling by 2, three residual blocks with dilation, and upsampling by 2.
 
     Parameters
     ----------
@@ -36,37 +36,40 @@ class DeepWLSNetwork(Network):
         self.receptive_radius = 4 * sum(_DILATIONS) + 8
         self.peak_channels = width
         self.layers = nn.Sequential(
-            _normed(nn.Conv2d(3, width, 3, padding=1), width),
-            _normed(nn.Conv2d(width, width, 3, stride=2, padding=1), width),
+            _conv_norm_relu(nn.Conv2d(3, width, 3, padding=1), width),
+            _conv_norm_relu(nn.Conv2d(width, width, 3, stride=2, padding=1), width),
             *(_Block(width, dilation) for dilation in _DILATIONS),
-            _normed(nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1), width),
+            _conv_norm_relu(
+                nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1), width
+            ),
             nn.Conv2d(width, 3, 3, padding=1),
         )
-        if width >= _LEAST_WIDTH:
-            _begin_as_identity(self.layers)
+        if width >= _MIN_WIDTH:
+            _initialize_as_identity(self.layers)
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """``(B, 3, H, W)`` with even sides to the same, both in [0, 1]."""
-        return torch.sigmoid(self.layers(picture))
+        return torch.sigmoid(self.layers(image))
 
 
 class _Block(nn.Module):
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
         first, second = (nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation) for _ in range(2))
-        self.body = nn.Sequential(_normed(first, width), second, nn.BatchNorm2d(width))
+        self.body = nn.Sequential(_conv_norm_relu(first, width), second, nn.BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x + self.body(x))
 
 
 @torch.no_grad()
-def _begin_as_identity(layers: nn.Sequential) -> None:
-    """Fresh weights with which the network answers with its input, up to some levels.
+def _initialize_as_identity(layers: nn.Sequential) -> None:
+    """Set weights with which the output of the network is its input, up to some levels of 255.
 
-    There is no skip to the picture, and from random weights most of a training goes into learning to copy it:
-    colours to channels, blocks of 2 × 2 pixels to channels at half the size and back, and the inverse of the
-    sigmoid as a broken line. The other channels are drawn at random, and see the picture from the first step.
+    The network has no skip connection from the image, and with random weights most of a training would be
+    spent on learning the identity. Here colours are copied to channels, blocks of 2 × 2 pixels to channels at
+    half the size and back, and the inverse of the sigmoid is a piecewise linear function. The other channels
+    keep random weights, which affect the output from the first step.
     """
     first, halved, *blocks, doubled, last = layers
     for block in blocks:
@@ -90,8 +93,8 @@ def _begin_as_identity(layers: nn.Sequential) -> None:
 def _inverse_sigmoid(n: int) -> list[tuple[float, float, float]]:
     """Sign, knot and bend of each term of ``Σ bend · max(0, sign · (x - knot))``, up to a constant.
 
-    The first is the slope in the middle; then ``n`` bends towards black and ``n`` towards white, and not all
-    of them upwards, so that no value is the difference of large ones.
+    The first term is the slope in the middle; ``n`` bends towards black and ``n`` towards white follow. The
+    signs point away from the middle, so that no value is the difference of large ones.
     """
     nodes = 0.5 - 0.5 * torch.cos(torch.pi * torch.arange(2 * n + 2) / (2 * n + 1))
     slopes = torch.logit(nodes, eps=_ENDS).diff() / nodes.diff()
@@ -102,30 +105,30 @@ def _inverse_sigmoid(n: int) -> list[tuple[float, float, float]]:
 
 
 def _copy(conv: nn.Module, source: int, target: int, tap: tuple[int, int]) -> None:
-    """Let a channel be that of the input at one place of the window."""
+    """Make an output channel equal to an input channel at one tap of the kernel."""
     conv.weight[target] = 0.0
     conv.bias[target] = 0.0
     conv.weight[(target, source, *tap)] = 1.0
 
 
-def _normed(conv: nn.Module, width: int) -> nn.Sequential:
+def _conv_norm_relu(conv: nn.Module, width: int) -> nn.Sequential:
     return nn.Sequential(conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
 
 
 @dataclass(frozen=True)
 class DeepWLS(Learned):
-    r"""Deep WLS: one pass of a network that was trained, without pairs, to lower the energy of ``wls``.
+    r"""Deep WLS: one pass of a network trained without ground truth to minimise the energy of ``wls``.
 
-    .. math:: u = f + \text{weight} \, (g(f) - f), \qquad g \text{ trained to lower } \sum_p (g_p - f_p)^2
+    .. math:: u = f + \text{weight} \, (g(f) - f), \qquad g \text{ trained to minimise } \sum_p (g_p - f_p)^2
               + \sum_{(p,q)} w_{pq} (g_p - g_q)^2, \quad w_{pq} = \lambda e^{-\|f_p - f_q\|^2 / 2 \alpha^2}
 
-    with λ = 10 and α = 0.08, so that smoothness is learned, not solved for.
+    with λ = 10 and α = 0.08: no linear system is solved.
 
     Parameters
     ----------
     weight
-        Share of the network's correction, 0 to 1: 1 is the network's answer, 0 changes nothing. The paper has
-        none.
+        Share of the network's correction, 0 to 1: 1 gives the network's output, 0 changes nothing. The paper
+        has no such parameter.
     weights, precision, tile
         As in :class:`JumpsetNet`.
 
@@ -139,12 +142,13 @@ class DeepWLS(Learned):
     Notes
     -----
     "Deep WLS", Multimedia Tools and Applications, 2023. Differences from the paper: (1) the shipped weights
-    are of a smaller network (32 channels; ``js.learned.SIZES["deep-wls"]``) trained on synthetic pictures;
-    (2) the picture is continued by 16 mirrored pixels, so that the zeros at the borders of the layers are not
-    seen; (3) gray pictures are seen as three equal bands, other numbers of bands one by one; (4) intensities
-    outside [0, 1] are scaled into it and back; (5) ``weight``; (6) the mean of each band is kept; (7) fresh
-    weights answer with the picture, and batch norm keeps its statistics, so that the training is spent on
-    smoothing and not on copying.
+    are of a smaller network (32 channels; ``js.learned.SIZES["deep-wls"]``) trained on synthetic images;
+    (2) the image is padded by 16 mirrored pixels, so that the zero padding of the layers does not affect the
+    result; (3) a gray image is repeated to three channels, images with other numbers of channels are
+    processed channel by channel; (4) intensities outside [0, 1] are scaled to it and back; (5) ``weight``;
+    (6) the mean of each channel is kept; (7) the initial weights are those of the identity, and batch norm
+    keeps its initial statistics, so that the training is spent on smoothing rather than on learning the
+    identity.
     """
 
     name: ClassVar[str] = "deep-wls"

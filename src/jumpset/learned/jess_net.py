@@ -1,4 +1,4 @@
-"""JESS-Net (Feng et al. 2021): edges and structure learned together, edges first."""
+"""JESS-Net (Feng et al. 2021): joint learning of edges and structure."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from jumpset.learned.base import Learned
 
 
 class JESSNetwork(Network):
-    """A descriptor, and three heads on it: an edge map, a smooth picture that sees it, and a correction.
+    """A descriptor with three heads: an edge map, a smooth image computed with it, and a correction.
 
     Parameters
     ----------
     width
         Channels.
     depth
-        Blocks of the descriptor, each of three dilated convolutions.
+        Number of blocks of the descriptor, each of three dilated convolutions.
     edge, smooth, refine
-        Blocks of the three heads.
+        Numbers of blocks of the three heads.
     """
 
     name = "jess-net"
@@ -41,26 +41,26 @@ class JESSNetwork(Network):
         self.smooth = _head(width + 1, width, smooth)
         self.refine = _head(width + 4, width, refine)
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """``(B, 3, H, W)`` to the same, both in [0, 1]."""
-        return self.parts(picture)[2]
+        return self.parts(image)[2]
 
-    def parts(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of the edges ``(B, 1, H, W)``, the coarse picture and the refined one."""
-        features = self.descriptor(2 * picture - 1)
+    def parts(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of the edges ``(B, 1, H, W)``, the coarse image and the refined one."""
+        features = self.descriptor(2 * image - 1)
         edges = self.edge(features)
-        seen = torch.sigmoid(edges)
-        coarse = picture + self.smooth(torch.cat([features, seen], dim=1))
-        refined = coarse + self.refine(torch.cat([features, seen, coarse], dim=1))
+        edge_map = torch.sigmoid(edges)
+        coarse = image + self.smooth(torch.cat([features, edge_map], dim=1))
+        refined = coarse + self.refine(torch.cat([features, edge_map, coarse], dim=1))
         return edges, coarse, refined
 
 
 class _Dilated(nn.Module):
-    """Three convolutions with dilations 1, 2, 3, so that no pixel of the window is left out, and a skip."""
+    """Three convolutions with dilations 1, 2, 3, which cover every pixel of the window, and a skip."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(*(_convolved(width, width, dilation) for dilation in (1, 2, 3)))
+        self.body = nn.Sequential(*(_conv_norm_relu(width, width, dilation) for dilation in (1, 2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -68,28 +68,28 @@ class _Dilated(nn.Module):
 
 def _head(inputs: int, width: int, depth: int) -> nn.Sequential:
     blocks = (_Dilated(width) for _ in range(depth))
-    return nn.Sequential(_convolved(inputs, width, 1), *blocks, nn.Conv2d(width, 3, 3, padding=1))
+    return nn.Sequential(_conv_norm_relu(inputs, width, 1), *blocks, nn.Conv2d(width, 3, 3, padding=1))
 
 
-def _convolved(inputs: int, outputs: int, dilation: int) -> nn.Sequential:
+def _conv_norm_relu(inputs: int, outputs: int, dilation: int) -> nn.Sequential:
     conv = nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 @dataclass(frozen=True)
 class JESSNet(Learned):
-    r"""JESS-Net: a network that finds the edges first and smooths with them in sight.
+    r"""JESS-Net: a network that predicts an edge map and smooths with it as an input.
 
     .. math:: u = f + \text{weight} \, (g(f) - f), \qquad
               e = \sigma(h_e(\phi)), \quad s = f + h_s(\phi, e), \quad g(f) = s + h_r(\phi, e, s)
 
-    with features φ of the picture f, an edge map e, a coarse picture s and its correction.
+    with features φ of the image f, an edge map e, a coarse image s and its correction.
 
     Parameters
     ----------
     weight
-        Share of the network's correction, 0 to 1: 1 is the network's answer, 0 changes nothing. The paper has
-        none.
+        Share of the network's correction, 0 to 1: 1 gives the network's output, 0 changes nothing. The paper
+        has no such parameter.
     weights, precision, tile
         As in :class:`JumpsetNet`.
 
@@ -106,11 +106,12 @@ class JESSNet(Learned):
     synthetic dataset for structure-preserving image smoothing", IEEE Transactions on Neural Networks and
     Learning Systems, 2021. Differences from the paper: (1) the shipped weights are of a smaller network (16
     channels, 8 blocks in the descriptor; ``js.learned.SIZES["jess-net"]``) trained on our synthetic pairs;
-    (2) which layers between the blocks have batch norm, and that the edge head has a block of its own, is
-    inferred from the published number of parameters; (3) the picture is continued by 16 mirrored pixels, so
-    that the zeros at the borders of the layers are not seen; (4) gray pictures are seen as three equal bands,
-    other numbers of bands one by one; (5) intensities outside [0, 1] are scaled into it and back; (6)
-    ``weight``; (7) the mean of each band is kept; (8) the coarse picture is a change of f.
+    (2) which layers between the blocks have batch norm, and that the edge head has a separate block, is
+    inferred from the published number of parameters; (3) the image is padded by 16 mirrored pixels, so that
+    the zero padding of the layers does not affect the result; (4) a gray image is repeated to three channels,
+    images with other numbers of channels are processed channel by channel; (5) intensities outside [0, 1] are
+    scaled to it and back; (6) ``weight``; (7) the mean of each channel is kept; (8) the coarse image is f
+    plus a correction.
     """
 
     name: ClassVar[str] = "jess-net"

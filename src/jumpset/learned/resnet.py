@@ -13,7 +13,7 @@ from jumpset.learned.base import Learned
 
 
 class ResNetNetwork(Network):
-    """Convolution; residual blocks; two wide convolutions; a bounded correction of the picture.
+    """Convolution; residual blocks; two wide convolutions; a bounded correction of the image.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class ResNetNetwork(Network):
         self.peak_channels = max(width, head)
         self.first = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.ReLU(inplace=True))
         self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
-        self.after = _convolved(width)
+        self.after = _conv_norm(width)
         self.head = nn.Sequential(
             nn.Conv2d(width, head, 3, padding=1),
             nn.ReLU(inplace=True),
@@ -43,31 +43,31 @@ class ResNetNetwork(Network):
             nn.Conv2d(head, 3, 1),
         )
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """``(B, 3, H, W)`` to the same, both in [0, 1]; the layers work on [-1, 1]."""
-        entry = self.first(2 * picture - 1)
+        entry = self.first(2 * image - 1)
         x = entry
         for block in self.blocks:
             x = block(x)
-        return picture + torch.tanh(self.head(entry + self.after(x))) / 2
+        return image + torch.tanh(self.head(entry + self.after(x))) / 2
 
 
 class _Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(_convolved(width), nn.ReLU(inplace=True), _convolved(width))
+        self.body = nn.Sequential(_conv_norm(width), nn.ReLU(inplace=True), _conv_norm(width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
 
 
-def _convolved(width: int) -> nn.Sequential:
+def _conv_norm(width: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
 
 
 @dataclass(frozen=True)
 class ResNet(Learned):
-    r"""Residual network: one pass of a deep network that was trained on pairs; keeps edges, no tuning.
+    r"""Residual network: one pass of a deep network trained on pairs; keeps edges without tuning.
 
     .. math:: u = f + \text{weight} \, (g(f) - f), \qquad g(f) = f + \tfrac12 \tanh(h(2 f - 1))
 
@@ -76,8 +76,8 @@ class ResNet(Learned):
     Parameters
     ----------
     weight
-        Share of the network's correction, 0 to 1: 1 is the network's answer, 0 changes nothing. The paper has
-        none.
+        Share of the network's correction, 0 to 1: 1 gives the network's output, 0 changes nothing. The paper
+        has no such parameter.
     weights, precision, tile
         As in :class:`JumpsetNet`.
 
@@ -93,10 +93,10 @@ class ResNet(Learned):
     F. Zhu, Z. Liang, X. Jia, L. Zhang, Y. Yu, "A benchmark for edge-preserving image smoothing", IEEE
     Transactions on Image Processing, 2019. Differences from the paper: (1) the shipped weights are of a
     smaller network (24 channels, 8 blocks, 64 channels in the head; ``js.learned.SIZES["resnet"]``) trained
-    on synthetic pairs with one target each; (2) the picture is continued by 16 mirrored pixels, so that the
-    zeros at the borders of the layers are not seen; (3) gray pictures are seen as three equal bands, other
-    numbers of bands one by one; (4) intensities outside [0, 1] are scaled into it and back; (5) ``weight``;
-    (6) the mean of each band is kept.
+    on synthetic pairs with one target each; (2) the image is padded by 16 mirrored pixels, so that the zero
+    padding of the layers does not affect the result; (3) a gray image is repeated to three channels, images
+    with other numbers of channels are processed channel by channel; (4) intensities outside [0, 1] are scaled
+    to it and back; (5) ``weight``; (6) the mean of each channel is kept.
     """
 
     name: ClassVar[str] = "resnet"

@@ -1,4 +1,4 @@
-"""The plain deep network of Zhu et al. (2019): twenty convolutions and a skip."""
+"""The plain deep network of Zhu et al. (2019): twenty convolutions and a skip connection."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from jumpset.learned.base import Learned
 
 
 class VDCNNNetwork(Network):
-    """3 × 3 convolutions with ReLU, added to the picture.
+    """3 × 3 convolutions with ReLU, added to the image.
 
     Parameters
     ----------
     width
         Channels.
     depth
-        Convolutions between the first and the last.
+        Number of convolutions between the first and the last.
     """
 
     name = "vdcnn"
@@ -34,19 +34,19 @@ class VDCNNNetwork(Network):
             layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
         self.last = nn.Conv2d(width, 3, 3, padding=1)
-        # torch's default shrinks what passes by a factor of 2.4 a layer: nothing would arrive
+        # torch's default would shrink the signal by a factor of 2.4 a layer
         for layer in self.layers:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """``(B, 3, H, W)`` to the same, both in [0, 1]; the layers work on [-1, 1]."""
-        return picture + self.last(self.layers(2 * picture - 1)) / 2
+        return image + self.last(self.layers(2 * image - 1)) / 2
 
 
 @dataclass(frozen=True)
 class VDCNN(Learned):
-    r"""Very deep plain network: one pass of a stack of convolutions that was trained on pairs.
+    r"""Very deep plain network: one pass of a stack of convolutions trained on pairs.
 
     .. math:: u = f + \text{weight} \, (g(f) - f), \qquad g(f) = f + \tfrac12 h(2 f - 1)
 
@@ -55,8 +55,8 @@ class VDCNN(Learned):
     Parameters
     ----------
     weight
-        Share of the network's correction, 0 to 1: 1 is the network's answer, 0 changes nothing. The paper has
-        none.
+        Share of the network's correction, 0 to 1: 1 gives the network's output, 0 changes nothing. The paper
+        has no such parameter.
     weights, precision, tile
         As in :class:`JumpsetNet`.
 
@@ -72,10 +72,10 @@ class VDCNN(Learned):
     F. Zhu, Z. Liang, X. Jia, L. Zhang, Y. Yu, "A benchmark for edge-preserving image smoothing", IEEE
     Transactions on Image Processing, 2019. Differences from the paper: (1) the shipped weights are of a
     smaller network (24 channels, 12 layers; ``js.learned.SIZES["vdcnn"]``) trained on synthetic pairs with
-    one target each; (2) the picture is continued by 16 mirrored pixels, so that the zeros at the borders of
-    the layers are not seen; (3) gray pictures are seen as three equal bands, other numbers of bands one by
-    one; (4) intensities outside [0, 1] are scaled into it and back; (5) ``weight``; (6) the mean of each band
-    is kept.
+    one target each; (2) the image is padded by 16 mirrored pixels, so that the zero padding of the layers
+    does not affect the result; (3) a gray image is repeated to three channels, images with other numbers of
+    channels are processed channel by channel; (4) intensities outside [0, 1] are scaled to it and back;
+    (5) ``weight``; (6) the mean of each channel is kept.
     """
 
     name: ClassVar[str] = "vdcnn"

@@ -1,4 +1,4 @@
-"""Files of trained weights: safetensors, with what the network is and how it was trained beside them."""
+"""Files of trained weights: safetensors with metadata on the network and its training."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from jumpset.learned.architectures import Network
 
 SHIPPED = Path(__file__).parent / "shipped"
 _FORMAT = 1
-_OURS = ("format", "network", "sizes", "jumpset")  # of the metadata: what this file writes itself
+_RESERVED = ("format", "network", "sizes", "jumpset")  # the metadata that save_weights adds
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a file of weights holds."""
+    """The content of a file of weights."""
 
     network: str
     """The network's name."""
     sizes: dict[str, Any]
-    """The arguments of its constructor."""
+    """The arguments of the network's constructor."""
     tensors: dict[str, Tensor] = field(repr=False)
-    """In float32."""
+    """Weights in float32."""
     metadata: dict[str, Any]
-    """Whatever else was said when it was saved: data, steps, seed, licence, command."""
+    """All other metadata: data, steps, seed, licence, command."""
 
 
 def save_weights(
@@ -46,7 +46,7 @@ def save_weights(
     *,
     half: bool = True,
 ) -> None:
-    """Write a network's weights as a whole.
+    """Write the weights of a network to a file.
 
     Parameters
     ----------
@@ -55,27 +55,26 @@ def save_weights(
     network
         The network's name, e.g. ``"resnet"``.
     sizes
-        The arguments of its constructor.
+        The arguments of the network's constructor.
     state_dict
-        Its weights.
+        The weights.
     metadata
-        What the file should tell about them, anything that JSON can hold: data, steps, seed, licence,
-        command.
+        Metadata for the file, anything that JSON can hold: data, steps, seed, licence, command.
     half
-        Store what has more than one axis in float16, which halves the file; biases and the statistics of
-        batch norm stay in float32.
+        Whether tensors with more than one axis are stored in float16, which halves the file; biases and the
+        statistics of batch norm stay in float32.
 
     Raises
     ------
     InputError
-        Weights that are not finite (or not in float16), or metadata that JSON cannot hold.
+        Weights that are not finite (or not finite in float16), or metadata that JSON cannot hold.
     FileError
         A file that cannot be written.
     """
     with needs("jumpset[learned]"):
         from safetensors.torch import save
 
-    target = checked_path(path)
+    target = safetensors_path(path)
     tensors = {}
     for key, value in state_dict.items():
         small = half and value.ndim > 1 and value.is_floating_point()
@@ -92,9 +91,9 @@ def save_weights(
         texts = {key: json.dumps(value) for key, value in ({**(metadata or {}), **ours}).items()}
     except (TypeError, ValueError) as error:
         raise InputError(
-            "metadata must be what JSON can hold", given=str(error), do="pass numbers, texts, lists"
+            "JSON cannot hold the metadata", given=str(error), do="pass numbers, texts, lists"
         ) from None
-    with atomic_write(target) as temporary:  # not save_file, which would not keep the permissions
+    with atomic_write(target) as temporary:  # save_file would change the permissions
         temporary.write_bytes(save(tensors, metadata=texts))
 
 
@@ -104,12 +103,12 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     Raises
     ------
     FileError
-        A file that is missing, damaged, or not of this kind.
+        A file that is missing, damaged, or not a file of weights.
     """
     with needs("jumpset[learned]"):
         from safetensors import SafetensorError, safe_open
 
-    source = checked_path(path)
+    source = safetensors_path(path)
     if not source.is_file():
         raise FileError(
             "there is no file of weights", given=source, do="check the path, or use weights='shipped'"
@@ -122,11 +121,11 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         raise FileError(
             "the file cannot be read as weights",
             given=f"{source} ({type(error).__name__})",
-            do="train it anew, or copy it again",
+            do="copy the file again, or train the network again",
         ) from error
-    if any(key not in found for key in _OURS) or found["format"] != _FORMAT:
+    if any(key not in found for key in _RESERVED) or found["format"] != _FORMAT:
         raise FileError(
-            "the file does not say which network it is for",
+            "the file does not name its network",
             given=source,
             do="use a file of js.training.train or save_weights",
         )
@@ -136,7 +135,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
 
 
 def model_card(weights: str | os.PathLike[str]) -> str:
-    """What a file of weights says about itself, one line a fact.
+    """The metadata of a file of weights, one line per entry.
 
     Parameters
     ----------
@@ -146,7 +145,7 @@ def model_card(weights: str | os.PathLike[str]) -> str:
     Raises
     ------
     FileError
-        A file that is missing, damaged, or not of this kind.
+        A file that is missing, damaged, or not a file of weights.
 
     Examples
     --------
@@ -158,38 +157,40 @@ def model_card(weights: str | os.PathLike[str]) -> str:
     found = load_weights(path)
     n_weights = sum(t.numel() for t in found.tensors.values())
     facts = {"network": found.network, "sizes": found.sizes, "numbers": n_weights, **found.metadata}
-    return "\n".join(f"{key}: {_said(value)}" for key, value in facts.items())
+    return "\n".join(f"{key}: {_as_text(value)}" for key, value in facts.items())
 
 
-def _said(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def load_network(network: type[Network], source: Path) -> Network:
-    """A network with the weights of a file, ready to be used: no gradients, batch norm at rest.
+    """Build a network with the weights of a file, for inference: no gradients, batch norm in evaluation mode.
 
     Raises
     ------
     FileError
         As :func:`load_weights`, or the file is of another network, or its sizes or weights do not fit.
     """
-    return network_of(network, load_weights(source), source)
+    return build_network(network, load_weights(source), source)
 
 
-def network_of(network: type[Network], found: Weights, source: Path) -> Network:
-    """As :func:`load_network`, from what the file ``source`` holds."""
+def build_network(network: type[Network], found: Weights, source: Path) -> Network:
+    """As :func:`load_network`, from the content of the file ``source``."""
     name = network.name
     if found.network != name:
         raise FileError(
             f"the weights are not those of {name!r}",
             given=f"{found.network!r} in {source}",
-            do="pass the network that they are of, or another file",
+            do="use the weights with their network, or another file",
         )
     try:
         built = network(**found.sizes)
     except (TypeError, ValueError, RuntimeError) as error:
         raise FileError(
-            f"the file's sizes are not those of {name!r}", given=f"{found.sizes}", do="train it anew"
+            f"the file's sizes are not those of {name!r}",
+            given=f"{found.sizes}",
+            do="train the network again",
         ) from error
     try:
         built.load_state_dict(found.tensors)
@@ -203,18 +204,18 @@ def network_of(network: type[Network], found: Weights, source: Path) -> Network:
 
 
 def shipped(name: str) -> Path:
-    """Where the weights of a network lie that come with the package."""
+    """The file of a network's weights that comes with the package."""
     return SHIPPED / f"{name}.safetensors"
 
 
-def chosen(name: str, weights: str | os.PathLike[str]) -> Path:
-    """The file that ``weights`` names: that of the user, or, for ``"shipped"``, the package's."""
+def weights_file(name: str, weights: str | os.PathLike[str]) -> Path:
+    """The file that ``weights`` names: a path, or ``"shipped"`` for the file of the package."""
     return shipped(name) if weights == "shipped" else Path(weights)
 
 
-def checked_path(path: str | os.PathLike[str]) -> Path:
-    """The path, if it ends as files of weights do."""
+def safetensors_path(path: str | os.PathLike[str]) -> Path:
+    """The path, which must end in ``.safetensors``."""
     target = Path(path)
     if target.suffix != ".safetensors":
-        raise FileError("a file of weights ends in .safetensors", given=target, do="name it so")
+        raise FileError("a file of weights ends in .safetensors", given=target, do="change the suffix")
     return target

@@ -16,7 +16,7 @@ from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import as_path
 from jumpset.learned.architectures import NETWORKS, SIZES, check_sizes
-from jumpset.learned.weights import checked_path, chosen, load_weights, network_of
+from jumpset.learned.weights import build_network, load_weights, safetensors_path, weights_file
 from jumpset.training._loop import Plan
 from jumpset.training.recipes import RECIPES, Recipe
 
@@ -70,9 +70,9 @@ def device_of(device: str | torch.device | None) -> torch.device:
 
 def initial_weights(name: str, sizes: Mapping[str, Any], start: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The weights to start a training with, if they fit its network."""
-    source = chosen(name, start)
+    source = weights_file(name, start)
     found = load_weights(source)
-    loaded = network_of(NETWORKS[name], found, source)
+    loaded = build_network(NETWORKS[name], found, source)
     if any(found.sizes.get(key) != (list(v) if isinstance(v, tuple) else v) for key, v in sizes.items()):
         raise InputError(
             "the weights to start with are of another size",
@@ -84,7 +84,7 @@ def initial_weights(name: str, sizes: Mapping[str, Any], start: str | os.PathLik
 
 def weights_path(out: str | os.PathLike[str]) -> Path:
     """A file of weights that can be written."""
-    return checked_path(check_parent(out))
+    return safetensors_path(check_parent(out))
 
 
 def check_parent(file: str | os.PathLike[str]) -> Path:

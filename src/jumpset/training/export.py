@@ -20,7 +20,7 @@ from jumpset._core.errors import FileError, MissingLibrary
 from jumpset._core.files import atomic_write
 from jumpset.learned import weights as files
 from jumpset.learned.architectures import NETWORKS
-from jumpset.learned.base import FRAME, centred, frame
+from jumpset.learned.base import PADDING, keep_mean, pad_mirrored
 
 
 def export_onnx(
@@ -61,13 +61,13 @@ def export_onnx(
     checks.one_of("network", name, NETWORKS)
     target = Path(path)
     if target.suffix != ".onnx":
-        raise FileError("a file of the ONNX format ends in .onnx", given=target, do="name it so")
+        raise FileError("a file of the ONNX format ends in .onnx", given=target, do="change the suffix")
     if not target.parent.is_dir():
         raise FileError("the folder does not exist", given=target.parent, do="make the folder first")
     missing = [package for package in ("onnx", "onnxscript") if find_spec(package) is None]
     if missing:
         raise MissingLibrary(", ".join(missing), "jumpset[onnx]")
-    network = files.load_network(NETWORKS[name], files.chosen(name, weights))
+    network = files.load_network(NETWORKS[name], files.weights_file(name, weights))
     batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
     # sizes that no layer could take for its own
     inputs: dict[str, Tensor] = {"picture": torch.rand(2, 3, 37, 50)}
@@ -100,9 +100,9 @@ class _Whole(nn.Module):
 
     def forward(self, picture: Tensor, *more: Tensor) -> Tensor:
         height, width = picture.shape[-2:]
-        smoothed = self.network(frame(picture, self.network.size_divisor), *more)
-        change = smoothed[..., FRAME : FRAME + height, FRAME : FRAME + width] - picture
-        return picture + centred(change, self.network)
+        smoothed = self.network(pad_mirrored(picture, self.network.size_divisor), *more)
+        change = smoothed[..., PADDING : PADDING + height, PADDING : PADDING + width] - picture
+        return picture + keep_mean(change, self.network)
 
 
 @contextmanager

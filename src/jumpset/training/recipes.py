@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from jumpset.learned.jumpset_net import match_tone, unfused
+from jumpset.learned.jumpset_net import match_tone, without_fusions
 from jumpset.training import losses
 
 if TYPE_CHECKING:
@@ -112,9 +112,9 @@ def _answered(network: Any, apply: Apply, picture: Tensor, alone: Tensor) -> Ten
     with torch.no_grad():
         guess = match_tone(apply(network.guess, picture), picture)
         texture = network.measure(picture - guess)
-        fused = network.fuse(picture, texture)
-        fused = torch.where(alone.to(picture.device)[:, None, None, None], unfused(guess), fused)
-    return apply(network.answer, picture, guess, fused, texture)
+        fusions = network.region_fusions(picture, texture)
+        fusions = torch.where(alone.to(picture.device)[:, None, None, None], without_fusions(guess), fusions)
+    return apply(network.refine, picture, guess, fusions, texture)
 
 
 def _two_stage(*, steps: int, crop: int) -> Recipe:
