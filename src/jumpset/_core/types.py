@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import field
 from enum import Enum
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import Tensor
@@ -56,6 +57,12 @@ class Iteration(ABC, Generic[State]):
     check_every: ClassVar[int] = 1
     """Steps between two readings of ``record`` and ``finished`` (each reading waits for a GPU)."""
 
+    def __post_init__(self) -> None:
+        """Check each hyper-parameter that :func:`parameter` declares."""
+        for name, declared in getattr(self, "__dataclass_fields__", {}).items():
+            if "check" in declared.metadata:
+                declared.metadata["check"](name, getattr(self, name))
+
     @property
     def halo(self) -> int | None:
         """Radius in pixels on which an answer depends; None: on the whole image."""
@@ -85,6 +92,11 @@ class Iteration(ABC, Generic[State]):
     def finished(self, state: State) -> Status | None:
         """``Status.CONVERGED`` when the method's own rule is met: here, at the end of the schedule."""
         return Status.CONVERGED if state.n_steps >= self.max_steps else None  # type: ignore[attr-defined]
+
+
+def parameter(default: Any, check: Callable[..., None], **bounds: Any) -> Any:
+    """A field whose value must pass ``check(name, value, **bounds)``; see :mod:`jumpset._core.checks`."""
+    return field(default=default, metadata={"check": partial(check, **bounds)})
 
 
 def component(

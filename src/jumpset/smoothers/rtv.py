@@ -1,4 +1,4 @@
-"""Relative total variation: structure extracted from texture (Xu, Yan, Xia, Jia 2012)."""
+"""Relative total variation: separates structure from texture (Xu, Yan, Xia, Jia 2012)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.kernels.linear.grid_laplacian import solve
-from jumpset.smoothers._planes import NumpyMethod, planes
+from jumpset.smoothers._numpy import ArrayState, NumpyMethod
 
-
-@dataclass(frozen=True)
-class State:
-    """The answers so far."""
-
-    source: Tensor  # (B, C, H, W), the picture as given
-    smoothed: np.ndarray  # (B, C, H, W), S
-    sigma: float  # of the windows in the next step
-    n_steps: int
-    iterations: int  # of the last step's solves, the most of any picture
-    residual: float  # they ended with, the worst
+_LEAST_SIGMA = 0.5
+_FLOOR = 1e-3  # ε of the denominators
+_TRUNCATE = 2.5  # radius of the Gaussian, in σ
 
 
 @dataclass(frozen=True)
@@ -32,19 +24,19 @@ class RTV(NumpyMethod):
 
     Looks for a small value of
 
-    .. math:: \sum_p \|S_p - f_p\|^2 + \text{weight} \sum_p
+    .. math:: \sum_p \|u_p - f_p\|^2 + \text{weight} \sum_p
               \frac{\mathcal D_x(p)}{\mathcal L_x(p) + \varepsilon} +
               \frac{\mathcal D_y(p)}{\mathcal L_y(p) + \varepsilon}, \qquad
-              \mathcal D_d = G_\sigma * |\partial_d S|, \quad \mathcal L_d = |G_\sigma * \partial_d S|:
+              \mathcal D_d = G_\sigma * |\partial_d u|, \quad \mathcal L_d = |G_\sigma * \partial_d u|:
 
     texture has differences of both signs, which cancel in :math:`\mathcal L` but not in :math:`\mathcal D`.
-    Each step makes, from the last S,
+    Each step computes, from the last u,
 
-    .. math:: w = \frac{1}{\max(\overline{|\nabla S|}, \varepsilon_s)}, \quad
-              W_d = \frac{w}{\max(\overline{|\partial_d (G_\sigma * S)|}, 10^{-3})}, \quad
-              S = \Bigl(1 + \tfrac{\text{weight}}{2} \sum_d \partial_d^\top W_d \partial_d\Bigr)^{-1} f,
+    .. math:: w = \frac{1}{\max(\overline{|\nabla u|}, \varepsilon_s)}, \quad
+              W_d = \frac{w}{\max(\overline{|\partial_d (G_\sigma * u)|}, 10^{-3})}, \quad
+              u = \Bigl(1 + \tfrac{\text{weight}}{2} \sum_d \partial_d^\top W_d \partial_d\Bigr)^{-1} f,
 
-    bars being means over the bands, and then halves σ, down to 0.5.
+    where bars are means over the channels, and then halves σ, down to 0.5.
 
     Parameters
     ----------
@@ -68,14 +60,14 @@ class RTV(NumpyMethod):
     -----
     L. Xu, Q. Yan, Y. Xia, J. Jia, "Structure extraction from texture via relative total variation", SIGGRAPH
     Asia 2012. Differences from the paper: (1) windows are mirrored at the borders; (2) an iterative solve to
-    a stated accuracy, the mean of every band being kept exactly.
+    a stated accuracy, which keeps the mean of every channel exactly.
     """
 
-    weight: float = 0.002
-    sigma: float = 2.5
-    sharpness: float = 0.005
-    n_steps: int = 4
-    tol: float = 1e-5
+    weight: float = parameter(0.002, checks.real, at_least=0.0)
+    sigma: float = parameter(2.5, checks.real, above=0.0)
+    sharpness: float = parameter(0.005, checks.real, above=0.0)
+    n_steps: int = parameter(4, checks.integer, at_least=1)
+    tol: float = parameter(1e-5, checks.real, above=0.0, below=1.0)
 
     name: ClassVar[str] = "rtv"
     paper: ClassVar[str] = "Xu, Yan, Xia & Jia, SIGGRAPH Asia 2012"
@@ -83,49 +75,25 @@ class RTV(NumpyMethod):
         "paper": {"weight": 0.01, "sigma": 3.0, "sharpness": 0.02}
     }
 
-    def __post_init__(self) -> None:
-        checks.real("weight", self.weight, at_least=0.0)
-        checks.real("sigma", self.sigma, above=0.0)
-        checks.real("sharpness", self.sharpness, above=0.0)
-        checks.integer("n_steps", self.n_steps, at_least=1)
-        checks.real("tol", self.tol, above=0.0, below=1.0)
+    def _smooth(self, u: np.ndarray, f: np.ndarray, t: int) -> tuple[int, float]:
+        sigma = self.sigma if t == 1 else max(self.sigma / 2.0 ** (t - 1), _LEAST_SIGMA)
+        return solve(u, *self._weights(u, sigma), f, self.tol)
 
-    def init(self, image: Tensor) -> State:
-        """Start from S = f."""
-        return State(image, planes(image), self.sigma, n_steps=0, iterations=0, residual=0.0)
-
-    def step(self, state: State) -> State:
-        """Weigh the edges by the last S and solve for the next one; σ is halved."""
-        answers = state.smoothed.copy()
-        counts, residuals = [], []
-        for s, f in zip(answers, planes(state.source), strict=True):
-            right, down = self._weights(s, state.sigma)
-            count, residual = solve(s, right, down, f, self.tol)
-            counts.append(count)
-            residuals.append(residual)
-        sigma = max(state.sigma / 2.0, _LEAST_SIGMA)
-        return State(state.source, answers, sigma, state.n_steps + 1, max(counts), max(residuals))
-
-    def record(self, state: State) -> dict[str, float]:
-        """Root mean square distance of S from f; worst residual and most iterations of the last solves."""
+    def record(self, state: ArrayState) -> dict[str, float]:
+        """Root mean square distance of u from f; worst residual and most iterations of the last solves."""
         return super().record(state) | {"residual": state.residual, "iterations": state.iterations}
 
-    def _weights(self, s: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-        """Half of weight times W_x and W_y of one picture; 0 for edges that would leave it."""
-        across, along = _differences(s)
+    def _weights(self, u: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+        """``weight / 2`` times W_x and W_y of one image; 0 for edges that would leave the image."""
+        across, along = _differences(u)
         shared = np.maximum(np.sqrt(across**2 + along**2).mean(0), self.sharpness)
-        blurred = gaussian_filter(s, sigma, axes=(1, 2), mode="reflect", truncate=_REACH)
+        blurred = gaussian_filter(u, sigma, axes=(1, 2), mode="reflect", truncate=_TRUNCATE)
         scale = 0.5 * self.weight / shared
         right, down = (scale / np.maximum(np.abs(d).mean(0), _FLOOR) for d in _differences(blurred))
         right[:, -1] = down[-1] = 0.0
         return right, down
 
 
-_LEAST_SIGMA = 0.5
-_FLOOR = 1e-3  # ε of the denominators
-_REACH = 2.5  # of the Gaussian, in σ
-
-
-def _differences(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """To the right and down, zero across the border, of ``(C, H, W)``."""
-    return np.diff(s, axis=2, append=s[:, :, -1:]), np.diff(s, axis=1, append=s[:, -1:])
+def _differences(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Differences of ``(C, H, W)`` to the right and down, zero across the border."""
+    return np.diff(u, axis=2, append=u[:, :, -1:]), np.diff(u, axis=1, append=u[:, -1:])
