@@ -3,8 +3,8 @@
     benchopt run benchmarks/tv_denoising -r 5 --output mine
     python benchmarks/benchopt_table.py benchmarks/tv_denoising/outputs/mine.parquet
 
-Accuracy is (value − lowest value of any solver) / lowest value. Seconds are those of the first reading with this
-accuracy, as median (minimum … maximum) over the repetitions; – means that no reading has it.
+Accuracy is (value − lowest value of any solver) / lowest value. Seconds are those of the first reading with
+this accuracy, as median (minimum … maximum) over the repetitions; – means that no reading has it.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""Seconds of the exact 1-D Potts lines, the solved proxes and the solvers, on one photograph of scikit-image.
+"""Time the 1-D Potts solver, iterative proximal operators and the solvers on a photograph of scikit-image.
 
-Run on a quiet machine: python benchmarks/convex_times.py [--size 256] [--repeats 3]
+Run on an idle machine: python benchmarks/convex_times.py [--size 256] [--repeats 3]
 """
 
 import argparse
@@ -16,7 +16,7 @@ from jumpset.kernels.regions.potts_1d import potts_lines
 
 
 def measured(run, repeats):
-    run()  # compiles, warms up
+    run()  # compiles and warms up
     seconds = []
     for _ in range(repeats):
         began = time.perf_counter()

@@ -1,12 +1,14 @@
-"""Region fusion and L0 against OpenCV's l0Smooth: both energies and seconds, side by side in one run.
+"""Compare region fusion and L0 with OpenCV's l0Smooth: both energies and seconds.
 
-    python benchmarks/l0_race.py [PICTURE ...]
+    python benchmarks/l0_race.py [IMAGE ...]
 
-Without arguments the scikit-image astronaut (512×512 RGB). All work on 8-bit pictures and return 8-bit
-pictures; energies are of what they return. Seconds: median (least … most) of 7 runs after one that compiles.
+The default image is the scikit-image astronaut (512×512 RGB). All methods take and return 8-bit images, and
+the energies are those of the returned images. Seconds are the median (minimum … maximum) of 7 runs after
+one that compiles.
 
-The floor: one pass over the float32 picture and a copy of it. One L0 iteration needs 2 cosine transforms and
-2 passes; region fusion must at least read each pixel's 4 edges once and write a label.
+For comparison the program also times a copy of the float32 image. One L0 iteration needs at least 2 cosine
+transforms and 2 passes over the image; region fusion must read the 4 edges of each pixel once and write a
+label.
 """
 
 import sys
@@ -22,7 +24,7 @@ WEIGHTS = (0.005, 0.01, 0.02, 0.05)
 
 
 def solvers(image, weight):
-    """Name to a function that smooths `image`."""
+    """Return a function that smooths ``image`` for each name."""
     return {
         "opencv l0Smooth": lambda: cv2.ximgproc.l0Smooth(image, None, weight, 2.0),
         "l0": lambda: js.smooth(image, "l0", preset="paper", weight=weight),
@@ -34,11 +36,11 @@ def solvers(image, weight):
 
 def main() -> None:
     paths = sys.argv[1:]
-    pictures = {p: js.io.read_picture(p).pixels for p in paths} or {"astronaut": data.astronaut()}
-    for name, image in pictures.items():
+    images = {p: js.io.read_picture(p).pixels for p in paths} or {"astronaut": data.astronaut()}
+    for name, image in images.items():
         floats = image.astype(np.float32) / 255
         copy = measure(lambda x=floats: x.copy(), repeats=50)
-        print(f"{name} {image.shape}; floor: one copy of the float picture {1e3 * copy.median:.2f} ms")
+        print(f"{name} {image.shape}; one copy of the float image {1e3 * copy.median:.2f} ms")
         print(f"{'weight':>8s}  {'method':18s}{'E_pix':>10s}{'E_edge':>10s}   seconds")
         for weight in WEIGHTS:
             for method, solve in solvers(image, weight).items():

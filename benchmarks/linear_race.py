@@ -1,16 +1,18 @@
-"""FGS and guided against OpenCV, WLS and RTV against a sparse direct solve: seconds, largest difference.
+"""Compare FGS and guided with OpenCV, WLS and RTV with a sparse direct solver: seconds, largest difference.
 
-    python benchmarks/linear_race.py [PICTURE ...] [--direct]
+    python benchmarks/linear_race.py [IMAGE ...] [--direct]
 
-Without arguments the scikit-image astronaut (512×512 RGB). All work on float32 pictures in [0, 1]. Seconds:
-median (least … most) of 7 runs after one that compiles. The direct solves (SciPy's SuperLU, in double
-precision) take seconds each and run once, with --direct. Differences are of intensities in [0, 1]; for guided
-without the border, where OpenCV mirrors the picture and ours cuts the window.
+The default image is the scikit-image astronaut (512×512 RGB). All methods work on float32 images in [0, 1].
+Seconds are the median (minimum … maximum) of 7 runs after one that compiles. The direct solves (SciPy's
+SuperLU, in double precision) take seconds each and run once, with --direct. Differences are of intensities
+in [0, 1]; for guided they exclude the border, where OpenCV reflects the image and jumpset truncates the
+window.
 
-The floor of memory: FGS reads and writes the picture twice a step (rows, columns), so six times in three
-steps, beside the links; guided reads and writes some 33 maps for three bands (9 means, 6 + 9 products, 12
-coefficients, twice); one step of conjugate gradients moves about 16 pictures. The floor of arithmetic, in
-operations a pixel and band: FGS 24, guided about 60, one step of conjugate gradients about 30.
+Minimal memory traffic: FGS reads and writes the image twice per step (rows, columns), that is six times in
+three steps, and the link weights as well; guided reads and writes some 33 maps for three channels (9 means,
+6 + 9 products, 12 coefficients, twice); one step of conjugate gradients moves about 16 images. Minimal
+arithmetic, in operations per pixel and channel: FGS 24, guided about 60, one step of conjugate gradients
+about 30.
 """
 
 import sys
@@ -29,7 +31,7 @@ from jumpset.smoothers import FGS, RTV, WLS, Guided
 
 
 def direct(right, down, f):
-    """(I + L) u = f for every band, by a sparse factorisation in double precision."""
+    """Solve (I + L) u = f for every channel by a sparse factorisation in double precision."""
     width = right.shape[1]
     a, b = right.ravel()[:-1].astype(float), down.ravel()[:-width].astype(float)
     off = diags([-a, -a, -b, -b], [1, -1, width, -width])
@@ -38,7 +40,7 @@ def direct(right, down, f):
 
 
 def direct_wls(f, weight=1.0, exponent=1.2):
-    """The paper's system; bands count together."""
+    """Solve the paper's system with joint weights of all channels."""
     logarithm = np.log(f + 1e-4)
     right, down = np.zeros(f.shape[:2]), np.zeros(f.shape[:2])
     right[:, :-1] = weight / (np.linalg.norm(np.diff(logarithm, axis=1), axis=2) ** exponent + 1e-4)
@@ -47,7 +49,7 @@ def direct_wls(f, weight=1.0, exponent=1.2):
 
 
 def direct_rtv(f, method):
-    """Every step with a direct solve."""
+    """Run RTV with a direct solve in every step."""
     s, sigma = f.astype(float), method.sigma
     for _ in range(method.n_steps):
         g = [np.diff(s, axis=a, append=np.take(s, [-1], axis=a)) for a in (1, 0)]
@@ -61,16 +63,16 @@ def direct_rtv(f, method):
 
 
 def show(name, ours, seconds, theirs, other_seconds, inner=slice(None)):
-    """One line of the table."""
+    """Print one line of the table."""
     difference = np.abs(np.asarray(ours, float) - theirs)[inner, inner].max()
-    print(f"  {name:10s} ours {seconds}   other {other_seconds}   largest difference {difference:.2e}")
+    print(f"  {name:10s} jumpset {seconds}   other {other_seconds}   largest difference {difference:.2e}")
 
 
 def race(image, with_direct):
-    """All four on one picture."""
+    """Compare all four methods on one image."""
     f = image.astype(np.float32) / 255
     copy = measure(f.copy, repeats=50)
-    print(f"  floor: one copy of the float picture {1e3 * copy.median:.2f} ms")
+    print(f"  one copy of the float image {1e3 * copy.median:.2f} ms")
 
     def fgs():
         return js.smooth(f, FGS(900.0, sigma=0.1))
@@ -91,7 +93,7 @@ def race(image, with_direct):
         result = js.run(f, method)
         counts = ", ".join(f"{n:.0f}" for n in result.history["iterations"][1:])
         seconds = measure(lambda m=method: js.run(f, m), repeats=3)
-        print(f"  {method.name:10s} ours {seconds}   iterations {counts}, residual {method.tol:g}")
+        print(f"  {method.name:10s} jumpset {seconds}   iterations {counts}, residual {method.tol:g}")
         if with_direct:
             began = time.perf_counter()
             theirs = direct_wls(f) if method is wls else direct_rtv(f, method)
@@ -100,8 +102,8 @@ def race(image, with_direct):
 
 def main() -> None:
     paths = [a for a in sys.argv[1:] if a != "--direct"]
-    pictures = {p: js.io.read_picture(p).pixels for p in paths} or {"astronaut": data.astronaut()}
-    for name, image in pictures.items():
+    images = {p: js.io.read_picture(p).pixels for p in paths} or {"astronaut": data.astronaut()}
+    for name, image in images.items():
         print(f"{name} {image.shape}")
         race(image, "--direct" in sys.argv)
 

@@ -1,10 +1,10 @@
-"""Where the time of the fused total variation goes on small pictures: kernel, threads, autograd.
+"""Measure the overhead of the fused total variation on small images: kernel, threads, autograd.
 
     python benchmarks/penalty_overhead.py
 
-Microseconds, least and median of many, for (16, 1, 256, 256) and for a picture of 8×8 pixels, which is
-nothing but overhead. "bands" is the number of bands a thread: more share a busy machine better, fewer hand
-over less.
+Prints microseconds, minimum and median of 500 calls, for (16, 1, 256, 256) and for an image of 8×8 pixels,
+whose time is all overhead. "bands" is the number of row bands per thread: more bands balance the load
+better on a busy machine, fewer bands need less scheduling.
 """
 
 import time
@@ -30,8 +30,8 @@ def microseconds(function, repeats: int = 500) -> str:
     return f"{runs[0]:8.1f}{runs[len(runs) // 2]:8.1f}"
 
 
-class Least(torch.autograd.Function):
-    """As little as a step of autograd can be: a number forwards, a given gradient backwards."""
+class Minimal(torch.autograd.Function):
+    """The smallest possible autograd step: returns a number, and a given gradient in the backward pass."""
 
     @staticmethod
     def forward(ctx, x):
@@ -56,11 +56,11 @@ def main() -> None:
     for shape in (TINY, LARGE):
         x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
         y, plain = torch.empty_like(x), x.detach()
-        print(f"{shape!s:28s}   least  median")
+        print(f"{shape!s:28s}     min  median")
         for threads in (1, 2):
             torch.set_num_threads(threads)
             print(f"  {threads} threads, y.copy_(x)    {microseconds(lambda y=y, p=plain: y.copy_(p))}")
-        print(f"  least autograd step      {microseconds(step(Least.apply, x))}")
+        print(f"  minimal autograd step    {microseconds(step(Minimal.apply, x))}")
         for threads, bands in ((1, 1), (2, 1), (2, 2), (2, 4), (2, 8)):
             torch.set_num_threads(threads)
             pool._BANDS_PER_THREAD = bands

@@ -1,13 +1,14 @@
-"""Total variation as a loss, value and gradient, against other libraries, side by side in one run.
+"""Compare total variation as a loss, value and gradient, with other libraries.
 
     python benchmarks/penalty_race.py [ROUNDS]
 
-Isotropic TV of ours (fused), of the same formula in eager torch and through ``torch.compile``; torchmetrics
-and kornia, which compute the anisotropic one; float32, two threads. A round times everyone once, so that a
-busy moment of the machine meets all; the table has the median (least … most) of the rounds.
+The contestants are jumpset's fused isotropic TV, the same formula in eager torch and through
+``torch.compile``, and torchmetrics and kornia, which compute the anisotropic TV; float32, two threads. A
+round times every contestant once, so that the load of the machine is the same for all; the table has the
+median (minimum … maximum) of the rounds.
 
-The floor: the picture is read once and the gradient written once, which is what ``y.copy_(x)`` moves, the
-unit of the last columns. Sliding-window groups stand beside total variation at two window sizes.
+A fused pass must read the image once and write the gradient once. ``y.copy_(x)`` moves as much memory and
+is the unit of the last columns. The table also has sliding-window groups with two window sizes.
 """
 
 import sys
@@ -23,14 +24,14 @@ SHAPES = ((8, 3, 512, 512), (16, 1, 256, 256))
 
 
 class Plain(TotalVariation):
-    """The formula, never the kernel."""
+    """The plain formula without the fused kernel."""
 
     def _fused(self, x, factor):  # noqa: ARG002
         return None
 
 
 def step(loss, x):
-    """One value and gradient, as a training step takes them."""
+    """Return a function that computes value and gradient, as a training step does."""
 
     def run():
         x.grad = None
@@ -65,11 +66,11 @@ def main() -> None:
         runs = {name: [] for name in functions}
         for _ in range(rounds):
             for name, function in functions.items():
-                # a long warm-up each time: what the others left in the caches is not this one's affair
+                # a long warm-up each time, so that the caches do not hold the data of another contestant
                 runs[name].extend(measure(function, repeats=10, warm_up=15).runs)
         timings = {name: Timing(tuple(of)) for name, of in runs.items()}
         copy = timings["y.copy_(x)"]
-        print(f"{shape}{'seconds':>16s}{'copies: median':>40s}{'least':>8s}")
+        print(f"{shape}{'seconds':>16s}{'copies: median':>40s}{'min':>8s}")
         for name, timing in timings.items():
             least = min(timing.runs) / min(copy.runs)
             print(f"  {name:22s}{timing!s:40s}{timing.median / copy.median:8.1f}{least:8.1f}")

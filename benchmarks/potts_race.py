@@ -1,13 +1,13 @@
-"""The Potts energy: ours, Potts-ADMM, OpenCV and cut pursuit, energies and seconds, side by side in one run.
+"""Compare the Potts energies and seconds of jumpset's methods, OpenCV and cut pursuit.
 
-    python benchmarks/potts_race.py [--peer PYTHON] [PICTURE ...]
+    python benchmarks/potts_race.py [--peer PYTHON] [IMAGE ...]
 
-Without pictures the scikit-image astronaut (512×512 RGB). E_edge of what each returns, 4 neighbours, weight 1
-an edge, intensities in [0, 1]. pycut-pursuit needs its own interpreter (``pip install "numpy<2"
-pycut-pursuit``), named by ``--peer``; its seconds are those of the call alone, in float32, on two threads.
-OpenCV's l0Smooth, the nearest that OpenCV has, looks for a small value of another energy (of pixels instead
-of edges that jump) and rounds to 8 bits. Seconds: the least of 5 runs after one that compiles, of one for
-Potts-ADMM, which takes several seconds each.
+The default image is the scikit-image astronaut (512×512 RGB). The energy is the E_edge of each result with
+4 neighbours, weight 1 per edge and intensities in [0, 1]. pycut-pursuit needs a separate interpreter (``pip
+install "numpy<2" pycut-pursuit``), which ``--peer`` names; its seconds are those of the call alone, in
+float32, on two threads. OpenCV's closest method, l0Smooth, minimises another energy (which counts pixels
+instead of edges with a jump) and rounds to 8 bits. Seconds are the minimum of 5 runs after one that
+compiles; Potts-ADMM, which takes several seconds, runs once.
 """
 
 import argparse
@@ -35,23 +35,23 @@ PEER = Path(__file__).parent / "potts" / "cut_pursuit_worker.py"
 
 
 def peer(python: str, image: np.ndarray, weight: float) -> tuple[np.ndarray, float]:
-    """Labels and seconds of pycut-pursuit."""
+    """Return labels and seconds of pycut-pursuit."""
     with tempfile.TemporaryDirectory() as folder:
-        picture, answer = Path(folder) / "picture.npy", Path(folder) / "answer.npy"
-        np.save(picture, image)
-        command = [python, str(PEER), str(picture), str(weight), str(answer)]
+        source, answer = Path(folder) / "image.npy", Path(folder) / "answer.npy"
+        np.save(source, image)
+        command = [python, str(PEER), str(source), str(weight), str(answer)]
         out = subprocess.run(command, input="go\n" * 5, capture_output=True, text=True, check=True).stdout
-        said = [line.split() for line in out.splitlines()]
-        return np.load(answer), min(float(words[1]) for words in said if words[:1] == ["done"])
+        lines = [line.split() for line in out.splitlines()]
+        return np.load(answer), min(float(words[1]) for words in lines if words[:1] == ["done"])
 
 
 def opencv(pixels: np.ndarray, weight: float) -> np.ndarray:
-    """``l0Smooth`` of an 8-bit picture, in [0, 1]."""
+    """Return ``l0Smooth`` of an 8-bit image, in [0, 1]."""
     return cv2.ximgproc.l0Smooth(pixels, None, weight, 2.0) / 255
 
 
 def energy_of_labels(labels: np.ndarray, image: np.ndarray, weight: float) -> float:
-    """In float64, each label in the mean of the picture."""
+    """Return the energy, in float64, of the image whose regions have the means of ``image``."""
     flat, size = labels.ravel(), np.bincount(labels.ravel())
     means = np.stack([np.bincount(flat, c) / np.maximum(size, 1) for c in image.reshape(flat.size, -1).T], -1)
     return js.metrics.energy_edge(means[labels], image, weight)
@@ -60,15 +60,13 @@ def energy_of_labels(labels: np.ndarray, image: np.ndarray, weight: float) -> fl
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--peer", help="a Python that has pycut-pursuit")
-    parser.add_argument("pictures", nargs="*")
+    parser.add_argument("images", nargs="*")
     arguments = parser.parse_args()
     torch.set_num_threads(2)
-    pictures = {p: js.io.read_picture(p).pixels for p in arguments.pictures} or {
-        "astronaut": data.astronaut()
-    }
-    for name, pixels in pictures.items():
+    images = {p: js.io.read_picture(p).pixels for p in arguments.images} or {"astronaut": data.astronaut()}
+    for name, pixels in images.items():
         image = pixels.reshape(*pixels.shape[:2], -1) / 255
-        print(f"{name} {image.shape}\n{'weight':>8s}  {'method':22s}{'E_edge':>10s}   least seconds")
+        print(f"{name} {image.shape}\n{'weight':>8s}  {'method':22s}{'E_edge':>10s}   seconds")
         for weight in WEIGHTS:
             if arguments.peer:
                 labels, seconds = peer(arguments.peer, image, weight)

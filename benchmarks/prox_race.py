@@ -1,17 +1,17 @@
-"""Proximal operators of total variation against prox_tv, scikit-image and pyproximal; then small to huge.
+"""Compare proximal operators of total variation with prox_tv, scikit-image and pyproximal; measure scaling.
 
     python benchmarks/prox_race.py [--repeats N] [--photos DIR] [--largest N] [--cpu] [--only race|scaling]
 
-The first picture is the scikit-image astronaut, 512×512 gray, plus noise of 0.1; tau 0.1 and 1. With
---photos, the files of a folder as well, gray, with the same noise and tau 0.1. The error of every answer is
-measured in one way: (energy − lower bound) / energy, the bound from a run of ours to a gap of 1e-8, which
-proves it. Seconds are the median (least … most) after a call that is not counted; rivals take turns under the
-same load, and those that are not installed are named. With --cpu, seconds of processor time on a single
-thread: for machines that are busy with other things. prox_tv needs LAPACKE to build (Debian: liblapacke-dev).
+The first image is the scikit-image astronaut, 512×512 gray, plus noise of 0.1; tau 0.1 and 1. With
+--photos, the files of a folder follow, gray, with the same noise and tau 0.1. The error of every result is
+(energy − lower bound) / energy; the bound comes from a run of jumpset to a duality gap of 1e-8. Seconds are
+the median (minimum … maximum) after a call that is not counted; the contestants run in alternation, and the
+program names those that are not installed. With --cpu, seconds are processor time on a single thread, for
+machines on which other programs run. prox_tv needs LAPACKE to build (Debian: liblapacke-dev).
 
-Scaling: noise and blocks of 256² to N² pixels to a gap of 1e-4, time a pixel, and the most memory that the
-process, a new one for each, has held above what it held before, in planes of the picture's dtype. Small sizes
-fit into memory that importing has freed.
+Scaling: blocks with noise of 256² to N² pixels are solved to a gap of 1e-4, each in a new process. The
+program prints the time per pixel and the growth of the process's peak memory, in planes of the image's
+dtype. Small sizes fit into memory that the imports have freed.
 """
 
 import argparse
@@ -54,8 +54,8 @@ def huber(f, tau, tol):
     return js.penalties.HuberTV(0.01).prox(torch.from_numpy(f)[None, None], tau, tol=tol)[0, 0].numpy()
 
 
-def rivals(f, tau, isotropic):
-    """Name to function; the numbers of iterations span cheap to accurate."""
+def contestants(f, tau, isotropic):
+    """Return a function for each name; the numbers of iterations range from fast to accurate."""
     calls = {f"jumpset, gap {tol:.0e}": partial(ours, f, tau, isotropic, tol) for tol in (1e-3, 1e-4, 1e-6)}
     single = f.astype(np.float32)
     calls["jumpset, gap 1e-06, float32"] = partial(ours, single, tau, isotropic, 1e-6)
@@ -96,8 +96,8 @@ def race(name, f, tau, repeats):
         bound = energy(best.image[0, 0].numpy(), f, tau, isotropic) * (1 - float(best.gap))
         kind = "isotropic" if isotropic else "anisotropic"
         above = bound / (1 - float(best.gap))
-        print(f"\n{name}, {kind}, tau {tau}; least energy from {bound:.5f} to {above:.5f}")
-        calls = rivals(f, tau, isotropic)
+        print(f"\n{name}, {kind}, tau {tau}; minimum energy from {bound:.5f} to {above:.5f}")
+        calls = contestants(f, tau, isotropic)
         for (label, call), timing in zip(
             calls.items(), take_turns(calls.values(), repeats, clock), strict=True
         ):
@@ -108,7 +108,7 @@ def race(name, f, tau, repeats):
 
 
 def scaling(largest, cpu):
-    """Each call in a process of its own, whose memory is its own."""
+    """Run each call in a new process, so that its memory can be measured."""
     print("\nscaling, float32, gap 1e-4, tau 0.1, one call after a warm-up on 160²")
     for isotropic in (True, False):
         size = 256
@@ -117,7 +117,7 @@ def scaling(largest, cpu):
                 seconds, planes = pool.submit(one_call, size, isotropic, cpu).result()
             kind = "isotropic" if isotropic else "anisotropic"
             print(
-                f"    {kind:12s}{size:6d}²  {seconds:8.3f} s  {1e9 * seconds / size**2:7.1f} ns a pixel"
+                f"    {kind:12s}{size:6d}²  {seconds:8.3f} s  {1e9 * seconds / size**2:7.1f} ns per pixel"
                 f"  peak grew by {planes:.1f} planes",
                 flush=True,
             )
@@ -125,9 +125,9 @@ def scaling(largest, cpu):
 
 
 def one_call(size, isotropic, cpu):
-    """Seconds, and the growth of the process's peak memory in planes."""
+    """Return seconds, and the growth of the process's peak memory in planes."""
     set_clock(cpu)
-    ours(blocks(160), 0.1, isotropic, 1e-4)  # large enough to take the kernels of large pictures
+    ours(blocks(160), 0.1, isotropic, 1e-4)  # large enough to compile the kernels of large images
     f = blocks(size)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = clock()
@@ -145,7 +145,7 @@ def set_clock(cpu):
 
 
 def blocks(size):
-    """The same texture at every size: blocks of 32 pixels of random gray, and noise."""
+    """Return blocks of 32×32 pixels of random gray with noise, whose statistics do not depend on the size."""
     g = np.random.default_rng(0)
     flat = np.kron(g.random((size // 32, size // 32), dtype=np.float32), np.ones((32, 32), np.float32))
     return flat + 0.1 * g.standard_normal((size, size), dtype=np.float32)

@@ -1,14 +1,14 @@
-"""The README's table and plot, made anew on the pictures that ship with the package: `make bench`.
+"""Make the README's table and plot from the images that come with the package: `make bench`.
 
     python benchmarks/readme_table.py [--limit N] [--slow-limit 4] [--jobs 2] [--records FILE]
 
-Every method of the registry at its defaults, by `jumpset bench synthetic --resume`: a killed run goes on
-where it was. The deep image priors run on --slow-limit of the pictures only, each for at most --max-seconds,
-and the table says so: its columns from "the N" on are of those pictures for every method, so that slow and
-fast are compared on the same ones. Seconds are of one thread where there are several jobs.
+Runs every method of the registry at its defaults by `jumpset bench synthetic --resume`, so that a killed run
+continues where it stopped. The deep image priors run only on --slow-limit of the images, each for at most
+--max-seconds. The table's columns from "the N" on cover those images for every method, so that slow and fast
+methods are compared on the same images. Seconds are of one thread if there are several jobs.
 
-README.md and the plot beside it change only if every run succeeded; only what stands between the markers
-changes. The records are kept beside, as readme_table-last.jsonl.
+README.md and the plot change only if every run succeeded, and in README.md only the text between the markers.
+The records are kept as readme_table-last.jsonl.
 """
 
 import argparse
@@ -33,12 +33,12 @@ STYLE = """<style>text { font: 12px system-ui, sans-serif; fill: #1b1f24; } .gri
 
 
 def is_slow(name):
-    """Minutes a picture: on a few of them only."""
+    """Whether the method takes minutes per image and runs on a few images only."""
     return name.startswith("dip")
 
 
 def bench(names, limit, arguments):
-    """Add the runs of these methods to the records; raises SystemExit where one fails."""
+    """Add the runs of these methods to the records; raise SystemExit if one fails."""
     command = [
         sys.executable,
         "-m",
@@ -55,7 +55,7 @@ def bench(names, limit, arguments):
         command += ["--max-seconds", str(arguments.max_seconds)]
     print(*command, flush=True)
     if subprocess.run(command, check=False).returncode != 0:
-        raise SystemExit("a run failed: README.md stays as it is; what is done is kept for the next time")
+        raise SystemExit("a run failed: README.md is unchanged; the finished runs are kept for the next time")
 
 
 def kind_of(record):
@@ -63,10 +63,10 @@ def kind_of(record):
 
 
 def table(records, names, few):
-    """Markdown, the greatest gain on the few first; and the points of the plot."""
+    """Return Markdown, sorted by the gain on the few, and the points of the plot."""
     on_few = _rows([r for r in records if r["image"] in few])
     whole = _rows(records)
-    columns = {}  # head to (format, {method: value})
+    columns = {}  # heading: (format, {method: value})
     for kind, text in KINDS.items():
         rows = _rows([r for r in records if kind_of(r) == kind])
         columns[f"{text}, dB"] = "+.2f", {n: rows[n].gain for n in names if n in rows and not is_slow(n)}
@@ -112,7 +112,7 @@ def notes(records, few, arguments):
 
 
 def plot(points, few):
-    """Gain against seconds (logarithmic); each name where it covers neither a dot nor another name."""
+    """Draw gain against seconds (logarithmic); names cover neither dots nor other names."""
     logs = {n: math.log10(max(seconds, 1e-3)) for n, (seconds, _) in points.items()}
     left, right = math.floor(min(logs.values())), math.ceil(max(logs.values()) + 1e-9)
     low, high = math.floor(min(g for _, g in points.values())), math.ceil(max(g for _, g in points.values()))
@@ -138,7 +138,7 @@ def plot(points, few):
 
 
 def replaced(text, new):
-    """The text with what stands between the markers replaced."""
+    """Return the text with new content between the markers."""
     begin, end = MARKERS
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise SystemExit(f"the README must hold {begin} and, after it, {end}, once each")
@@ -148,9 +148,9 @@ def replaced(text, new):
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--limit", type=int, help="pictures for the fast methods; default: all 20")
-    parser.add_argument("--slow-limit", type=int, default=4, help="pictures for the deep image priors")
-    parser.add_argument("--max-seconds", type=float, default=120.0, help="for each run of those")
+    parser.add_argument("--limit", type=int, help="images for the fast methods; default: all 20")
+    parser.add_argument("--slow-limit", type=int, default=4, help="images for the deep image priors")
+    parser.add_argument("--max-seconds", type=float, default=120.0, help="limit of each of their runs")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--methods", help="default: all of the registry")
     parser.add_argument("--records", type=Path, default=ROOT / "out" / "readme_table.jsonl")
@@ -158,10 +158,10 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, default=ROOT / "docs" / "pictures" / "speed_quality.svg")
     arguments = parser.parse_args()
     began = time.monotonic()
-    replaced(arguments.readme.read_text(encoding="utf-8"), "")  # before an hour of work
+    replaced(arguments.readme.read_text(encoding="utf-8"), "")  # fail before the work, not after it
     arguments.records.parent.mkdir(parents=True, exist_ok=True)
     names = arguments.methods.split(",") if arguments.methods else [*js.methods()]
-    candidates(names)  # a wrong name is an error before any work
+    candidates(names)  # raises on an unknown name before any work
     fast, slow = [n for n in names if not is_slow(n)], [n for n in names if is_slow(n)]
     for group, limit in ((fast, arguments.limit), (fast, arguments.slow_limit), (slow, arguments.slow_limit)):
         if group:
@@ -173,15 +173,15 @@ def main() -> None:
     records = [r for r in map(json.loads, lines) if r["image"] in everything and r["method"] in names]
     inputs = [record for pair in everything.values() for record in run_one(pair, None, None, None)]
     text, points = table([*inputs, *records], names, few)
-    said = notes([*inputs, *records], few, arguments)
-    picture = plot(points, few)
+    note = notes([*inputs, *records], few, arguments)
+    svg = plot(points, few)
     shown = arguments.plot.relative_to(ROOT) if arguments.plot.is_relative_to(ROOT) else arguments.plot
-    body = f"{text}\n\n{said}\n\n![Gain against seconds per image]({shown})"
+    body = f"{text}\n\n{note}\n\n![Gain against seconds per image]({shown})"
     with atomic_write(arguments.plot) as file:
-        file.write_text(picture, encoding="utf-8")
+        file.write_text(svg, encoding="utf-8")
     with atomic_write(arguments.readme) as file:
         file.write_text(replaced(arguments.readme.read_text(encoding="utf-8"), body), encoding="utf-8")
-    # the next time begins anew, with the code of that day
+    # the next call measures everything again
     arguments.records.replace(arguments.records.with_stem(f"{arguments.records.stem}-last"))
     for row in summarize(records):
         seconds, count = row.means["seconds"], row.n_images

@@ -1,9 +1,9 @@
-"""Region fusion, the region tree, FGS and TV on large pictures: seconds and peak memory a pixel.
+"""Measure seconds and peak memory per pixel of region fusion, the region tree, FGS and TV on large images.
 
-    python benchmarks/scale.py {region-fusion,tree,fgs,tv} MEGAPIXELS [BANDS]
+    python benchmarks/scale.py {region-fusion,tree,fgs,tv} MEGAPIXELS [CHANNELS]
 
-One task in one process, since the peak is that of the process. The picture is the scikit-image astronaut,
-tiled, with noise of 0.01 so that no two tiles are alike. A small picture is run first, to compile.
+Each task needs a process of its own, since the peak is that of the process. The image is the scikit-image
+astronaut, tiled, with noise of 0.01 so that the tiles differ. A small image runs first, to compile.
 """
 
 import math
@@ -23,20 +23,20 @@ METHODS = {
 }
 
 
-def picture(megapixels: float, bands: int) -> np.ndarray:
+def make_image(megapixels: float, channels: int) -> np.ndarray:
     side = round(1000 * math.sqrt(megapixels))
     tile = data.astronaut().astype(np.float32) / 255
-    tile = tile.mean(-1, keepdims=True) if bands == 1 else tile
+    tile = tile.mean(-1, keepdims=True) if channels == 1 else tile
     times = -(-side // 512)
     big = np.tile(tile, (times, times, 1))[:side, :side].copy()
     rng = np.random.default_rng(0)
     for row in big:
         row += 0.01 * rng.standard_normal(row.shape, dtype=np.float32)
-    return np.ascontiguousarray(big[..., 0] if bands == 1 else big)
+    return np.ascontiguousarray(big[..., 0] if channels == 1 else big)
 
 
 def main() -> None:
-    task, megapixels, bands = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    task, megapixels, channels = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1
 
     def show(done: float) -> None:
         print(f"\r{done:4.0%}", end="", flush=True, file=sys.stderr)
@@ -52,8 +52,8 @@ def main() -> None:
         last = ", ".join(f"{name} {values[-1]:.6g}" for name, values in result.history.items())
         return f"{result.status.name}, {last}"
 
-    work(picture(0.05, bands))
-    image = picture(megapixels, bands)
+    work(make_image(0.05, channels))
+    image = make_image(megapixels, channels)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     began, used = time.perf_counter(), time.process_time()
     answer = work(image)
@@ -61,9 +61,9 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     n = image.shape[0] * image.shape[1]
     print(
-        f"{task}, {n / 1e6:.1f} MP, {bands} band(s): {answer}; {seconds:.1f} s, "
+        f"{task}, {n / 1e6:.1f} MP, {channels} channel(s): {answer}; {seconds:.1f} s, "
         f"{1e6 * seconds / n:.2f} s/MP ({1e6 * used / n:.2f} of a core's time); "
-        f"peak {peak / 2**30:.2f} GiB, {(peak - before) / n:.0f} bytes a pixel beside the picture"
+        f"peak {peak / 2**30:.2f} GiB, {(peak - before) / n:.0f} bytes per pixel without the image"
     )
 
 

@@ -1,15 +1,15 @@
-"""Structure-texture: scores on a folder of textured pictures; parts left out, parameters halved and doubled.
+"""Score structure-texture on a folder of textured images; omit parts, halve and double parameters.
 
     python benchmarks/structure_texture.py --data DIR [--every N] [--ablation] [--sensitivity] [--photos DIR]
-                                           [--synthetic] [--pictures OUT]
+                                           [--synthetic] [--images OUT]
 
-DIR holds `input/S3_T7.png` with its ground truth `truth/S3.png`. PSNR of the joint mean squared error of
-all channels and volume SSIM, both of pictures rounded to 8 bits; the mean of the pictures' values. Without
-options, all pictures with the default settings. `--every 5` takes every fifth.
+DIR holds `input/S3_T7.png` with its ground truth `truth/S3.png`. The scores are the PSNR of the joint mean
+squared error of all channels and the volume SSIM, both of images rounded to 8 bits, as means over the images.
+By default all images run with the default settings; `--every 5` takes every fifth image.
 
---photos     white noise of sigma 15/255 on each PNG of a folder, against scikit-image's non-local means
+--photos     white noise of sigma 15/255 on each PNG of a folder, compared with scikit-image's non-local means
 --synthetic  textures of other kinds on `js.datasets.shapes`: stripes, large grain, white, one colour
---pictures   writes picture, structure and texture side by side for ten pictures
+--images     writes image, structure and texture side by side for ten images
 """
 
 import argparse
@@ -23,21 +23,21 @@ from scipy.ndimage import gaussian_filter
 
 import jumpset as js
 
-# What each line of the ablation changes.
+# The rows of the ablation, each with the part that it changes.
 ABLATION = {
-    "as it is": {},
-    "one fusion for a pilot": {"_part": ("_FUSIONS", ((1.0, 4, False),))},
+    "defaults": {},
+    "one fusion as a pilot": {"_part": ("_FUSIONS", ((1.0, 4, False),))},
     "no second fusion": {"refusion": 0.0},
-    "no component follows the others": {"_part": ("predict", lambda z, *_: z)},
+    "no cross-channel prediction": {"_part": ("predict", lambda z, *_: z)},
     "no second filter": {
         "_part": ("StructureTexture._refine", lambda *given: (given[3], given[2], given[4]))
     },
-    "detail is never looked for": {"_part": ("_DETAIL", np.inf)},
-    "components apart in the filter": {"coupling": 0.0},
-    "components joined in the filter": {"coupling": 1.0},
-    "no groups: single blocks": {"group": 1},
+    "no detection of detail": {"_part": ("_DETAIL", np.inf)},
+    "separate components in the filter": {"coupling": 0.0},
+    "joint components in the filter": {"coupling": 1.0},
+    "single blocks instead of groups": {"group": 1},
     "white spectrum": {"_white": True},
-    "gray covariance: plain colours": {"_plain": True},
+    "equal variance of all colours": {"_plain": True},
 }
 SENSITIVE = ("weight", "fusion", "refusion", "margin", "coupling", "group", "radius", "stride")
 
@@ -47,16 +47,16 @@ def score(answer, truth):
 
 
 def methods(changes):
-    """A function from a picture to its structure, with one part changed."""
+    """Return a function from an image to its structure, with one part changed."""
     settings = {k: v for k, v in changes.items() if not k.startswith("_")}
 
-    def smooth(picture):
+    def smooth(image):
         name, value = changes.get("_part", (None, None))
         with patch(f"jumpset.smoothers.structure_texture.{name}", value) if name else nullcontext():
             texture = None
             if "_white" in changes or "_plain" in changes:
-                texture = js.estimate_texture(picture)
-                if "_plain" in changes:  # every colour direction alike
+                texture = js.estimate_texture(image)
+                if "_plain" in changes:  # equal variance in every colour direction
                     sigma = float(np.sqrt(np.mean(texture.strength**2)))
                     r = np.tensordot((texture.mixing**2).sum(0), texture.autocovariance, 1)
                     r /= (texture.mixing**2).sum()
@@ -67,18 +67,18 @@ def methods(changes):
                     middle = texture.autocovariance.shape[1] // 2
                     only = texture.autocovariance[:, middle : middle + 1, middle : middle + 1]
                     texture = js.texture.Texture(texture.mixing, np.pad(only, ((0, 0), (1, 1), (1, 1))))
-            return js.smooth(picture, "structure-texture", texture=texture, **settings)
+            return js.smooth(image, "structure-texture", texture=texture, **settings)
 
     return smooth
 
 
 def table(title, names, pairs, rows):
-    print(f"\n{title}: {len(names)} pictures", flush=True)
+    print(f"\n{title}: {len(names)} images", flush=True)
     for label, smooth in rows.items():
         scores, seconds = [], []
-        for picture, truth in pairs:
+        for image, truth in pairs:
             began = time.perf_counter()
-            answer = smooth(picture)
+            answer = smooth(image)
             seconds.append(time.perf_counter() - began)
             scores.append(score(answer, truth))
         psnr, ssim = np.mean(scores, axis=0)
@@ -86,7 +86,7 @@ def table(title, names, pairs, rows):
 
 
 def synthetic():
-    """Pictures of flat shapes under textures of known kinds."""
+    """Yield images of flat shapes under textures of known kinds."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:256, :320]
     fields = {
@@ -100,10 +100,10 @@ def synthetic():
             truth = js.datasets.shapes(256, 320, seed=7)
             texture = field[..., None] / field.std() * np.array(colour) * 12 / 255
             texture += 1 / 255 * rng.standard_normal(texture.shape)
-            picture = np.rint(255 * np.clip(truth + texture, 0, 1)).astype(np.uint8)
+            image = np.rint(255 * np.clip(truth + texture, 0, 1)).astype(np.uint8)
             yield (
                 f"{name}, {'gray' if min(colour) == 1 else 'red'}",
-                picture,
+                image,
                 np.rint(255 * truth).astype(np.uint8),
             )
 
@@ -136,11 +136,11 @@ def photographs(folder):
 
 def side_by_side(names, pairs, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (picture, truth) in zip(names, pairs, strict=True):
-        structure = js.smooth(picture, "structure-texture")
-        texture = np.clip(picture.astype(int) - structure + 128, 0, 255).astype(np.uint8)
+    for name, (image, truth) in zip(names, pairs, strict=True):
+        structure = js.smooth(image, "structure-texture")
+        texture = np.clip(image.astype(int) - structure + 128, 0, 255).astype(np.uint8)
         js.io.write_picture(
-            folder / f"{name}.png", np.concatenate([picture, structure, texture, truth], axis=1)
+            folder / f"{name}.png", np.concatenate([image, structure, texture, truth], axis=1)
         )
 
 
@@ -148,7 +148,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path)
     parser.add_argument("--photos", type=Path)
-    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--images", type=Path)
     parser.add_argument("--every", type=int, default=1)
     for flag in ("ablation", "sensitivity", "synthetic"):
         parser.add_argument(f"--{flag}", action="store_true")
@@ -164,9 +164,9 @@ def main():
             for n in names
         ]
         js.smooth(pairs[0][0][:64, :64], "structure-texture")  # compiles
-        if options.pictures:
+        if options.images:
             side_by_side(
-                names[:: max(1, len(names) // 10)], pairs[:: max(1, len(names) // 10)], options.pictures
+                names[:: max(1, len(names) // 10)], pairs[:: max(1, len(names) // 10)], options.images
             )
         elif options.ablation:
             table("each part left out", names, pairs, {k: methods(v) for k, v in ABLATION.items()})
@@ -188,8 +188,8 @@ def main():
             table("defaults", names, pairs, rows)
     if options.synthetic:
         print("\nsynthetic textures (PSNR): input, region fusion, structure-texture")
-        for name, picture, truth in synthetic():
-            row = [picture, js.smooth(picture, "region-fusion"), js.smooth(picture, "structure-texture")]
+        for name, image, truth in synthetic():
+            row = [image, js.smooth(image, "region-fusion"), js.smooth(image, "structure-texture")]
             print(f"  {name:26s}", *(f"{js.metrics.psnr(a, truth):7.2f}" for a in row), flush=True)
     if options.photos:
         photographs(options.photos)

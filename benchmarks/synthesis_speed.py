@@ -1,6 +1,6 @@
-"""Megapixels of training pairs a second, on one core, by ``datasets.batches``.
+"""Measure the megapixels of training pairs per second of ``datasets.batches`` on one core.
 
-Run on a quiet machine: OMP_NUM_THREADS=1 python benchmarks/synthesis_speed.py [--seconds 20]
+Run on an idle machine: OMP_NUM_THREADS=1 python benchmarks/synthesis_speed.py [--seconds 20]
 """
 
 import argparse
@@ -17,7 +17,7 @@ def main():
         batches = js.datasets.batches(batch_size, size)
         began = time.process_time()
         for _ in range(4):
-            next(batches)  # every lane has most of its scenes then
+            next(batches)  # fills the scenes of every lane
         first, began, n = time.process_time() - began, time.process_time(), 0
         while time.process_time() - began < options.seconds:
             next(batches)

@@ -1,4 +1,4 @@
-"""One way to time everything: warm up, repeat, report the median and the spread."""
+"""Time functions: warm up, repeat, report the median and the range."""
 
 import statistics
 import time
@@ -14,16 +14,16 @@ class Timing:
 
     @property
     def median(self) -> float:
-        """The middle run."""
+        """Median of the runs."""
         return statistics.median(self.runs)
 
     def __str__(self) -> str:
-        """Median, and the range in brackets."""
+        """Return the median, and the range in brackets."""
         return f"{self.median:.4f} ({min(self.runs):.4f} … {max(self.runs):.4f})"
 
 
 def measure(function: Callable[[], object], repeats: int = 7, warm_up: int = 1) -> Timing:
-    """Run `function` `warm_up` times unmeasured, then `repeats` times."""
+    """Run ``function`` ``warm_up`` times without timing, then ``repeats`` times with it."""
     for _ in range(warm_up):
         function()
     runs = []
@@ -35,7 +35,7 @@ def measure(function: Callable[[], object], repeats: int = 7, warm_up: int = 1) 
 
 
 def take_turns(calls, repeats, clock=time.perf_counter):
-    """Timings of several functions, one call of each in every round."""
+    """Time several functions in alternation: one call of each in every round."""
     runs = [[] for _ in calls]
     for k in range(repeats + 1):
         for call, seconds in zip(calls, runs, strict=True):

@@ -1,16 +1,16 @@
-"""TV against scikit-image's Chambolle: time to a stated accuracy, in one run, and the memory floor.
+"""Compare TV with scikit-image's Chambolle: time to a stated accuracy, and memory bandwidth.
 
     python benchmarks/tv_race.py [REPEATS] [cpu]
 
-The picture is the scikit-image astronaut, 512×512 gray, plus noise of 0.1, weight 0.1. Errors are
-(energy - least energy) / least energy of the picture that comes out, in our energy ½ ‖u - f‖² + weight TV(u).
-TV is told a tolerance, which bounds that error; scikit-image the number of iterations that reaches it, found
-here before the race (its own stopping rule compares successive energies and gives no bound).
-Seconds: median (least … most) after one call that is not counted; rivals take turns under the same load. With
-`cpu`, seconds of processor time on a single thread: for machines that are busy with other things.
+The image is the scikit-image astronaut, 512×512 gray, plus noise of 0.1; the weight is 0.1. The error of a
+result is (energy - minimum energy) / minimum energy, for the energy ½ ‖u - f‖² + weight TV(u). TV takes a
+tolerance, which bounds that error. scikit-image takes the number of iterations that reaches it, which this
+program finds first (scikit-image's stopping rule compares successive energies and gives no bound). Seconds
+are the median (minimum … maximum) after one call that is not counted; the contestants run in alternation.
+With `cpu`, seconds are processor time on a single thread, for machines on which other programs run.
 
-The floor: an iteration must read f, p and its predecessor and write the new p, 5 reads and 2 writes of a
-plane, as fast as torch copies that many bytes within arrays of the same size.
+Memory bandwidth: an iteration must read f, p and its predecessor and write the new p, which are 5 reads and 2
+writes of a plane. The program times how fast torch copies that many bytes within arrays of the same size.
 """
 
 import sys
@@ -41,7 +41,7 @@ def energy(u, f, isotropic):
 
 
 def iterations_needed(f, goal):
-    """Of scikit-image, to within 2 %: its runs for n and m > n iterations agree on the first n."""
+    """Return the iterations that scikit-image needs, within 2 %; its iterates do not depend on their limit."""
 
     def error(n):
         u = denoise_tv_chambolle(f, weight=WEIGHT, eps=0.0, max_num_iter=n)
@@ -59,17 +59,17 @@ def iterations_needed(f, goal):
 def race(f, repeats):
     for isotropic in (True, False):
         kind = "isotropic" if isotropic else "anisotropic"
-        print(f"\n{kind}, {f.dtype}; least energy {LEAST[isotropic]}")
+        print(f"\n{kind}, {f.dtype}; minimum energy {LEAST[isotropic]}")
         print(f"{'goal':>8s}  {'method':34s}{'steps':>6s}{'error':>10s}   seconds")
         for goal in GOALS:
             method = TV(weight=WEIGHT, isotropic=isotropic, tol=goal)
-            rivals = {"jumpset TV": (lambda m=method: js.run(f, m).image, js.run(f, method).n_steps)}
+            contestants = {"jumpset TV": (lambda m=method: js.run(f, m).image, js.run(f, method).n_steps)}
             if isotropic and goal >= 2e-4:
                 count = iterations_needed(f, goal)
                 chambolle = partial(denoise_tv_chambolle, f, weight=WEIGHT, eps=0.0, max_num_iter=count)
-                rivals["scikit-image denoise_tv_chambolle"] = (chambolle, count)
-            timings = take_turns([call for call, _ in rivals.values()], repeats)
-            for (name, (call, steps)), timing in zip(rivals.items(), timings, strict=True):
+                contestants["scikit-image denoise_tv_chambolle"] = (chambolle, count)
+            timings = take_turns([call for call, _ in contestants.values()], repeats)
+            for (name, (call, steps)), timing in zip(contestants.items(), timings, strict=True):
                 error = energy(call(), f, isotropic) / LEAST[isotropic] - 1
                 print(f"{goal:8.0e}  {name:34s}{steps:6d}{error:10.1e}   {timing}", flush=True)
             if len(timings) > 1:
@@ -77,7 +77,7 @@ def race(f, repeats):
 
 
 def floor(f):
-    """Milliseconds of one iteration, and of moving its bytes."""
+    """Print the milliseconds of one iteration, and of moving its bytes."""
     x = torch.from_numpy(f)[None, None]
     p, old, spare = (torch.zeros(1, 2, 1, *f.shape, dtype=x.dtype) for _ in range(3))
     half = torch.zeros(7 * f.size // 2, dtype=x.dtype)  # a copy reads and writes: 3.5 planes move 7
@@ -92,10 +92,10 @@ def floor(f):
         moved = 7 * x.nbytes
         print(
             f"{f.dtype!s:8s} {'isotropic' if isotropic else 'anisotropic':12s}"
-            f"one step {1e3 * step.median:.3f} ms (least {1e3 * min(step.runs):.3f}); "
-            f"{moved / 1e6:.1f} MB by copies {1e3 * copy.median:.3f} ms (least {1e3 * min(copy.runs):.3f}, "
+            f"one step {1e3 * step.median:.3f} ms (min {1e3 * min(step.runs):.3f}); "
+            f"{moved / 1e6:.1f} MB by copies {1e3 * copy.median:.3f} ms (min {1e3 * min(copy.runs):.3f}, "
             f"{moved / min(copy.runs) / 1e9:.0f} GB/s); "
-            f"ratio of the least {min(step.runs) / min(copy.runs):.1f}"
+            f"ratio of the minima {min(step.runs) / min(copy.runs):.1f}"
         )
 
 

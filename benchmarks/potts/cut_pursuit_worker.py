@@ -1,7 +1,7 @@
-"""pycut-pursuit, which needs numpy < 2, in a Python of its own: PICTURE.npy WEIGHT ANSWER.npy.
+"""Run pycut-pursuit, which needs numpy < 2, in a separate Python: IMAGE.npy WEIGHT ANSWER.npy.
 
-Says "ready", then for each line that it reads runs once, writes the labels, and says "done" and the seconds
-of the call alone, in float32, on two threads.
+Prints "ready". For each line of its input it then runs once, writes the labels, and prints "done" and the
+seconds of the call alone, in float32, on two threads.
 """
 
 import sys

@@ -1,8 +1,9 @@
-"""Total variation denoising of a gray picture: benchopt run benchmarks/tv_denoising
+"""Total variation denoising of a gray image: benchopt run benchmarks/tv_denoising
 
     ½ ‖u − f‖² + weight · TV(u),  forward differences, zero across the border
 
-The value is this energy over that of f itself: 1 for doing nothing, comparable between pictures and weights.
+The value is this energy divided by that of f, so the input has the value 1 and images and weights can be
+compared.
 """
 
 import numpy as np
@@ -15,21 +16,21 @@ class Objective(BaseObjective):
     parameters = {"weight": [0.1], "isotropic": [True, False]}
     test_config = {"dataset": {"name": "Synthetic", "height": 24, "width": 32}}
 
-    def set_data(self, picture):
-        self.picture = np.asarray(picture, dtype=np.float64)
-        self.start = self._energy(self.picture)
+    def set_data(self, image):
+        self.image = np.asarray(image, dtype=np.float64)
+        self.start = self._energy(self.image)
 
     def get_objective(self):
-        return {"picture": self.picture, "weight": self.weight, "isotropic": self.isotropic}
+        return {"image": self.image, "weight": self.weight, "isotropic": self.isotropic}
 
     def evaluate_result(self, u):
         return {"value": self._energy(np.asarray(u, dtype=np.float64)) / self.start}
 
     def get_one_result(self):
-        return {"u": self.picture}
+        return {"u": self.image}
 
     def _energy(self, u):
         down, right = np.zeros((2, *u.shape))
         down[:-1], right[:, :-1] = np.diff(u, axis=0), np.diff(u, axis=1)
         length = np.hypot(down, right) if self.isotropic else abs(down) + abs(right)
-        return 0.5 * np.sum((u - self.picture) ** 2) + self.weight * length.sum()
+        return 0.5 * np.sum((u - self.image) ** 2) + self.weight * length.sum()

@@ -5,10 +5,10 @@ import jumpset as js
 
 
 class Dataset(BaseDataset):
-    """The photograph that ships with jumpset."""
+    """The photograph that comes with jumpset."""
 
     name = "Photograph"
     requirements = ["pip::jumpset"]
 
     def get_data(self):
-        return {"picture": js.datasets.coffee().astype(np.float64) / 255}
+        return {"image": js.datasets.coffee().astype(np.float64) / 255}

@@ -12,4 +12,4 @@ class Dataset(BaseDataset):
     parameters = {"height, width": [(288, 384)]}
 
     def get_data(self):
-        return {"picture": js.datasets.textured(self.height, self.width, seed=0)[0].astype(np.float64)}
+        return {"image": js.datasets.textured(self.height, self.width, seed=0)[0].astype(np.float64)}

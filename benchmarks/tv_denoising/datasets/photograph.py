@@ -5,7 +5,7 @@ import jumpset as js
 
 
 class Dataset(BaseDataset):
-    """The photograph that ships with jumpset, gray, with white noise."""
+    """The photograph that comes with jumpset, gray, with white noise."""
 
     name = "Photograph"
     requirements = ["pip::jumpset"]
@@ -13,4 +13,4 @@ class Dataset(BaseDataset):
 
     def get_data(self):
         gray = js.datasets.coffee().astype(np.float64).mean(-1) / 255
-        return {"picture": js.datasets.add_noise(gray, self.sigma, seed=0)}
+        return {"image": js.datasets.add_noise(gray, self.sigma, seed=0)}

@@ -13,4 +13,4 @@ class Dataset(BaseDataset):
 
     def get_data(self):
         gray = js.datasets.shapes(self.height, self.width, channels=1, seed=0).astype(np.float64)
-        return {"picture": js.datasets.add_noise(gray, self.sigma, seed=0)}
+        return {"image": js.datasets.add_noise(gray, self.sigma, seed=0)}

@@ -4,14 +4,14 @@ import jumpset as js
 
 
 class Solver(BaseSolver):
-    """Accelerated dual method with restarts, ours."""
+    """jumpset's accelerated dual method with restarts."""
 
     name = "jumpset"
     sampling_strategy = "iteration"
     requirements = ["pip::jumpset"]
 
-    def set_objective(self, picture, weight, isotropic):
-        self.picture, self.weight, self.isotropic = picture, weight, isotropic
+    def set_objective(self, image, weight, isotropic):
+        self.image, self.weight, self.isotropic = image, weight, isotropic
 
     def warm_up(self):
         self.run_once(2)  # compiles
@@ -20,7 +20,7 @@ class Solver(BaseSolver):
         method = js.method(
             "tv", weight=self.weight, isotropic=self.isotropic, tol=1e-12, max_steps=int(n_iter)
         )
-        self.u = js.run(self.picture, method, value_range=(0.0, 1.0)).image
+        self.u = js.run(self.image, method, value_range=(0.0, 1.0)).image
 
     def get_result(self):
         return {"u": self.u}

@@ -3,23 +3,23 @@ from benchopt import BaseSolver
 
 
 class Solver(BaseSolver):
-    """Rows and columns solved exactly, joined by a splitting."""
+    """Solves rows and columns exactly and combines them by a splitting."""
 
     name = "prox_tv"
     sampling_strategy = "iteration"
     requirements = ["pip::prox_tv"]
     parameters = {"splitting": ["dr", "pd"]}
 
-    def skip(self, picture, weight, isotropic):
+    def skip(self, image, weight, isotropic):
         return (True, "anisotropic only") if isotropic else (False, None)
 
-    def set_objective(self, picture, weight, isotropic):
-        self.picture, self.weight = picture, weight
+    def set_objective(self, image, weight, isotropic):
+        self.image, self.weight = image, weight
 
     def run(self, n_iter):
         # 0 iterations would mean prox_tv's own default
         self.u = prox_tv.tv1_2d(
-            self.picture, self.weight, n_threads=2, max_iters=max(1, int(n_iter)), method=self.splitting
+            self.image, self.weight, n_threads=2, max_iters=max(1, int(n_iter)), method=self.splitting
         )
 
     def get_result(self):

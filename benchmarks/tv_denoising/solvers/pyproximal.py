@@ -9,15 +9,15 @@ class Solver(BaseSolver):
     sampling_strategy = "iteration"
     requirements = ["pip::pyproximal"]
 
-    def skip(self, picture, weight, isotropic):
+    def skip(self, image, weight, isotropic):
         return (False, None) if isotropic else (True, "isotropic only")
 
-    def set_objective(self, picture, weight, isotropic):
-        self.picture, self.weight = picture, weight
+    def set_objective(self, image, weight, isotropic):
+        self.image, self.weight = image, weight
 
     def run(self, n_iter):
-        operator = pyproximal.TV(dims=self.picture.shape, niter=max(1, int(n_iter)), rtol=0.0)
-        self.u = operator.prox(self.picture.ravel(), self.weight).reshape(self.picture.shape)
+        operator = pyproximal.TV(dims=self.image.shape, niter=max(1, int(n_iter)), rtol=0.0)
+        self.u = operator.prox(self.image.ravel(), self.weight).reshape(self.image.shape)
 
     def get_result(self):
         return {"u": self.u}

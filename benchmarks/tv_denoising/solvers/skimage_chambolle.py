@@ -9,15 +9,15 @@ class Solver(BaseSolver):
     sampling_strategy = "iteration"
     requirements = ["pip::scikit-image"]
 
-    def skip(self, picture, weight, isotropic):
+    def skip(self, image, weight, isotropic):
         return (False, None) if isotropic else (True, "isotropic only")
 
-    def set_objective(self, picture, weight, isotropic):
-        self.picture, self.weight = picture, weight
+    def set_objective(self, image, weight, isotropic):
+        self.image, self.weight = image, weight
 
     def run(self, n_iter):
         self.u = denoise_tv_chambolle(
-            self.picture, weight=self.weight, eps=0.0, max_num_iter=max(1, int(n_iter))
+            self.image, weight=self.weight, eps=0.0, max_num_iter=max(1, int(n_iter))
         )
 
     def get_result(self):
