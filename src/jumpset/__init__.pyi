@@ -22,6 +22,7 @@ from ._core.errors import FileError as FileError
 from ._core.errors import InputError as InputError
 from ._core.errors import Interrupted as Interrupted
 from ._core.errors import JumpsetError as JumpsetError
+from ._core.errors import MissingLibrary as MissingLibrary
 from ._core.types import Status as Status
 from .nn import PenaltyLoss as PenaltyLoss
 from .nn import Prox as Prox

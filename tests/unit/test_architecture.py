@@ -129,7 +129,7 @@ def test_public_names():
     packages = {name for name in js.__all__ if name in LAYERS}
     assert packages == set(LAYERS) - {"_core", "kernels", "prox", "cli", "__main__"}
     assert sorted(set(js.__all__) - packages) == [
-        "FileError", "InputError", "Interrupted", "JumpsetError", "L1", "Penalty", "PenaltyLoss", "Potts", "Prox",
+        "FileError", "InputError", "Interrupted", "JumpsetError", "L1", "MissingLibrary", "Penalty", "PenaltyLoss", "Potts", "Prox",
         "RegionTree", "Result", "SlidingGroups", "SparseTV", "Status", "TotalVariation", "auto_weight",
         "estimate_texture", "method", "methods", "run", "smooth",
     ]  # fmt: skip
