@@ -41,7 +41,7 @@ def energy(u, f, isotropic):
 
 
 def iterations_needed(f, goal):
-    """Return the iterations that scikit-image needs, within 2 %; its iterates do not depend on their limit."""
+    """Return the iterations that scikit-image needs, within 2 %; its iterates do not depend on the limit."""
 
     def error(n):
         u = denoise_tv_chambolle(f, weight=WEIGHT, eps=0.0, max_num_iter=n)
