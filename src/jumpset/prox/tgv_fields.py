@@ -75,6 +75,10 @@ def solve(
     axes = (0, 2) if joint else (0,)
     whole = tuple(range(2 if joint else 3, g.ndim))  # each channel alone is a problem of its own
     norm = lambda field: field.square().sum(axes, keepdim=True).sqrt()  # noqa: E731
+    # the steps below are for weights of about 1; a problem's largest weight factors out
+    factor = (weight * inside).amax(tuple(k - 1 for k in whole), keepdim=True)
+    factor = torch.where(factor > 0, factor, 1.0)
+    weight = weight / factor
     jump_price, bend_price = alpha1 * weight, alpha0 * weight
     mean = norm(g).mean(whole, keepdim=True)
     squared_norm = 4.0 * len(grid.axes)  # of E
@@ -92,7 +96,7 @@ def solve(
     p = grid.bend_adjoint(q)
     p = p / (norm(p) / jump_price).amax(whole, keepdim=True).clamp_min(1.0)
     primal = jump_price * norm(g - w) + bend_price * norm(grid.bend(w))
-    return primal[0].contiguous(), p
+    return (factor * primal[0]).contiguous(), factor * p
 
 
 def _ahead(x: Tensor, axis: int) -> Tensor:
