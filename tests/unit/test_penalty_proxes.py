@@ -263,6 +263,43 @@ def test_shrinkage_says_when_it_is_not_done():
     assert float((rough - fine).norm()) <= 1.1e-2 * float(v.norm())
 
 
+@pytest.mark.parametrize(
+    ("combined", "factor", "same"),
+    [
+        (P.TotalVariation(channels="joint") + 0.5 * P.L1(), 1.0, P.SparseTV(0.5, channels="joint")),
+        (0.2 * P.L1() + 0.4 * P.TotalVariation(isotropic=False), 0.4, P.SparseTV(0.5, isotropic=False)),
+        (2 * P.SparseTV(0.25) + P.L1(), 2.0, P.SparseTV(0.75)),
+        (2 * P.TiledGroups(3) + 0.5 * P.L1() + 0.5 * P.L1(), 2.0, P.SparseGroup(P.TiledGroups(3), 0.5)),
+        (P.SparseGroup(P.SlidingGroups(3), 0.5) + P.L1(), 1.0, P.SparseGroup(P.SlidingGroups(3), 1.5)),
+        (0.5 * P.L1() + P.L1() + 0 * P.Potts(), 1.5, P.L1()),
+        (3 * (2 * P.MCP(0.2)), 6.0, P.MCP(0.2)),
+    ],
+)
+def test_sums_with_a_prox(combined, factor, same):
+    v = torch.from_numpy(np.stack([blocks(0), blocks(1)]))[None]
+    assert combined.merged() == (pytest.approx(factor), same)
+    torch.testing.assert_close(combined.prox(v, 0.1), same.prox(v, factor * 0.1), rtol=0, atol=0)
+    torch.testing.assert_close(combined.value(v), factor * same.value(v))
+
+
+@pytest.mark.parametrize(
+    "combined",
+    [
+        P.TotalVariation() + P.SlidingGroups(3),
+        P.TotalVariation(beta=2.0) + P.L1(),
+        P.TotalVariation(order=2) + P.L1(),
+        P.L1() + P.L0(),
+        P.TotalVariation() + P.TotalVariation(isotropic=False) + P.L1(),
+    ],
+)
+def test_sums_without_a_prox_say_which_have_one(combined):
+    assert not combined.has_prox
+    with pytest.raises(js.JumpsetError, match=r"1 \* .* has no proximal operator.*SparseTV.*SparseGroup"):
+        combined.prox(torch.zeros(1, 1, 4, 4), 0.1)
+    with pytest.raises(js.JumpsetError, match="no prox_solution"):
+        (2 * P.L1()).prox_solution(torch.zeros(1, 1, 4, 4), 0.1)
+
+
 def test_no_prox_is_said():
     v = torch.zeros(1, 1, 4, 4)
     for penalty in (P.SlidingGroups(phi="log"), P.Potts(), P.TargetArea()):

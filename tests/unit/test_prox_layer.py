@@ -83,6 +83,19 @@ def test_anisotropic_tv_takes_region_means():
     torch.testing.assert_close(slope, torch.tensor([[[1, 1, 1, 0, 0, 0]]]).double() / 3)
 
 
+@pytest.mark.parametrize("penalty", [js.L1(), js.TotalVariation(), js.penalties.LatentGroups(3)], ids=repr)
+def test_multiples(penalty):
+    """``2 R`` at tau has the values and derivatives of R at 2 tau, solved or not."""
+    outcomes = []
+    for layer, tau in ((js.Prox(2 * penalty, 1.0), 0.1), (js.Prox(penalty, 1.0), 0.2)):
+        v, price = picture().requires_grad_(), torch.full((2,), tau, dtype=torch.float64, requires_grad=True)
+        u = layer(v, price)
+        by_v, by_tau = torch.autograd.grad((u * picture(seed=1)).sum(), (v, price))
+        outcomes.append((u.detach(), by_v, by_tau * tau))
+    for ours, theirs in zip(*outcomes, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 @pytest.mark.parametrize("penalty", [js.Potts(), js.penalties.L0Gradient()], ids=repr)
 def test_jumps_in_one_dimension(penalty):
     v = torch.tensor([[[0.0, 0.1, 0.0, 1.0, 1.1, 0.9]]], dtype=torch.float64, requires_grad=True)

@@ -28,6 +28,7 @@ from jumpset.penalties.sparse_tv import SparseTV
 from jumpset.penalties.tgv import TGV2
 from jumpset.penalties.total_variation import TotalVariation
 from jumpset.penalties.vectorial_tv import VectorialTV
+from jumpset.penalties.weighted_sum import WeightedSum
 
 _FINE = {TGV2: 1e-8, LatentGroups: 1e-6}  # tol of the prox where its derivative is a difference
 _STEP = 1e-3  # of such a difference, relative to v
@@ -103,10 +104,14 @@ class Prox(nn.Module):
         if taus.ndim == 0:  # a number as (1, …) keeps its derivative, which float() would drop
             per_image(taus.detach(), v)
             taus = taus.expand(len(v))
-        active = _active_manifold(self.penalty)
+        penalty = self.penalty
+        if isinstance(penalty, WeightedSum) and (merged := penalty.merged()) is not None:
+            factor, penalty = merged
+            taus = factor * taus
+        active = _active_manifold(penalty)
         if active == "closed":
-            return self.penalty.prox(v, taus)
-        return _Solved.apply(v, taus, self.penalty, active, self.flat)
+            return penalty.prox(v, taus)
+        return _Solved.apply(v, taus, penalty, active, self.flat)
 
     def extra_repr(self) -> str:
         """The penalty."""

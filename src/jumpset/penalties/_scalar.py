@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ from jumpset.penalties.base import Penalty
 
 class ScalarPenalty(Penalty):
     """``Σ_{c, p} ρ(|x_{c, p}|)`` with ρ(0) = 0."""
+
+    separable: ClassVar[bool] = True
 
     @abstractmethod
     def profile(self, size: Any) -> Any:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -16,6 +15,9 @@ from jumpset.operators.images import check_images
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution
+
+if TYPE_CHECKING:
+    from jumpset.penalties.weighted_sum import WeightedSum
 
 Normalize = Literal["sum", "mean"]
 Reduction = Literal["none", "mean", "sum"]
@@ -34,6 +36,14 @@ class Penalty(ABC):
     paper: ClassVar[str]
     """Authors, venue, year."""
     convex: ClassVar[bool] = True
+    """Whether R is convex."""
+    separable: ClassVar[bool] = False
+    """Whether R is a sum over the entries, ``Σ ρ(x_{c, p})``: the prox then maps each entry by itself."""
+
+    @property
+    def has_prox(self) -> bool:
+        """Whether :meth:`prox` is defined for these settings, whatever the shape of the images."""
+        return type(self).prox is not Penalty.prox
 
     @abstractmethod
     def terms(self, x: Any, mask: Any = None) -> Any:
@@ -140,7 +150,7 @@ class Penalty(ABC):
     def __mul__(self, factor: float) -> WeightedSum:
         """``factor * self``."""
         checks.real("factor", factor, at_least=0.0)
-        return WeightedSum(((float(factor), self),))
+        return _weighted_sum(tuple((float(factor) * w, p) for w, p in self._parts()))
 
     __rmul__ = __mul__
 
@@ -148,39 +158,17 @@ class Penalty(ABC):
         """``self + other``."""
         if not isinstance(other, Penalty):
             return NotImplemented
-        return WeightedSum((*_parts(self), *_parts(other)))
+        return _weighted_sum((*self._parts(), *other._parts()))
+
+    def _parts(self) -> tuple[tuple[float, Penalty], ...]:
+        """The penalty as a weighted sum: weights and penalties."""
+        return ((1.0, self),)
 
 
-@dataclass(frozen=True)
-class WeightedSum(Penalty):
-    """``Σ_k w_k R_k(x)``, what ``0.7 * TotalVariation() + 0.3 * L1()`` makes."""
+def _weighted_sum(parts: tuple[tuple[float, Penalty], ...]) -> WeightedSum:
+    from jumpset.penalties.weighted_sum import WeightedSum  # which knows penalties, as this file cannot
 
-    parts: tuple[tuple[float, Penalty], ...]
-
-    name: ClassVar[str] = "sum"
-    paper: ClassVar[str] = "none"
-
-    def terms(self, x: Any, mask: Any = None) -> Any:
-        """Sum of the parts' terms, each reduced to one map a pixel."""
-        return sum(w * _per_pixel(p.terms(x, mask)) for w, p in self.parts)
-
-    def _fused(self, x: Tensor, factor: float) -> Tensor | None:
-        return fused_sum(self.parts, x, factor)
-
-    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """Sum of the parts' values: a part with a fused kernel keeps it."""
-        return sum(w * p.value(x, mask=mask, weight_map=weight_map) for w, p in self.parts)
-
-    def __mul__(self, factor: float) -> WeightedSum:
-        """Scale every part."""
-        checks.real("factor", factor, at_least=0.0)
-        return WeightedSum(tuple((factor * w, p) for w, p in self.parts))
-
-    __rmul__ = __mul__
-
-
-def _parts(penalty: Penalty) -> tuple[tuple[float, Penalty], ...]:
-    return penalty.parts if isinstance(penalty, WeightedSum) else ((1.0, penalty),)
+    return WeightedSum(parts)
 
 
 def fused_sum(parts: Iterable[tuple[float, Penalty]], x: Tensor, factor: float) -> Tensor:
@@ -190,10 +178,6 @@ def fused_sum(parts: Iterable[tuple[float, Penalty]], x: Tensor, factor: float) 
         fused = part._fused(x, weight * factor)
         total = total + (weight * factor * part.value(x) if fused is None else fused)
     return total
-
-
-def _per_pixel(terms: Any) -> Any:
-    return namespace(terms).sum(terms, axis=1, keepdims=True)
 
 
 class SolvedProx(Penalty):

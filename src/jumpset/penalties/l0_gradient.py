@@ -73,6 +73,11 @@ class L0Gradient(Penalty):
             heights = step if heights is None else heights + step
         return xp.astype(jumps(heights, self.scale, self.surrogate), x.dtype)
 
+    @property
+    def has_prox(self) -> bool:
+        """False: :meth:`prox` is defined for lines only."""
+        return False
+
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """The exact minimiser, for pictures that are lines: one spatial axis longer than 1; no derivative.
 

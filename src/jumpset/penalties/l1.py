@@ -29,6 +29,7 @@ class L1(Penalty):
 
     name: ClassVar[str] = "l1"
     paper: ClassVar[str] = "Tibshirani, JRSS B 1996"
+    separable: ClassVar[bool] = True
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """``|x|``."""

@@ -91,6 +91,11 @@ class Potts(Penalty):
             total = term if total is None else total + term
         return xp.astype(total, x.dtype)
 
+    @property
+    def has_prox(self) -> bool:
+        """False: :meth:`prox` is defined for lines only."""
+        return False
+
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """The exact minimiser, for pictures that are lines: one spatial axis longer than 1; no derivative.
 

@@ -81,6 +81,11 @@ class SlidingGroups(Penalty):
         """Whether R is convex."""
         return self.phi == "identity" or (self.phi == "lp" and self.p == 1.0)
 
+    @property
+    def has_prox(self) -> bool:
+        """Whether :meth:`prox` is defined."""
+        return self.phi == "identity"
+
     def terms(self, x: Any, mask: Any = None) -> Any:
         """φ of each window's norm, at the window's centre."""
         xp = namespace(x)

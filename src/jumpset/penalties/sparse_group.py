@@ -62,6 +62,11 @@ class SparseGroup(Penalty):
         """Whether R is convex."""
         return self.groups.convex
 
+    @property
+    def has_prox(self) -> bool:
+        """Whether :meth:`prox` is defined."""
+        return self.groups.has_prox
+
     def at_step(self, step: int, seed: int = 0) -> SparseGroup:
         """The same penalty with its grid at a random place; sliding groups have none and stay as they are."""
         if isinstance(self.groups, SlidingGroups):

@@ -95,6 +95,16 @@ class TotalVariation(SolvedProx):
         """Whether R is convex."""
         return self.beta >= 1.0
 
+    @property
+    def has_prox(self) -> bool:
+        """Whether :meth:`prox` is defined; on other grids than ``scheme="forward"``, for any channel count."""
+        if self.order != 1:
+            return False
+        if self.beta == 2.0:
+            return self.scheme != "8-neighbor"
+        separate = not self.isotropic and self.channels == "separate"
+        return self.beta == 1.0 and (self.scheme == "forward" or separate)
+
     def prox_solution(
         self,
         v: Tensor,
