@@ -65,12 +65,27 @@ SETTINGS = {
     "tgv2-joint": P.TGV2(channels="joint"),
     "tgv2-separate": P.TGV2(channels="separate"),
     "latent-joint": P.LatentGroups(3, channels="joint"),
-    "latent-fine": P.LatentGroups(3, channels="separate", tol=1e-10, max_steps=20_000),
     "target-area-soft": P.TargetArea(0.3, scale=0.5, channels="joint"),
 }
 PENALTIES = {c.name: c() for c in CLASSES if not needs_arguments(c)} | SETTINGS
 ALL = sorted(PENALTIES)
-EXEMPT = {}
+
+# Contracts that a class cannot take, each with the reason, with which its tests are skipped.
+TORCH = "its inner solver is written for torch"
+EXEMPT = {
+    "Connectedness": {
+        "loss_keeps_its_size": "a larger image has a smaller share of border, which has no holes"
+    },
+    "LatentGroups": {
+        "gradcheck": "the maximiser is found to tol only; test_penalties_groups checks a small tol",
+        "numpy_gives_the_same": TORCH,
+    },
+    "TargetArea": {"gradient_at_zero_is_zero": "an empty image misses the area, and the gradient says so"},
+    "TGV2": {
+        "gradcheck": "the gradient is that of the lower bound, which differs from the value by the gap",
+        "numpy_gives_the_same": TORCH,
+    },
+}
 
 
 @pytest.fixture
@@ -81,8 +96,8 @@ def x():
 @pytest.fixture(params=ALL)
 def name(request):
     """The name of each penalty, skipped where it is exempt from the test that asks."""
-    contract = request.function.__name__
-    if reason := EXEMPT.get((contract, request.param)):
+    contract = request.function.__name__.removeprefix("test_")
+    if reason := EXEMPT.get(type(PENALTIES[request.param]).__name__, {}).get(contract):
         pytest.skip(reason)
     return request.param
 
@@ -100,19 +115,26 @@ def test_batch_equals_loop(name, x):
     torch.testing.assert_close(together, torch.cat([penalty.value(x[k : k + 1]) for k in range(3)]))
 
 
-def test_the_loss_keeps_its_size(name, x):
-    """Twice the batch, or the picture beside its mirror image: the default loss stays (nearly) the same."""
+def test_normalize_and_reduction(name, x):
     penalty = PENALTIES[name]
     loss = penalty(x)
     torch.testing.assert_close(penalty(torch.cat([x, x])), loss)
-    wide = x.repeat(1, 1, 8, 8)
-    assert abs(penalty(wide).item() - loss.item()) < 0.35 * abs(loss.item()) + 1e-6
     torch.testing.assert_close(penalty(x, normalize="sum"), loss * 72, rtol=1e-9, atol=0)
     torch.testing.assert_close(penalty(x, reduction="sum"), 3 * loss)
     assert penalty(x, reduction="none").shape == (3,)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_loss_keeps_its_size(name, x):
+    """The default loss of an image tiled 8 × 8 times is nearly that of the image."""
+    loss = PENALTIES[name](x)
+    wide = x.repeat(1, 1, 8, 8)
+    assert abs(PENALTIES[name](wide).item() - loss.item()) < 0.35 * abs(loss.item()) + 1e-6
+
+
+FLOATS = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("kind", ["zero", "flat", "half", "random"])
 def test_gradients_are_finite(name, dtype, kind, x):
     image = {"zero": 0 * x, "flat": 0 * x + 0.5, "half": x * (torch.arange(9) < 4), "random": x}[kind]
@@ -122,8 +144,15 @@ def test_gradients_are_finite(name, dtype, kind, x):
     if loss.requires_grad:
         (gradient,) = torch.autograd.grad(loss, image)
         assert torch.isfinite(gradient).all()
-        if kind == "zero":
-            assert not gradient.any(), "the subgradient of least norm at zero is zero"
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_gradient_at_zero_is_zero(name, dtype, x):
+    """The subgradient of least norm at zero is zero."""
+    image = (0 * x).to(dtype).requires_grad_()
+    loss = PENALTIES[name](image)
+    if loss.requires_grad:
+        assert not torch.autograd.grad(loss, image)[0].any()
 
 
 def test_gradcheck(name, x):
@@ -193,8 +222,9 @@ def witnesses():
 def test_convex(name):
     """R lies below its chords exactly where the class says that it is convex."""
     penalty, (a, b) = PENALTIES[name], witnesses()
-    ends = (penalty.value(a) + penalty.value(b)) / 2
-    excess = penalty.value((a + b) / 2) - ends
+    middle, ends = (a + b) / 2, (penalty.value(a) + penalty.value(b)) / 2
+    error = penalty.gap(middle) if hasattr(penalty, "gap") else 0.0  # of a value that is solved for
+    excess = penalty.value(middle) - ends - error
     assert bool((excess <= 1e-9 * ends + 1e-12).all()) == penalty.convex
 
 
@@ -228,7 +258,7 @@ def test_prox_of_a_multiple(name, x):
             twice.prox(x, tau)
         return
     assert torch.equal(twice.prox(x, tau), penalty.prox(x, 2 * tau))
-    assert torch.equal((0 * penalty).prox(x, tau), penalty.prox(x, 0.0))
+    assert torch.equal((0 * penalty).prox(x, tau), penalty.prox(x, 0 * tau))
     if hasattr(penalty, "prox_solution") and not isinstance(penalty, WeightedSum):
         ours, theirs = twice.prox_solution(x, 0.05, tol=1e-5), penalty.prox_solution(x, 0.1, tol=1e-5)
         assert torch.equal(ours.image, theirs.image)
