@@ -24,7 +24,7 @@ TINY = ["--set", "widths=[4, 6]", "--set", "blocks=[1, 1]", "--set", "guess_widt
 
 @pytest.fixture(autouse=True)
 def few_scores(monkeypatch):
-    monkeypatch.setattr(importlib.import_module("jumpset.training.train"), "_SCORED", (2, 32))
+    monkeypatch.setattr(importlib.import_module("jumpset.training.train"), "_VALIDATION", (2, 32))
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

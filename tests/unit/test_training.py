@@ -1,4 +1,4 @@
-"""Training: the schedule, the running mean, checkpoints, folders, and what is refused before any work."""
+"""Training: the schedule, the averaged weights, checkpoints, data, and invalid arguments."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)
-def few_scores(monkeypatch):
-    monkeypatch.setattr(sys.modules["jumpset.training.train"], "_SCORED", (2, 32))
+def small_validation(monkeypatch):
+    monkeypatch.setattr(sys.modules["jumpset.training.train"], "_VALIDATION", (2, 32))
 
 
 def write_pairs(root, sizes, seed=0):
-    """Noisy flat pictures in a folder's layout."""
+    """Write noisy flat images in the layout of a folder of pairs."""
     rng = np.random.default_rng(seed)
     for name in ("input", "truth"):
         (root / name).mkdir(parents=True)
@@ -71,11 +71,11 @@ def tensors(path):
     return js.learned.load_weights(path).tensors
 
 
-# --- a whole training ---------------------------------------------------------------------------------------
+# --- complete trainings -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_trains_and_can_be_used(name, tmp_path, data):
+def test_every_network_trains_and_smooths(name, tmp_path, data):
     seen = []
     trained = short(tmp_path, data, name, callback=seen.append, licence="CC0-1.0")
     assert (trained.status, trained.n_steps) == (Status.CONVERGED, 6)
@@ -90,14 +90,14 @@ def test_every_network_trains_and_can_be_used(name, tmp_path, data):
     assert log == trained.history
     assert [entry["step"] for entry in log] == [0, 6]
     assert trained.psnr == log[-1]["psnr"]
-    picture = np.random.default_rng(0).random((19, 22, 3))
-    out = js.smooth(picture, method=name, weights=str(trained.path))
-    assert out.shape == picture.shape
+    image = np.random.default_rng(0).random((19, 22, 3))
+    out = js.smooth(image, method=name, weights=str(trained.path))
+    assert out.shape == image.shape
     assert np.isfinite(out).all()
 
 
 @pytest.mark.parametrize("name", ["resnet", "jumpset-net"])
-def test_the_loss_goes_down(name, tmp_path, data):
+def test_training_improves_the_score(name, tmp_path, data):
     first = short(tmp_path, data, name, steps=3, learning_rate=3e-3, batch_size=4)
     last = short(tmp_path, data, name, steps=100, learning_rate=3e-3, batch_size=4, ema=0.5)
     assert last.psnr > first.psnr + 1
@@ -105,23 +105,23 @@ def test_the_loss_goes_down(name, tmp_path, data):
 
 
 def changed(before, after):
-    """The first parts of the names of the weights that differ."""
+    """First components of the names of the weights that differ."""
     return {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
 
 
-def test_the_guess_is_trained_first_and_then_stands_still(tmp_path, data):
+def test_guess_is_trained_first_and_then_fixed(tmp_path, data):
     settings = {"steps": 8, "ema": 0.0}
     weights = []
     for n in (1, 4, 6, 8):
         cut = short(tmp_path, data, **settings, stop=lambda step, n=n: step.n_steps == n)
         weights.append(tensors(cut.path))
     assert changed(weights[0], weights[1]) == {"first"}
-    # step 5 is of the one, step 6 of the other
+    # step 5 belongs to the first stage, step 6 to the second
     assert changed(weights[1], weights[2]) == {"first", "second", "trust"}
     assert changed(weights[2], weights[3]) == {"second", "trust"}
 
 
-def test_each_stage_has_a_schedule_of_its_own():
+def test_each_stage_has_a_schedule():
     recipe = replace(RECIPES["jumpset-net"]["small"], first_share=0.25)
     plan = _loop.Plan(recipe, 1000, None)
     assert plan.rate(0.2499) < 1e-6 < plan.rate(0.26)
@@ -132,7 +132,7 @@ def test_each_stage_has_a_schedule_of_its_own():
     assert replace(recipe, first=None).stage(0.1) == (recipe.loss, 0.1)
 
 
-def test_a_training_goes_on_from_weights(tmp_path, data):
+def test_start_from_weights(tmp_path, data):
     before = short(tmp_path, data).path
     (tmp_path / "more").mkdir()
     more = short(tmp_path / "more", data, start=before, steps=2)
@@ -147,7 +147,7 @@ def test_a_training_goes_on_from_weights(tmp_path, data):
         short(tmp_path / "more", data, checkpoint=point)
 
 
-def test_batch_norm_keeps_the_statistics_of_the_weights_a_training_goes_on_from(tmp_path, data):
+def test_start_keeps_batch_norm_statistics(tmp_path, data):
     before = short(tmp_path, data, "jess-net").path
     (tmp_path / "more").mkdir()
     more = short(tmp_path / "more", data, "jess-net", start=before, steps=2, learning_rate=0.1)
@@ -156,7 +156,7 @@ def test_batch_norm_keeps_the_statistics_of_the_weights_a_training_goes_on_from(
     assert not any("running" in key for key in moved)
 
 
-def test_a_seed_repeats_itself_and_another_does_not(tmp_path, data):
+def test_seeds(tmp_path, data):
     a = tensors(short(tmp_path, data).path)
     b = tensors(short(tmp_path, data).path)
     c = tensors(short(tmp_path, data, seed=1).path)
@@ -164,7 +164,7 @@ def test_a_seed_repeats_itself_and_another_does_not(tmp_path, data):
     assert not all(torch.equal(a[k], c[k]) for k in a)
 
 
-def test_the_global_generator_is_left_alone(tmp_path, data):
+def test_global_generator_is_not_used(tmp_path, data):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -174,7 +174,7 @@ def test_the_global_generator_is_left_alone(tmp_path, data):
 
 @pytest.mark.parametrize("name", ["jess-net", "jumpset-net"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_resumed_is_uninterrupted_bit_for_bit(name, precision, tmp_path, data):
+def test_resumed_equals_uninterrupted_bit_for_bit(name, precision, tmp_path, data):
     through = short(tmp_path, data, name, precision=precision)
     expected = tensors(through.path)
     point = tmp_path / "point"
@@ -188,12 +188,13 @@ def test_resumed_is_uninterrupted_bit_for_bit(name, precision, tmp_path, data):
     assert whole.psnr == through.psnr
     assert [entry["step"] for entry in whole.history] == [0, 6]
     assert whole.history[-1]["loss"] == through.history[-1]["loss"]
-    again = short(tmp_path, data, name, **settings)  # nothing is left to do
+    again = short(tmp_path, data, name, **settings)  # the training is complete
     assert again.n_steps == 6
+    assert again.history[-1]["loss"] == whole.history[-1]["loss"]
     assert all(torch.equal(expected[k], v) for k, v in tensors(again.path).items())
 
 
-def test_an_interrupt_leaves_the_weights_so_far(tmp_path, data):
+def test_interrupt_saves_the_current_weights(tmp_path, data):
     def strike(step):
         if step.n_steps == 3:
             raise KeyboardInterrupt
@@ -206,22 +207,22 @@ def test_an_interrupt_leaves_the_weights_so_far(tmp_path, data):
     assert all(torch.equal(expected[k], whole[k]) for k in expected)
 
 
-def test_an_interrupt_within_a_step_leaves_the_last_checkpoint(tmp_path, data, monkeypatch):
+def test_interrupt_within_a_step_keeps_the_last_checkpoint(tmp_path, data, monkeypatch):
     point = tmp_path / "point"
     short(tmp_path, data, checkpoint=point, stop=lambda step: step.n_steps == 2)
     kept = point.read_bytes()
-    follow = Trainer._follow
-    monkeypatch.setattr(Trainer, "_follow", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    update = Trainer._update_average
+    monkeypatch.setattr(Trainer, "_update_average", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
     trained = short(tmp_path, data, checkpoint=point)
     assert trained.status is Status.INTERRUPTED
     assert point.read_bytes() == kept
-    monkeypatch.setattr(Trainer, "_follow", follow)
+    monkeypatch.setattr(Trainer, "_update_average", update)
     expected = tensors(short(tmp_path, data).path)
     whole = tensors(short(tmp_path, data, checkpoint=point).path)
     assert all(torch.equal(expected[k], whole[k]) for k in expected)
 
 
-def test_a_training_by_time_ends_by_time(tmp_path, data):
+def test_time_limit(tmp_path, data):
     trained = short(tmp_path, data, steps=None, max_seconds=0.5, checkpoint=tmp_path / "point")
     assert trained.status is Status.CONVERGED
     assert trained.n_steps > 0
@@ -230,16 +231,16 @@ def test_a_training_by_time_ends_by_time(tmp_path, data):
     both = short(tmp_path, data, steps=2, max_seconds=1000.0)
     assert both.n_steps == 2
     again = short(tmp_path, data, steps=None, max_seconds=0.5, checkpoint=tmp_path / "point")
-    assert again.n_steps == trained.n_steps  # the seconds are spent already
+    assert again.n_steps == trained.n_steps  # no time is left
 
 
-def test_scores_come_while_it_runs(tmp_path, data):
+def test_scores_during_the_training(tmp_path, data):
     trained = short(tmp_path, data, validate_every=1e-9)
     assert [entry["step"] for entry in trained.history] == [0, 1, 2, 3, 4, 5, 6, 6]
     assert all(entry["input_psnr"] == trained.history[0]["input_psnr"] for entry in trained.history)
 
 
-def test_checkpoints_come_while_it_runs(tmp_path, data, monkeypatch):
+def test_checkpoints_during_the_training(tmp_path, data, monkeypatch):
     saved = []
     save = StateFile.save
     monkeypatch.setattr(StateFile, "save", lambda *a: (saved.append(a[2]), save(*a)))
@@ -248,16 +249,16 @@ def test_checkpoints_come_while_it_runs(tmp_path, data, monkeypatch):
 
 
 @pytest.mark.slow
-def test_drawn_pairs_need_no_data(tmp_path):
+def test_training_on_drawn_pairs(tmp_path):
     trained = js.training.train(
         "jumpset-net", out=tmp_path / "w.safetensors", sizes=TINY, steps=30, batch_size=4, crop=32, ema=0.9
     )
     assert trained.psnr > trained.history[0]["psnr"] - 0.5
-    # it begins as the identity, but for fusions that find next to no texture
+    # initially the identity, except for region fusions with nearly no texture
     assert trained.history[0]["psnr"] == pytest.approx(trained.history[0]["input_psnr"], abs=0.01)
 
 
-# --- what goes wrong ----------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,7 @@ def test_drawn_pairs_need_no_data(tmp_path):
         ({"start": "shipped"}, "another size"),
     ],
 )
-def test_refused_before_any_work(changes, words, tmp_path, data, monkeypatch):
+def test_invalid_arguments_raise_before_any_work(changes, words, tmp_path, data, monkeypatch):
     monkeypatch.setattr(Trainer, "step", lambda *a: pytest.fail("a step was taken"))
     changes = dict(changes)
     name = changes.pop("name", "jumpset-net")
@@ -299,12 +300,12 @@ def test_refused_before_any_work(changes, words, tmp_path, data, monkeypatch):
     assert not list(tmp_path.glob("*.safetensors"))
 
 
-def test_the_checkpoint_must_not_be_the_output(tmp_path, data):
+def test_checkpoint_must_differ_from_the_output(tmp_path, data):
     with pytest.raises(InputError, match="would replace the weights"):
         short(tmp_path, data, checkpoint=tmp_path / "jumpset-net.safetensors")
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path, data):
+def test_checkpoint_of_another_training_raises(tmp_path, data):
     point = tmp_path / "point"
     short(tmp_path, data, checkpoint=point)
     for changes in ({"seed": 1}, {"crop": 32}, {"steps": 7}, {"learning_rate": 1e-4}):
@@ -317,7 +318,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, data):
         short(tmp_path, data, checkpoint=point)
 
 
-def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path, data, monkeypatch):
+def test_old_file_is_kept_if_the_training_diverges(tmp_path, data, monkeypatch):
     path = short(tmp_path, data).path
     before = path.read_bytes()
     loss = RECIPES["jumpset-net"]["small"].loss
@@ -328,13 +329,13 @@ def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path, data, monkeypat
     assert path.read_bytes() == before
 
 
-def test_a_few_bad_steps_are_passed_over(tmp_path, data, monkeypatch):
+def test_steps_without_finite_gradient_are_skipped(tmp_path, data, monkeypatch):
     recipe = RECIPES["jumpset-net"]["small"]
     calls = []
 
     def loss(*inputs):
         calls.append(1)
-        return recipe.loss(*inputs) * (math.inf if len(calls) % 10 else 1.0)  # nine bad ones, then a good one
+        return recipe.loss(*inputs) * (math.inf if len(calls) % 10 else 1.0)  # one finite loss in ten
 
     monkeypatch.setitem(RECIPES["jumpset-net"], "small", replace(recipe, loss=loss, first=None))
     trained = short(tmp_path, data, steps=25)
@@ -342,7 +343,7 @@ def test_a_few_bad_steps_are_passed_over(tmp_path, data, monkeypatch):
     assert math.isfinite(trained.history[-1]["loss"])
 
 
-def test_errors_of_the_data_thread_are_the_callers(tmp_path, data, monkeypatch):
+def test_errors_of_the_data_thread_propagate(tmp_path, data, monkeypatch):
     def broken(*_args, **_keywords):
         yield from ()
         raise FileError("gone", given="x", do="y")
@@ -352,7 +353,7 @@ def test_errors_of_the_data_thread_are_the_callers(tmp_path, data, monkeypatch):
         short(tmp_path, data)
 
 
-# --- schedule, running mean, batches ------------------------------------------------------------------------
+# --- schedule, averaged weights, batches --------------------------------------------------------------------
 
 
 def test_learning_rate_rises_and_falls():
@@ -368,7 +369,7 @@ def test_learning_rate_rises_and_falls():
     assert learning_rate(0.0, 1e-3, 0.0) == 1e-3
 
 
-def test_running_mean_is_the_weighted_sum_of_the_weights():
+def test_running_average_of_the_weights():
     recipe = replace(RECIPES["resnet"]["small"], ema=0.6)
     trainer = Trainer("resnet", NETWORKS["resnet"], recipe, seed=0, device=torch.device("cpu"), half=False)
     rng = np.random.default_rng(0)
@@ -384,7 +385,7 @@ def test_running_mean_is_the_weighted_sum_of_the_weights():
     assert not torch.equal(mean, trainer.network.state_dict()[key])
 
 
-def test_batch_norm_is_held_still_late_in_a_training():
+def test_batch_norm_is_frozen():
     recipe = replace(RECIPES["resnet"]["small"], freeze_batchnorm_at=0.5)
     trainer = Trainer("resnet", NETWORKS["resnet"], recipe, seed=0, device=torch.device("cpu"), half=False)
     batch = [np.random.default_rng(k).random((2, 3, 16, 16), dtype=np.float32) for k in range(2)]
@@ -399,7 +400,7 @@ def test_batch_norm_is_held_still_late_in_a_training():
     assert torch.equal(seen[1], seen[3])
 
 
-def test_the_gradient_is_clipped():
+def test_gradient_is_clipped():
     steep = replace(RECIPES["vdcnn"]["small"], clip=1e-12, weight_decay=0.0)
     trainer = Trainer("vdcnn", NETWORKS["vdcnn"], steep, seed=0, device=torch.device("cpu"), half=False)
     before = [p.clone() for p in trainer.network.parameters()]
@@ -409,7 +410,7 @@ def test_the_gradient_is_clipped():
     assert moved < 1e-4  # Adam divides by the gradient's size, but not below its epsilon
 
 
-def test_folder_batches_are_the_same_from_any_start(data):
+def test_folder_batches_depend_on_their_number_only(data):
     pairs = js.datasets.pairs(data)
     whole = _data.folder(pairs, 3, 32, seed=4)
     first = [next(whole) for _ in range(5)]
@@ -422,7 +423,7 @@ def test_folder_batches_are_the_same_from_any_start(data):
         np.testing.assert_array_equal(a, b)
 
 
-def test_folder_crops_belong_together_and_some_are_gray(tmp_path):
+def test_folder_crops_are_aligned_and_some_are_gray(tmp_path):
     root = tmp_path / "same"
     for name in ("input", "truth"):
         (root / name).mkdir(parents=True)
@@ -431,42 +432,42 @@ def test_folder_crops_belong_together_and_some_are_gray(tmp_path):
     batches = _data.folder(js.datasets.pairs(root), 8, 32, seed=0)
     n_gray = 0
     for _ in range(20):
-        picture, truth = next(batches)
-        np.testing.assert_array_equal(picture, truth)
-        n_gray += int(np.sum(np.ptp(picture, axis=1).max((1, 2)) == 0))
+        image, truth = next(batches)
+        np.testing.assert_array_equal(image, truth)
+        n_gray += int(np.sum(np.ptp(image, axis=1).max((1, 2)) == 0))
     assert 5 <= n_gray <= 40  # one in eight of 160
 
 
-def test_unread_pictures_are_read_again_when_memory_is_short(data, monkeypatch):
+def test_batches_do_not_depend_on_the_cache(data, monkeypatch):
     pairs = js.datasets.pairs(data)
     expected = next(_data.folder(pairs, 4, 32, seed=1))
-    monkeypatch.setattr(_data, "_KEPT", 0)
+    monkeypatch.setattr(_data, "_CACHE_BYTES", 0)
     again = next(_data.folder(pairs, 4, 32, seed=1))
     np.testing.assert_array_equal(expected, again)
 
 
-def test_ahead_keeps_the_order_and_ends():
+def test_prefetch_keeps_the_order_and_ends():
     def make(start, step):
         assert step == 1
         return iter([(k, k) for k in range(start, 19)])
 
-    with _data.ahead(make, 2, 0) as feed:
+    with _data.prefetch(make, 2, 0) as feed:
         assert [next(feed) for _ in range(5)] == [(k, k) for k in range(2, 7)]
 
 
 @pytest.mark.slow
-def test_processes_make_the_same_batches(data):
+def test_workers_make_the_same_batches(data):
     pairs = js.datasets.pairs(data)
     make = partial(_data.folder, pairs, 2, 16, seed=3)
     expected = make(start=4)
-    with _data.ahead(make, 4, 2) as feed:
+    with _data.prefetch(make, 4, 2) as feed:
         for _ in range(5):
             for a, b in zip(next(feed), next(expected), strict=True):
                 np.testing.assert_array_equal(np.asarray(a), b)
 
 
 @pytest.mark.slow
-def test_processes_give_the_same_weights(tmp_path, data):
+def test_workers_give_the_same_weights(tmp_path, data):
     a = tensors(short(tmp_path, data).path)
     b = tensors(short(tmp_path, data, workers=2).path)
     assert all(torch.equal(a[k], b[k]) for k in a)

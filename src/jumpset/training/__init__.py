@@ -1,4 +1,4 @@
-"""How the learned methods are trained: pairs, losses, recipes, the loop, and export."""
+"""Training of the learned methods: pairs, losses, recipes, the loop, and export."""
 
 from jumpset.training._loop import TrainingStep as TrainingStep
 from jumpset.training.export import export_onnx as export_onnx

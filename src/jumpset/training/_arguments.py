@@ -1,4 +1,4 @@
-"""What a training was asked for: checked before any work, and written down as a command."""
+"""The arguments of a training: checks before any work, and the command that repeats the training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import as_path
 from jumpset.learned.architectures import NETWORKS, SIZES, check_sizes
 from jumpset.learned.weights import build_network, load_weights, safetensors_path, weights_file
+from jumpset.operators.autocast import PRECISIONS
 from jumpset.training._loop import Plan
 from jumpset.training.recipes import RECIPES, Recipe
 
-_MULTIPLE = 16  # of a crop's side: what any of the networks needs
+SEEDS = 2**31  # training seeds are smaller, those of the validation pairs are not
+_CROP_DIVISOR = 16  # a multiple of the size_divisor of every network
 
 
 def recipe_for(
@@ -33,62 +35,90 @@ def recipe_for(
     ema: float | None,
     sizes: Mapping[str, Any] | None,
 ) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe with what the caller asked for, and the network's sizes."""
+    """The recipe with the caller's changes, and the sizes of the network."""
     checks.one_of("network", name, RECIPES)
     checks.one_of("preset", preset, RECIPES[name])
-    asked = {"steps": steps, "batch_size": batch_size, "crop": crop}
-    for key, value in asked.items():
+    counts = {"steps": steps, "batch_size": batch_size, "crop": crop}
+    for key, value in counts.items():
         if value is not None:
             checks.integer(key, value, at_least=1)
-    if crop is not None and crop % _MULTIPLE:
+    if crop is not None and crop % _CROP_DIVISOR:
         raise InputError(
-            f"the crop must be a multiple of {_MULTIPLE}",
+            f"the crop must be a multiple of {_CROP_DIVISOR}",
             given=crop,
-            do=f"pass {-(-crop // _MULTIPLE) * _MULTIPLE}",
+            do=f"pass {-(-crop // _CROP_DIVISOR) * _CROP_DIVISOR}",
         )
     if rate is not None:
         checks.real("learning_rate", rate, above=0.0)
     if ema is not None:
         checks.real("ema", ema, at_least=0.0, below=1.0)
-    changes = {k: v for k, v in {**asked, "learning_rate": rate, "ema": ema}.items() if v is not None}
+    changes = {k: v for k, v in {**counts, "learning_rate": rate, "ema": ema}.items() if v is not None}
     sizes = {**SIZES[name][preset], **(sizes or {})}
     check_sizes(name, sizes)
     return replace(RECIPES[name][preset], **changes), sizes
 
 
-def device_of(device: str | torch.device | None) -> torch.device:
-    """Where to compute, if torch can compute there."""
+def check_options(
+    max_seconds: float | None,
+    validate_every: float,
+    checkpoint_every: float,
+    seed: int,
+    precision: str,
+    workers: int,
+    licence: str | None,
+) -> None:
+    """Raise ``InputError`` for an option out of range."""
+    if max_seconds is not None:
+        checks.real("max_seconds", max_seconds, above=0.0)
+    checks.real("validate_every", validate_every, above=0.0)
+    checks.real("checkpoint_every", checkpoint_every, above=0.0)
+    checks.integer("seed", seed, at_least=0, at_most=SEEDS - 1)
+    checks.one_of("precision", precision, PRECISIONS)
+    checks.integer("workers", workers, at_least=0)
+    if licence is not None and not isinstance(licence, str):
+        raise InputError("licence must be a text", given=repr(licence), do="pass e.g. 'CC0-1.0'")
+
+
+def usable_device(device: str | torch.device | None) -> torch.device:
+    """The device, if torch can compute on it; default: the CPU."""
     try:
-        place = torch.device("cpu" if device is None else device)
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError) as error:  # the latter where torch is built without it
+        found = torch.device("cpu" if device is None else device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:  # AssertionError where torch is built without it
         raise InputError(
             "the device is not available", given=repr(str(device)), do="use cpu, cuda, cuda:1, … or mps"
         ) from error
-    return place
+    return found
 
 
 def initial_weights(name: str, sizes: Mapping[str, Any], start: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The weights to start a training with, if they fit its network."""
+    """The weights to start from, if they fit the network."""
     source = weights_file(name, start)
     found = load_weights(source)
     loaded = build_network(NETWORKS[name], found, source)
     if any(found.sizes.get(key) != (list(v) if isinstance(v, tuple) else v) for key, v in sizes.items()):
         raise InputError(
-            "the weights to start with are of another size",
-            given=f"{found.sizes} in {source}, {dict(sizes)} asked for",
-            do="choose the preset or the sizes that they have",
+            "the weights to start from are of another size",
+            given=f"{found.sizes} in {source}, {dict(sizes)} for the training",
+            do="pass the preset or the sizes of the weights",
         )
     return loaded.state_dict()
 
 
 def weights_path(out: str | os.PathLike[str]) -> Path:
-    """A file of weights that can be written."""
-    return safetensors_path(check_parent(out))
+    """The path of the weights, which must end in ``.safetensors`` and lie in an existing folder."""
+    return safetensors_path(_in_existing_folder(out))
 
 
-def check_parent(file: str | os.PathLike[str]) -> Path:
-    """A file in a folder that exists."""
+def checkpoint_path(checkpoint: str | os.PathLike[str], weights: Path) -> Path:
+    """The path of the checkpoint, which must lie in an existing folder and differ from ``weights``."""
+    path = _in_existing_folder(checkpoint)
+    if path.resolve() == weights.resolve():
+        raise InputError("the checkpoint would replace the weights", given=path, do="name another file")
+    return path
+
+
+def _in_existing_folder(file: str | os.PathLike[str]) -> Path:
     path = as_path(file)
     if path.is_dir() or not path.resolve().parent.is_dir():
         raise FileError(
@@ -109,7 +139,7 @@ def command(
     seed: int,
     precision: str,
 ) -> str:
-    """The command that trains the same again."""
+    """The command that repeats the training."""
     words = ["jumpset", "train", name, "--preset", preset, "--out", target.name]
     if data != "synthetic":
         words += ["--data", str(data)]
@@ -120,13 +150,12 @@ def command(
     if plan.seconds is not None:
         words += ["--max-seconds", f"{plan.seconds:g}"]
     words += ["--seed", str(seed)]
-    # spelt out, for the recipe may be another one by the time it is typed again
-    told: dict[str, Any] = {
-        key: getattr(recipe, key) for key in ("batch_size", "crop", "learning_rate", "ema")
-    }
-    told |= {key: value for key, value in sizes.items() if value != SIZES[name][preset][key]}
+    # explicit, since the recipe may change in a later version
+    keys = ("batch_size", "crop", "learning_rate", "ema")
+    settings: dict[str, Any] = {key: getattr(recipe, key) for key in keys}
+    settings |= {key: value for key, value in sizes.items() if value != SIZES[name][preset][key]}
     if precision != "auto":
-        told["precision"] = precision
-    for key, value in told.items():
+        settings["precision"] = precision
+    for key, value in settings.items():
         words += ["--set", f"{key}={value}"]
     return shlex.join(words)

@@ -1,4 +1,4 @@
-"""Batches to train on, drawn or cut from a folder: batch k depends on the seed and k alone."""
+"""Training batches, drawn or cropped from a folder: batch k depends on the seed and k alone."""
 
 from __future__ import annotations
 
@@ -18,74 +18,74 @@ from jumpset.datasets import Pair
 from jumpset.datasets.synthesis import Kind
 
 Batch = tuple[np.ndarray, np.ndarray]
-"""Pictures and their truths, float32 ``(B, 3, S, S)`` in [0, 1]."""
+"""Images and their ground truths, float32 ``(B, 3, S, S)`` in [0, 1]."""
 
-_GRAY = 8  # one in so many examples has three equal channels, as gray pictures are given to the networks
-_KEPT = 2**30  # bytes of decoded pictures that are held in memory
-_FADE = 0.0  # a network would guess one for every picture
-_AHEAD = 3  # batches that wait while one is in use
+_GRAY_EVERY = 8  # one example in this many is gray, with three equal channels
+_CACHE_BYTES = 2**30  # decoded images in memory
+_FADE = 0.0  # with fading, a network would learn to increase the contrast of every image
+_PREFETCHED = 3  # batches that are prepared while one is in use
 
 
 def synthetic(
     batch_size: int, size: int, *, kind: Kind, seed: int, start: int = 0, step: int = 1
 ) -> Iterator[Batch]:
-    """Endless pairs that are drawn, some of them gray: the batches ``start, start + step, …``."""
+    """Yield drawn pairs without end, some of them gray: the batches ``start, start + step, …``."""
     batches = datasets.batches(
         batch_size, size, kind=kind, channels=3, fade=_FADE, seed=seed, start=start, step=step
     )
-    for k, (picture, truth) in zip(count(start, step), batches, strict=False):
-        gray = np.random.default_rng([3, seed, k]).random(batch_size) < 1 / _GRAY
-        yield _grayed(picture, gray), _grayed(truth, gray)
+    for k, (image, truth) in zip(count(start, step), batches, strict=False):
+        gray = np.random.default_rng([3, seed, k]).random(batch_size) < 1 / _GRAY_EVERY
+        yield _to_gray(image, gray), _to_gray(truth, gray)
 
 
 def folder(
     pairs: list[Pair], batch_size: int, size: int, *, seed: int, start: int = 0, step: int = 1
 ) -> Iterator[Batch]:
-    """Endless crops of the pairs, turned, mirrored, some of them gray: ``start, start + step, …``.
+    """Yield random crops of the pairs without end, the batches ``start, start + step, …``.
 
-    Pictures smaller than the crop are continued by their mirror images.
+    Crops are rotated and mirrored, and some of them are gray. Images smaller than the crop are padded by
+    their mirror images.
     """
     cache = _Cache(pairs, size)
     for k in count(start, step):
         rng = np.random.default_rng([4, seed, k])
-        gray = rng.random(batch_size) < 1 / _GRAY
+        gray = rng.random(batch_size) < 1 / _GRAY_EVERY
         crops = [_crop(rng, *cache.load(int(i)), size) for i in rng.integers(len(pairs), size=batch_size)]
-        picture, truth = (np.stack([crop[side] for crop in crops]) for side in (0, 1))
-        yield _grayed(picture, gray), _grayed(truth, gray)
+        image, truth = (np.stack([crop[side] for crop in crops]) for side in (0, 1))
+        yield _to_gray(image, gray), _to_gray(truth, gray)
 
 
-def drawn(n: int, size: int, *, kind: Kind, seed: int) -> Batch:
-    """Single pairs, each of its own scene, to score on."""
+def drawn_validation(n: int, size: int, *, kind: Kind, seed: int) -> Batch:
+    """Draw ``n`` validation pairs, each of another scene."""
     made = [datasets.synthetic(size, size, kind=kind, fade=_FADE, seed=seed + k) for k in range(n)]
-    return np.stack([a.transpose(2, 0, 1) for a, _ in made]), np.stack(
-        [b.transpose(2, 0, 1) for _, b in made]
-    )
+    image, truth = (np.stack([pair[side].transpose(2, 0, 1) for pair in made]) for side in (0, 1))
+    return image, truth
 
 
-def centres(pairs: list[Pair], size: int) -> Batch:
-    """The middle of each picture, to score on."""
-    cache, cut = _Cache(pairs, size), []
+def centre_crops(pairs: list[Pair], size: int) -> Batch:
+    """Crop the centre of each pair for the validation."""
+    cache, crops = _Cache(pairs, size), []
     for k in range(len(pairs)):
         pair = cache.load(k)
         top, left = ((side - size) // 2 for side in pair[0].shape[:2])
-        cut.append([_floats(a[top : top + size, left : left + size]) for a in pair])
-    picture, truth = (np.stack([pair[side] for pair in cut]) for side in (0, 1))
-    return picture, truth
+        crops.append([_to_unit(a[top : top + size, left : left + size]) for a in pair])
+    image, truth = (np.stack([pair[side] for pair in crops]) for side in (0, 1))
+    return image, truth
 
 
 @contextmanager
-def ahead(make: Callable[..., Iterator[Batch]], start: int, workers: int) -> Iterator[Iterator[Any]]:
-    """The batches of ``make(start=…, step=…)`` from ``start`` on, made while the former ones are in use.
+def prefetch(make: Callable[..., Iterator[Batch]], start: int, workers: int) -> Iterator[Iterator[Any]]:
+    """Yield the batches of ``make(start=…, step=…)`` from ``start`` on, prepared in the background.
 
-    By a thread, or by so many processes, each of which makes every so-many-th batch; the batches and their
-    order are the same.
+    A thread prepares them, or ``workers`` processes, each of which makes every ``workers``-th batch; the
+    batches and their order are the same.
     """
     if workers:
         loader = DataLoader(
-            _Striped(make, start),
+            _WorkerBatches(make, start),
             batch_size=None,
             num_workers=workers,
-            multiprocessing_context="spawn",  # a fork of a process with threads may never come to work
+            multiprocessing_context="spawn",  # a forked process with threads may deadlock
             worker_init_fn=_ignore_interrupts,
         )
         yield iter(loader)
@@ -98,14 +98,14 @@ def ahead(make: Callable[..., Iterator[Batch]], start: int, workers: int) -> Ite
 
 
 def _from_thread(pool: ThreadPoolExecutor, batches: Iterator[Batch]) -> Iterator[Batch]:
-    waiting = deque(pool.submit(next, batches) for _ in range(_AHEAD))
+    waiting = deque(pool.submit(next, batches) for _ in range(_PREFETCHED))
     while True:
         yield waiting.popleft().result()
         waiting.append(pool.submit(next, batches))
 
 
-class _Striped(IterableDataset):
-    """What one of several processes makes."""
+class _WorkerBatches(IterableDataset):
+    """The batches of one of several processes."""
 
     def __init__(self, make: Callable[..., Iterator[Batch]], start: int) -> None:
         self._make, self._start = make, start
@@ -117,12 +117,12 @@ class _Striped(IterableDataset):
 
 
 def _ignore_interrupts(_worker: int) -> None:
-    """Ctrl-C reaches all processes; the main one ends the others when it is through."""
+    """Ignore Ctrl-C, which reaches all processes: the main one ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Cache:
-    """Pairs as uint8 arrays (H, W, 3) of at least a crop's size; read once as far as memory is granted."""
+    """Pairs as uint8 arrays (H, W, 3) of at least the crop's size, cached up to a limit of memory."""
 
     def __init__(self, pairs: list[Pair], size: int) -> None:
         self._pairs, self._size = pairs, size
@@ -132,11 +132,11 @@ class _Cache:
     def load(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         if k in self._held:
             return self._held[k]
-        picture, truth = (self._fit(a) for a in self._pairs[k].load())
-        if self._bytes + 2 * picture.nbytes <= _KEPT:
-            self._held[k] = picture, truth
-            self._bytes += 2 * picture.nbytes
-        return picture, truth
+        image, truth = (self._fit(a) for a in self._pairs[k].load())
+        if self._bytes + 2 * image.nbytes <= _CACHE_BYTES:
+            self._held[k] = image, truth
+            self._bytes += 2 * image.nbytes
+        return image, truth
 
     def _fit(self, pixels: np.ndarray) -> np.ndarray:
         if pixels.ndim == 2:
@@ -145,24 +145,24 @@ class _Cache:
         return np.pad(pixels, [*((n // 2, n - n // 2) for n in lacking), (0, 0)], mode="symmetric")
 
 
-def _crop(rng: np.random.Generator, picture: np.ndarray, truth: np.ndarray, size: int) -> Batch:
-    """The same window of both, turned by a multiple of 90 degrees, perhaps mirrored."""
-    top, left = (int(rng.integers(side - size + 1)) for side in picture.shape[:2])
+def _crop(rng: np.random.Generator, image: np.ndarray, truth: np.ndarray, size: int) -> Batch:
+    """The same random window of both, rotated by a multiple of 90 degrees, perhaps mirrored."""
+    top, left = (int(rng.integers(side - size + 1)) for side in image.shape[:2])
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
     crops = []
-    for pixels in (picture, truth):
+    for pixels in (image, truth):
         window = np.rot90(pixels[top : top + size, left : left + size], turns)
-        crops.append(_floats(window[:, ::-1] if mirrored else window))
+        crops.append(_to_unit(window[:, ::-1] if mirrored else window))
     return crops[0], crops[1]
 
 
-def _floats(pixels: np.ndarray) -> np.ndarray:
+def _to_unit(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
 
 
-def _grayed(pictures: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """Some of the pictures with the mean of their channels in all three."""
+def _to_gray(images: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Replace the three channels of the selected images by their mean."""
     if which.any():
-        pictures = pictures.copy()
-        pictures[which] = pictures[which].mean(1, keepdims=True)
-    return pictures
+        images = images.copy()
+        images[which] = images[which].mean(1, keepdims=True)
+    return images

@@ -1,4 +1,4 @@
-"""The loop of a training: steps, scores, checkpoints, and the ways in which it ends."""
+"""The training loop: steps, scores, checkpoints, stopping."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from jumpset.training.recipes import Recipe
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """What a callback or a stop function of a training sees."""
+    """The argument of a training's callback and stop function."""
 
     n_steps: int
     """Steps done so far."""
     share: float
-    """Of the training that is done, 0 to 1: in steps or in time, whichever is further."""
+    """Share of the training that is done, 0 to 1: in steps or in time, whichever is larger."""
     elapsed: float
-    """Seconds so far, those before an interruption counted."""
+    """Seconds so far, including those before an interruption."""
     loss: float
     """Mean of the losses since the last score."""
     psnr: float
-    """Last score in decibels, of the running mean of the weights."""
+    """Last score of the averaged weights in decibels."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """When the training ends, and how far it is."""
+    """The schedule of a training: its end, its progress, its learning rate."""
 
     recipe: Recipe
     steps: int | None
     seconds: float | None
 
     def share(self, n_steps: int, elapsed: float) -> float:
-        """0 to 1, in steps or in time, whichever is further."""
+        """Share of the training that is done, 0 to 1: in steps or in time, whichever is larger."""
         by_steps = 0.0 if self.steps is None else n_steps / self.steps
         return min(1.0, max(by_steps, 0.0 if self.seconds is None else elapsed / self.seconds))
 
     def rate(self, share: float) -> float:
-        """The learning rate there."""
-        _, of_part = self.recipe.stage(share)
-        return learning_rate(of_part, self.recipe.learning_rate, self.recipe.warm_up)
+        """The learning rate when ``share`` of the training is done."""
+        _, share_of_stage = self.recipe.stage(share)
+        return learning_rate(share_of_stage, self.recipe.learning_rate, self.recipe.warm_up)
 
 
 class Run:
@@ -59,31 +59,31 @@ class Run:
     Parameters
     ----------
     trainer
-        Takes the steps.
+        The network and its optimiser.
     plan
-        Says how far it is.
-    scored
-        Pictures and truths that are scored.
+        The schedule.
+    validation
+        Images and ground truths to score.
     target
         The file of weights, beside which the scores are written.
     checkpoint
-        The file to save to, and to continue from where it exists; None: nowhere.
+        The file to save to, and to continue from where it exists; None: no file.
     """
 
     def __init__(
         self,
         trainer: Trainer,
         plan: Plan,
-        scored: _data.Batch,
+        validation: _data.Batch,
         target: Path,
         checkpoint: StateFile | None,
     ) -> None:
         self.history: list[dict[str, float]] = []
-        self._trainer, self._plan, self._scored = trainer, plan, scored
+        self._trainer, self._plan, self._validation = trainer, plan, validation
         self._log, self._checkpoint = log_path(target), checkpoint
         self.clock = Clock(trainer.device)
-        self._loss = math.nan  # their mean, or that of those before it
-        self._waited = 0.0  # seconds for batches, since the last score
+        self._loss = math.nan  # mean loss, kept after a score until the next step
+        self._waited = 0.0  # seconds that the training waited for batches since the last score
         saved = None if checkpoint is None else checkpoint.load(trainer)
         if saved is not None:
             self.clock.resume(saved.seconds)
@@ -98,21 +98,21 @@ class Run:
         stop: Callable[[TrainingStep], bool] | None,
         callback: Callable[[TrainingStep], None] | None,
     ) -> Status:
-        """Train; the last score is of the running mean that is then saved."""
+        """Train; the last score is that of the averaged weights that are then saved."""
         trainer, status = self._trainer, Status.CONVERGED
-        whole = True  # an interrupt within a step leaves weights and Adam of two minds
+        in_step = False
         try:
             if not self.history:
                 self._score()
             scored = saved = time.monotonic()
-            with _data.ahead(batches, trainer.n_steps, workers) as feed:
+            with _data.prefetch(batches, trainer.n_steps, workers) as feed:
                 while (share := self._share()) < 1.0:
                     began = time.monotonic()
                     batch = next(feed)
                     self._waited += time.monotonic() - began
-                    whole = False
+                    in_step = True
                     trainer.step(batch, self._plan.rate(share), share)
-                    whole = True
+                    in_step = False
                     if time.monotonic() - scored >= validate_every:
                         self._score()
                         scored = time.monotonic()
@@ -127,7 +127,7 @@ class Run:
                         break
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
-        if whole:  # otherwise the last checkpoint stands
+        if not in_step:  # an interrupted step leaves weights and optimizer out of sync; do not checkpoint
             self._save()
         self._score()
         return status
@@ -145,7 +145,7 @@ class Run:
         return self._loss
 
     def _score(self) -> None:
-        share, (psnr, of_input) = self._share(), self._trainer.score(self._scored)
+        share, (psnr, input_psnr) = self._share(), self._trainer.score(self._validation)
         entry = {
             "step": self._trainer.n_steps,
             "share": round(share, 6),
@@ -153,7 +153,7 @@ class Run:
             "waited": round(self._waited, 2),
             "learning_rate": self._plan.rate(share),
             "psnr": psnr,
-            "input_psnr": of_input,
+            "input_psnr": input_psnr,
         }
         if self._trainer.losses:
             entry["loss"] = self._mean_loss()
@@ -168,5 +168,5 @@ class Run:
 
 
 def log_path(out: Path) -> Path:
-    """Where the scores of a training are written."""
+    """The file of a training's scores."""
     return out.with_suffix(".log.jsonl")

@@ -1,4 +1,4 @@
-"""A learned smoother as an ONNX file, for programs without Python or torch."""
+"""Export of a learned smoother to ONNX, for programs without Python or torch."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def export_onnx(
 ) -> None:
     """Write a learned smoother as an ONNX file.
 
-    The file's input ``picture`` is ``(batch, 3, height, width)`` float32 in [0, 1], of any size from 1 × 1 on
-    (the frame is inside); ``jumpset-net`` has a second one, ``strength``, ``(batch,)``, the method's
-    ``weight``, and is written as it works with ``fusion=False``; ``dejpeg`` is its network alone, without the
-    steps of a file. The output ``smoothed`` has the picture's shape. Not inside are the method's tiles, the
-    scale of intensities outside [0, 1], and other numbers of bands: pass gray as three equal bands and take
-    their mean.
+    The input ``picture`` of the file is ``(batch, 3, height, width)`` float32 in [0, 1], of any size from
+    1 × 1 on (the file contains the padding); ``jumpset-net`` has a second input, ``strength``, ``(batch,)``,
+    the method's ``weight``, and is exported without region fusions (``fusion=False``); ``dejpeg`` is its
+    network alone, without the projections. The output ``smoothed`` has the shape of the input. The file does
+    not contain the method's tiles, the scaling of intensities outside [0, 1], and other numbers of channels:
+    pass gray as three equal channels and average the result.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def export_onnx(
     path
         A file that ends in ``.onnx``; it is replaced only by a complete one.
     weights
-        ``"shipped"``, or a ``.safetensors`` file of your own training.
+        ``"shipped"``, or a ``.safetensors`` file that you have trained.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def export_onnx(
     checks.one_of("network", name, NETWORKS)
     target = Path(path)
     if target.suffix != ".onnx":
-        raise FileError("a file of the ONNX format ends in .onnx", given=target, do="change the suffix")
+        raise FileError("the name of an ONNX file ends in .onnx", given=target, do="change the suffix")
     if not target.parent.is_dir():
         raise FileError("the folder does not exist", given=target.parent, do="make the folder first")
     missing = [package for package in ("onnx", "onnxscript") if find_spec(package) is None]
@@ -69,16 +69,16 @@ def export_onnx(
         raise MissingLibrary(", ".join(missing), "jumpset[onnx]")
     network = files.load_network(NETWORKS[name], files.weights_file(name, weights))
     batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
-    # sizes that no layer could take for its own
+    # sizes that differ from those of all layers
     inputs: dict[str, Tensor] = {"picture": torch.rand(2, 3, 37, 50)}
     shapes: dict[str, Any] = {"picture": {0: batch, 2: height, 3: width}}
     more = list(inspect.signature(network.forward).parameters)[1:]
     if more:
         inputs |= {key: torch.tensor([0.25, 0.5]) for key in more}
         shapes["more"] = ({0: batch},) * len(more)
-    with _quiet():
+    with _silenced():
         program = torch.onnx.export(
-            _Whole(network).eval(),
+            _PaddedNetwork(network).eval(),
             tuple(inputs.values()),
             dynamo=True,
             dynamic_shapes=shapes,
@@ -91,8 +91,8 @@ def export_onnx(
         program.save(temporary, external_data=False)
 
 
-class _Whole(nn.Module):
-    """The network with the frame around the picture, as the method has it."""
+class _PaddedNetwork(nn.Module):
+    """The network with the padding of the method."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -106,8 +106,8 @@ class _Whole(nn.Module):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's words about itself: its own deprecated calls, packages that nobody asked for."""
+def _silenced() -> Iterator[None]:
+    """Suppress the exporter's warnings about its deprecated calls and optional packages."""
     log = logging.getLogger("torch.onnx")
     before = log.level
     log.setLevel(logging.ERROR)

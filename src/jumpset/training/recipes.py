@@ -1,4 +1,4 @@
-"""How each network is trained: its loss, its data and its schedule, by name and preset."""
+"""The recipe of each network by name and preset: its loss, data and schedule."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from jumpset.training import losses
 if TYPE_CHECKING:
     from jumpset.datasets.synthesis import Kind
 
-_ALONE = 0.15  # share of the pictures of which jumpset-net sees no region fusion
+_WITHOUT_FUSIONS = 0.15  # share of the images for which jumpset-net is trained without region fusions
 
 Apply = Callable[..., Any]
 """``apply(network, *inputs)`` calls a network, or a method of it, in the precision of the training."""
 Loss = Callable[[Any, Apply, Tensor, Tensor, torch.Generator], Tensor]
-"""Of network, apply, picture, truth, and random numbers that depend on seed and step alone."""
+"""The loss of ``(network, apply, image, truth, generator)``; the generator depends on seed and step alone."""
 
-Scored = Callable[..., Tensor]
-"""Of network, apply and picture: the network's answer."""
+Predict = Callable[..., Tensor]
+"""The output of a network, of ``(network, apply, image)``."""
 
 
-def _plain(network: Any, apply: Apply, picture: Tensor) -> Tensor:
-    return apply(network, picture)
+def _forward(network: Any, apply: Apply, image: Tensor) -> Tensor:
+    return apply(network, image)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a network is trained with. All of it but the loss can be set by :func:`jumpset.training.train`."""
+    """The loss, the data and the schedule of a training."""
 
     loss: Loss
     steps: int
@@ -40,28 +40,28 @@ class Recipe:
     crop: int
     """Side of the training crops, in pixels."""
     learning_rate: float
-    """At its peak; a cosine takes it to 0."""
+    """Largest learning rate; it falls to 0 along a cosine."""
     weight_decay: float = 1e-4
     kind: Kind = "mixed"
-    """Of :func:`jumpset.datasets.synthetic`."""
+    """Kind of the pairs of :func:`jumpset.datasets.synthetic`."""
     warm_up: float = 0.02
     """Share of the training in which the learning rate rises from 0."""
     clip: float = 1.0
-    """Largest norm of the gradient; longer ones are shortened to it."""
+    """Norm to which larger gradients are clipped."""
     ema: float = 0.999
-    """Decay of the running mean of the weights, which is what is saved."""
+    """Decay of the running average of the weights, which is scored and saved."""
     freeze_batchnorm_at: float = 1.0
-    """Share of the training from which on batch norm keeps its statistics, as it does when the network is
-    used; else deep sums of blocks may see numbers there that no batch has shown."""
+    """Share of the training after which batch norm keeps its statistics, as in inference; otherwise deep
+    residual networks may have activations in inference that occurred in no batch."""
     first: Loss | None = None
-    """Of a part that is trained alone at first, and stands still afterwards."""
+    """Loss of a first stage, which trains one part of the network; the part is fixed afterwards."""
     first_share: float = 0.0
-    """Share of the training that this takes; it and the rest each have a warm-up and a cosine."""
-    scored: Scored = _plain
-    """What the scored picture is."""
+    """Share of the training that the first stage takes; both stages have a warm-up and a cosine."""
+    predict: Predict = _forward
+    """The output that is scored."""
 
     def stage(self, share: float) -> tuple[Loss, float]:
-        """The loss at a share of the training, and how far the part is that it trains."""
+        """The loss when ``share`` of the training is done, and the share of its stage that is done."""
         if self.first is None:
             return self.loss, share
         if share < self.first_share:
@@ -69,80 +69,80 @@ class Recipe:
         return self.loss, (share - self.first_share) / (1.0 - self.first_share)
 
 
-def _supervised(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
-    return losses.l1(apply(network, picture), truth, neighbours=1.0)
+def _l1(network: Any, apply: Apply, image: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+    return losses.l1(apply(network, image), truth, neighbours=1.0)
 
 
-def _joint_edges(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
-    edges, coarse, refined = apply(network.parts, picture)
+def _joint_edges(network: Any, apply: Apply, image: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+    edges, coarse, refined = apply(network.parts, image)
     return losses.joint_edges(edges, coarse, refined, truth)
 
 
-def _fewer_edges(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
-    """With the paper's weight a short training is spent on the edges."""
-    edges, coarse, refined = apply(network.parts, picture)
+def _weak_edges(network: Any, apply: Apply, image: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+    """With the paper's weight a short training mostly learns the edges."""
+    edges, coarse, refined = apply(network.parts, image)
     return losses.joint_edges(edges, coarse, refined, truth, edge_weight=1.0)
 
 
-def _unsupervised(network: Any, apply: Apply, picture: Tensor, _t: Tensor, _: torch.Generator) -> Tensor:
-    return losses.wls_energy(apply(network, picture), picture)
+def _wls(network: Any, apply: Apply, image: Tensor, _t: Tensor, _: torch.Generator) -> Tensor:
+    return losses.wls_energy(apply(network, image), image)
 
 
-def _deblocked(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
-    return losses.charbonnier(apply(network, picture), truth, neighbours=0.5)
+def _charbonnier(network: Any, apply: Apply, image: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+    return losses.charbonnier(apply(network, image), truth, neighbours=0.5)
 
 
-def _guessed(network: Any, apply: Apply, picture: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
-    return losses.charbonnier(apply(network.guess, picture), truth, neighbours=0.5)
+def _guess(network: Any, apply: Apply, image: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+    return losses.charbonnier(apply(network.guess, image), truth, neighbours=0.5)
 
 
-def _refined(
-    network: Any, apply: Apply, picture: Tensor, truth: Tensor, generator: torch.Generator
+def _refinement(
+    network: Any, apply: Apply, image: Tensor, truth: Tensor, generator: torch.Generator
 ) -> Tensor:
-    alone = torch.rand(len(picture), generator=generator) < _ALONE
-    return losses.charbonnier(_answered(network, apply, picture, alone), truth, neighbours=0.5)
+    alone = torch.rand(len(image), generator=generator) < _WITHOUT_FUSIONS
+    return losses.charbonnier(_refine(network, apply, image, alone), truth, neighbours=0.5)
 
 
-def _fused(network: Any, apply: Apply, picture: Tensor) -> Tensor:
-    return _answered(network, apply, picture, torch.zeros(len(picture), dtype=torch.bool))
+def _predict_with_fusions(network: Any, apply: Apply, image: Tensor) -> Tensor:
+    return _refine(network, apply, image, torch.zeros(len(image), dtype=torch.bool))
 
 
-def _answered(network: Any, apply: Apply, picture: Tensor, alone: Tensor) -> Tensor:
-    """The answer of jumpset-net, some pictures without their region fusions."""
+def _refine(network: Any, apply: Apply, image: Tensor, alone: Tensor) -> Tensor:
+    """The output of jumpset-net, for the images ``alone`` without region fusions."""
     with torch.no_grad():
-        guess = match_tone(apply(network.guess, picture), picture)
-        texture = network.measure(picture - guess)
-        fusions = network.region_fusions(picture, texture)
-        fusions = torch.where(alone.to(picture.device)[:, None, None, None], without_fusions(guess), fusions)
-    return apply(network.refine, picture, guess, fusions, texture)
+        guess = match_tone(apply(network.guess, image), image)
+        texture = network.measure(image - guess)
+        fusions = network.region_fusions(image, texture)
+        fusions = torch.where(alone.to(image.device)[:, None, None, None], without_fusions(guess), fusions)
+    return apply(network.refine, image, guess, fusions, texture)
 
 
 def _two_stage(*, steps: int, crop: int) -> Recipe:
-    """Of jumpset-net: its guess, then its answer."""
+    """The recipe of jumpset-net: first its guess, then its refinement."""
     return Recipe(
-        _refined,
+        _refinement,
         steps=steps,
         batch_size=6,
         crop=crop,
         learning_rate=1e-3,
-        first=_guessed,
+        first=_guess,
         first_share=0.6,
-        scored=_fused,
+        predict=_predict_with_fusions,
     )
 
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "resnet": {
-        "small": Recipe(_supervised, steps=2500, batch_size=8, crop=64, learning_rate=2e-3),
-        "published": Recipe(_supervised, steps=100_000, batch_size=16, crop=128, learning_rate=1e-3),
+        "small": Recipe(_l1, steps=2500, batch_size=8, crop=64, learning_rate=2e-3),
+        "published": Recipe(_l1, steps=100_000, batch_size=16, crop=128, learning_rate=1e-3),
     },
     "vdcnn": {
-        "small": Recipe(_supervised, steps=2500, batch_size=8, crop=64, learning_rate=1e-3),
-        "published": Recipe(_supervised, steps=100_000, batch_size=16, crop=128, learning_rate=5e-4),
+        "small": Recipe(_l1, steps=2500, batch_size=8, crop=64, learning_rate=1e-3),
+        "published": Recipe(_l1, steps=100_000, batch_size=16, crop=128, learning_rate=5e-4),
     },
     "jess-net": {
         "small": Recipe(
-            _fewer_edges,
+            _weak_edges,
             steps=5000,
             batch_size=2,
             crop=128,
@@ -156,7 +156,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     },
     "deep-wls": {
         "small": Recipe(
-            _unsupervised,
+            _wls,
             steps=5000,
             batch_size=8,
             crop=96,
@@ -165,7 +165,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             freeze_batchnorm_at=0.0,
         ),
         "published": Recipe(
-            _unsupervised, steps=50_000, batch_size=8, crop=128, learning_rate=1e-3, freeze_batchnorm_at=0.0
+            _wls, steps=50_000, batch_size=8, crop=128, learning_rate=1e-3, freeze_batchnorm_at=0.0
         ),
     },
     "jumpset-net": {
@@ -173,9 +173,9 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "published": _two_stage(steps=40_000, crop=128),
     },
     "dejpeg": {
-        "small": Recipe(_deblocked, steps=5000, batch_size=8, crop=96, learning_rate=1e-3, kind="jpeg"),
+        "small": Recipe(_charbonnier, steps=5000, batch_size=8, crop=96, learning_rate=1e-3, kind="jpeg"),
         "published": Recipe(
-            _deblocked, steps=20_000, batch_size=6, crop=128, learning_rate=1e-3, kind="jpeg"
+            _charbonnier, steps=20_000, batch_size=6, crop=128, learning_rate=1e-3, kind="jpeg"
         ),
     },
 }

@@ -1,4 +1,4 @@
-"""Training the networks: on pairs that are drawn, or on one's own."""
+"""Training of a network, on drawn pairs or on pairs of a folder."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 
 import torch
 
-from jumpset._core import checks
-from jumpset._core.errors import InputError
 from jumpset._core.types import Status
 from jumpset.datasets import Pair, pairs
 from jumpset.learned.weights import save_weights
-from jumpset.operators.autocast import PRECISIONS, computes_half
+from jumpset.operators.autocast import computes_half
 from jumpset.running.checkpoints import StateFile
 from jumpset.training import _data
 from jumpset.training._arguments import (
-    check_parent,
+    SEEDS,
+    check_options,
+    checkpoint_path,
     command,
-    device_of,
     initial_weights,
     recipe_for,
+    usable_device,
     weights_path,
 )
 from jumpset.training._data import Batch
@@ -33,27 +33,26 @@ from jumpset.training._loop import Plan, Run, TrainingStep
 from jumpset.training._trainer import Trainer
 from jumpset.training.recipes import Recipe
 
-_SCORED = 24, 160  # pairs that are scored, and the side of each
-_SEEDS = 2**31  # training seeds are smaller, those of the scored pairs are not
+_VALIDATION = 24, 160  # pairs, and the side of each
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training leaves."""
+    """The result of :func:`train`."""
 
     path: Path
     """The file of weights."""
     status: Status
-    """CONVERGED: the schedule ran to its end. STOPPED, INTERRUPTED: the weights are those so far."""
+    """CONVERGED: the schedule ran to its end. STOPPED, INTERRUPTED: the weights at that moment."""
     n_steps: int
     """Steps done."""
     elapsed: float
-    """Seconds, those before an interruption counted."""
+    """Seconds, including those before an interruption."""
     psnr: float
     """Score of the saved weights in decibels."""
     history: list[dict[str, float]]
-    """One entry a score: step, share, seconds, of which waited for batches, learning_rate, loss, psnr, and
-    input_psnr, the score of the pictures as they are."""
+    """One entry per score: step, share, seconds, waited (the seconds spent on waiting for batches),
+    learning_rate, loss, psnr, and input_psnr, the score of the inputs."""
 
 
 def train(
@@ -82,64 +81,63 @@ def train(
     stop: Callable[[TrainingStep], bool] | None = None,
     callback: Callable[[TrainingStep], None] | None = None,
 ) -> Trained:
-    """Train one of the networks, on pairs that are drawn or on your own, and write its weights to a file.
+    """Train a network on drawn pairs or on your own, and write its weights to a file.
 
     AdamW on crops; the learning rate rises for a fiftieth of the training and falls to 0 along a cosine, over
-    ``steps``, or over ``max_seconds``, so that a training planned by time ends as well as one planned by
-    steps. What is saved and scored is a running mean of the weights. Steps whose gradient is not finite are
-    passed over.
+    ``steps`` or over ``max_seconds``. A running average of the weights is scored and saved. Steps whose
+    gradient is not finite are skipped.
 
     Parameters
     ----------
     name
         A key of :data:`jumpset.learned.SIZES`, e.g. ``"jumpset-net"``.
     out
-        The file of weights, ``….safetensors``; replaced only when the training ends. The scores are written
-        beside it while it runs, one JSON object a line, to ``….log.jsonl``.
+        The file of weights, ``….safetensors``; replaced only when the training ends. During the training the
+        scores are written to ``….log.jsonl`` beside it, one JSON object per line.
     data
         ``"synthetic"``: pairs that :func:`jumpset.datasets.batches` draws without end. Otherwise a folder
-        with ``input/`` and ``truth/``, see :func:`jumpset.datasets.pairs`: random crops, turned and mirrored;
-        smaller pictures are continued by their mirror images.
+        with ``input/`` and ``truth/``, see :func:`jumpset.datasets.pairs`, of which random crops are rotated
+        and mirrored; images smaller than a crop are padded by their mirror images.
     preset
         ``"small"``: a network that trains in about twenty minutes on two cores. ``"published"``: the size of
-        the paper, for a GPU; of jumpset-net, the size that is shipped.
+        the paper, for a GPU; of jumpset-net, the size of the shipped weights.
     steps, batch_size, crop, learning_rate, ema
-        Replace those of the recipe, :data:`jumpset.learned.RECIPES`. The crop is a multiple of 16 pixels;
-        ``ema`` the decay of the running mean, 0 to 1.
+        Replace those of the recipe, :data:`jumpset.training.RECIPES`. The crop is a multiple of 16 pixels;
+        ``ema`` is the decay of the running average, 0 to 1.
     max_seconds
-        Time for the whole training, interruptions not counted. Alone, it replaces ``steps``; with ``steps``,
-        what ends first ends it.
+        Time for the whole training, interruptions excluded. Alone, it replaces ``steps``; with ``steps``, the
+        training ends at the first limit.
     sizes
-        Of the network, replacing those of the preset, e.g. ``{"width": 32}``.
+        Sizes of the network that replace those of the preset, e.g. ``{"width": 32}``.
     start
-        Weights to go on from instead of fresh ones, for pictures of your own kind: ``"shipped"``, or a file
-        of an earlier training of the same sizes. The guess of jumpset-net then stays as it is there, and
-        batch norm keeps its statistics.
+        Weights to continue from instead of random ones, for images of your own kind: ``"shipped"``, or a file
+        of an earlier training of the same sizes. The guess of jumpset-net then stays fixed, and batch norm
+        keeps its statistics.
     seed
-        Of weights and pairs, whole number from 0 to 2³¹ - 1. With ``steps`` alone, the same seed gives the
-        same weights bit for bit on one machine, device and number of threads.
+        Seed of weights and pairs, whole number from 0 to 2³¹ - 1. With ``steps`` alone, the same seed gives
+        the same weights bit for bit on one machine, device and number of threads.
     device
-        Where to compute; default: the CPU.
+        The device that computes; default: the CPU.
     precision
-        Of the layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device
-        multiplies it faster. Weights, loss and Adam are in float32.
+        Precision of the layers: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device
+        multiplies it faster. Weights, loss and optimiser are in float32.
     workers
         Processes that make the batches, for a GPU; 0: a thread, which is enough for a CPU. The batches are
-        the same. A script needs its ``if __name__ == "__main__":`` then.
+        the same. With processes, a script needs ``if __name__ == "__main__":``.
     validation
-        What is scored: ``"synthetic"``, 24 drawn pairs that are no part of any training, or a folder as
-        ``data``, the middles of up to 24 pictures. 160 × 160 pixels each.
+        The pairs to score: ``"synthetic"``, 24 drawn pairs that are no part of any training, or a folder as
+        for ``data``, the centres of up to 24 images. They have 160 × 160 pixels.
     validate_every
         Seconds between two scores.
     checkpoint
-        A file to save the training to, every ``checkpoint_every`` seconds and at the end. If it exists the
-        training goes on from it, and ends as if it had never been interrupted, bit for bit where it is
-        planned by ``steps``.
+        A file to save the training to, every ``checkpoint_every`` seconds and at the end. If it exists, the
+        training continues from it, and ends as if it had never been interrupted, bit for bit if its limit is
+        ``steps``.
     checkpoint_every
         Seconds between two savings.
     licence
-        Of the weights, if you give them away: a text that is kept in the file, as are data, steps, seed,
-        score and the command that trains the same again.
+        Licence of the weights, if you distribute them: a text that is kept in the file, as are data, steps,
+        seed, score and the command that repeats the training.
     stop
         Called with a :class:`TrainingStep` after each step; True ends the training there.
     callback
@@ -148,7 +146,7 @@ def train(
     Returns
     -------
     Trained
-        Path, status, steps, seconds, score and history. Ctrl-C ends a training with the weights so far, and
+        Path, status, steps, seconds, score and history. Ctrl-C ends a training with the current weights and
         the status INTERRUPTED.
 
     Raises
@@ -156,8 +154,8 @@ def train(
     InputError
         An unknown name or preset, a parameter out of range, or a checkpoint of another training.
     FileError
-        Weights to start with that are missing, a folder of data that is missing or incomplete, a file that
-        cannot be written, a damaged checkpoint.
+        The weights to start from are missing, a folder of data is missing or incomplete, a file cannot be
+        written, or the checkpoint is damaged.
     TrainingDiverged
         The gradient was not finite for several steps in a row; ``out`` is not written.
 
@@ -167,31 +165,20 @@ def train(
     >>> flat = js.smooth(image, method="jumpset-net", weights=trained.path)  # doctest: +SKIP
     """
     recipe, sizes = recipe_for(name, preset, steps, batch_size, crop, learning_rate, ema, sizes)
-    if max_seconds is not None:
-        checks.real("max_seconds", max_seconds, above=0.0)
-    for key, value in (("validate_every", validate_every), ("checkpoint_every", checkpoint_every)):
-        checks.real(key, value, above=0.0)
-    checks.integer("seed", seed, at_least=0, at_most=_SEEDS - 1)
-    checks.one_of("precision", precision, PRECISIONS)
-    checks.integer("workers", workers, at_least=0)
-    if licence is not None and not isinstance(licence, str):
-        raise InputError("licence must be a text", given=repr(licence), do="pass e.g. 'CC0-1.0'")
+    check_options(max_seconds, validate_every, checkpoint_every, seed, precision, workers, licence)
     target = weights_path(out)
-    begun = None if start is None else initial_weights(name, sizes, start)
-    if begun is not None:
+    initial = None if start is None else initial_weights(name, sizes, start)
+    if initial is not None:
         recipe = replace(recipe, first=None, freeze_batchnorm_at=0.0)
-    saved = None if checkpoint is None else check_parent(checkpoint)
-    if saved is not None and saved.resolve() == target.resolve():
-        raise InputError("the checkpoint would replace the weights", given=saved, do="name another file")
-    place = device_of(device)
-    own = None if data == "synthetic" else pairs(data)
-    scored = _scored(recipe, validation)
-    half = computes_half(precision, place)
+    checkpoint = None if checkpoint is None else checkpoint_path(checkpoint, target)
+    device = usable_device(device)
+    own_pairs = None if data == "synthetic" else pairs(data)
+    scored = _validation(recipe, validation)
+    half = computes_half(precision, device)
     plan = Plan(recipe, None if steps is None and max_seconds is not None else recipe.steps, max_seconds)
-    kept = ("loss", "first", "scored")
-    names = {"network": name, "start": str(start)}
-    names |= {k: str(v) for k, v in vars(recipe).items() if k not in kept}
-    names |= {
+    settings = {"network": name, "start": str(start)}
+    settings |= {k: str(v) for k, v in vars(recipe).items() if k not in ("loss", "first", "predict")}
+    settings |= {
         "sizes": json.dumps(sizes, sort_keys=True),
         "data": str(data),
         "seed": str(seed),
@@ -199,12 +186,12 @@ def train(
         "steps": str(plan.steps),
         "max_seconds": str(max_seconds),
     }
-    file = None if saved is None else StateFile(saved, names, place)
-    trainer = Trainer(name, sizes, recipe, seed=seed, device=place, half=half)
-    if begun is not None:
-        trainer.begin_with(begun)
+    file = None if checkpoint is None else StateFile(checkpoint, settings, device)
+    trainer = Trainer(name, sizes, recipe, seed=seed, device=device, half=half)
+    if initial is not None:
+        trainer.set_weights(initial)
     run = Run(trainer, plan, scored, target, file)
-    batches = _batches(own, recipe, seed)
+    batches = _batches(own_pairs, recipe, seed)
     status = run.run(batches, workers, validate_every, checkpoint_every, stop, callback)
     metadata = {
         "recipe": preset,
@@ -214,7 +201,7 @@ def train(
         "seed": seed,
         **({} if start is None else {"start": str(start)}),
         "validation": run.history[-1],
-        "settings": names,
+        "settings": settings,
         **({} if licence is None else {"licence": licence}),
         "command": command(name, preset, target, data, plan, recipe, sizes, start, seed, precision),
     }
@@ -222,15 +209,15 @@ def train(
     return Trained(target, status, trainer.n_steps, run.clock.elapsed, run.history[-1]["psnr"], run.history)
 
 
-def _batches(own: list[Pair] | None, recipe: Recipe, seed: int) -> Callable[..., Iterator[Batch]]:
-    """Of start and step."""
-    if own is None:
+def _batches(own_pairs: list[Pair] | None, recipe: Recipe, seed: int) -> Callable[..., Iterator[Batch]]:
+    """The function of ``start`` and ``step`` that makes the batches."""
+    if own_pairs is None:
         return partial(_data.synthetic, recipe.batch_size, recipe.crop, kind=recipe.kind, seed=seed)
-    return partial(_data.folder, own, recipe.batch_size, recipe.crop, seed=seed)
+    return partial(_data.folder, own_pairs, recipe.batch_size, recipe.crop, seed=seed)
 
 
-def _scored(recipe: Recipe, validation: str | os.PathLike[str]) -> Batch:
-    count, side = _SCORED
+def _validation(recipe: Recipe, validation: str | os.PathLike[str]) -> Batch:
+    count, side = _VALIDATION
     if validation != "synthetic":
-        return _data.centres(pairs(validation, limit=count), side)
-    return _data.drawn(count, side, kind=recipe.kind, seed=_SEEDS)
+        return _data.centre_crops(pairs(validation, limit=count), side)
+    return _data.drawn_validation(count, side, kind=recipe.kind, seed=SEEDS)
