@@ -85,4 +85,4 @@ def test_a_step_edge_in_noise_stays_sharp():
 @pytest.mark.parametrize("wrong", [{"kappa": 1.0}, {"beta_max": 0}, {"weight": -1}])
 def test_bad_parameters(wrong):
     with pytest.raises(js.InputError, match=next(iter(wrong))):
-        L0(**wrong)
+        L0Smoothing(**wrong)

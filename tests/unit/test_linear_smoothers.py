@@ -267,7 +267,7 @@ def test_sg_wls_guides_itself_step_by_step(rng):
         (np.zeros(3), "guidance cannot be used"),
         (np.full((8, 9), np.nan), "non-finite"),
         (np.zeros((9, 8)), "height and width"),
-        (torch.zeros(3, 1, 8, 9), "one for each of the batch"),
+        (torch.zeros(3, 1, 8, 9), "one for each image of the batch"),
     ],
 )
 def test_wrong_guidance(name, wrong, match):

@@ -1,4 +1,4 @@
-"""A guidance picture, of any kind that a picture may be, as a tensor that fits the picture it guides."""
+"""Guidance images: read like any input image, checked against the image that they guide."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from jumpset._core.errors import InputError
 
 
 def match_guidance(guidance: Any, image: Tensor) -> Tensor:
-    """Read a guidance picture like any other picture, on the device and in the dtype of ``image``.
+    """Convert a guidance image to a tensor of the device and dtype of ``image``.
 
     Parameters
     ----------
     guidance
-        ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, H, W)`` tensor with B = 1 for all pictures or one
-        for each; any number of bands, integers scaled by their dtype's range, floats as they are. None: the
-        picture guides itself.
+        ``(H, W)`` or ``(H, W, C')`` array, or ``(B, C', H, W)`` tensor with B = 1 for all images or one for
+        each; integers are scaled by their dtype's range, floats are taken as they are. None: ``image``.
     image
         ``(B, C, H, W)``.
 
@@ -30,7 +29,7 @@ def match_guidance(guidance: Any, image: Tensor) -> Tensor:
     Raises
     ------
     InputError
-        Not a picture, non-finite pixels, or another size than ``image``.
+        For a guidance that is not an image, has non-finite pixels, or another size than ``image``.
     """
     if guidance is None:
         return image
@@ -44,14 +43,14 @@ def match_guidance(guidance: Any, image: Tensor) -> Tensor:
         ) from None
     if guide.shape[-2:] != image.shape[-2:]:
         raise InputError(
-            "guidance must have the height and width of the picture",
-            given=f"{tuple(guide.shape[-2:])} for a picture of {tuple(image.shape[-2:])}",
-            do="resize it first",
+            "guidance must have the height and width of the image",
+            given=f"{tuple(guide.shape[-2:])} for an image of {tuple(image.shape[-2:])}",
+            do="resize the guidance",
         )
     if len(guide) not in (1, len(image)):
         raise InputError(
-            "guidance must be one picture, or one for each of the batch",
-            given=f"{len(guide)} for {len(image)} pictures",
-            do="pass one, or as many as there are pictures",
+            "guidance must be one image, or one for each image of the batch",
+            given=f"{len(guide)} for {len(image)} images",
+            do=f"pass 1 or {len(image)} guidance images",
         )
     return guide.to(image)

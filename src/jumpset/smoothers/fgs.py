@@ -20,7 +20,7 @@ from jumpset.smoothers._numpy import NumpyMethod
 class FGS(NumpyMethod):
     r"""Fast global smoothing: an edge-preserving blur of any width in time linear in the number of pixels.
 
-    Approximates the weighted least squares solution, the minimizer of
+    Approximates the weighted least squares solution, the minimiser of
 
     .. math:: \|u - f\|^2 + \text{weight} \sum_{(p,q)} \exp(-\|g_p - g_q\| / \sigma) \|u_p - u_q\|^2
 

@@ -1,4 +1,4 @@
-"""Generalised smoothing with truncated Huber penalties (Liu, Zhang, Lei, Huang, Yang & Reid 2020)."""
+"""Generalised smoothing with truncated Huber penalties (Liu, Zhang, Lei, Huang, Yang, Reid 2020)."""
 
 from __future__ import annotations
 
@@ -11,32 +11,35 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Iteration
+from jumpset._core.types import Iteration, parameter
 from jumpset.kernels.filters import gsf as kernel
 from jumpset.kernels.linear.window_laplacian import half_window, solve
 from jumpset.smoothers._guidance import match_guidance
+from jumpset.smoothers._numpy import as_array
+
+_DELTA = 1e-3  # δ: keeps the guidance weight finite in flat regions
 
 
 @dataclass(frozen=True)
 class System:
-    """One image, and the linear system of the next reweighting."""
+    """One image, and the linear system of its next step."""
 
     f: np.ndarray  # (C, H, W)
-    u: np.ndarray  # (C, H, W), the answer so far
+    u: np.ndarray  # (C, H, W)
     base: np.ndarray  # (K, H, W), 2 λ ω^s ω^g of the edges to half of the window
     edges: np.ndarray  # (K, H, W), base · w(x), the weights of the next solve
     data: np.ndarray  # (H, W), Σ_q ω^s w(x) of the data term
     right: np.ndarray  # (C, H, W), Σ_q ω^s w(x) f_q
-    energy: float  # of u
+    energy: float  # at u
     residual: float = 0.0  # of the last solve, relative
     iterations: int = 0  # of the last solve
 
 
 @dataclass(frozen=True)
 class State:
-    """One entry of ``systems`` an image."""
+    """One linear system for each image."""
 
-    source: Tensor  # (B, C, H, W), the image as given
+    source: Tensor  # (B, C, H, W), f
     systems: tuple[System, ...]
     n_steps: int
 
@@ -52,57 +55,57 @@ class GSF(Iteration[State]):
               (\delta + |g_p - g_q|)^{-\text{exponent}}\, h_s(u_p - u_q),
 
     where ω is a normalised Gaussian over the window and h(x) = x²/2a below ``a``, x − a/2 up to the cutoff b
-    and constant beyond, with x the root mean square over channels. Every step solves the linear system of the
-    quadratic that touches this sum from above, so the recorded energy never rises by more than the solver's
+    and constant beyond, with x the root mean square over channels. Every step solves the linear system of a
+    quadratic upper bound of this sum, tight at the last u: the recorded energy rises by at most the solver's
     tolerance.
 
     Parameters
     ----------
     weight
-        λ. Texture: 0.1 to 1.5; larger is smoother, 0 changes nothing.
+        λ; 0.1 to 1.5 for texture. Larger is smoother; 0 changes nothing.
     radius
-        N_s is the (2 radius + 1)² window without its centre; at least 1.
+        N_s is the (2 radius + 1)² window without its centre; in pixels, at least 1.
     data_radius
         The same for N_d. 0: the data term is the plain ‖u − f‖², and the mean is kept.
     exponent
-        How much the guidance picture's differences lower the penalty; 0: not at all.
+        How much differences of the guidance image lower the penalty; 0: not at all.
     cutoff, data_cutoff
-        b of h_s and h_d, in intensities: larger differences cost no more, so they stay. 1 or more never cuts.
+        b of h_s and h_d, in intensities: larger differences cost no more, so they are kept; 1 or more cuts
+        nothing off.
     a
-        Below it the penalties are quadratic, in intensities; nearly l1 where it is small.
+        Differences below it, in intensities, cost quadratically; a small value is nearly l1.
     n_steps
         Number of reweightings.
     tol
-        Relative residual of each linear solve, which starts from the last one's answer.
+        Relative residual of each linear solve, which starts from the last u.
     guidance
-        Optional picture g, ``(H, W)``, ``(H, W, C)`` array or ``(B, C, H, W)`` tensor of the same size;
-        default: the picture itself.
+        Image g of the same height and width, with any number of channels. Default: f.
 
     Raises
     ------
     InputError
-        A parameter out of range, or a guidance picture of another size.
+        A parameter out of range, or guidance of another size.
 
     Notes
     -----
     W. Liu, P. Zhang, Y. Lei, X. Huang, J. Yang, I. Reid, "A generalized framework for edge-preserving and
-    structure-preserving image smoothing", AAAI 2020 and IEEE TPAMI 2021. Differences from the paper: (1) the
-    channels' differences are joined by their root mean square, not by the mean of magnitudes, so that every
-    step lowers one energy; (2) N_d leaves out the centre; (3) ``weight=0`` returns the picture, though the
-    data term alone would blur it; (4) the solves are iterative; (5) differences beyond a cutoff weigh 1e-7
-    instead of 0; (6) the default removes texture with the plain data term, and all settings are ours, chosen
-    on textured vector pictures, JPEG clip art and drawn depth maps.
+    structure-preserving image smoothing", AAAI 2020 and IEEE TPAMI 2021. Differences from the paper: (1)
+    channels are joined by the root mean square of their differences, not by the mean of magnitudes, so that
+    every step lowers one energy; (2) N_d leaves out the centre; (3) ``weight=0`` returns the image, though
+    the data term alone would blur it; (4) the solves are iterative; (5) differences beyond a cutoff have
+    weight 1e-7 instead of 0; (6) the default removes texture with the plain data term, and all settings are
+    ours, chosen on textured vector graphics, JPEG clip art and drawn depth maps.
     """
 
-    weight: float = 0.06
-    radius: int = 1
-    data_radius: int = 0
-    exponent: float = 0.5
-    cutoff: float = 1.0
-    data_cutoff: float = 1.0
-    a: float = 1e-3
-    n_steps: int = 10
-    tol: float = 1e-3
+    weight: float = parameter(0.06, checks.real, at_least=0.0)
+    radius: int = parameter(1, checks.integer, at_least=1)
+    data_radius: int = parameter(0, checks.integer, at_least=0)
+    exponent: float = parameter(0.5, checks.real, at_least=0.0)
+    cutoff: float = parameter(1.0, checks.real, above=0.0)
+    data_cutoff: float = parameter(1.0, checks.real, above=0.0)
+    a: float = parameter(1e-3, checks.real, above=0.0)
+    n_steps: int = parameter(10, checks.integer, at_least=0)
+    tol: float = parameter(1e-3, checks.real, above=0.0, below=1.0)
     guidance: Any = field(default=None, compare=False)
 
     name: ClassVar[str] = "gsf"
@@ -115,34 +118,26 @@ class GSF(Iteration[State]):
     }
 
     def __post_init__(self) -> None:
-        checks.real("weight", self.weight, at_least=0.0)
-        checks.integer("radius", self.radius, at_least=1)
-        checks.integer("data_radius", self.data_radius, at_least=0)
-        checks.real("exponent", self.exponent, at_least=0.0)
-        checks.real("a", self.a, above=0.0)
-        for name, cutoff in (("cutoff", self.cutoff), ("data_cutoff", self.data_cutoff)):
-            checks.real(name, cutoff, above=0.0)
-            if cutoff < self.a:
-                raise InputError(
-                    f"{name} must be at least a", given=f"{cutoff!r} and a={self.a!r}", do="raise it"
-                )
-        checks.integer("n_steps", self.n_steps, at_least=0)
-        checks.real("tol", self.tol, above=0.0, below=1.0)
+        super().__post_init__()
+        for name in ("cutoff", "data_cutoff"):
+            if getattr(self, name) < self.a:
+                given = f"{getattr(self, name)!r} and a={self.a!r}"
+                raise InputError(f"{name} must be at least a", given=given, do=f"raise {name}")
 
     def init(self, image: Tensor) -> State:
-        """Start at u = f, with the weights that belong to it."""
+        """Start from u = f and its weights."""
         offsets = half_window(self.radius)
         spatial = 2.0 * self.weight * kernel.gaussian(offsets, self.radius)
         guides = match_guidance(self.guidance, image)
         systems = []
-        for k, f in enumerate(image.detach().cpu().contiguous().numpy()):
-            guide = np.ascontiguousarray(guides[k % len(guides)].detach().cpu().numpy())
+        for k, f in enumerate(as_array(image)):
+            guide = as_array(guides[k % len(guides)])
             base = kernel.guide_weights(guide, offsets, spatial, self.exponent, _DELTA)
             systems.append(self._system(f, f.copy(), base))
         return State(image, tuple(systems), n_steps=0)
 
     def step(self, state: State) -> State:
-        """Solve the quadratic that touches the energy from above, then reweight it."""
+        """Minimise the quadratic upper bound, then compute its next weights."""
         return State(state.source, tuple(self._solve(s) for s in state.systems), state.n_steps + 1)
 
     def _solve(self, system: System) -> System:
@@ -152,11 +147,11 @@ class GSF(Iteration[State]):
         return replace(self._system(system.f, u, system.base), iterations=iterations, residual=residual)
 
     def image(self, state: State) -> Tensor:
-        """U."""
+        """The last u."""
         return torch.stack([torch.from_numpy(s.u.copy()) for s in state.systems]).to(state.source.device)
 
     def record(self, state: State) -> dict[str, float]:
-        """The objective above, summed over the batch; residual and iterations of the worst solve."""
+        """The objective, summed over the batch; residual and iterations of the worst solve."""
         return {
             "energy": sum(s.energy for s in state.systems),
             "residual": max(s.residual for s in state.systems),
@@ -164,7 +159,7 @@ class GSF(Iteration[State]):
         }
 
     def _system(self, f: np.ndarray, u: np.ndarray, base: np.ndarray) -> System:
-        """The quadratic that touches the energy at u from above, and that energy."""
+        """The quadratic upper bound that is tight at u, and the energy at u."""
         edges, data, right = np.zeros_like(base), np.ones_like(f[0]), f
         if self.weight == 0.0:
             return System(f, u, base, edges, data, right, energy=0.0)
@@ -176,6 +171,3 @@ class GSF(Iteration[State]):
             spatial = kernel.gaussian(offsets, self.data_radius)
             fit = kernel.data_weights(u, f, offsets, spatial, self.a, self.data_cutoff, data, right)
         return System(f, u, base, edges, data, right, fit + smooth)
-
-
-_DELTA = 1e-3  # δ: keeps the guidance weight finite in flat places

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Iteration
+from jumpset._core.types import Iteration, parameter
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
 
 
 @dataclass(frozen=True)
 class State:
-    """u, and what stays fixed between the steps."""
+    """The last u, and what stays fixed between the steps."""
 
     source: Tensor  # (B, C, H, W), f
     spectrum: Tensor  # cosine transform of f
@@ -29,11 +29,11 @@ class State:
 class ILS(Iteration[State]):
     r"""Iterative least squares: soft, halo-free smoothing for tone mapping and detail, fast on any device.
 
-    Lowers, in every step,
+    Each step lowers
 
     .. math:: \|u - f\|^2 + \text{weight} \sum_p \sum_d (|\partial_d u_p|^2 + \varepsilon)^{p / 2}
 
-    by the quadratic that touches it from above, whose matrix is always the same: with
+    by minimising a quadratic upper bound, tight at the last u, whose matrix is the same in every step: with
     :math:`c = p\, \varepsilon^{p/2-1}`,
 
     .. math:: \mu_d = c\, \partial_d u - p\, \partial_d u\, (|\partial_d u|^2 + \varepsilon)^{p/2-1}, \qquad
@@ -48,7 +48,7 @@ class ILS(Iteration[State]):
     epsilon
         ε, in squared intensities: differences below its root are smoothed quadratically.
     n_steps
-        Number of steps; 4 look smooth already, flat regions need some tens.
+        Number of steps; 4 give a smooth image, flat regions take some tens.
 
     Raises
     ------
@@ -62,42 +62,34 @@ class ILS(Iteration[State]):
     that nothing wraps around. The defaults are for texture; ``preset="paper"`` is for detail and tones.
     """
 
-    weight: float = 0.1
-    p: float = 0.6
-    epsilon: float = 1e-4
-    n_steps: int = 40
+    weight: float = parameter(0.1, checks.real, at_least=0.0)
+    p: float = parameter(0.6, checks.real, above=0.0, at_most=2.0)
+    epsilon: float = parameter(1e-4, checks.real, above=0.0)
+    n_steps: int = parameter(40, checks.integer, at_least=1)
 
     name: ClassVar[str] = "ils"
     paper: ClassVar[str] = "Liu, Zhang, Huang, Yang, Shen & Reid, ACM TOG 2020"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 1.0, "p": 0.8, "n_steps": 4}}
 
-    def __post_init__(self) -> None:
-        checks.real("weight", self.weight, at_least=0.0)
-        checks.real("p", self.p, above=0.0, at_most=2.0)
-        checks.real("epsilon", self.epsilon, above=0.0)
-        checks.integer("n_steps", self.n_steps, at_least=1)
-
     def init(self, image: Tensor) -> State:
         """Start from u = f."""
-        divisor = 1.0 + 0.5 * self.weight * self._curvature * laplacian_eigenvalues(
-            *image.shape[-2:], like=image
-        )
+        eigenvalues = laplacian_eigenvalues(*image.shape[-2:], like=image)
+        divisor = 1.0 + 0.5 * self.weight * self._curvature * eigenvalues
         return State(image, dct2(image), divisor, image, n_steps=0)
 
     def step(self, state: State) -> State:
-        """μ, and the solution for it."""
+        """Compute μ, then u."""
         slopes = gradient(state.smoothed)
-        bent = slopes * (self._curvature - self.p * (slopes.square() + self.epsilon) ** (self.p / 2.0 - 1.0))
-        numerator = dct2(divergence(bent)).mul_(-0.5 * self.weight).add_(state.spectrum)
-        smoothed = idct2(numerator.div_(state.divisor))
-        return State(state.source, state.spectrum, state.divisor, smoothed, state.n_steps + 1)
+        mu = slopes * (self._curvature - self.p * (slopes.square() + self.epsilon) ** (self.p / 2.0 - 1.0))
+        numerator = dct2(divergence(mu)).mul_(-0.5 * self.weight).add_(state.spectrum)  # div is −D⊤
+        return replace(state, smoothed=idct2(numerator.div_(state.divisor)), n_steps=state.n_steps + 1)
 
     def image(self, state: State) -> Tensor:
         """The last u."""
         return state.smoothed
 
     def record(self, state: State) -> dict[str, float]:
-        """The objective above, summed over the batch; it never rises."""
+        """The objective, summed over the batch; it never increases."""
         squares = (state.smoothed - state.source).square().sum(dtype=torch.float64).item()
         slopes = gradient(state.smoothed).square().add_(self.epsilon).pow_(self.p / 2.0)
         return {"energy": squares + self.weight * slopes.sum(dtype=torch.float64).item()}

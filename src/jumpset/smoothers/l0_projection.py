@@ -1,17 +1,19 @@
-"""L0 gradient projection: the nearest picture with a given share of nonzero gradients (Ono 2017)."""
+"""L0 gradient projection: the nearest image with a given fraction of nonzero gradients (Ono 2017)."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Iteration, Status
+from jumpset._core.types import Iteration, Status, parameter
 from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
+
+_LEAST_GAMMA = 1e-9  # below it the solve would lose f in rounding
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class State:
     source: Tensor  # (B, C, H, W), f
     spectrum: Tensor  # cosine transform of f
     eigenvalues: Tensor  # (H, W), of D⊤D
-    u: Tensor  # (B, C, H, W), the answer so far
+    u: Tensor  # (B, C, H, W)
     z: Tensor  # (B, 2, C, H, W), the gradients that are kept, right and down
     y: Tensor  # (B, 2, C, H, W), scaled multipliers of Du = z
     gamma: float  # step size of the next step
@@ -30,14 +32,14 @@ class State:
 
 @dataclass(frozen=True)
 class L0Projection(Iteration[State]):
-    r"""L0 gradient projection: like l0, but told how many gradients to keep instead of what they cost.
+    r"""L0 gradient projection: like l0, with the number of nonzero gradients given instead of their cost.
 
-    Looks for the nearest picture with few jumps,
+    Looks for the nearest image with few jumps,
 
     .. math:: \min_u \|u - f\|^2 \quad \text{with} \quad
               \#\{p : \nabla u_p \ne 0\} \le \text{fraction} \cdot N,
 
-    N the number of pixels, all channels and both directions together, by ADMM with a shrinking step γ:
+    N the number of pixels, all channels and both directions together, by ADMM with a decreasing step γ:
 
     .. math:: u = (1 + D^\top D / \gamma)^{-1} (f + D^\top (z - y) / \gamma), \qquad
               z = P(D u + y), \qquad y \leftarrow
@@ -49,14 +51,14 @@ class L0Projection(Iteration[State]):
     Parameters
     ----------
     fraction
-        Share of the pixels that may differ from their right or lower neighbour, 0 to 1. Smaller is smoother;
-        1 changes nothing, 0 leaves the mean. Line art has 0.05, a photograph's main edges 0.1 to 0.3.
+        Fraction of the pixels that may differ from their right or lower neighbour, 0 to 1. Smaller is
+        smoother; 1 changes nothing, 0 gives the mean. Line art: 0.05; main edges of a photograph: 0.1 to 0.3.
     gamma
-        Step size γ at the start.
+        The first step size γ.
     decay
         Factor on γ in each step, below 1: nearer to 1 is slower and more precise.
     tol
-        Ends when the gradients of u differ from those kept by at most this, root mean square, in intensities.
+        The run ends when the root mean square of Du − z is at most this, in intensities.
     max_steps
         Step limit.
 
@@ -68,61 +70,51 @@ class L0Projection(Iteration[State]):
     Notes
     -----
     S. Ono, "L0 gradient projection", IEEE TIP 2017. Differences from the paper: (1) mirrored instead of
-    periodic borders; (2) exactly as many gradients are kept as allowed, where several are equal the first;
-    (3) no clipping to [0, 1]; (4) y is scaled with γ, which reaches a nearer picture in fewer steps; (5) the
-    stopping rule.
+    periodic borders; (2) exactly as many gradients are kept as allowed, the first among equal ones; (3) no
+    clipping to [0, 1]; (4) y is scaled with γ, which finds a nearer image in fewer steps; (5) the stopping
+    rule.
     """
 
-    fraction: float = 0.1
-    gamma: float = 3.0
-    decay: float = 0.95
-    tol: float = 1e-4
-    max_steps: int = 500
+    fraction: float = parameter(0.1, checks.real, at_least=0.0, at_most=1.0)
+    gamma: float = parameter(3.0, checks.real, above=0.0)
+    decay: float = parameter(0.95, checks.real, above=0.0, below=1.0)
+    tol: float = parameter(1e-4, checks.real, above=0.0)
+    max_steps: int = parameter(500, checks.integer, at_least=0)
 
     name: ClassVar[str] = "l0-projection"
     paper: ClassVar[str] = "Ono, IEEE TIP 2017"
-    batched: ClassVar[bool] = False  # each picture ends at a step of its own
-
-    def __post_init__(self) -> None:
-        checks.real("fraction", self.fraction, at_least=0.0, at_most=1.0)
-        checks.real("gamma", self.gamma, above=0.0)
-        checks.real("decay", self.decay, above=0.0, below=1.0)
-        checks.real("tol", self.tol, above=0.0)
-        checks.integer("max_steps", self.max_steps, at_least=0)
+    batched: ClassVar[bool] = False  # images end at different steps
 
     def init(self, image: Tensor) -> State:
-        """Start at u = f, with nothing kept yet but what f's largest gradients are."""
+        """Start from u = f and its largest gradients."""
         eigenvalues = laplacian_eigenvalues(*image.shape[-2:], like=image)
         z = _keep_largest(_gradient(image), self.fraction)
         return State(image, dct2(image), eigenvalues, image, z, torch.zeros_like(z), self.gamma, n_steps=0)
 
     def step(self, state: State) -> State:
-        """Fit a picture to f and to the gradients that are kept, then choose those anew."""
+        """Fit u to f and to the gradients z, then choose z again."""
         gamma = state.gamma
         numerator = dct2(_transpose(state.z - state.y)).div_(gamma).add_(state.spectrum)
         u = idct2(numerator.div_(1.0 + state.eigenvalues / gamma))
         v = _gradient(u) + state.y
         z = _keep_largest(v, self.fraction)
         after = max(gamma * self.decay, _LEAST_GAMMA)
-        y = (v - z) * (after / gamma)  # the multiplier itself is y / γ, and stays
-        return State(state.source, state.spectrum, state.eigenvalues, u, z, y, after, state.n_steps + 1)
+        y = (v - z) * (after / gamma)  # the multiplier itself, y / γ, stays the same
+        return replace(state, u=u, z=z, y=y, gamma=after, n_steps=state.n_steps + 1)
 
     def image(self, state: State) -> Tensor:
-        """U."""
+        """The last u."""
         return state.u
 
     def record(self, state: State) -> dict[str, float]:
-        """Distance ‖u − f‖², summed over the batch, and the worst root mean square of Du − z."""
+        """``‖u − f‖²``, summed over the batch, and the largest root mean square of Du − z."""
         distance = (state.u - state.source).square().sum(dtype=torch.float64).item()
         error = (_gradient(state.u) - state.z).square().mean(dim=(1, 2, 3, 4), dtype=torch.float64)
         return {"distance": distance, "residual": math.sqrt(float(error.max()))}
 
     def finished(self, state: State) -> Status | None:
-        """When u has no more gradients than allowed, up to ``tol``."""
+        """When the residual is at most ``tol``."""
         return Status.CONVERGED if self.record(state)["residual"] <= self.tol else None
-
-
-_LEAST_GAMMA = 1e-9  # below it the solve would lose f in rounding
 
 
 def _gradient(u: Tensor) -> Tensor:
@@ -142,9 +134,9 @@ def _transpose(g: Tensor) -> Tensor:
 
 
 def _keep_largest(g: Tensor, fraction: float) -> Tensor:
-    """The largest gradients of each picture, the share ``fraction`` of its pixels, and zero elsewhere."""
+    """The largest gradients of each image, in a ``fraction`` of its pixels, and zero elsewhere."""
     size = g.square().sum(dim=(1, 2)).flatten(1)
-    # rounding must not lose one that is allowed: 0.1 · 30 is below 3
+    # rounding must not lose an allowed gradient: 0.29 · 100 is below 29
     count = min(size.shape[1], math.floor(fraction * size.shape[1] * (1.0 + 1e-12)))
     if count == size.shape[1]:
         return g

@@ -9,19 +9,18 @@ import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Iteration, Status
+from jumpset._core.types import Iteration, parameter
 from jumpset.kernels.regions import fusion as kernel
 from jumpset.regions.fusion import paint, start
 
 
 @dataclass(frozen=True)
 class State:
-    """One entry of ``regions`` an image; each step merges them in place."""
+    """The regions of each image; each step merges them in place."""
 
-    source: Tensor  # (B, C, H, W), the picture
+    source: Tensor  # (B, C, H, W), f
     regions: tuple[kernel.Regions, ...]
-    level: int  # levels done
-    merges: int  # merges of the last level
+    n_steps: int  # levels done
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class RegionFusion(Iteration[State]):
 
     .. math:: \sum_p \|u_p - f_p\|^2 + \text{weight} \sum_{(p,q)} \omega_{pq} [u_p \ne u_q]
 
-    (no ½; all channels jump together) by merging regions i, j, from single pixels up, where
+    (no ½; all channels jump together): single pixels at first, neighbouring regions i, j merge where
 
     .. math:: \frac{w_i w_j}{w_i + w_j} \|Y_i - Y_j\|^2 \le \beta_k c_{ij}, \qquad
               \beta_k = (k / \text{levels})^\gamma \text{weight}, \quad k = 0 … \text{levels}.
@@ -44,13 +43,12 @@ class RegionFusion(Iteration[State]):
     levels
         How gradually the threshold β rises; more is slower and slightly lower in energy.
     gamma
-        Curve of β: 1 rises linearly, above 1 slowly at first.
+        Exponent of β: 1 rises linearly, above 1 slowly at first.
     neighbors
         4 or 8 neighbours; 8 makes boundaries nearly isotropic and regions rounder.
     edge_weights
-        Optional ``(D, H, W)`` tensor or array of ω for the edges that leave each pixel to the right and
-        down (D = 2), and down-right and down-left (D = 4, with ``neighbors=8``); 0 cuts an edge.
-        Multiplies the direction's own weight.
+        Optional ``(D, H, W)`` tensor or array that multiplies ω of the edges from each pixel to the right and
+        down (D = 2), and to the lower right and lower left (D = 4, with ``neighbors=8``); 0 cuts an edge.
 
     Raises
     ------
@@ -60,16 +58,16 @@ class RegionFusion(Iteration[State]):
     Notes
     -----
     R. M. H. Nguyen, M. S. Brown, "Fast and effective L0 gradient minimization by region fusion", ICCV 2015.
-    Differences from the paper: (1) any number of bands, no rounding to 8 bits; (2) the smaller region is
-    merged into the larger and a region is only looked at again after it may have become mergeable, which
-    changes the order of merges, not the rule; (3) weighted and 8-neighbour grids; (4) pictures above 16
-    megapixels are held in float32.
+    Differences from the paper: (1) any number of channels, no rounding to 8 bits; (2) the smaller region is
+    merged into the larger, and a region is visited again only after it may have become mergeable, which
+    changes the order of merges, not the rule; (3) weighted and 8-neighbour grids; (4) images above 16
+    megapixels are stored in float32.
     """
 
-    weight: float = 0.025
-    levels: int = 100
-    gamma: float = 1.0
-    neighbors: int = 4
+    weight: float = parameter(0.025, checks.real, at_least=0.0)
+    levels: int = parameter(100, checks.integer, at_least=1)
+    gamma: float = parameter(1.0, checks.real, above=0.0)
+    neighbors: int = parameter(4, checks.one_of, allowed=(4, 8))
     edge_weights: Any = None
 
     name: ClassVar[str] = "region-fusion"
@@ -81,38 +79,29 @@ class RegionFusion(Iteration[State]):
     in_place: ClassVar[bool] = True  # a copy of all regions at each level would take longer than the merges
     check_every: ClassVar[int] = 10
 
-    def __post_init__(self) -> None:
-        checks.real("weight", self.weight, at_least=0.0)
-        checks.integer("levels", self.levels, at_least=1)
-        checks.real("gamma", self.gamma, above=0.0)
-        checks.one_of("neighbors", self.neighbors, (4, 8))
-
     @property
     def max_steps(self) -> int:
-        """One sweep a level, level 0 included."""
+        """One step for each level, level 0 included."""
         return self.levels + 1
 
     def init(self, image: Tensor) -> State:
-        """Every pixel is a region."""
-        return State(image, start(image, self.neighbors, self.edge_weights), level=0, merges=0)
+        """Start from one region for each pixel."""
+        return State(image, start(image, self.neighbors, self.edge_weights), n_steps=0)
 
     def step(self, state: State) -> State:
-        """One sweep over all regions at the next level."""
-        beta = self.weight * (state.level / self.levels) ** self.gamma
-        merges = sum(kernel.sweep(regions, beta) for regions in state.regions)
-        return State(state.source, state.regions, state.level + 1, merges)
+        """Sweep once over all regions at the next level."""
+        beta = self.weight * (state.n_steps / self.levels) ** self.gamma
+        for regions in state.regions:
+            kernel.sweep(regions, beta)
+        return State(state.source, state.regions, state.n_steps + 1)
 
     def image(self, state: State) -> Tensor:
-        """Each pixel in the mean colour of its region."""
+        """The mean of each region in its pixels."""
         return paint(state.regions, state.source)
 
     def record(self, state: State) -> dict[str, float]:
-        """The energy above, summed over the batch, and the number of regions."""
+        """The energy and the number of regions, summed over the batch."""
         squares, boundary = (sum(float(r.totals[k]) for r in state.regions) for k in (0, 1))
         numbers = np.arange(len(state.regions[0].parent), dtype=np.int32)
         count = sum(int(np.count_nonzero(r.parent == numbers)) for r in state.regions)
         return {"energy": squares + self.weight * boundary, "regions": count}
-
-    def finished(self, state: State) -> Status | None:
-        """After the last level."""
-        return Status.CONVERGED if state.level > self.levels else None

@@ -20,7 +20,7 @@ _DELTA = 1e-2  # δ: bounds the weight of equal neighbours
 class SGWLS(NumpyMethod):
     r"""Semi-global weighted least squares: sharp texture removal by exact solves on narrow strips.
 
-    Approximates the minimizer of
+    Approximates the minimiser of
 
     .. math:: \|u - f\|^2 + \text{weight} \sum_p \sum_{q \in N(p)} w_{pq} \|u_p - u_q\|^2, \qquad
               w_{pq} = \frac{\exp(-|p - q|^2 / 2 r^2)}{(255 \|g_p - g_q\|)^{\text{exponent}} + \delta},

@@ -24,7 +24,7 @@ _FLOOR = 1e-4  # keeps the weights of equal neighbours finite
 class WLS(NumpyMethod):
     r"""Weighted least squares: smooths detail without halos, for tone mapping and detail enhancement.
 
-    Minimizes
+    Minimises
 
     .. math:: \|u - f\|^2 + \text{weight} \sum_{(p,q)} \frac{\|u_p - u_q\|^2}
               {\|\ell_p - \ell_q\|^{\text{exponent}} + 10^{-4}}, \qquad
