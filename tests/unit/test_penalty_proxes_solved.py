@@ -105,6 +105,25 @@ def test_latent_groups_choose_windows():
     torch.testing.assert_close(whole, v * (1 - 0.4 / v.norm()), rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize("tol", [5.6e-3, 1e-3, 5.6e-4])
+def test_latent_groups_stop_at_half_of_the_gap(tol):
+    """‖u − exact‖ ≤ tol ‖v‖ follows from a gap of tol² ‖v‖² / 2: half ends the iteration, half is for zeros.
+
+    Zeros that the exact answer has cost nothing: the gap of u, computed here from u alone, is at most the half.
+    """
+    v, tau = pictures(1, 1, 8, 9), 0.3
+    penalty, value = js.penalties.LatentGroups(3), js.penalties.LatentGroups(3, tol=1e-9, max_steps=50_000)
+    u, exact = penalty.prox(v, tau, tol=tol), penalty.prox(v, tau, tol=3e-5)
+    alpha = (v - u) / tau
+    windows = alpha.square().unfold(2, 3, 1).unfold(3, 3, 1).sum((-2, -1))
+    alpha = tau * alpha / windows.max().sqrt().clamp_min(1.0)
+    gap = energy(value, u, v, tau) - (alpha * v).sum() + 0.5 * alpha.square().sum()
+    assert float(gap) <= 0.51 * float(0.5 * tol**2 * v.square().sum())
+    assert (u - exact).norm() <= tol * v.norm()
+    assert int((exact == 0).sum()) == 6
+    assert torch.equal(u == 0, exact == 0)
+
+
 def test_limits_are_said():
     v = pictures(1, 1, 5, 6)
     for penalty in (js.penalties.TGV2(), js.penalties.LatentGroups(3)):
