@@ -16,6 +16,7 @@ QUICK = {
     "dip-l0": {"outer_steps": 12, "patience": 9},
     "region-fusion": {"levels": 24},
     "l0": {"kappa": 1.5},
+    "potts": {"growth": 1.2},
 }
 
 

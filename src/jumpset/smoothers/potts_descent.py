@@ -1,4 +1,4 @@
-"""Descent of the Potts energy: region fusion, then moves, merges and splits that each lower it."""
+"""Descent on the Potts energy: region fusion, then moves, merges and splits of regions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.iterate import final_state
-from jumpset._core.types import Iteration, Status
+from jumpset._core.types import Iteration, Status, parameter
 from jumpset.kernels.regions import fusion, partitions
 from jumpset.kernels.regions.fusion import Offsets
 from jumpset.kernels.regions.partitions import Grid, Partition
@@ -21,58 +21,61 @@ from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset.operators.pixel_weights import pixel_weights
 from jumpset.smoothers.potts import PottsADMM
 
-_LEVELS = 10  # of the region fusion at the start
+_STARTS = ("region-fusion", "potts")
+_LEVELS = 10  # of the initial region fusion: more levels do not improve the result of the descent
 
 
 @dataclass(frozen=True)
 class Descent:
-    """One picture on its way down."""
+    """The partition of one image."""
 
     rows: Grid
-    columns: Grid  # the same, transposed
+    columns: Grid  # the transposed grid
     partition: Partition
     energy: float
-    cutting: bool = False  # the next step tries to cut regions
+    splitting: bool = False  # whether the next step splits regions
     finished: bool = False
 
 
 @dataclass(frozen=True)
 class State:
-    """One entry of ``descents`` a picture."""
+    """One descent for each image."""
 
-    source: Tensor  # (B, C, H, W), the picture
+    source: Tensor  # (B, C, H, W), f
     descents: tuple[Descent, ...]
 
 
 @dataclass(frozen=True)
 class PottsDescent(Iteration[State]):
-    r"""Descent of the Potts energy: flat regions with smooth boundaries, the lowest energy for its time.
+    r"""Descent on the Potts energy: flat regions with smooth boundaries, the lowest energy for its time.
 
     Looks for a small value of
 
     .. math:: \sum_p m_p \|u_p - f_p\|^2 + \text{weight} \sum_{(p,q)} \omega_{pq} [u_p \ne u_q]
 
-    (no ½; all channels jump together). From another method's answer on, each step makes moves that never
-    raise this energy, until they gain too little:
+    (no ½; all channels jump together). It starts from the partition of another method; each step makes moves
+    that never raise this energy, until they lower it too little:
 
-    - *boundaries*: all labels of a row of pixels are chosen anew at once, each out of those around the pixel,
-      exactly, by dynamic programming; then those of a column; then the means;
-    - *merges*: regions merge where that pays, the sum of squares being exact;
-    - *splits*, when the others are exhausted: a cut between two means inside each region, kept where it pays.
+    - *boundaries*: dynamic programming finds the optimal labels of a whole row of pixels, each among the
+      labels around its pixel; then those of a column; then the means are fitted;
+    - *merges*: regions merge where that lowers the energy, computed exactly;
+    - *splits*, when boundaries and merges gain too little: a cut between two means inside each region, kept
+      where it lowers the energy.
 
     Parameters
     ----------
     weight
-        λ, in squared intensities; useful from 0.001 (grain) to 0.3 (poster). Larger is flatter.
+        λ, in squared intensities; useful from 0.001 (grain) to 0.3 (poster). Larger is flatter; 0 changes
+        nothing.
     neighbors
         4 or 8 neighbours; 8 makes boundaries nearly isotropic and regions rounder.
     start
         ``"region-fusion"``, quick; or ``"potts"``, whose ADMM takes many times as long as all the rest, and
         ends about one percent lower.
     tol
-        A picture is finished when a step with splits lowers its energy by less than this fraction.
+        An image is finished when a step with splits lowers its energy by less than this fraction.
     n_steps
-        At most so many steps, at least 1. The first one gains most: preset ``"fast"`` takes no other.
+        Step limit, at least 1. The first step gains most: preset ``"fast"`` takes only this one.
     mask
         Optional ``(H, W)`` tensor or array of m, or bool; pixels of weight 0 are filled in.
     edge_weights
@@ -81,22 +84,22 @@ class PottsDescent(Iteration[State]):
     Raises
     ------
     InputError
-        A parameter out of range, or ``mask`` or ``edge_weights`` of a wrong shape or negative.
+        A parameter out of range, or ``mask`` or ``edge_weights`` of another shape or with negative values.
 
     Notes
     -----
-    The package's own. Its parts: region fusion, R. M. H. Nguyen, M. S. Brown, ICCV 2015; lines of pixels by
-    dynamic programming inside a descent, as M. Storath, A. Weinmann, SIAM J. Imaging Sci. 2014 have them
-    inside ADMM; cuts of regions, L. Landrieu, G. Obozinski, "Cut pursuit", SIAM J. Imaging Sci. 2017 (there
-    by a maximal flow, here by the same lines). ``record`` gives the energy; a step that did not lower it
-    would be undone. The start by ``"potts"`` does not know ``edge_weights``, the descent from there does.
+    The method is ours. Its parts: region fusion, R. M. H. Nguyen, M. S. Brown, ICCV 2015; dynamic programming
+    on lines of pixels, as in M. Storath, A. Weinmann, SIAM J. Imaging Sci. 2014, there inside ADMM; cuts of
+    regions, as in L. Landrieu, G. Obozinski, "Cut pursuit", SIAM J. Imaging Sci. 2017, there by maximal flow.
+    A step that does not lower the energy is undone. The start ``"potts"`` ignores ``edge_weights``, the
+    descent that follows uses them.
     """
 
-    weight: float = 0.025
-    neighbors: int = 4
-    start: Literal["region-fusion", "potts"] = "region-fusion"
-    tol: float = 5e-3
-    n_steps: int = 200
+    weight: float = parameter(0.025, checks.real, at_least=0.0)
+    neighbors: int = parameter(4, checks.one_of, allowed=(4, 8))
+    start: Literal["region-fusion", "potts"] = parameter("region-fusion", checks.one_of, allowed=_STARTS)
+    tol: float = parameter(5e-3, checks.real, at_least=0.0, below=1.0)
+    n_steps: int = parameter(200, checks.integer, at_least=1)
     mask: Any = None
     edge_weights: Any = None
 
@@ -108,15 +111,8 @@ class PottsDescent(Iteration[State]):
         "lowest": {"start": "potts", "tol": 1e-4},
     }
 
-    def __post_init__(self) -> None:
-        checks.real("weight", self.weight, at_least=0.0)
-        checks.one_of("neighbors", self.neighbors, (4, 8))
-        checks.one_of("start", self.start, ("region-fusion", "potts"))
-        checks.real("tol", self.tol, at_least=0.0, below=1.0)
-        checks.integer("n_steps", self.n_steps, at_least=1)
-
     def init(self, image: Tensor) -> State:
-        """The answer of the method to start from."""
+        """Start from the partition of the method ``start``."""
         height, width = image.shape[-2:]
         mass = pixel_weights(height, width, self.mask)
         edges = edge_weights(self.neighbors, height, width, self.edge_weights)
@@ -126,12 +122,10 @@ class PottsDescent(Iteration[State]):
         for k, f in enumerate(pixels):
             rows = partitions.make_grid(f, mass, self.weight * edges, offsets)
             if self.weight == 0.0:
-                label, count = np.arange(mass.size, dtype=np.int32).reshape(mass.shape), mass.size
-            elif self.start == "potts":
-                label, count = partitions.components(rows, self._potts(image[k : k + 1]))
+                label = np.arange(mass.size, dtype=np.int32).reshape(mass.shape)
             else:
-                label, count = partitions.components(rows, _fuse(f, rows, offsets))
-            partition = partitions.fitted(rows, label, count)
+                label = self._potts(image[k : k + 1]) if self.start == "potts" else _fuse(f, rows, offsets)
+            partition = partitions.fitted(rows, *partitions.components(rows, label))
             energy = partitions.energy(rows, partition)
             descents.append(Descent(rows, partitions.transposed(rows), partition, energy))
         return State(image, tuple(descents))
@@ -139,49 +133,50 @@ class PottsDescent(Iteration[State]):
     def _potts(self, image: Tensor) -> np.ndarray:
         method = PottsADMM(weight=self.weight, neighbors=self.neighbors, mask=self.mask)
         regions = final_state(method, image).splittings[0].regions
-        return np.zeros(image.shape[-2:], np.int32) if regions is None else regions.astype(np.int32)
+        return regions.astype(np.int32) if regions.size else np.zeros(image.shape[-2:], np.int32)
 
     def step(self, state: State) -> State:
-        """Moves and merges, and splits where the last step asked for them; of pictures that still gain."""
+        """Move and merge, and split if the last step gained too little, in images that are not finished."""
         return State(state.source, tuple(d if d.finished else self._step(d) for d in state.descents))
 
     def _step(self, now: Descent) -> Descent:
         partition = _move(now.rows, now.columns, now.partition)
-        if now.cutting:
+        if now.splitting:
             partition = split(now.rows, now.columns, _merge(now.rows, partition))
             partition = _move(now.rows, now.columns, partition)
         partition = _merge(now.rows, partition)
         energy = partitions.energy(now.rows, partition)
-        dry = energy >= (1.0 - self.tol) * now.energy
+        small = energy >= (1.0 - self.tol) * now.energy
         if energy > now.energy:  # by rounding only
             partition, energy = now.partition, now.energy
-        return replace(now, partition=partition, energy=energy, cutting=dry, finished=dry and now.cutting)
+        finished = small and now.splitting
+        return replace(now, partition=partition, energy=energy, splitting=small, finished=finished)
 
     def image(self, state: State) -> Tensor:
-        """Each pixel in the mean colour of its region."""
+        """The mean of each region in its pixels."""
         if self.weight == 0.0:
             return state.source
         batch, channels, height, width = state.source.shape
         out = np.empty((batch, height, width, channels))
-        for picture, descent in zip(out, state.descents, strict=True):
-            partitions.paint(descent.partition, picture)
+        for pixels, descent in zip(out, state.descents, strict=True):
+            partitions.paint(descent.partition, pixels)
         return torch.from_numpy(out).permute(0, 3, 1, 2).to(state.source).contiguous()
 
     def record(self, state: State) -> dict[str, float]:
-        """The energy above, summed over the batch, and the number of regions."""
+        """The energy and the number of regions, summed over the batch."""
         return {
             "energy": sum(d.energy for d in state.descents),
             "regions": sum(len(d.partition.mass) for d in state.descents),
         }
 
     def finished(self, state: State) -> Status | None:
-        """When no picture gains any more."""
+        """When every image is finished."""
         done = self.weight == 0.0 or all(d.finished for d in state.descents)
         return Status.CONVERGED if done else None
 
 
 def _fuse(pixels: np.ndarray, grid: Grid, offsets: Offsets) -> np.ndarray:
-    """Region fusion in few levels: after the descent, more are no better."""
+    """The labels of region fusion."""
     regions = fusion.make_regions(pixels, grid.edges, offsets, mass=grid.mass)
     for k in range(_LEVELS + 1):
         fusion.sweep(regions, k / _LEVELS)
@@ -189,7 +184,7 @@ def _fuse(pixels: np.ndarray, grid: Grid, offsets: Offsets) -> np.ndarray:
 
 
 def _move(rows: Grid, columns: Grid, partition: Partition) -> Partition:
-    """Two rounds of all rows and all columns, the means fitted after each."""
+    """Two rounds of all rows, then all columns; the means are fitted after each."""
     label, count = partition.label.copy(), len(partition.mass)
     for _ in range(2):
         move_rows(rows, label, partition.mean)
@@ -202,7 +197,7 @@ def _move(rows: Grid, columns: Grid, partition: Partition) -> Partition:
 
 
 def _merge(grid: Grid, partition: Partition) -> Partition:
-    """Connected parts become regions of their own; then neighbours merge as long as that pays."""
+    """Split regions into connected parts; then merge neighbours as long as that lowers the energy."""
     partition = partitions.fitted(grid, *partitions.components(grid, partition.label))
     regions = partitions.region_graph(grid, partition)
     while fusion.sweep(regions, 1.0):
