@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import jumpset as js
-from jumpset.dip import DIPl0
+from jumpset.dip import DIPCorrection, DIPl0, architecture
 from jumpset.smoothers import RegionFusion
 
 NAMES = ["clip1", "clip2", "clip3", "clip4", "clip5"]
@@ -32,11 +32,12 @@ VARIANTS = {
     "jpeg, rho 4.5, weight .05": replace(JPEG, rho=4.5, weight=0.05),
     "jpeg, 50 outer": replace(JPEG, outer_steps=50),
     "jpeg, 240 outer": replace(JPEG, outer_steps=240),
-    "anchor 0": replace(DEFAULT, anchor=0.0),
+    "correction": DIPCorrection(),
+    "start blend .4": replace(DEFAULT, start_blend=0.4),
     "rho 4.5": replace(DEFAULT, rho=4.5),
     "weight .0125": replace(DEFAULT, weight=0.0125),
-    "jpeg network": replace(DEFAULT, network="jpeg"),
-    "noise input, 200 outer": replace(DEFAULT, feed="noise", outer_steps=200),
+    "jpeg network": replace(DEFAULT, network=architecture("jpeg")),
+    "noise input, 200 outer": replace(DEFAULT, network_input="noise", outer_steps=200),
     "paper-jpeg, 50 outer": replace(PAPER, outer_steps=50),
     "paper-jpeg": PAPER,
     "paper-jpeg, patience 15": replace(PAPER, patience=15),

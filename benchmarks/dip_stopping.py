@@ -1,11 +1,11 @@
-"""What the parts of dip-l0 reach alone and together, and what stopping by rule costs the network alone.
+"""What the parts of dip-l0 reach alone and together, and what early stopping costs the network alone.
 
     python benchmarks/dip_stopping.py FOLDER [--names S1_T4 S3_T7 ...] [--crop HEIGHT WIDTH] [--steps N]
 
-FOLDER is as for dip_search.py. `dip` runs N steps once; of its answers are shown that of its default
-schedule, the best (by the truth, which nobody has: "oracle", with its step), and the one that its stopping
-rule returns with a patience of 100, 200 and 400 steps. Beside it the solver of the v-step alone, dip-l0 from
-it, and dip-l0 as it is. The findings are in dip_search.md.
+FOLDER is as for dip_search.py. `dip` runs N steps once; the table has its answer after the default schedule,
+its best answer by the truth ("oracle", with its step), and the answers of early stopping with a patience of
+100, 200 and 400 steps; then the solver of the v-step alone, dip-l0, structure-texture and dip-correction. The
+findings are in dip_search.md.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from dip_search import DEFAULT, DRAWN, NAMES, VARIANTS, load, score
+from dip_search import CORRECTION, DRAWN, NAMES, VARIANTS, load, score
 
 import jumpset as js
 from jumpset._core.arrays import to_tensor
@@ -55,9 +55,9 @@ def main():
     rules = [f"rule, {p}" for p in PATIENCES]
     others = {
         "region fusion": VARIANTS["region fusion .025"],
-        "dip-l0 from it": DRAWN,
+        "dip-l0, start blend .4": DRAWN,
         "structure-texture": VARIANTS["structure-texture"],
-        "dip-l0": DEFAULT,
+        "dip-correction": CORRECTION,
     }
     columns = ["input", "dip", "oracle", *rules, *others]
     print("| picture | " + " | ".join(columns) + " |")

@@ -17,6 +17,7 @@ QUICK = {
     "dip-aitv": {"n_steps": 2},
     "dip-potts": {"outer_steps": 2, "inner_steps": 1},
     "dip-l0": {"outer_steps": 2, "inner_steps": 1},
+    "dip-correction": {"outer_steps": 2, "inner_steps": 1},
 }
 # What is turned where it is not `weight`: the value that changes nothing, and three from rough to smooth.
 KNOBS = {"l0-projection": ("fraction", 1.0, (0.5, 0.1, 0.01))}

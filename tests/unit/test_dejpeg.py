@@ -252,11 +252,14 @@ def test_in_a_batch_only_the_jpegs_are_worked_on(monkeypatch):
 def test_starts(tmp_path):
     path, f = saved(tmp_path, drawn(48, 56), 25)
     answers = {}
-    for start in ("gsf", "picture", f, np.full_like(f, 99)):
-        name = start if isinstance(start, str) else f"pixel {start[0, 0, 0]}"
+    for name, start in {"gsf": "gsf", "none": None, "f": f, "gray": np.full_like(f, 99)}.items():
         answers[name] = js.smooth(f, method="dejpeg", tables=path, start=start, n_steps=1)
-    assert np.array_equal(answers["picture"], answers[f"pixel {f[0, 0, 0]}"])
-    assert not np.array_equal(answers["picture"], answers["gsf"])
+    assert np.array_equal(answers["none"], answers["f"])
+    assert not np.array_equal(answers["none"], answers["gsf"])
+    clip_art = js.smooth(
+        f, method="dejpeg", tables=path, start=js.method("gsf", preset="clip-art"), n_steps=1
+    )
+    assert np.array_equal(clip_art, js.smooth(f, method="dejpeg", tables=path, n_steps=1))
     with pytest.raises(js.InputError, match="size and the channels"):
         js.smooth(f, method="dejpeg", tables=path, start=f[1:])
 

@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 import torch
 
+import jumpset as js
 from jumpset import run
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
 from jumpset.dip import DIP, DIPTV, DIPl0, inputs, networks
 from jumpset.dip.dip_tv import total_variation
-from jumpset.dip.networks import ARCHITECTURES, SkipNet
+from jumpset.dip.networks import ARCHITECTURES, SMALL, SkipNet
 from jumpset.metrics import psnr
 from jumpset.regions.fusion import fuse
+from jumpset.smoothers import RegionFusion, StructureTexture
 
 SHORT = [
     DIP(n_steps=3),
-    DIP(n_steps=2, network="jpeg", input_noise=0.0),
+    DIP(n_steps=2, network=SMALL, input_noise=0.0),
     DIPTV(n_steps=3),
     DIPl0(outer_steps=1, inner_steps=3),
     DIPl0(outer_steps=2, inner_steps=1, start="random"),
@@ -94,7 +96,7 @@ def test_input_noise_range_and_repetition():
 # --- all methods --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", SHORT, ids=lambda m: f"{m.name}-{m.network}")
+@pytest.mark.parametrize("method", SHORT, ids=lambda m: f"{m.name}-{m.max_steps}")
 @pytest.mark.parametrize("size", SIZES)
 def test_any_size(method, size):
     result = run(picture(1, 3, *size), method)
@@ -161,7 +163,7 @@ class TestEveryMethod:
         assert together.n_steps == method.max_steps
 
     def test_a_network_is_for_one_picture(self, method):
-        with pytest.raises(InputError, match="one picture"):
+        with pytest.raises(InputError, match="one image"):
             method.init(picture(2, 3, 8, 8))
 
     def test_divergence_is_seen_and_leaves_a_sound_picture(self, method, monkeypatch):
@@ -310,11 +312,11 @@ def test_dip_l0_bookkeeping(monkeypatch):
     method = DIPl0(**{**DIPl0.presets["paper-jpeg"], "outer_steps": 3, "inner_steps": 2})
     calls = []
 
-    def counted(image, weight, levels):
-        calls.append((weight, levels))
-        return fuse(image, weight, levels)
+    def counted(solver, image):
+        calls.append((solver.weight, solver.levels))
+        return fuse(image, solver.weight, solver.levels)
 
-    monkeypatch.setattr("jumpset.smoothers.jump_penalty.fuse", counted)
+    monkeypatch.setattr("jumpset.dip.dip_l0.solve", counted)
     result = run(f, method)
     average, v, w, n_fusions = _plain_dip_l0(method, f)
     assert result.n_steps == 6
@@ -324,11 +326,11 @@ def test_dip_l0_bookkeeping(monkeypatch):
     torch.testing.assert_close(result.state.w, w)
 
 
-def test_dip_l0_starts_at_region_fusion():
+def test_dip_l0_starts_at_the_solvers_answer():
     f = picture(1, 3, 20, 24)
-    method = DIPl0(inner_steps=2, start="region-fusion")
+    method = DIPl0(inner_steps=2, weight=0.02)
     state = method.init(f)
-    flat = fuse(f, method.weight, method.levels)
+    flat = fuse(f, 0.02, 20)
     assert torch.equal(state.v, flat)
     assert torch.equal(method.image(state), flat)
     assert not state.w.any()
@@ -338,21 +340,32 @@ def test_dip_l0_starts_at_region_fusion():
     torch.testing.assert_close(z[..., 20:, :], z[..., 19:20, :].expand(-1, -1, 4, -1))
 
 
-@pytest.mark.parametrize("start", ["random", "region-fusion", "structure-texture"])
-@pytest.mark.parametrize("feed", ["noise", "picture"])
-def test_dip_l0_feeds_and_starts_can_be_mixed(feed, start):
-    result = run(picture(1, 2, 9, 13), DIPl0(feed=feed, start=start, outer_steps=1))
+@pytest.mark.parametrize("start", ["random", None, RegionFusion(weight=0.1), StructureTexture()])
+@pytest.mark.parametrize("network_input", ["noise", "image"])
+def test_dip_l0_inputs_and_starts_can_be_mixed(network_input, start):
+    result = run(picture(1, 2, 9, 13), DIPl0(network_input=network_input, start=start, outer_steps=1))
     assert torch.isfinite(result.image).all()
 
 
-def test_dip_l0_anchor_is_region_fusions_share():
+def test_dip_l0_start_blend_is_the_share_of_the_start():
     f = picture(1, 3, 20, 24)
-    method = DIPl0(outer_steps=3, anchor=0.25, start="region-fusion")
+    method = DIPl0(outer_steps=3, start_blend=0.25)
     mixed = run(f, method).image
-    alone = run(f, replace(method, anchor=0.0)).image
-    flat = fuse(f, method.weight, method.levels)
+    alone = run(f, replace(method, start_blend=0.0)).image
+    flat = fuse(f, method.weight, method.solver.levels)
     torch.testing.assert_close(mixed, 0.75 * alone + 0.25 * flat)
-    torch.testing.assert_close(run(f, replace(method, anchor=1.0)).image, flat)
+    torch.testing.assert_close(run(f, replace(method, start_blend=1.0)).image, flat)
+
+
+def test_components_are_objects_and_their_names_are_shorthand():
+    named = js.method("dip-l0", solver="potts", network="jpeg", start="region-fusion")
+    assert named == DIPl0(solver=js.method("potts"), network=SMALL, start=RegionFusion())
+    assert js.method("dip-l0", start="random") == DIPl0(start="random")
+    with pytest.raises(InputError, match="network"):
+        js.method("dip", network="fulll")
+    for wrong in ({"solver": "potts"}, {"network": "jpeg"}, {"start": "region-fusion"}):
+        with pytest.raises(InputError, match=r"jumpset\.method"):
+            DIPl0(**wrong)
 
 
 def test_dip_l0_ignores_unfinished_outer_iterations():

@@ -10,15 +10,17 @@ import torch
 from PIL import Image
 
 import jumpset as js
-from jumpset.dip import DIP, DIPAITV, DIPTV, DIPl0, DIPPotts, fit_memory, memory
+from jumpset._core.iterate import solve
+from jumpset.dip import DIP, DIPAITV, DIPTV, DIPCorrection, DIPl0, DIPPotts, architecture, fit_memory, memory
 from jumpset.dip.fitting import Fit
+from jumpset.dip.networks import THIN
 from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.dip.tiling import tiles
 from jumpset.jpeg.chroma import ChromaSubsampling
 from jumpset.operators.linear import Blur, Downsample, Identity, Mask, adjoint_error
 from jumpset.operators.observations import observe, tikhonov_estimate
 from jumpset.regions.fusion import fuse
-from jumpset.smoothers.jump_penalty import SOLVERS, flatten
+from jumpset.smoothers import L0Smoothing, PottsADMM, PottsDescent, RegionFusion
 from jumpset.texture.whitened_colors import WhitenedColors
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -85,7 +87,7 @@ def test_stillness_passes_over_unsound_outputs():
     "method",
     [
         DIP(n_steps=300, average=0.0, step_size=0.1),
-        DIPl0(start="region-fusion", outer_steps=150, average=0.0, anchor=0.0),
+        DIPl0(outer_steps=150, average=0.0, start_blend=0.0),
     ],
 )
 def test_patience_stops_and_returns_the_best(method):
@@ -108,7 +110,7 @@ def test_patience_changes_no_step():
 
 
 def _fit(x, **settings):
-    return Fit(x, **{"network": "thin", "step_size": 0.01, "seed": 0} | settings)
+    return Fit(x, **{"network": THIN, "step_size": 0.01, "seed": 0} | settings)
 
 
 def test_a_jump_is_taken_back():
@@ -142,11 +144,11 @@ def test_a_second_jump_from_the_same_weights_halves_the_step():
     for _ in range(3):
         with torch.no_grad():
             fit._running_error.fill_(1e-6)
-            fit._picture = x + 5.0  # whatever comes out is far from it
+            fit._image = x + 5.0  # whatever comes out is far from it
         for _ in range(10):
             fit.step(lambda g: (g - x).square().mean())
         sizes.append(fit._adam.param_groups[0]["lr"])
-        fit._picture = x
+        fit._image = x
     assert sizes == [0.01, 0.005, 0.0025]
     assert fit.rollbacks == 3
 
@@ -241,7 +243,7 @@ def test_any_method_runs_in_tiles():
 @pytest.mark.parametrize("network", ["thin", "jpeg"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_memory_estimate_holds_what_a_step_keeps(network, precision):
-    x = noise(1, 3, 160, 224)
+    x, network = noise(1, 3, 160, 224), architecture(network)
     fit = _fit(x, network=network, precision=precision)
     kept = {}
 
@@ -269,31 +271,31 @@ def test_compiled_networks_give_the_same_picture():
 
 
 def test_memory_grows_with_the_picture_and_shrinks_with_tiles():
-    whole = fit_memory("thin", 2048, 2048)
-    assert 3.5 < whole / fit_memory("thin", 1024, 1024) < 4.5
-    assert fit_memory("thin", 2048, 2048, tile=256) < 0.5 * whole
-    assert fit_memory("thin", 1, 1) > 0
+    whole = fit_memory(THIN, 2048, 2048)
+    assert 3.5 < whole / fit_memory(THIN, 1024, 1024) < 4.5
+    assert fit_memory(THIN, 2048, 2048, tile=256) < 0.5 * whole
+    assert fit_memory(THIN, 1, 1) > 0
     with pytest.raises(js.InputError, match="network"):
         fit_memory("huge", 10, 10)
     with pytest.raises(js.InputError, match="height"):
-        fit_memory("thin", 0, 10)
+        fit_memory(THIN, 0, 10)
 
 
 def test_tiles_are_chosen_where_memory_is_short(monkeypatch):
     x = noise(1, 3, 300, 400)
-    whole = fit_memory("thin", 300, 400, precision="float32")
+    whole = fit_memory(THIN, 300, 400, precision="float32")
     choose = memory.choose_tile
     monkeypatch.setattr(memory, "free_memory", lambda _: whole * 2)
-    assert choose("thin", x, half=False, tile=0) == 0
-    assert choose("thin", x, half=False, tile=128) == 128
+    assert choose(THIN, x, half=False, tile=0) == 0
+    assert choose(THIN, x, half=False, tile=128) == 128
     monkeypatch.setattr(memory, "free_memory", lambda _: whole)
-    side = choose("thin", x, half=False, tile=0)
+    side = choose(THIN, x, half=False, tile=0)
     assert 128 <= side < 400
-    assert fit_memory("thin", 300, 400, precision="float32", tile=side) < 0.8 * whole
+    assert fit_memory(THIN, 300, 400, precision="float32", tile=side) < 0.8 * whole
     monkeypatch.setattr(memory, "free_memory", lambda _: None)
-    assert choose("thin", x, half=False, tile=0) == 0
+    assert choose(THIN, x, half=False, tile=0) == 0
     monkeypatch.setattr(memory, "free_memory", lambda _: 10**6)
-    with pytest.raises(js.InputError, match="too large for the memory"):
+    with pytest.raises(js.InputError, match="too large for the free memory"):
         js.run(x, DIP(n_steps=1))
 
 
@@ -407,7 +409,7 @@ def test_wrong_operators():
 
 def test_a_picture_may_be_the_start():
     f, start = noise(1, 3, 12, 14), blocks(12, 14)
-    method = DIPl0(start=start, anchor=0.25, outer_steps=2)
+    method = DIPl0(start=start, start_blend=0.25, outer_steps=2)
     state = method.init(f)
     assert torch.equal(state.v, start)
     assert torch.equal(method.image(state), start)
@@ -425,10 +427,10 @@ def test_a_start_of_another_size_is_an_error():
         DIPl0(start="zeros")
 
 
-def test_every_solver_lowers_the_energy_it_is_named_for():
+def test_every_solver_removes_noise():
     x = (blocks(20, 24) + 0.1 * (noise(1, 3, 20, 24) - 0.5)).clamp(0, 1)
-    for solver in SOLVERS:
-        v = flatten(x, 0.05, solver, 20)
+    for solver in (RegionFusion(levels=20), PottsADMM(), PottsDescent(), L0Smoothing()):
+        v = solve(replace(solver, weight=0.05), x)
         assert v.shape == x.shape
         assert v.dtype == x.dtype
         assert psnr(v, blocks(20, 24)) > psnr(x, blocks(20, 24)) + 3, solver
@@ -438,13 +440,13 @@ def test_the_solver_is_used(monkeypatch):
     x = noise(1, 3, 12, 12)
     seen = []
 
-    def spy(picture, weight, solver, levels):
-        seen.append((weight, solver))
-        return fuse(picture, weight, levels)
+    def spy(solver, image):
+        seen.append((solver.weight, solver.name))
+        return fuse(image, solver.weight, 20)
 
-    monkeypatch.setattr("jumpset.dip.dip_l0.flatten", spy)
-    js.run(x, DIPPotts(start="region-fusion", outer_steps=2, weight=0.03, rho=2.0))
-    js.run(x, DIPl0(start="region-fusion", outer_steps=1, solver="l0"))
+    monkeypatch.setattr("jumpset.dip.dip_l0.solve", spy)
+    js.run(x, DIPPotts(outer_steps=2, weight=0.03, rho=2.0))
+    js.run(x, DIPl0(outer_steps=1, solver=L0Smoothing()))
     assert seen == [(0.03, "potts-descent")] * 2 + [(2 * 0.025 / 2.25, "l0")]
 
 
@@ -474,12 +476,12 @@ def test_wrong_parameters(wrong, named):
     with pytest.raises(js.InputError, match=named):
         DIPAITV(**wrong)
     with pytest.raises(js.InputError, match="solver"):
-        DIPl0(solver="fusion")
+        DIPl0(solver="region-fusion")
 
 
 # --- corrections in the colours of a texture ----------------------------------------------------------------
 
-SHORT = DIPl0(outer_steps=2)
+SHORT = DIPCorrection(outer_steps=2)
 
 
 def textured(channels=3):
@@ -544,23 +546,25 @@ def test_a_correction_in_tiles_starts_at_the_start():
     torch.testing.assert_close(state.fit.output(), state.v, atol=1e-5, rtol=0)
 
 
-def test_without_a_texture_it_starts_at_region_fusion():
-    picture = js.datasets.shapes(200, 220, seed=1).astype(np.float32)
-    for method in (SHORT, replace(SHORT, operator=Identity())):
-        state = method.init(tensor(picture))
-        expected = replace(method, start="region-fusion").init(tensor(picture))
-        assert not isinstance(state.observation, WhitenedColors)
-        assert torch.equal(state.v, expected.v)
-    through = replace(SHORT, operator=Identity()).init(tensor(textured()))
-    assert not isinstance(through.observation, WhitenedColors)
+def test_without_a_texture_the_network_draws_from_region_fusion():
+    f = tensor(js.datasets.shapes(200, 220, seed=1).astype(np.float32))
+    state = SHORT.init(f)
+    assert not isinstance(state.observation, WhitenedColors)
+    assert torch.equal(state.v, DIPl0().init(f).v)
 
 
-def test_a_photograph_starts_at_region_fusion():
+def test_a_photograph_is_drawn_from_region_fusion():
     detail = noise(1, 1, 96, 96).repeat_interleave(3, dim=1)
     detail[..., :60] = 0.4  # a texture here and none there is no texture
-    method = replace(SHORT, weight=0.01)
-    assert not isinstance(method.init(detail).observation, WhitenedColors)
-    assert torch.equal(method.init(detail).v, fuse(detail, 0.01, SHORT.levels))
+    state = replace(SHORT, weight=0.01).init(detail)
+    assert not isinstance(state.observation, WhitenedColors)
+    assert torch.equal(state.v, fuse(detail, 0.01, SHORT.solver.levels))
+
+
+def test_a_correction_has_no_operator_no_tables_and_no_start():
+    for name in ("operator", "tables", "start"):
+        with pytest.raises(js.InputError, match=name):
+            js.method("dip-correction", **{name: None})
 
 
 def test_without_weight_nothing_is_smoothed_at_the_start():

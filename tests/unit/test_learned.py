@@ -449,7 +449,7 @@ def test_invalid_parameters(wrong, match):
 
 def test_dip_l0_starts_from_jumpset_net():
     f = noise(1, 3, 12, 14)
-    method = DIPl0(start="jumpset-net", anchor=0.25, outer_steps=2)
+    method = DIPl0(start=js.method("jumpset-net"), start_blend=0.25, outer_steps=2)
     state = method.init(f)
     torch.testing.assert_close(state.v, js.smooth(f, "jumpset-net"))
     assert torch.equal(method.image(state), state.v)

@@ -22,29 +22,30 @@ class DIPAITV(DIP):
     .. math:: \min_\theta \; \frac{1}{n} \Bigl( \tfrac12 \| A g_\theta(z) - f \|^2 + \text{weight}
               \sum_p \bigl( \|\nabla g_p\|_1 - \alpha \|\nabla g_p\|_2 \bigr) \Bigr),
 
-    the penalty :class:`jumpset.penalties.AITV`: the squares of all channels share each root; n counts the
-    numbers in f, and scales both terms alike. The answer is a running average of the outputs.
+    the penalty :class:`jumpset.penalties.AITV`: the squares of all channels share each root; n is the
+    number of values of f, and scales both terms alike. The answer is a running average of the outputs.
 
     Parameters
     ----------
     network, n_steps, step_size, input_noise, average, patience, operator, tile, precision, compiled, seed
         As in :class:`DIP`.
     weight
-        Of the AITV term, in intensities; useful from 0.01 (grain) to 0.3 (poster). Larger is flatter.
+        Weight of the AITV term, in intensities; useful from 0.01 (grain) to 0.3 (poster). Larger is flatter.
     isotropic_share
         α, from 0 (anisotropic total variation) to 1 (gradients along an axis are free of charge).
 
     Raises
     ------
     InputError
-        A parameter out of range, more than one picture, or too little memory.
+        A parameter out of range, more than one image, or too little memory.
 
     Notes
     -----
     The term is that of Y. Lou, T. Zeng, S. Osher, J. Xin, "A weighted difference of anisotropic and isotropic
-    total variation model for image processing", SIIMS 2015. Differences from it: (1) the picture is a
-    network's, and the whole objective is lowered by Adam, with the least subgradient at the kinks, instead of
-    by differences of convex functions; (2) channels are joint; (3) those of :class:`DIP`.
+    total variation model for image processing", SIIMS 2015. Differences from it: (1) the image is a
+    network's output, and Adam lowers the whole objective, with the least subgradient at the kinks, instead of
+    an algorithm for differences of convex functions; (2) channels are joint; (3) the differences of
+    :class:`DIP`.
     """
 
     weight: float = 0.05

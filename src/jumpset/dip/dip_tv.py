@@ -23,9 +23,9 @@ class DIPTV(DIP):
               + \text{weight} \, \mathrm{TV}(g_\theta(z)) \Bigr), \qquad
               \mathrm{TV}(u) = \sum_p \Bigl( \sum_c (\partial_x u_c)_p^2 + (\partial_y u_c)_p^2 \Bigr)^{1/2},
 
-    with forward differences that are zero beyond the last row and column; n counts the numbers in f,
-    and scales both terms alike. Isotropic, all channels in one norm; where a pixel is flat the gradient of
-    its root is taken as zero, so that no hidden constant smooths the formula. The answer is a running
+    with forward differences that are zero beyond the last row and column; n is the number of values of f,
+    and scales both terms alike. TV is isotropic, with all channels in one norm; the gradient of the root at
+    a flat pixel is taken as zero, so that no constant has to smooth the formula. The answer is a running
     average of the outputs.
 
     Parameters
@@ -33,19 +33,19 @@ class DIPTV(DIP):
     network, n_steps, step_size, input_noise, average, patience, operator, tile, precision, compiled, seed
         As in :class:`DIP`.
     weight
-        Of the TV term, in intensities; useful from 0.01 (grain) to 0.3 (poster). Larger is flatter. It
+        Weight of the TV term, in intensities; useful from 0.01 (grain) to 0.3 (poster). Larger is flatter. It
         means the same as in the convex model ½‖u − f‖² + weight TV(u).
 
     Raises
     ------
     InputError
-        A parameter out of range, more than one picture, or too little memory.
+        A parameter out of range, more than one image, or too little memory.
 
     Notes
     -----
     J. Liu, Y. Sun, X. Xu, U. S. Kamilov, "Image restoration using total variation regularized deep image
     prior", ICASSP 2019. Differences from the paper: (1) TV is isotropic and joint over channels; (2) ½
-    before the fidelity; (3) those of :class:`DIP`.
+    before the fidelity; (3) the differences of :class:`DIP`.
     """
 
     weight: float = 0.05

@@ -1,4 +1,4 @@
-"""What the methods share: networks, their fixed inputs and their optimiser, all for one picture."""
+"""One fit: the networks of one image, their fixed inputs and their optimiser."""
 
 from __future__ import annotations
 
@@ -10,72 +10,74 @@ import torch
 from torch import Tensor, nn
 
 from jumpset._core.errors import InputError
-from jumpset.dip import inputs, memory, networks
+from jumpset.dip import inputs, memory
+from jumpset.dip.networks import Architecture, build
 from jumpset.dip.tiling import Tile, tiles
 from jumpset.operators.autocast import computes_half
 
-_LOOK_EVERY = 10  # steps between two looks at the loss; on a GPU each one waits
+_CHECK_EVERY = 10  # steps between two readings of the loss, each of which waits for a GPU
 _JUMP = 10**0.5  # 5 dB, as in the program of Ulyanov et al. (2018)
-_SMALL = 1e-4  # a mean square of 1 % is no jump, however small it was before
-_REACH = 0.2  # a correction lies between plus and minus half of it
+_SMALL = 1e-4  # a mean square of 1 % is never a jump
+_CORRECTION = 0.2  # range of a correction, half of it on each side of 0
 
 
 class Fit:
-    """A network that is being fitted to one picture, or one for each tile. Steps change the weights in place.
+    """A network that is fitted to one image, or one network for each tile. Steps work in place.
 
-    Every :data:`_LOOK_EVERY` steps the weights are put aside if all is well. If instead the output has left
-    the picture by 5 dB (its mean square distance against a running mean), weights and Adam's state go back to
-    the last good ones; if that happens twice in a row, with half the step size.
+    Every :data:`_CHECK_EVERY` steps a copy of the weights is kept if the output is sound. If instead the
+    output has left the image by 5 dB (its mean square distance against a running mean), weights and Adam's
+    state return to the last sound ones; if that happens twice in a row, with half the step size.
 
     Parameters
     ----------
-    picture
-        ``(1, C, H, W)``; gives size, channels, device and the range of the output, and tells jumps.
+    image
+        ``(1, C, H, W)``; gives size, channels, device and the range of the output, and reveals jumps.
     network
-        A name from :data:`jumpset.dip.networks.ARCHITECTURES`.
+        The architecture.
     step_size
         Adam's learning rate.
     seed
-        Of weights, input and input noise.
+        Seed of weights, input and input noise.
     input_noise
         Standard deviation of Gaussian noise that is added to the input, drawn anew at every step.
-    feed
-        Pictures ``(1, c, H, W)`` to feed the network with; default: uniform noise.
-    around
-        A picture of the output's shape that the network corrects by at most 0.1 a value, from nothing on;
-        default: the network draws the whole output.
+    network_input
+        Images ``(1, c, H, W)`` that are the network's input; default: uniform noise.
+    residual_base
+        An image of the output's shape, to which the network adds a correction of at most 0.1 a value, zero
+        at first; default: the network draws the whole output.
     precision
-        Of the layers, from :data:`jumpset.operators.autocast.PRECISIONS`; weights, loss and Adam stay in
-        float32.
+        Precision of the layers, from :data:`jumpset.operators.autocast.PRECISIONS`; weights, loss and Adam
+        stay in float32.
     compiled
-        Fuse the network's layers by ``torch.compile``.
+        Compile the network's layers by ``torch.compile``.
     tile
-        Side of overlapping tiles, each with a network of its own; 0: none, unless memory lacks.
+        Side of overlapping tiles, each with a network of its own; 0: none, unless memory is short.
     """
 
     def __init__(
         self,
-        picture: Tensor,
+        image: Tensor,
         *,
-        network: str,
+        network: Architecture,
         step_size: float,
         seed: int,
         input_noise: float = 0.0,
-        feed: Sequence[Tensor] = (),
-        around: Tensor | None = None,
+        network_input: Sequence[Tensor] = (),
+        residual_base: Tensor | None = None,
         precision: str = "float32",
         compiled: bool = False,
         tile: int = 0,
     ) -> None:
-        device = picture.device
-        self._picture = picture
+        device = image.device
+        self._image = image
         self._half = computes_half(precision, device)
-        side = memory.choose_tile(network, picture, half=self._half, tile=tile)
-        height, width = picture.shape[-2:]
-        layout = tiles(height, width, side)
+        side = memory.choose_tile(network, image, half=self._half, tile=tile)
+        height, width = image.shape[-2:]
         self._parts = [
-            _Part(place, picture, network, [place.cut(x) for x in feed], around, seed + 1009 * k)
-            for k, place in enumerate(layout)
+            _Part(
+                place, image, network, [place.cut(x) for x in network_input], residual_base, seed + 1009 * k
+            )
+            for k, place in enumerate(tiles(height, width, side))
         ]
         if compiled:
             for part in self._parts:
@@ -84,15 +86,15 @@ class Fit:
         self._generator = torch.Generator(device).manual_seed(seed)
         weights = [p for part in self._parts for p in part.network.parameters()]
         self._adam = torch.optim.Adam(weights, lr=step_size)
-        # the sigmoid spans [0, 1], and more only where the picture does
-        self._low = picture.amin().clamp(max=0.0)
-        self._high = picture.amax().clamp(min=1.0)
+        # the sigmoid spans [0, 1], and more only where the image does
+        self._low = image.amin().clamp(max=0.0)
+        self._high = image.amax().clamp(min=1.0)
         self._n_steps = 0
-        self._running_error = picture.new_full((), torch.inf)  # running mean of the distance from the picture
+        self._running_error = image.new_full((), torch.inf)  # running mean of the distance from the image
         self._good = self._weights()
-        self._restored_once = False  # the good weights have been taken up once already
+        self._restored_once = False  # the good weights have been restored since the last sound reading
         self.rollbacks = 0
-        """How many times the weights went back."""
+        """Number of returns to earlier weights."""
 
     @property
     def n_tiles(self) -> int:
@@ -101,41 +103,41 @@ class Fit:
 
     @torch.no_grad()
     def output(self) -> Tensor:
-        """The picture ``(1, C, H, W)`` for the input as it stands, without noise."""
-        return self._whole([part.input for part in self._parts])
+        """The output ``(1, C, H, W)`` for the input without noise."""
+        return self._blended([part.input for part in self._parts])
 
     def step(self, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """One Adam step down ``objective(output)``.
+        """One Adam step that lowers ``objective(output)``.
 
         Returns the output before the step, its objective, and whether both are sound: finite, and no jump.
         """
-        feeds = [self._noisy(part.input) for part in self._parts]
+        xs = [self._noisy(part.input) for part in self._parts]
         self._adam.zero_grad()
         # cuDNN's fastest gradients are not repeatable
         with (
             torch.enable_grad(),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
         ):
-            if len(feeds) == 1:
-                output = self._forward(self._parts[0], feeds[0])
+            if len(xs) == 1:
+                output = self._forward(self._parts[0], xs[0])
                 loss = objective(output)
                 loss.backward()
             else:
-                # Twice through each network, so that only one tile's activations are held at a time: the
-                # slope of the objective at the blended picture first, then its way back into each tile.
+                # Two passes through each network, so that the activations of one tile are held at a time:
+                # first the gradient of the objective at the blended output, then its propagation into tiles.
                 with torch.no_grad():
-                    output = self._whole(feeds)
+                    output = self._blended(xs)
                 loss = objective(output.requires_grad_())
                 loss.backward()
-                for part, feed in zip(self._parts, feeds, strict=True):
-                    self._forward(part, feed).backward(part.window * part.place.cut(output.grad))
+                for part, x in zip(self._parts, xs, strict=True):
+                    self._forward(part, x).backward(part.window * part.place.cut(output.grad))
         output, loss = output.detach(), loss.detach()
         sound = self._is_sound(output, loss)
-        if self._n_steps % _LOOK_EVERY == 0 and not bool(sound):
+        if self._n_steps % _CHECK_EVERY == 0 and not bool(sound):
             if bool(torch.isfinite(loss)):
                 self._go_back()
         else:
-            if self._n_steps % _LOOK_EVERY == 0:
+            if self._n_steps % _CHECK_EVERY == 0:
                 self._good, self._restored_once = self._weights(), False
             self._adam.step()
         self._n_steps += 1
@@ -144,46 +146,46 @@ class Fit:
     def state_dict(self) -> dict[str, Any]:
         """All that changes in a run, for a checkpoint."""
         return {
-            "size": list(self._picture.shape),
+            "size": list(self._image.shape),
             "tiles": [[p.place.top, p.place.left] for p in self._parts],
             "weights": self._weights(),
             "good": self._good,
-            "again": self._restored_once,
+            "restored_once": self._restored_once,
             "generator": self._generator.get_state(),
-            "usual": self._running_error,
+            "running_error": self._running_error,
             "n_steps": self._n_steps,
             "rollbacks": self.rollbacks,
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on from a checkpoint, bit for bit."""
+        """Continue from a checkpoint, bit for bit."""
         here = [[p.place.top, p.place.left] for p in self._parts]
-        if saved["size"] != list(self._picture.shape) or saved["tiles"] != here:
+        if saved["size"] != list(self._image.shape) or saved["tiles"] != here:
             raise InputError(
                 "the checkpoint was made with other tiles",
-                given=f"{len(saved['tiles'])} there, {len(here)} here",
+                given=f"{len(saved['tiles'])} tiles in the checkpoint, {len(here)} in this run",
                 do="pass the tile that it was made with, or delete the checkpoint",
             )
         self._put(saved["weights"])
-        self._good, self._restored_once = saved["good"], saved["again"]
+        self._good, self._restored_once = saved["good"], saved["restored_once"]
         self._generator.set_state(saved["generator"].cpu())
-        self._running_error = saved["usual"].to(self._running_error)
+        self._running_error = saved["running_error"].to(self._running_error)
         self._n_steps, self.rollbacks = saved["n_steps"], saved["rollbacks"]
 
     def _forward(self, part: _Part, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._half):
-            picture = part.network(x)[..., : part.place.height, : part.place.width].float()
-        if part.around is not None:
-            return part.around + _REACH * (picture - 0.5)
-        return self._low + (self._high - self._low) * picture
+            drawn = part.network(x)[..., : part.place.height, : part.place.width].float()
+        if part.residual_base is not None:
+            return part.residual_base + _CORRECTION * (drawn - 0.5)
+        return self._low + (self._high - self._low) * drawn
 
-    def _whole(self, feeds: Sequence[Tensor]) -> Tensor:
-        """The tiles' pictures, blended; to be called without gradients."""
-        if len(feeds) == 1:
-            return self._forward(self._parts[0], feeds[0])
-        whole = torch.zeros_like(self._picture)
-        for part, feed in zip(self._parts, feeds, strict=True):
-            part.place.cut(whole).add_(part.window * self._forward(part, feed))
+    def _blended(self, xs: Sequence[Tensor]) -> Tensor:
+        """The outputs of the tiles, blended; to be called without gradients."""
+        if len(xs) == 1:
+            return self._forward(self._parts[0], xs[0])
+        whole = torch.zeros_like(self._image)
+        for part, x in zip(self._parts, xs, strict=True):
+            part.place.cut(whole).add_(part.window * self._forward(part, x))
         return whole
 
     def _noisy(self, x: Tensor) -> Tensor:
@@ -192,13 +194,12 @@ class Fit:
         return x + self._input_noise * torch.randn(x.shape, generator=self._generator, device=x.device)
 
     def _is_sound(self, output: Tensor, loss: Tensor) -> Tensor:
-        """Whether the output has not left the picture; decided on the device, no step waits for it."""
-        distance = (output - self._picture).square().mean()
-        sound = torch.isfinite(loss) & (distance <= _JUMP * self._running_error + _SMALL)
-        usual = torch.where(
-            torch.isinf(self._running_error), distance, torch.lerp(self._running_error, distance, 0.1)
-        )
-        self._running_error = torch.where(sound, usual, self._running_error)
+        """Whether the output has not left the image; computed on the device, no step waits for it."""
+        distance = (output - self._image).square().mean()
+        running = self._running_error
+        sound = torch.isfinite(loss) & (distance <= _JUMP * running + _SMALL)
+        updated = torch.where(torch.isinf(running), distance, torch.lerp(running, distance, 0.1))
+        self._running_error = torch.where(sound, updated, running)
         return sound
 
     def _go_back(self) -> None:
@@ -206,9 +207,7 @@ class Fit:
         self._put(self._good)
         for group, size in zip(self._adam.param_groups, sizes, strict=True):
             group["lr"] = 0.5 * size if self._restored_once else size
-        self._running_error = torch.full_like(
-            self._running_error, torch.inf
-        )  # what is usual has to be learned anew
+        self._running_error = torch.full_like(self._running_error, torch.inf)
         self._restored_once = True
         self.rollbacks += 1
 
@@ -229,35 +228,36 @@ class _Part:
     def __init__(
         self,
         place: Tile,
-        picture: Tensor,
-        network: str,
-        feed: Sequence[Tensor],
-        around: Tensor | None,
+        image: Tensor,
+        architecture: Architecture,
+        network_input: Sequence[Tensor],
+        residual_base: Tensor | None,
         seed: int,
     ) -> None:
-        device = picture.device
-        n_inputs = sum(x.shape[1] for x in feed) or networks.ARCHITECTURES[network].inputs
-        net, size = networks.build(
-            network, place.height, place.width, inputs=n_inputs, outputs=picture.shape[1], seed=seed
+        device = image.device
+        n_inputs = sum(x.shape[1] for x in network_input) or architecture.inputs
+        network, size = build(
+            architecture, place.height, place.width, inputs=n_inputs, outputs=image.shape[1], seed=seed
         )
-        if around is not None:  # a sigmoid of 0: no correction
-            nn.init.zeros_(net.last.weight)
-            if net.last.bias is not None:
-                nn.init.zeros_(net.last.bias)
+        if residual_base is not None:  # a sigmoid of 0: no correction
+            nn.init.zeros_(network.last.weight)
+            if network.last.bias is not None:
+                nn.init.zeros_(network.last.bias)
         self.place = place
-        self.around = None if around is None else place.cut(around)
+        self.residual_base = None if residual_base is None else place.cut(residual_base)
         self.window = place.window.to(device)
-        self.network = net.to(device, memory_format=torch.channels_last)  # a third faster on a CPU
-        self.input = (
-            inputs.pictures(feed, size) if feed else inputs.noise(n_inputs, size, seed=seed).to(device)
-        )
+        self.network = network.to(device, memory_format=torch.channels_last)  # a third faster on a CPU
+        if network_input:
+            self.input = inputs.stacked(network_input, size)
+        else:
+            self.input = inputs.noise(n_inputs, size, seed=seed).to(device)
 
 
 def single(image: Tensor) -> Tensor:
-    """The picture in float32, after a check that it is only one."""
+    """The image in float32, after a check that there is only one."""
     if len(image) != 1:
         raise InputError(
-            "a deep image prior fits a network to one picture at a time",
+            "a deep image prior fits a network to one image at a time",
             given=f"a batch of {len(image)}",
             do="pass it to jumpset.run, which fits one network to each",
         )

@@ -1,4 +1,4 @@
-"""What the network is fed: drawn or made once, kept for the whole run."""
+"""The fixed input of the network: drawn or made once, kept for the whole run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ def noise(channels: int, size: tuple[int, int], *, seed: int) -> Tensor:
     return torch.rand((1, channels, *size), generator=generator) * 0.1
 
 
-def pictures(feed: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    """Pictures ``(1, c, H, W)`` side by side as channels, about zero, and as large as the canvas ``size``.
+def stacked(images: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Images ``(1, c, H, W)`` as channels of one input, shifted by −0.5 and padded to the canvas ``size``.
 
-    The pictures stay top left; their last row and column are repeated below and to the right, which unlike
-    reflection works for any size.
+    The last row and column are repeated below and to the right, which unlike reflection works for any size.
     """
-    stack = torch.cat(list(feed), dim=1) - 0.5
+    stack = torch.cat(list(images), dim=1) - 0.5
     below, right = size[0] - stack.shape[-2], size[1] - stack.shape[-1]
     return nn.functional.pad(stack, (0, right, 0, below), mode="replicate")

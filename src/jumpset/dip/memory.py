@@ -1,4 +1,4 @@
-"""What a fit needs of memory, what there is, and how large a tile may be."""
+"""The memory that a fit needs, the memory that is free, and the tile size that follows."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset.dip import networks
+from jumpset.dip.networks import Architecture, build, check_network
 from jumpset.dip.tiling import LEAST_TILE, tiles
 from jumpset.operators.autocast import PRECISIONS, computes_half
 
-_PROBE = 64  # side of the small picture on which the bytes are counted
-_PICTURES = 24  # pictures in float32 that a method holds, region fusion's regions among them
-_SIDES = (2048, 1536, 1024, 768, 512, 384, 256, 128)  # of tiles, in pixels, to choose from
-_SHARE = 0.8  # of the free memory that a fit may take
+_PROBE = 64  # side of the small image on which the bytes are counted
+_IMAGES = 24  # images in float32 that a method holds, region fusion's regions among them
+_SIDES = (2048, 1536, 1024, 768, 512, 384, 256, 128)  # sides of tiles to choose from, in pixels
+_SHARE = 0.8  # share of the free memory that a fit may take
 
 
 def fit_memory(
-    network: str,
+    network: Architecture,
     height: int,
     width: int,
     channels: int = 3,
@@ -31,24 +31,24 @@ def fit_memory(
     tile: int = 0,
     device: str | torch.device = "cpu",
 ) -> int:
-    """Bytes that a deep image prior needs at its peak for one picture, an estimate.
+    """Estimate the bytes that a deep image prior needs at its peak for one image.
 
-    Counted are the activations that a step keeps for its gradients (found by a step on a small picture, as
-    they grow with the number of pixels), the gradients of the largest of them, weights with Adam's two
-    moments, and the method's pictures.
+    The estimate counts the activations that a step keeps for its gradients (measured on a small image, since
+    they grow with the number of pixels), the gradients of the largest of them, the weights with Adam's two
+    moments, and the method's images.
 
     Parameters
     ----------
     network
-        ``"full"``, ``"jpeg"`` or ``"thin"``.
+        As in :class:`DIP`.
     height, width, channels
-        Of the picture.
+        Size of the image.
     precision
-        Of the layers, as in :class:`DIP`.
+        Precision of the layers, as in :class:`DIP`.
     tile
-        Side of the tiles; 0 for none.
+        Side of the tiles; 0: one network for the whole image.
     device
-        Where it would run.
+        The device of the run.
 
     Raises
     ------
@@ -57,11 +57,11 @@ def fit_memory(
 
     Examples
     --------
-    >>> from jumpset.dip import fit_memory
-    >>> fit_memory("full", 512, 384) > 5 * fit_memory("thin", 512, 384)
+    >>> from jumpset.dip import architecture, fit_memory
+    >>> fit_memory(architecture("full"), 512, 384) > 5 * fit_memory(architecture("thin"), 512, 384)
     True
     """
-    checks.one_of("network", network, networks.ARCHITECTURES)
+    check_network(network)
     for name, value in (("height", height), ("width", width), ("channels", channels)):
         checks.integer(name, value, at_least=1)
     checks.one_of("precision", precision, PRECISIONS)
@@ -71,27 +71,27 @@ def fit_memory(
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that can still be had on the device; ``None`` where the system does not tell."""
+    """Free bytes on the device; ``None`` where the system does not report them."""
     if device.type == "cuda":
-        # what torch has reserved and does not use can be had too
+        # memory that torch has reserved and does not use is free too
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
-    found = [n for n in (_available(), _left_to_the_container()) if n is not None]
+    found = [n for n in (_available(), _container_memory()) if n is not None]
     return min(found, default=None)
 
 
-def choose_tile(network: str, picture: Tensor, *, half: bool, tile: int) -> int:
-    """``tile`` if it is given; else 0 where the fit has room, and the largest side that has room where not.
+def choose_tile(network: Architecture, image: Tensor, *, half: bool, tile: int) -> int:
+    """``tile`` if it is given; else 0 where the whole image fits, and otherwise the largest side that fits.
 
     Raises
     ------
     InputError
-        If not even the smallest tile has room.
+        If not even the smallest tile fits.
     """
-    channels, height, width = picture.shape[-3:]
+    channels, height, width = image.shape[-3:]
     if tile:
         return tile
-    free = free_memory(picture.device)
+    free = free_memory(image.device)
     if free is None:
         return 0
     needed = 0
@@ -100,9 +100,9 @@ def choose_tile(network: str, picture: Tensor, *, half: bool, tile: int) -> int:
         if needed <= _SHARE * free:
             return side
     raise InputError(
-        "the picture is too large for the memory at hand",
+        "the image is too large for the free memory",
         given=f"{height} x {width} pixels, {needed / 1e9:.1f} GB needed at least, {free / 1e9:.1f} GB free",
-        do="pass a smaller picture, or network='thin'",
+        do="pass a smaller image, or network=jumpset.dip.architecture('thin')",
     )
 
 
@@ -113,20 +113,20 @@ def check_tile(tile: object) -> None:
         checks.integer("tile", tile, at_least=LEAST_TILE)
 
 
-def _bytes(network: str, height: int, width: int, channels: int, half: bool, tile: int) -> int:
+def _bytes(network: Architecture, height: int, width: int, channels: int, half: bool, tile: int) -> int:
     parts = tiles(height, width, tile)
     rows, columns = max(p.height for p in parts), max(p.width for p in parts)
     pixels, activations, n_weights = _probe(network, channels, half)
     area = max(rows * columns, pixels)
     per_network = 16 * n_weights  # weights, gradients and Adam's two moments, 4 bytes each
-    return area * activations // pixels + len(parts) * per_network + _PICTURES * 4 * channels * height * width
+    return area * activations // pixels + len(parts) * per_network + _IMAGES * 4 * channels * height * width
 
 
 @cache
-def _probe(network: str, channels: int, half: bool) -> tuple[int, int, int]:
-    """Pixels of a small picture, bytes that a step on it needs, and weights of the network."""
-    inputs = max(networks.ARCHITECTURES[network].inputs, 2 * channels)
-    net, size = networks.build(network, _PROBE, _PROBE, inputs=inputs, outputs=channels, seed=0)
+def _probe(network: Architecture, channels: int, half: bool) -> tuple[int, int, int]:
+    """Pixels of a small image, bytes that a step on it needs, and weights of the network."""
+    inputs = max(network.inputs, 2 * channels)
+    net, size = build(network, _PROBE, _PROBE, inputs=inputs, outputs=channels, seed=0)
     weights = {p.untyped_storage().data_ptr() for p in net.parameters()}
     kept: dict[int, int] = {}
 
@@ -140,9 +140,9 @@ def _probe(network: str, channels: int, half: bool) -> tuple[int, int, int]:
         torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
         torch.autocast("cpu", torch.bfloat16, enabled=half),
     ):
-        picture = net(torch.zeros(1, inputs, *size))  # kept until the count is made
+        output = net(torch.zeros(1, inputs, *size))  # kept until the bytes are counted
     sizes = [n for pointer, n in kept.items() if pointer not in weights]
-    del picture
+    del output
     return size[0] * size[1], sum(sizes) + 3 * max(sizes), sum(p.numel() for p in net.parameters())
 
 
@@ -159,7 +159,7 @@ def _available() -> int | None:
         return None
 
 
-def _left_to_the_container() -> int | None:
+def _container_memory() -> int | None:
     """Under a limit of control groups, version 2."""
     group = Path("/sys/fs/cgroup")
     try:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from jumpset._core import checks
+from jumpset._core.errors import InputError
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -17,23 +20,44 @@ class Architecture:
     widths: tuple[int, ...]
     """Channels of each scale, on the way down and on the way up."""
     skips: tuple[int, ...]
-    """Channels handed over from the way down to the way up at each scale; 0 hands over none."""
+    """Channels of the skip connection at each scale; 0: none."""
     reflect: bool = True
-    """Reflect at the border of every convolution, as the paper does; otherwise zeros, which is faster."""
+    """Reflection at the border of every convolution, as in the paper; otherwise zeros, which is faster."""
 
 
-ARCHITECTURES: dict[str, Architecture] = {
-    "full": Architecture(32, (128,) * 5, (4,) * 5),  # the paper's denoiser: 2 217 831 parameters for RGB
-    "jpeg": Architecture(3, (8, 16, 32, 64, 128), (0, 0, 0, 4, 4)),  # the paper's small net: 572 827
-    "thin": Architecture(8, (8, 16, 32, 64, 64), (4,) * 5, reflect=False),  # 264 863, for a CPU
-}
+FULL = Architecture(32, (128,) * 5, (4,) * 5)  # the paper's denoiser: 2 217 831 parameters for RGB
+SMALL = Architecture(3, (8, 16, 32, 64, 128), (0, 0, 0, 4, 4))  # the paper's for JPEG: 572 827
+THIN = Architecture(8, (8, 16, 32, 64, 64), (4,) * 5, reflect=False)  # 264 863, for a CPU
+ARCHITECTURES: dict[str, Architecture] = {"full": FULL, "jpeg": SMALL, "thin": THIN}
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture of a name: ``"full"``, ``"jpeg"`` or ``"thin"``, as in :class:`DIP`.
+
+    Raises
+    ------
+    InputError
+        Another name.
+    """
+    checks.one_of("network", name, ARCHITECTURES)
+    return ARCHITECTURES[name]
+
+
+def check_network(network: object) -> None:
+    """Raise unless ``network`` is an architecture."""
+    if not isinstance(network, Architecture):
+        raise InputError(
+            "network must be an Architecture",
+            given=repr(network),
+            do="pass jumpset.dip.architecture('thin'), or network='thin' to jumpset.method",
+        )
 
 
 class SkipNet(nn.Module):
-    """An hourglass with side branches: halve, convolve, go deeper, double, join, convolve.
+    """An encoder and decoder with skip connections at each scale.
 
-    Every convolution is followed by batch norm (statistics of the one picture) and leaky ReLU with slope
-    0.2; a sigmoid ends the network. The input's sides must be multiples of ``2 ** len(widths)``, see
+    Batch norm (with the statistics of the one image) and leaky ReLU with slope 0.2 follow every convolution;
+    a sigmoid ends the network. The input's sides must be multiples of ``2 ** len(widths)``, see
     :func:`canvas`.
 
     Parameters
@@ -41,7 +65,7 @@ class SkipNet(nn.Module):
     architecture
         The widths. Scales beyond ``n_scales`` are left out.
     outputs
-        Channels of the picture.
+        Channels of the image.
     n_scales
         Scales to build; default: all.
     """
@@ -50,21 +74,21 @@ class SkipNet(nn.Module):
         super().__init__()
         widths = architecture.widths[:n_scales]
         skips, reflect = architecture.skips, architecture.reflect
-        above = (architecture.inputs, *widths[:-1])  # channels that come down to each scale
-        below = (*widths[1:], widths[-1])  # channels that come up to each scale
+        above = (architecture.inputs, *widths[:-1])  # channels from the finer scale
+        below = (*widths[1:], widths[-1])  # channels from the coarser scale
         scales = zip(above, widths, below, skips, strict=False)
         self.scales = nn.ModuleList(_Scale(*channels, reflect) for channels in scales)
         self.last = nn.Conv2d(widths[0], outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(1, inputs, H, W)`` to ``(1, outputs, H, W)`` in (0, 1)."""
-        handed = []
+        skips = []
         for scale in self.scales:
-            handed.append(scale.skip(x) if scale.skip is not None else None)
+            skips.append(scale.skip(x) if scale.skip is not None else None)
             x = scale.down(x)
-        for scale, side in zip(reversed(self.scales), reversed(handed), strict=True):
+        for scale, skip in zip(reversed(self.scales), reversed(skips), strict=True):
             x = double(x)
-            x = scale.up(x if side is None else torch.cat([side, x], dim=1))
+            x = scale.up(x if skip is None else torch.cat([skip, x], dim=1))
         return torch.sigmoid(self.last(x))
 
 
@@ -119,10 +143,10 @@ def double_by_slices(x: Tensor) -> Tensor:
 
 
 def canvas(height: int, width: int, n_scales: int) -> tuple[int, int, int]:
-    """Scales that suit a picture, and the size to pad it to: ``(n_scales, height, width)``.
+    """Number of scales for an image, and the size to pad it to: ``(n_scales, height, width)``.
 
-    A small picture gets fewer scales, so that its coarsest layer is not mostly padding; every layer
-    keeps at least 2 × 2 pixels, the least that reflection and batch norm can work with.
+    A small image gets fewer scales, so that its coarsest layer is not mostly padding; every layer
+    keeps at least 2 × 2 pixels, the least for which reflection and batch norm are defined.
     """
     fitting = max(1, min(height, width).bit_length() - 2)
     n = min(n_scales, fitting)
@@ -132,15 +156,14 @@ def canvas(height: int, width: int, n_scales: int) -> tuple[int, int, int]:
 
 
 def build(
-    name: str, height: int, width: int, *, inputs: int, outputs: int, seed: int
+    architecture: Architecture, height: int, width: int, *, inputs: int, outputs: int, seed: int
 ) -> tuple[SkipNet, tuple[int, int]]:
-    """The named network for one picture with its weights drawn from ``seed``, and the canvas it works on.
+    """The network for one image with weights drawn from ``seed``, and the canvas it works on.
 
-    torch draws weights from its global CPU generator, which is put back afterwards.
+    torch draws weights from its global CPU generator, whose state is restored afterwards.
     """
-    architecture = replace(ARCHITECTURES[name], inputs=inputs)
     n_scales, rows, columns = canvas(height, width, len(architecture.widths))
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also touch the GPUs' generators
-        network = SkipNet(architecture, outputs, n_scales)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs' generators
+        network = SkipNet(replace(architecture, inputs=inputs), outputs, n_scales)
     return network, (rows, columns)

@@ -1,4 +1,4 @@
-"""Overlapping tiles and their partition of unity, for pictures whose fit does not fit into memory."""
+"""Overlapping tiles and their partition of unity, for images whose fit exceeds the memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEAST_TILE = 64  # pixels; smaller ones would get networks with fewer scales
 
 @dataclass(frozen=True)
 class Tile:
-    """A rectangle of the picture, and what it has to say there."""
+    """A rectangle of the image, and its blending window."""
 
     top: int
     left: int
@@ -20,23 +20,23 @@ class Tile:
     width: int
     window: Tensor  # (height, width); the windows of all tiles sum to 1 at every pixel
 
-    def cut(self, picture: Tensor) -> Tensor:
-        """The rectangle of a ``(…, H, W)`` picture, a view."""
-        return picture[..., self.top : self.top + self.height, self.left : self.left + self.width]
+    def cut(self, image: Tensor) -> Tensor:
+        """The rectangle of a ``(…, H, W)`` image, a view."""
+        return image[..., self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 def tiles(height: int, width: int, side: int, *, overlap: int | None = None) -> tuple[Tile, ...]:
-    """Tiles of at most ``side`` × ``side`` pixels that cover the picture.
+    """Tiles of at most ``side`` × ``side`` pixels that cover the image.
 
     Parameters
     ----------
     height, width
-        Of the picture.
+        Size of the image.
     side
-        Largest side of a tile; 0 makes one tile of the whole picture.
+        Largest side of a tile; 0: one tile, the whole image.
     overlap
         Least number of pixels that neighbours share; default: an eighth of ``side``. In the overlap the
-        windows are ramps, so that no tile ends in a step.
+        windows are linear ramps, so that no seam appears.
     """
     if side == 0 or (height <= side and width <= side):
         return (Tile(0, 0, height, width, torch.ones(height, width)),)

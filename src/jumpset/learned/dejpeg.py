@@ -1,9 +1,9 @@
-"""JPEG artifacts: alternates a denoising network with projection onto the quantization constraints."""
+"""JPEG artifacts: a network for clean pictures, and the pictures that the file may stand for, in turns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.iterate import solve
-from jumpset._core.types import Iteration
+from jumpset._core.types import Iteration, component
 from jumpset.dip.dip_l0 import DIPl0
-from jumpset.dip.initialize import check_start, given_start, read_tables
+from jumpset.dip.initialize import check_start, read_tables, starting_image
 from jumpset.jpeg.constraint import QuantizationConstraint, estimate_tables
 from jumpset.learned._unet import UNet, peak_channels, receptive_radius
 from jumpset.learned.architectures import Network
@@ -24,30 +24,30 @@ from jumpset.smoothers.l0 import L0Smoothing
 
 @dataclass(frozen=True)
 class State:
-    """The iterate and its constraints."""
+    """The answer, and what it may be."""
 
     source: Tensor  # (B, C, H, W), f as given
-    constraints: tuple[QuantizationConstraint | None, ...]  # one per image; None if it was never a JPEG
+    cells: tuple[QuantizationConstraint | None, ...]  # one a picture; None for what was never a JPEG
     u: Tensor  # (B, C, H, W)
-    change: float  # root mean square of the last step's change
+    change: float  # root mean square of the last step
     n_steps: int
 
 
 class DeJPEGNetwork(Network):
-    """A U-Net on 2 × 2 blocks of pixels that predicts a correction of the image; no batch norm.
+    """A U-Net on 2 × 2 blocks of pixels that says what to add to a picture; no batch norm.
 
     Parameters
     ----------
     widths
         Channels at half the size, a quarter, an eighth, and so on.
     blocks
-        Residual blocks of two convolutions at each scale, in the encoder and again in the decoder; the
-        coarsest scale has them once.
+        Residual blocks of two convolutions at each scale, on the way down and again on the way up; the
+        coarsest has them once.
     """
 
     name = "dejpeg"
     small: ClassVar = {"widths": [16, 32, 64], "blocks": [1, 1, 2]}
-    predicts_mean = True  # ringing at black or white is clipped, which changes the means
+    predicts_mean = True  # rings in black or white are clipped, which changes the means
 
     def __init__(self, widths: Sequence[int] = (32, 64, 128), blocks: Sequence[int] = (2, 2, 3)) -> None:
         super().__init__()
@@ -56,9 +56,9 @@ class DeJPEGNetwork(Network):
         self.receptive_radius = receptive_radius(blocks)
         self.peak_channels = peak_channels(widths)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` to the same, both in [0, 1]; sides are multiples of :attr:`size_divisor`."""
-        return image + self.first(image - 0.5, None)
+    def forward(self, picture: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` to the same, sides by :attr:`size_divisor`, both in [0, 1]."""
+        return picture + self.first(picture - 0.5, None)
 
 
 @dataclass(frozen=True)
@@ -70,57 +70,58 @@ class _Denoiser(Learned):
 
 @dataclass(frozen=True)
 class DeJPEG(Iteration[State]):
-    r"""JPEG artifact removal: alternates smoothing and a network with projection onto the file's constraints.
+    r"""JPEG artifacts out: smoothed again and again, each time back to a picture that the file may stand for.
 
-    A JPEG file holds the cosine transform of its blocks in whole steps q, so that the original image lies in
-    a box around the decoded f. From an image smoothed by :class:`~jumpset.smoothers.GSF`,
+    A JPEG file holds the cosine transform of its blocks in whole steps q, so that the picture it was made
+    from lies in a box around the decoded f. From a picture smoothed by :class:`~jumpset.smoothers.GSF`,
 
     .. math:: u \leftarrow \Pi(D(\Pi(S(u)))), \qquad
               \Pi: \text{ to } \{u : |C P u - C P f| \le \text{width} \cdot q\}
 
-    with S :class:`~jumpset.smoothers.L0Smoothing` of weight ``flatness``, D a network trained on synthetic
-    pairs, C the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
-    (:class:`~jumpset.jpeg.constraint.JPEGTables`). D alone either leaves artifacts or removes detail; with Π
-    it can be strong, as Π restores what the file determines; the errors of S and D differ. The method is for
-    flat images: a photograph loses its grain with the blocks. An image that was never a JPEG is not changed.
+    with S :class:`~jumpset.smoothers.L0Smoothing` of weight ``flatness``, D a network trained on synthetic pairs,
+    C the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
+    (:class:`~jumpset.jpeg.constraint.JPEGTables`). D alone must either leave artifacts or take detail away;
+    with Π it can be strong, as Π puts back what the file knows; S and D err differently. Made for flat
+    pictures: a photograph loses its grain with the blocks. A picture that was never a JPEG is left as it is.
 
     Parameters
     ----------
     weight
         Share of D's correction, 0 to 1. Larger is smoother; 0 changes nothing.
     tables
-        The steps q: a ``JPEGTables``, or the JPEG file, whose tables are read: the best choice. Default:
-        estimated from the image (:func:`jumpset.jpeg.constraint.estimate_tables`), whose blocks must start in
-        its corner; the estimate is poor where much of the image is pure black and white.
+        The steps: a ``JPEGTables``, or the JPEG file, whose tables are read: the best choice. Default: told
+        from the picture (:func:`jumpset.jpeg.constraint.estimate_tables`), whose blocks must start in its corner; that
+        tells little where much of it is pure black and white.
     start
-        The initial image: ``"gsf"``, with its preset ``clip-art``; ``"dip-l0"``, with the same tables, which
-        takes half a minute; ``"picture"``, f itself; or an image of f's shape.
+        The first image: a method, for its answer; an image of f's shape; or None, f itself. A method that
+        takes ``tables`` has those of the file: :class:`~jumpset.dip.DIPl0` (the preset ``best``) takes half
+        a minute.
     width
-        Half the side of a box, in steps: ½ allows all images with this file, less only the likelier ones.
+        Half the side of a box, in steps: ½ for all that the file may stand for, less for what is likelier.
     flatness
-        Weight of S, in squared intensities. Larger is flatter; 0 omits S.
+        Weight of S, in squared intensities. Larger is flatter; 0 leaves S out.
     n_steps
-        Number of steps. Many steps slowly remove detail.
+        Steps. Many slowly take detail away.
     weights
-        Weights of D: ``"shipped"``, or a ``.safetensors`` file of ``js.training.train("dejpeg", …)``.
+        Of D: ``"shipped"``, or a ``.safetensors`` file of your own training, ``js.training.train("dejpeg", …)``.
 
     Raises
     ------
     InputError
         A parameter out of range, or a start of another shape.
     FileError
-        ``tables`` is a file without tables, or weights are missing, damaged, or of another network.
+        ``tables`` is a file that holds none, or weights that are missing, damaged, or of another network.
 
     Notes
     -----
-    Ours. The boxes are those of A. Zakhor, "Iterative procedures for reduction of blocking effects in
+    Our own. The boxes are those of A. Zakhor, "Iterative procedures for reduction of blocking effects in
     transform image coding", IEEE TCSVT 1992; the alternation is the plug-and-play scheme of S. V.
-    Venkatakrishnan, C. A. Bouman, B. Wohlberg, GlobalSIP 2013, with a convex set as its data term.
+    Venkatakrishnan, C. A. Bouman, B. Wohlberg, GlobalSIP 2013, with one set for a data term.
     """
 
     weight: float = 1.0
     tables: Any = None
-    start: Any = "gsf"
+    start: Any = component(GSF(**GSF.presets["clip-art"]))
     width: float = 0.5
     flatness: float = 0.004
     n_steps: int = 8
@@ -128,64 +129,63 @@ class DeJPEG(Iteration[State]):
 
     name: ClassVar[str] = "dejpeg"
     paper: ClassVar[str] = "jumpset, after Zakhor, IEEE TCSVT 1992"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"best": {"start": "dip-l0"}}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"best": {"start": DIPl0()}}
 
     def __post_init__(self) -> None:
         self._denoiser()  # checks weight and weights
         object.__setattr__(self, "tables", read_tables(self.tables))
-        check_start(self.start, ("gsf", "dip-l0", "picture"))
+        check_start(self.start)
         checks.real("width", self.width, at_least=0.0)
         checks.real("flatness", self.flatness, at_least=0.0)
         checks.integer("n_steps", self.n_steps, at_least=0)
 
     def init(self, image: Tensor) -> State:
-        """The image itself; constraints and weights are read here, so that bad files raise at once."""
-        constraints = []
+        """Know the cells and the weights, so that bad files are known before any work; the picture itself."""
+        cells = []
         if self.max_steps:
             self._denoiser().init(image)
             for f in image.split(1):
                 tables = self.tables or estimate_tables(f)
-                constraints.append(None if tables.is_trivial else tables.cells(f))
-        return State(image, tuple(constraints), image, 0.0, n_steps=0)
+                cells.append(None if tables.is_trivial else tables.cells(f))
+        return State(image, tuple(cells), image, 0.0, n_steps=0)
 
     def step(self, state: State) -> State:
-        """Smooth and project, denoise and project; the first step projects the initial image before."""
-        constraints = {k: c for k, c in enumerate(state.constraints) if c is not None}
-        result, change = state.u, 0.0
-        if constraints:
-            coded = list(constraints)
-            u = state.u[coded]
-            if state.n_steps == 0:
-                u = self._project(constraints, self._initial(state.source, constraints))
+        """Smooth and project, twice; at first, project the start."""
+        cells = {k: c for k, c in enumerate(state.cells) if c is not None}
+        after, change = state.u, 0.0
+        if cells:
+            live = list(cells)
+            u = state.u[live] if state.n_steps else self._projected(cells, self._first(state.source, cells))
+            after = after.clone()
             if self.flatness > 0.0:
-                u = self._project(constraints, solve(L0Smoothing(weight=self.flatness), u))
-            result = result.clone()
-            result[coded] = self._project(constraints, solve(self._denoiser(), u))
-            change = (result - state.u).square().mean().sqrt().item()
-        return State(state.source, state.constraints, result, change, state.n_steps + 1)
+                u = self._projected(cells, solve(L0Smoothing(weight=self.flatness), u))
+            after[live] = self._projected(cells, solve(self._denoiser(), u))
+            change = (after - state.u).square().mean().sqrt().item()
+        return State(state.source, state.cells, after, change, state.n_steps + 1)
 
     def image(self, state: State) -> Tensor:
-        """The iterate."""
+        """The answer."""
         return state.u
 
     def record(self, state: State) -> dict[str, float]:
-        """Root mean square of the last step's change."""
+        """Root mean square of what the last step has changed."""
         return {"change": state.change}
 
     def _denoiser(self) -> _Denoiser:
         return _Denoiser(weight=self.weight, weights=self.weights)
 
-    def _initial(self, source: Tensor, constraints: dict[int, QuantizationConstraint]) -> Tensor:
-        coded = list(constraints)
-        if not isinstance(self.start, str):
-            return given_start(self.start, source)[coded]
-        if self.start == "picture":
-            return source[coded]
-        if self.start == "dip-l0":
-            starts = [solve(DIPl0(tables=c.tables), source[k : k + 1]) for k, c in constraints.items()]
-            return torch.cat(starts)
-        return solve(GSF(**GSF.presets["clip-art"]), source[coded])
+    def _first(self, source: Tensor, cells: dict[int, QuantizationConstraint]) -> Tensor:
+        if self.start is None:
+            return source[list(cells)]
+        if not isinstance(self.start, Iteration):
+            return starting_image(self.start, source)[list(cells)]
+        takes = getattr(self.start, "tables", 0) is None and getattr(self.start, "reads_tables", True)
+        answers = []
+        for k, c in cells.items():
+            start = replace(self.start, tables=c.tables) if takes else self.start
+            answers.append(solve(start, source[k : k + 1]))
+        return torch.cat(answers)
 
-    def _project(self, constraints: dict[int, QuantizationConstraint], u: Tensor) -> Tensor:
-        pairs = zip(constraints.values(), u.split(1), strict=True)
+    def _projected(self, cells: dict[int, QuantizationConstraint], u: Tensor) -> Tensor:
+        pairs = zip(cells.values(), u.split(1), strict=True)
         return torch.cat([c.project(x, width=self.width) for c, x in pairs])

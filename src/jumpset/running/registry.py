@@ -37,6 +37,7 @@ _CLASSES = {
     "dip-tv": "jumpset.dip.dip_tv:DIPTV",
     "dip-aitv": "jumpset.dip.dip_aitv:DIPAITV",
     "dip-l0": "jumpset.dip.dip_l0:DIPl0",
+    "dip-correction": "jumpset.dip.dip_correction:DIPCorrection",
     "dip-potts": "jumpset.dip.dip_potts:DIPPotts",
     "resnet": "jumpset.learned.resnet:ResNet",
     "vdcnn": "jumpset.learned.vdcnn:VDCNN",
