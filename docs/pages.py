@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import GenericAlias
 
+import layout
 import numpy as np
 import torch
 
@@ -43,6 +44,7 @@ def write_pages() -> None:
     pages = {name: _penalty_page(name, cls) for name, cls in penalties.items()}
     _chapter("Penalties", "penalties", pages)
     _write(OUT / "api.rst", api_page())
+    _write(OUT / "packages.txt", layout.table())
 
 
 def api_page() -> str:
