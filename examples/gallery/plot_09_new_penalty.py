@@ -15,19 +15,28 @@ import numpy as np
 import torch
 
 import jumpset as js
+from jumpset.operators.differences import forward
 
 
 @dataclass(frozen=True)
 class AcrossColumns(js.Penalty):
-    """R(x) = Σ |x right of p − x at p|: differences between rows cost nothing."""
+    r"""Differences of neighbouring columns; differences of rows cost nothing.
+
+    .. math:: R(x) = \sum_{c, p} |x_{c, p + e} - x_{c, p}|
+
+    where p + e is the pixel at the right of p, and a difference across the border is zero.
+
+    Notes
+    -----
+    An example, 2026.
+    """
 
     name: ClassVar[str] = "across-columns"
-    paper: ClassVar[str] = "an example"
+    paper: ClassVar[str] = "an example, 2026"
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """Absolute difference of each pixel and its right neighbour."""
-        step = abs(x[..., 1:] - x[..., :-1])
-        return step if mask is None else step * (mask[..., 1:] & mask[..., :-1])
+        """The absolute difference of each pixel and its right neighbour."""
+        return abs(forward(x, -1, mask))
 
 
 # %%
