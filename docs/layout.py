@@ -25,8 +25,8 @@ ROWS = {
     "Front ends": ("report", "bench", "cli"),
 }
 FILLS = ("#e8eaed", "#dbe9f9", "#d8f0e3", "#fdf0d0", "#fbdfd3", "#efe0f7", "#dff1f4", "#f4e1e8")
-WIDTH, LEFT, BOX, GAP, STEP = 860, 190, 92, 20, 58
-STYLE = """<style>text { font: 14px system-ui, sans-serif; fill: #1b1f24; }
+WIDTH, LEFT, BOX, GAP, STEP = 774, 158, 88, 16, 56
+STYLE = """<style>text { font: 15px system-ui, sans-serif; fill: #1b1f24; }
 .name { font-family: ui-monospace, monospace; } .box { stroke: #57606a; } .internal { stroke-dasharray: 4 3; }
 .line { stroke: #57606a; fill: none; }</style>"""
 
@@ -72,11 +72,11 @@ def _row(package: str) -> tuple[str, str, str]:
 def picture() -> str:
     """Return an SVG with a row of boxes for each group of packages, the foundation at the bottom."""
     stub = (SOURCE / "__init__.pyi").read_text(encoding="utf-8")
-    height = STEP * len(ROWS) + 64
+    height = STEP * len(ROWS) + 50
     parts = []
     for row, (title, packages) in enumerate(ROWS.items()):
-        y = height - 64 - STEP * (row + 1) + 14
-        parts.append(f'<text x="60" y="{y + 25}">{title}</text>')
+        y = height - 50 - STEP * (row + 1) + 14
+        parts.append(f'<text x="34" y="{y + 25}">{title}</text>')
         for k, package in enumerate(packages):
             x = LEFT + k * (BOX + GAP)
             kind = "box" if f"from . import {package} as" in stub else "box internal"
@@ -85,8 +85,8 @@ def picture() -> str:
                 f'<text class="name" x="{x + BOX / 2:g}" y="{y + 25}" text-anchor="middle">{package}</text>'
             )
             if k > 0:
-                parts.append(f'<path class="line" marker-end="url(#tip)" d="M{x} {y + 20}h{8 - GAP}"/>')
-    arrow = f'<path class="line" stroke-width="2" marker-end="url(#tip)" d="M34 20V{height - 74}"/>'
+                parts.append(f'<path class="line" marker-end="url(#tip)" d="M{x} {y + 20}h{9 - GAP}"/>')
+    arrow = f'<path class="line" stroke-width="2" marker-end="url(#tip)" d="M18 14V{height - 58}"/>'
     note = "imports go down, and to the left within a row; dashed: not public"
     tip = (
         '<marker id="tip" viewBox="0 0 8 8" refX="1" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
@@ -95,7 +95,7 @@ def picture() -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}">{STYLE}'
         f'<defs>{tip}</defs><rect width="100%" height="100%" rx="8" fill="#ffffff"/>{arrow}'
-        f'{"".join(parts)}<text x="60" y="{height - 24}">{note}</text></svg>\n'
+        f'{"".join(parts)}<text x="34" y="{height - 18}">{note}</text></svg>\n'
     )
 
 
