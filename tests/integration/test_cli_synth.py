@@ -17,7 +17,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_folder_of_pairs(tmp_path):
+def test_folder_of_pairs(tmp_path):
     out = tmp_path / "new" / "out"
     result = call(out, "-n", 3, "--size", "40x24", "--seed", 9)
     assert result.exit_code == 0, result.output
@@ -30,13 +30,13 @@ def test_a_folder_of_pairs(tmp_path):
     drawn = js.datasets.synthetic(24, 40, seed=10)
     for written, values in zip(found[1].load(), drawn, strict=True):
         np.testing.assert_array_equal(written, np.rint(255 * values))
-    # An empty folder will do, and --quiet says nothing.
+    # An empty folder is accepted, and --quiet prints nothing.
     (tmp_path / "empty").mkdir()
     assert call(tmp_path / "empty", "-n", 1, "--size", "8x8", "--kind", "jpeg", "-q").output == ""
     assert names(tmp_path / "empty" / "input") == ["jpeg0.png"]
 
 
-def test_bench_reads_it(tmp_path):
+def test_bench_reads_the_folder(tmp_path):
     assert call(tmp_path / "out", "-n", 1, "--size", "16x16", "-q").exit_code == 0
     options = ["--data", tmp_path / "out", "--methods", "region-fusion", "--json", tmp_path / "o.json", "-q"]
     result = CliRunner().invoke(app, ["bench", "folder", *map(str, options)])
@@ -51,7 +51,7 @@ def test_bench_reads_it(tmp_path):
         *(["-n", "2", "--size", size] for size in ("12", "12x", "0x5", "ax5", "-2x5", "2.5x5")),
     ],
 )
-def test_refused(tmp_path, arguments):
+def test_invalid_arguments(tmp_path, arguments):
     result = call(tmp_path / "out", *arguments)
     assert result.exit_code == 2, result.output
     assert len(result.stderr.strip().splitlines()) == 1
@@ -70,7 +70,7 @@ def test_nothing_is_overwritten(tmp_path):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("writes", [2, 3, 4])
-def test_an_interrupt_leaves_whole_pairs(tmp_path, monkeypatch, number, code, writes):
+def test_interrupt_leaves_complete_pairs(tmp_path, monkeypatch, number, code, writes):
     from jumpset.io import _read_write
 
     write, seen = _read_write._write, []
@@ -90,15 +90,15 @@ def test_an_interrupt_leaves_whole_pairs(tmp_path, monkeypatch, number, code, wr
     assert len(js.datasets.pairs(tmp_path / "out")) == done
 
 
-def test_an_interrupt_before_the_first_pair(tmp_path, monkeypatch):
+def test_interrupt_before_the_first_pair(tmp_path, monkeypatch):
     monkeypatch.setattr(js.datasets, "synthetic", lambda *a, **k: signal.raise_signal(signal.SIGINT))
     result = call(tmp_path / "out", "-n", 2)
     assert result.exit_code == 130
     assert "interrupted" in result.stderr
 
 
-def test_seeds_are_those_of_the_function(tmp_path):
-    """Two folders of neighbouring seeds share what they overlap in, under the same names."""
+def test_seeds_equal_those_of_the_function(tmp_path):
+    """Two folders with overlapping ranges of seeds have common pairs under the same names."""
     for seed in (4, 5):
         assert call(tmp_path / str(seed), "-n", 2, "--seed", seed, "--size", "20x20", "-q").exit_code == 0
     first, second = (tmp_path / s / "input" / "mixed5.png" for s in ("4", "5"))

@@ -23,7 +23,7 @@ TINY = ["--set", "widths=[4, 6]", "--set", "blocks=[1, 1]", "--set", "guess_widt
 
 
 @pytest.fixture(autouse=True)
-def few_scores(monkeypatch):
+def small_validation(monkeypatch):
     monkeypatch.setattr(importlib.import_module("jumpset.training.train"), "_VALIDATION", (2, 32))
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -49,7 +49,7 @@ def call(data, out, *arguments):
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def test_train_is_js_train(tmp_path, data):
+def test_train_equals_js_training_train(tmp_path, data):
     result = call(data, tmp_path / "a.safetensors", "--steps", "4", "--set", "precision=float32")
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
@@ -62,7 +62,7 @@ def test_train_is_js_train(tmp_path, data):
     assert (tmp_path / "a.log.jsonl").exists()
 
 
-def test_the_weights_are_of_use_and_know_their_command(tmp_path, data):
+def test_weights_smooth_and_contain_their_command(tmp_path, data):
     out = tmp_path / "a.safetensors"
     result = call(data, out, "--steps", "2", "--quiet", "--threads", "1", "--seed", "3")
     assert (result.exit_code, result.output) == (0, "")
@@ -83,7 +83,7 @@ def test_json_lines(tmp_path, data):
     assert events[-1] == events[-1] | {"event": "result", "status": "CONVERGED", "n_steps": 3}
 
 
-def test_diverged_is_exit_1_and_writes_nothing(tmp_path, data, monkeypatch):
+def test_divergence_exits_with_1_and_writes_nothing(tmp_path, data, monkeypatch):
     from dataclasses import replace
 
     from jumpset.training.recipes import RECIPES
@@ -113,7 +113,7 @@ def test_diverged_is_exit_1_and_writes_nothing(tmp_path, data, monkeypatch):
         (["--out", "weights.pt"], "ends in .safetensors"),
     ],
 )
-def test_wrong_input_is_one_line_and_exit_2(arguments, words, tmp_path, data):
+def test_invalid_arguments_exit_with_2_and_one_line(arguments, words, tmp_path, data):
     result = call(data, tmp_path / "a.safetensors", *arguments)
     assert result.exit_code == 2, result.output
     assert len(result.stderr.splitlines()) == 1
@@ -122,7 +122,7 @@ def test_wrong_input_is_one_line_and_exit_2(arguments, words, tmp_path, data):
     assert list(tmp_path.iterdir()) == [data]
 
 
-def test_an_unknown_network_is_named(tmp_path):
+def test_unknown_network(tmp_path):
     result = CliRunner().invoke(app, ["train", "resnt", "--out", str(tmp_path / "a.safetensors")])
     assert result.exit_code == 2
     assert "did you mean 'resnet'" in result.stderr
@@ -130,7 +130,7 @@ def test_an_unknown_network_is_named(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_writes_the_weights_so_far(number, code, tmp_path, data):
+def test_interrupt_writes_the_current_weights(number, code, tmp_path, data):
     out, point = tmp_path / "a.safetensors", tmp_path / "point"
     words = ["train", "jumpset-net", "--out", out, "--data", data, "--validation", data, *TINY,
              "--steps", "100000000", "--checkpoint", point, "--set", "checkpoint_every=0.01"]  # fmt: skip
@@ -141,7 +141,7 @@ def test_an_interrupt_writes_the_weights_so_far(number, code, tmp_path, data):
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    for _ in range(1200):  # until it trains
+    for _ in range(1200):  # until the training has started
         if point.exists() or process.poll() is not None:
             break
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Pictures, corruptions and folders: what they promise, and what they refuse."""
+"""Synthetic images, corruptions and folders: properties and invalid arguments."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from jumpset import datasets
 from jumpset._core.errors import FileError, InputError
 from jumpset.metrics import gradient_count, psnr
 
-# --- pictures -----------------------------------------------------------------------------------------------
+# --- images -------------------------------------------------------------------------------------------------
 
 
-def test_coffee_is_a_colour_photograph_of_ones_own():
+def test_coffee_is_a_copy_of_a_colour_photograph():
     a = datasets.coffee()
     assert (a.shape, a.dtype) == ((400, 600, 3), np.uint8)
     assert a.std() > 30
@@ -26,7 +26,7 @@ def test_coffee_is_a_colour_photograph_of_ones_own():
 @pytest.mark.parametrize("make", [datasets.shapes, lambda *a, **k: datasets.textured(*a, **k)[0]])
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (33, 20)])
 @pytest.mark.parametrize("channels", [1, 3, 5])
-def test_synthetic_pictures_have_any_size_and_number_of_channels(make, size, channels):
+def test_sizes_and_numbers_of_channels(make, size, channels):
     u = make(*size, channels=channels, seed=3)
     assert u.shape == (size if channels == 1 else (*size, channels))
     assert u.dtype == np.float32
@@ -41,12 +41,12 @@ def test_seeds_differ():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_shapes_are_flat_and_stay_flat_in_8_bits(seed):
+def test_shapes_are_flat_after_rounding_to_8_bits(seed):
     u = datasets.shapes(seed=seed)
     assert u.shape == (192, 256, 3)
     changing = gradient_count(u) / (192 * 256)
     assert 0.01 < changing < 0.4
-    # Flat regions have whole 255ths to within float32, so that rounding moves none of them.
+    # Flat regions have whole 255ths up to float32 precision, so that rounding does not change them.
     flat = np.all(np.diff(u, axis=1) == 0, axis=-1)
     assert np.abs(u[:, 1:][flat] * 255 - np.rint(u[:, 1:][flat] * 255)).mean() < 0.01
     # Anti-aliasing: some pixels lie between.
@@ -54,10 +54,10 @@ def test_shapes_are_flat_and_stay_flat_in_8_bits(seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_textures_have_the_promised_statistics(seed):
-    # Off the clip: a weak texture on a faded picture, pixels strictly inside (0, 1) only.
-    picture, structure = datasets.textured(192, 256, seed=seed, fade=0.0, texture_std=0.01)
-    texture = (picture - structure).astype(np.float64)
+def test_statistics_of_textures(seed):
+    # Without clipping: a weak texture, and only pixels strictly inside (0, 1).
+    image, structure = datasets.textured(192, 256, seed=seed, fade=0.0, texture_std=0.01)
+    texture = (image - structure).astype(np.float64)
     inside = np.all((structure > 0.06) & (structure < 0.94), axis=-1)
     assert inside.mean() > 0.2
     assert texture[inside].mean() == pytest.approx(0.0, abs=2e-3)
@@ -74,10 +74,10 @@ def test_textures_have_the_promised_statistics(seed):
     assert across.min() > 0.5
 
 
-def test_textured_keeps_the_truth_of_shapes_and_fades_it():
-    picture, structure = datasets.textured(40, 50, seed=4, fade=0.25, texture_std=0.0)
+def test_textured_fades_the_shapes():
+    image, structure = datasets.textured(40, 50, seed=4, fade=0.25, texture_std=0.0)
     np.testing.assert_array_equal(structure, datasets.shapes(40, 50, seed=4))
-    np.testing.assert_allclose(picture, 0.75 * structure, atol=1e-7)
+    np.testing.assert_allclose(image, 0.75 * structure, atol=1e-7)
     assert 24 < psnr(*datasets.textured(seed=4)) < 34
 
 
@@ -92,7 +92,7 @@ def test_textured_keeps_the_truth_of_shapes_and_fades_it():
         {"texture_std": float("nan")},
     ],
 )
-def test_synthetic_pictures_refuse(arguments):
+def test_invalid_arguments_of_textured(arguments):
     with pytest.raises(InputError, match=next(iter(arguments))):
         datasets.textured(**arguments)
 
@@ -100,7 +100,7 @@ def test_synthetic_pictures_refuse(arguments):
 # --- corruptions --------------------------------------------------------------------------------------------
 
 
-def test_noise_has_its_sigma_and_is_repeatable():
+def test_standard_deviation_and_seeds_of_noise():
     flat = np.full((100, 100, 3), 0.5)
     y = datasets.add_noise(flat, 0.1, seed=1)
     assert y.std() == pytest.approx(0.1, rel=0.02)
@@ -127,7 +127,7 @@ def test_noise_below_half_a_level_is_rounded_away():
     np.testing.assert_array_equal(datasets.add_noise(x, 0.05 / 255), x)
 
 
-def test_noise_on_black_and_white_bytes_does_not_wrap_around():
+def test_noise_on_uint8_does_not_wrap_around():
     x = np.repeat(np.array([[0, 255]], np.uint8), 500, axis=0)
     y = datasets.add_noise(x, 0.05)
     assert y[:, 0].max() < 100
@@ -152,14 +152,14 @@ def test_jpeg_loses_more_at_lower_quality_and_by_subsampling():
     assert psnr(datasets.jpeg(x, 90, "4:4:4"), x) > scores[-1]
 
 
-def test_jpeg_of_bytes_and_of_floats_is_one_picture():
+def test_jpeg_of_uint8_equals_jpeg_of_floats():
     x = datasets.coffee()[:64, :80]
     from_floats = datasets.jpeg(x / 255, 10)
     np.testing.assert_array_equal(np.rint(from_floats * 255), datasets.jpeg(x, 10))
 
 
 @pytest.mark.parametrize(
-    ("call", "says"),
+    ("call", "match"),
     [
         (lambda x: datasets.jpeg(x, 0), "quality"),
         (lambda x: datasets.jpeg(x, 101), "quality"),
@@ -174,8 +174,8 @@ def test_jpeg_of_bytes_and_of_floats_is_one_picture():
         (lambda x: datasets.add_noise(x.astype(int), 0.1), "no agreed range"),
     ],
 )
-def test_corruptions_refuse(call, says):
-    with pytest.raises(InputError, match=says):
+def test_invalid_arguments_of_corruptions(call, match):
+    with pytest.raises(InputError, match=match):
         call(np.ones((4, 4)))
 
 
@@ -209,17 +209,17 @@ def test_nks_inputs_share_truths_in_natural_order(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["folder", "clipart"])
-def test_stems_pair_files_of_any_extension_and_strangers_are_passed_over(tmp_path, kind):
+def test_pairs_by_stem_skip_other_files(tmp_path, kind):
     save(tmp_path / "input" / "a_b.JPG", gray(), format="JPEG")
     save(tmp_path / "truth" / "a_b.png", gray())
     save(tmp_path / "truth" / "unused.png", gray())
     save(tmp_path / "input" / ".hidden.png", gray())
-    (tmp_path / "input" / "notes.txt").write_text("not a picture")
+    (tmp_path / "input" / "notes.txt").write_text("not an image")
     assert names(datasets.pairs(str(tmp_path), kind=kind)) == ["a_b"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 7, 10, 25])
-def test_a_limit_samples_the_whole_list_evenly(tmp_path, limit):
+def test_limit_samples_the_list_evenly(tmp_path, limit):
     for number in range(10):
         for side in ("input", "truth"):
             save(tmp_path / side / f"p{number}.png", gray())
@@ -236,25 +236,25 @@ def test_transparency_is_composited_on_black_and_rounded(tmp_path, mode):
     rgba = rng.integers(0, 256, (16, 16, 4), dtype=np.uint8)
     if mode == "LA":
         rgba[..., 1] = rgba[..., 2] = rgba[..., 0]
-        picture = Image.fromarray(np.ascontiguousarray(rgba[..., [0, 3]]))
+        image = Image.fromarray(np.ascontiguousarray(rgba[..., [0, 3]]))
     elif mode == "P":
         index = rng.integers(0, 4, (16, 16), dtype=np.uint8)
         colours, alphas = rng.integers(0, 256, (4, 3), dtype=np.uint8), bytes([0, 100, 255, 31])
         rgba = np.concatenate([colours, np.frombuffer(alphas, np.uint8)[:, None]], axis=1)[index]
-        picture = Image.fromarray(index)
-        picture.putpalette(colours.tobytes())
-        picture.info["transparency"] = alphas
+        image = Image.fromarray(index)
+        image.putpalette(colours.tobytes())
+        image.info["transparency"] = alphas
     else:
-        picture = Image.fromarray(rgba)
+        image = Image.fromarray(rgba)
     save(tmp_path / "input" / "a.png", np.zeros((16, 16, 3), np.uint8))
     (tmp_path / "truth").mkdir()
-    picture.save(tmp_path / "truth" / "a.png")
+    image.save(tmp_path / "truth" / "a.png")
     (pair,) = datasets.pairs(tmp_path, kind="clipart")
     expected = np.rint(rgba[..., :3].astype(float) * rgba[..., 3:] / 255).astype(np.uint8)
     np.testing.assert_array_equal(pair.load()[1], expected)
 
 
-def test_opaque_alpha_is_dropped_and_gray_meets_colour(tmp_path):
+def test_opaque_alpha_is_dropped_and_gray_is_repeated(tmp_path):
     rgb = np.random.default_rng(1).integers(0, 256, (5, 6, 3), dtype=np.uint8)
     save(tmp_path / "truth" / "a.png", np.dstack([rgb, np.full((5, 6), 255, np.uint8)]))
     save(tmp_path / "input" / "a.png", gray(5, 6, 9))
@@ -270,7 +270,7 @@ def test_two_gray_files_stay_gray(tmp_path):
     assert [a.shape for a in datasets.pairs(tmp_path)[0].load()] == [(3, 4), (3, 4)]
 
 
-def test_folders_that_are_not_there(tmp_path):
+def test_missing_folders(tmp_path):
     for missing, make in (
         (tmp_path / "no", "no"),
         (tmp_path / "input", "input"),
@@ -281,11 +281,11 @@ def test_folders_that_are_not_there(tmp_path):
             datasets.pairs(root)
         assert str(missing) in str(caught.value)
         (tmp_path / make).mkdir()
-    with pytest.raises(FileError, match="no picture in the folder"):
+    with pytest.raises(FileError, match="no image in the folder"):
         datasets.pairs(tmp_path)
 
 
-def test_pairs_that_do_not_match(tmp_path):
+def test_mismatched_pairs(tmp_path):
     save(tmp_path / "input" / "a.png", gray())
     save(tmp_path / "truth" / "b.png", gray())
     with pytest.raises(FileError, match=r"no truth.*a\.png"):
@@ -304,7 +304,7 @@ def test_pairs_that_do_not_match(tmp_path):
         datasets.pairs(tmp_path)
 
 
-def test_files_that_cannot_be_read(tmp_path):
+def test_unreadable_files(tmp_path):
     for side in ("input", "truth"):
         save(tmp_path / side / "a.png", gray())
     pair = datasets.pairs(tmp_path)[0]
@@ -312,7 +312,7 @@ def test_files_that_cannot_be_read(tmp_path):
     pair.input.write_bytes(whole[:45])
     with pytest.raises(FileError, match="truncated"):
         pair.load()
-    pair.input.write_bytes(b"no picture")
+    pair.input.write_bytes(b"no image")
     with pytest.raises(FileError, match="cannot be read"):
         datasets.pairs(tmp_path)
     save(pair.input, np.full((3, 4), 40000, np.uint16))
@@ -324,7 +324,7 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [{"kind": "zip"}, {"limit": 0}, {"limit": 2.0}])
-def test_pairs_refuses(tmp_path, arguments):
+def test_invalid_arguments_of_pairs(tmp_path, arguments):
     with pytest.raises(InputError, match=next(iter(arguments))):
         datasets.pairs(tmp_path, **arguments)
 
@@ -333,13 +333,13 @@ def test_synthetic_pairs():
     found = datasets.synthetic_pairs()
     assert len({pair.name for pair in found}) == len(found) == 20
     for pair in datasets.synthetic_pairs(5):
-        picture, truth = pair.load()
-        assert picture.dtype == truth.dtype == np.uint8
-        assert picture.shape == truth.shape
-        assert (picture != truth).mean() > 0.03
-        np.testing.assert_array_equal(pair.load()[0], picture)
+        image, truth = pair.load()
+        assert image.dtype == truth.dtype == np.uint8
+        assert image.shape == truth.shape
+        assert (image != truth).mean() > 0.03
+        np.testing.assert_array_equal(pair.load()[0], image)
         if pair.kind == "sparse":
-            assert picture.ndim == 2
+            assert image.ndim == 2
             assert (truth == 0).mean() >= 0.7
     with pytest.raises(InputError, match="limit"):
         datasets.synthetic_pairs(0)

@@ -1,4 +1,4 @@
-"""Pictures that are empty but for a few marks."""
+"""Images that are exactly zero except for a few marks."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,15 @@ import pytest
 import jumpset as js
 
 
-def test_mostly_exactly_zero():
-    pictures = [js.datasets.marks(64, 64, seed=seed) for seed in range(40)]
-    assert all(x.dtype == np.float32 and x.shape == (64, 64) for x in pictures)
-    assert all(0 <= x.min() and x.max() <= 1 for x in pictures)
-    support = np.mean([(x > 0).mean() for x in pictures])
+def test_most_pixels_are_exactly_zero():
+    images = [js.datasets.marks(64, 64, seed=seed) for seed in range(40)]
+    assert all(x.dtype == np.float32 and x.shape == (64, 64) for x in images)
+    assert all(0 <= x.min() and x.max() <= 1 for x in images)
+    support = np.mean([(x > 0).mean() for x in images])
     assert 0.08 < support < 0.18
-    found = [js.metrics.contiguity(x) for x in pictures]
+    found = [js.metrics.contiguity(x) for x in images]
     isolated = sum(int((one.component_sizes == 1).sum()) for one in found)
-    assert isolated <= 2  # a mark that the border cuts may be one pixel
+    assert isolated <= 2  # a mark that is cut by the border may have one pixel
     assert 1.5 < np.mean([one.n_components for one in found]) < 8
 
 
@@ -26,6 +26,6 @@ def test_seeds_and_sizes():
 
 
 @pytest.mark.parametrize("wrong", [{"height": 0}, {"width": 2.5}, {"seed": -1}])
-def test_bad_input(wrong):
+def test_invalid_arguments(wrong):
     with pytest.raises(js.InputError, match=next(iter(wrong))):
         js.datasets.marks(**wrong)

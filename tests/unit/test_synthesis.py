@@ -1,4 +1,4 @@
-"""Structures, textures and batches of pairs: what they promise, and what they refuse."""
+"""Structures, textures, pairs and batches of pairs: properties and invalid arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIZES = [(1, 1), (1, 7), (7, 1), (33, 20)]
 
 @pytest.mark.parametrize("size", _SIZES)
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
-def test_any_size_and_number_of_channels(size, channels):
+def test_sizes_and_numbers_of_channels(size, channels):
     shape = size if channels == 1 else (*size, channels)
     for seed in range(8):
         made = (
@@ -38,7 +38,7 @@ def test_any_size_and_number_of_channels(size, channels):
 
 
 @pytest.mark.parametrize("make", [datasets.structure, datasets.texture, datasets.synthetic])
-def test_a_seed_repeats_itself_and_seeds_differ(make):
+def test_seeds(make):
     drawn = [np.stack(make(24, 31, seed=seed)) for seed in range(12)]
     for seed, array in enumerate(drawn):
         assert array.tobytes() == np.stack(make(24, 31, seed=seed)).tobytes()
@@ -52,32 +52,32 @@ def test_structures_have_8_bits(channels):
         np.testing.assert_allclose(levels, np.rint(levels), atol=2e-5)
 
 
-def test_structures_are_flat_nearly_everywhere():
+def test_share_of_changing_pixels_in_structures():
     changing = []
     for seed in range(30):
         u = datasets.structure(96, 96, seed=seed)
         changing.append((np.diff(u, axis=1) != 0).any(axis=-1).mean())
-    # NKS has 7 to 39 %; ours spread more widely about that, the more so as edges are several pixels wide:
-    # small and busy scenes change nearly everywhere.
+    # NKS has 7 to 39 %. The range here is wider, since edges are several pixels wide: small and busy scenes change
+    # nearly everywhere.
     assert 0.08 < np.median(changing) < 0.4
     assert min(changing) < 0.1
     assert np.mean(np.array(changing) > 0.6) < 0.3
 
 
-def test_most_pictures_were_shrunk_as_programs_do():
-    """A hard edge becomes four differences wide and overshoots, as in NKS, more often than it stays within two."""
+def test_downsampling_filters():
+    """After most filters a hard edge is at least four differences wide and overshoots, as in NKS."""
     rng, widths, over = np.random.default_rng(0), [], 0
     large = np.full((60, 120, 3), 40, np.uint8)
     large[:, 61:] = 200
     for _ in range(200):
-        row = _structures._shrunk(rng, Image.fromarray(large), (60, 30), 2)[15, :, 0].astype(int)
+        row = _structures._shrink(rng, Image.fromarray(large), (60, 30), 2)[15, :, 0].astype(int)
         widths.append(np.count_nonzero(np.diff(row)))
         over += row.max() > 203
     assert np.mean(np.array(widths) >= 4) > 0.5 > np.mean(np.array(widths) <= 2)
     assert 0.4 < over / 200 < 0.95
 
 
-def test_structures_have_weak_and_strong_edges():
+def test_contrast_of_edges_in_structures():
     steps = []
     for seed in range(30):
         d = np.abs(np.diff(255 * datasets.structure(48, 48, seed=seed), axis=1)).max(axis=-1)
@@ -87,43 +87,43 @@ def test_structures_have_weak_and_strong_edges():
 
 
 @pytest.mark.parametrize("family", _scenes.FAMILIES, ids=lambda f: f.__name__)
-def test_each_family_draws_at_any_scale(family):
+def test_each_family_at_any_scale(family):
     for seed in range(6):
         for height, width, unit in ((1, 1, 0.6), (2, 5, 3.0), (60, 47, 2.0), (96, 120, 5.0)):
             drawn = family(np.random.default_rng(seed), height, width, unit)
             assert (drawn.shape, drawn.dtype) == ((height, width, 3), np.uint8)
 
 
-def test_the_families_differ_from_flat():
+def test_families_are_not_constant():
     for family in _scenes.FAMILIES:
         drawn = [family(np.random.default_rng(seed), 80, 80, 1.0) for seed in range(4)]
-        assert max(len(np.unique(picture.reshape(-1, 3), axis=0)) for picture in drawn) > 1, family.__name__
+        assert max(len(np.unique(image.reshape(-1, 3), axis=0)) for image in drawn) > 1, family.__name__
 
 
-def test_shares_are_shares():
+def test_shares_sum_to_1():
     for module in (_scenes, _weaves):
         assert len(module.SHARES) == len(module.FAMILIES)
         assert sum(module.SHARES) == pytest.approx(1)
-    assert list(synthesis._LIMITS) == sorted(synthesis._LIMITS)
-    assert len(synthesis._LIMITS) == len(synthesis._WAYS) - 1
+    assert list(synthesis._CUMULATIVE) == sorted(synthesis._CUMULATIVE)
+    assert len(synthesis._CUMULATIVE) == len(synthesis._CORRUPTIONS) - 1
 
 
-def test_coloured_is_a_table():
+def test_apply_palette_against_indexing():
     rng = np.random.default_rng(0)
     colours = rng.integers(0, 256, (37, 3), dtype=np.uint8)
     labels = rng.integers(0, 37, (9, 14), dtype=np.uint8)
-    np.testing.assert_array_equal(_drawing.coloured(labels, colours), colours[labels])
+    np.testing.assert_array_equal(_drawing.apply_palette(labels, colours), colours[labels])
 
 
-def test_levels_have_the_drawn_widths():
+def test_quantize_against_drawn_shares():
     values = np.linspace(0, 1, 10000, dtype=np.float32).reshape(100, 100)
-    labels = _drawing.levels(np.random.default_rng(3), values, 6)
+    labels = _drawing.quantize(np.random.default_rng(3), values, 6)
     inner = np.cumsum(np.random.default_rng(3).dirichlet(np.full(6, 2.0)))
     shares = np.cumsum(np.bincount(labels.ravel(), minlength=6)) / labels.size
     np.testing.assert_allclose(shares, inner, atol=2e-3)
 
 
-def test_ramps_near_a_colour_stay_near():
+def test_ramp_near_a_colour():
     colours = _palettes.ramp(np.random.default_rng(0), 9, around=np.full(3, 128, np.uint8))
     assert np.abs(colours.astype(int) - 128).max() < 100
 
@@ -131,11 +131,11 @@ def test_ramps_near_a_colour_stay_near():
 # --- fields and textures ------------------------------------------------------------------------------------
 
 
-def test_filtered_noise_has_the_correlation_of_its_filter():
+def test_correlation_of_filtered_noise():
     down, across = _fields.frequencies(256, 256)
     sigma = 1.2
     gain = np.exp(-2 * np.pi**2 * sigma**2 * (down**2 + across**2))
-    field = _fields.filtered(np.random.default_rng(0), 256, 256, gain, 2).astype(np.float64)
+    field = _fields.filtered_noise(np.random.default_rng(0), 256, 256, gain, 2).astype(np.float64)
     np.testing.assert_allclose(field.mean(axis=(1, 2)), 0, atol=1e-5)
     np.testing.assert_allclose(field.std(axis=(1, 2)), 1, atol=1e-5)
     for lag in (1, 2, 3):
@@ -144,25 +144,25 @@ def test_filtered_noise_has_the_correlation_of_its_filter():
     assert abs((field[0] * field[1]).mean()) < 0.03
 
 
-def test_rough_fields_lose_what_is_fine():
+def test_rough_field_removes_fine_details():
     coarse, full = (
-        _fields.rough(np.random.default_rng(1), 128, 128, 40.0, 2.0, fine=fine) for fine in (8.0, 0.0)
+        _fields.rough_field(np.random.default_rng(1), 128, 128, 40.0, 2.0, fine=fine) for fine in (8.0, 0.0)
     )
     assert np.diff(coarse, axis=1).std() < 0.3 * np.diff(full, axis=1).std()
     assert (coarse.shape, coarse.dtype) == ((128, 128), np.float32)
 
 
-def test_convolved_is_a_periodic_convolution():
+def test_convolve_against_shifts():
     rng = np.random.default_rng(0)
     planes = rng.standard_normal((12, 9)).astype(np.float32)
     kernel = np.zeros((12, 9), np.float32)
     kernel[0, 0], kernel[0, 1], kernel[2, 0] = 0.5, 0.3, -0.2
     expected = 0.5 * planes + 0.3 * np.roll(planes, 1, axis=1) - 0.2 * np.roll(planes, 2, axis=0)
-    np.testing.assert_allclose(_fields.convolved(planes, np.fft.rfft2(kernel)), expected, atol=1e-5)
+    np.testing.assert_allclose(_fields.convolve(planes, np.fft.rfft2(kernel)), expected, atol=1e-5)
 
 
-def test_constant_planes_become_zero():
-    assert not _fields.unit(np.full((2, 4, 5), 3.0)).any()
+def test_standardize_sets_constant_planes_to_0():
+    assert not _fields.standardize(np.full((2, 4, 5), 3.0)).any()
 
 
 @pytest.mark.parametrize("family", _weaves.FAMILIES, ids=lambda f: f.__name__)
@@ -174,19 +174,19 @@ def test_each_texture_family_has_mean_0_and_deviation_1(family):
         assert field.std() == pytest.approx(1, abs=1e-3)
 
 
-def test_textures_have_mean_0_and_the_wanted_deviation():
+def test_textures_have_mean_0_and_the_given_deviation():
     for seed in range(20):
         t = datasets.texture(70, 65, seed=seed, std=0.04).astype(np.float64)
         np.testing.assert_allclose(t.mean(axis=(0, 1)), 0, atol=1e-6)
         assert t.std() == pytest.approx(0.04, rel=1e-4)
     assert not datasets.texture(20, 20, std=0.0).any()
     assert not datasets.texture(1, 1).any()
-    # The deviation is drawn whether used or not.
+    # The deviation is drawn in any case.
     a, b = datasets.texture(30, 30, seed=1), datasets.texture(30, 30, seed=1, std=1.0)
     np.testing.assert_allclose(a, b * a.std(), atol=1e-5)
 
 
-def test_textures_have_the_promised_statistics():
+def test_statistics_of_textures():
     lags, coupling, stds = [], [], []
     for seed in range(100):
         t = datasets.texture(64, 64, seed=seed).astype(np.float64)
@@ -204,11 +204,11 @@ def test_textures_have_the_promised_statistics():
     assert np.mean(np.array(coupling) > 0.999) > 0.1  # gray ones
 
 
-def test_own_fields_have_the_spectrum_of_the_shared_one():
+def test_same_spectrum_keeps_the_correlation():
     rng = np.random.default_rng(0)
     down, across = _fields.frequencies(128, 128)
-    field = _fields.filtered(rng, 128, 128, np.exp(-40 * (down**2 + across**2)))[0]
-    own = _textures._like(rng, field, 2)
+    field = _fields.filtered_noise(rng, 128, 128, np.exp(-40 * (down**2 + across**2)))[0]
+    own = _textures._same_spectrum(rng, field, 2)
     for lag in (1, 2):
         wanted = (field * np.roll(field, lag, axis=1)).mean()
         assert (own * np.roll(own, lag, axis=2)).mean() == pytest.approx(wanted, abs=0.05)
@@ -218,7 +218,7 @@ def test_own_fields_have_the_spectrum_of_the_shared_one():
 # --- pairs --------------------------------------------------------------------------------------------------
 
 
-def test_the_truth_is_the_structure():
+def test_truth_is_the_structure():
     for seed in range(4):
         _, truth = datasets.synthetic(20, 30, seed=seed)
         assert truth.tobytes() == datasets.structure(20, 30, seed=seed).tobytes()
@@ -228,65 +228,65 @@ def test_the_truth_is_the_structure():
     ("fade", "least", "most", "far"),
     [(0.08, 0.85, 1.02, 30), (0.0, 0.97, 1.03, 30), (0.6, 0.5, 0.9, 150)],
 )
-def test_a_texture_fades_the_structure_and_is_rounded(fade, least, most, far):
+def test_texture_with_fading_and_rounding(fade, least, most, far):
     kept, rounded = [], 0
     for seed in range(30):
-        picture, truth = datasets.synthetic(64, 64, kind="texture", fade=fade, seed=seed)
+        image, truth = datasets.synthetic(64, 64, kind="texture", fade=fade, seed=seed)
         s = truth - truth.mean(axis=(0, 1))
         if truth.std() > 0.05 and 0.15 < truth.min() and truth.max() < 0.85:
-            kept.append(float((picture * s).mean() / (s * s).mean()))
-        rounded += np.allclose(255 * picture, np.rint(255 * picture), atol=1e-4)
-        assert 1 < 255 * np.abs(picture - truth).mean() < far
+            kept.append(float((image * s).mean() / (s * s).mean()))
+        rounded += np.allclose(255 * image, np.rint(255 * image), atol=1e-4)
+        assert 1 < 255 * np.abs(image - truth).mean() < far
     assert 20 <= rounded < 30
     assert len(kept) > 0
     assert least < np.mean(kept) < most
 
 
-def test_ways_come_as_often_as_they_should():
+def test_frequencies_of_corruptions():
     rng = np.random.default_rng(0)
-    ways = [synthesis._way(rng, "mixed") for _ in range(4000)]
-    shares = [ways.count(way) / len(ways) for way in synthesis._WAYS]
+    ways = [synthesis._draw_corruption(rng, "mixed") for _ in range(4000)]
+    shares = [ways.count(way) / len(ways) for way in synthesis._CORRUPTIONS]
     np.testing.assert_allclose(shares, [0.7, 0.1, 0.06, 0.08, 0.06], atol=0.025)
-    assert synthesis._way(rng, "jpeg") == "jpeg"
+    assert synthesis._draw_corruption(rng, "jpeg") == "jpeg"
 
 
 @pytest.fixture
-def plain(monkeypatch):
-    """Scenes and textures that cost nothing."""
+def cheap_scenes(monkeypatch):
+    """Replace scenes and textures by noise."""
 
     def drawn(pool, what, rng):
         kind = np.uint8 if what == "scene" else np.int16
         return rng.integers(0, 256, (pool.channels, pool.side, pool.side)).astype(kind)
 
-    monkeypatch.setattr(synthesis._Pool, "_drawn", drawn)
+    monkeypatch.setattr(synthesis._Pool, "_draw", drawn)
 
 
-def test_jpeg_pairs_often_have_regions_of_pure_black_or_white():
+def test_jpeg_pairs_have_regions_of_pure_black_or_white():
     truths = np.concatenate([t for _, t in islice(datasets.batches(8, 32, kind="jpeg", seed=1), 10)])
     for pure in ((truths == 0).all(1), (truths == 1).all(1)):
         assert 0.15 < np.mean(pure.mean((1, 2)) > 0.05) < 0.6
 
 
-def test_pure_colours_are_stretched_to():
+def test_stretch_to_pure_colours():
     planes = np.random.default_rng(0).uniform(0.05, 0.95, (1, 9, 8)).astype(np.float32)
     seen = set()
     for seed in range(40):
-        out = synthesis._with_pure_colours(np.random.default_rng(seed), planes)
+        out = synthesis._stretch_to_pure_colours(np.random.default_rng(seed), planes)
         assert out.dtype == np.float32
         assert (0 <= out.min()) & (out.max() <= 1)
         np.testing.assert_allclose(255 * out, np.rint(255 * out), atol=2e-5)
         black, white = (out == 0).all(0).any(), (out == 1).all(0).any()
         seen.add((bool(black), bool(white)))
         order = np.argsort(planes.ravel())
-        assert (np.diff(out.ravel()[order]) >= 0).all()  # nothing changes places
+        assert (np.diff(out.ravel()[order]) >= 0).all()  # the order of the values is kept
     assert seen == {(False, False), (True, False), (False, True), (True, True)}
 
 
-@pytest.mark.usefixtures("plain")
-def test_mixed_pairs_leave_some_pictures_alone():
+@pytest.mark.usefixtures("cheap_scenes")
+def test_some_mixed_pairs_have_no_corruption():
     same = 0
-    for pictures, truths in islice(datasets.batches(64, 8, seed=2), 4):
-        same += sum(np.array_equal(p, t) for p, t in zip(pictures, truths, strict=True))
+    for images, truths in islice(datasets.batches(64, 8, seed=2), 4):
+        same += sum(np.array_equal(p, t) for p, t in zip(images, truths, strict=True))
     assert 4 <= same <= 40
 
 
@@ -294,8 +294,8 @@ def test_mixed_pairs_leave_some_pictures_alone():
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_batches(monkeypatch, kind, channels):
     monkeypatch.setattr(synthesis, "_POOL", 1)
-    for pictures, truths in islice(datasets.batches(5, 17, kind=kind, channels=channels, seed=5), 2):
-        for array in (pictures, truths):
+    for images, truths in islice(datasets.batches(5, 17, kind=kind, channels=channels, seed=5), 2):
+        for array in (images, truths):
             assert (array.shape, array.dtype) == ((5, channels, 17, 17), np.float32)
             assert array.flags.c_contiguous
             assert np.isfinite(array).all()
@@ -304,34 +304,34 @@ def test_batches(monkeypatch, kind, channels):
         np.testing.assert_allclose(255 * truths, np.rint(255 * truths), atol=2e-5)
 
 
-def check_a_batch_depends_on_its_number_only(n):
+def check_batches_depend_on_their_number_only(n):
     whole = list(islice(datasets.batches(2, 16, seed=3), n))
-    assert len({pictures.tobytes() for pictures, _ in whole}) == n
+    assert len({images.tobytes() for images, _ in whole}) == n
     for k in (0, 1, n // 3, n - 1):
         again = next(datasets.batches(2, 16, seed=3, start=k))
         assert [a.tobytes() for a in again] == [a.tobytes() for a in whole[k]]
     for worker in range(3):
         mine = islice(datasets.batches(2, 16, seed=3, start=worker, step=3), n // 3)
-        for k, (pictures, _) in enumerate(mine):
-            assert pictures.tobytes() == whole[worker + 3 * k][0].tobytes()
+        for k, (images, _) in enumerate(mine):
+            assert images.tobytes() == whole[worker + 3 * k][0].tobytes()
     assert next(datasets.batches(2, 16, seed=4))[0].tobytes() != whole[0][0].tobytes()
 
 
-@pytest.mark.usefixtures("plain")
-def test_a_batch_depends_on_its_number_only(monkeypatch):
-    # short lives, so that scenes are replaced within a few batches
+@pytest.mark.usefixtures("cheap_scenes")
+def test_batches_depend_on_their_number_only(monkeypatch):
+    # scenes are replaced after a few batches
     monkeypatch.setattr(synthesis, "_USES", 0.0005)
     monkeypatch.setattr(synthesis, "_POOL", 3)
-    check_a_batch_depends_on_its_number_only(26)
+    check_batches_depend_on_their_number_only(26)
 
 
-def test_a_batch_of_real_scenes_depends_on_its_number_only(monkeypatch):
+def test_batches_of_real_scenes_depend_on_their_number_only(monkeypatch):
     monkeypatch.setattr(synthesis, "_POOL", 1)
-    check_a_batch_depends_on_its_number_only(6)
+    check_batches_depend_on_their_number_only(6)
 
 
-@pytest.mark.usefixtures("plain")
-def test_scenes_are_replaced_one_after_the_other():
+@pytest.mark.usefixtures("cheap_scenes")
+def test_scenes_are_replaced_one_by_one():
     pool = synthesis._Pool(seed=0, lane=0, size=64, channels=3, batch_size=64)
     assert pool.life > 8
     held = []
@@ -344,21 +344,21 @@ def test_scenes_are_replaced_one_after_the_other():
     assert pool.texture(0)[:, :8].tobytes() != pool.scene(0)[:, :8].astype(np.int16).tobytes()
 
 
-def test_textures_keep_their_strength_in_the_pool():
+def test_deviation_of_textures_in_the_pool():
     pool = synthesis._Pool(seed=0, lane=0, size=16, channels=3, batch_size=2)
     for slot in range(3):
         assert pool.texture(slot).dtype == np.int16
         assert pool.texture(slot).std() / synthesis._UNIT == pytest.approx(1, abs=0.03)
 
 
-def test_shifted_jpeg_starts_its_blocks_elsewhere():
+def test_shifted_jpeg_has_shifted_blocks():
     rng = np.random.default_rng(1)
     planes = np.round(rng.random((3, 40, 40), dtype=np.float32) * 255) / 255
-    coded = [synthesis._coded(np.random.default_rng(s), planes, shifted=True) for s in range(4)]
+    coded = [synthesis._compress(np.random.default_rng(s), planes, shifted=True) for s in range(4)]
     for array in coded:
         assert (array.shape, array.dtype) == (planes.shape, np.float32)
         assert 0 < np.abs(array - planes).mean() < 0.5
-    whole = synthesis._coded(np.random.default_rng(0), planes, shifted=False)
+    whole = synthesis._compress(np.random.default_rng(0), planes, shifted=False)
     draws = np.random.default_rng(0)
     quality, subsampling = int(draws.integers(5, 96)), str(draws.choice(synthesis._SUBSAMPLINGS))
     expected = datasets.jpeg(planes.transpose(1, 2, 0), quality, subsampling).transpose(2, 0, 1)
@@ -369,26 +369,26 @@ def test_shifted_jpeg_starts_its_blocks_elsewhere():
 @pytest.mark.parametrize(
     "wrong", [{"height": 0}, {"width": 2.5}, {"channels": 0}, {"channels": True}, {"seed": -1}]
 )
-def test_refused(make, wrong):
+def test_invalid_arguments(make, wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         make(**wrong)
 
 
 @pytest.mark.parametrize("std", [-1.0, float("nan"), float("inf"), "x"])
-def test_a_deviation_is_refused(std):
+def test_invalid_deviation(std):
     with pytest.raises(InputError, match="std"):
         datasets.texture(std=std)
 
 
 @pytest.mark.parametrize("fade", [-0.1, 1.5, float("nan"), "x"])
-def test_a_fade_is_refused(fade):
+def test_invalid_fade(fade):
     with pytest.raises(InputError, match="fade"):
         datasets.synthetic(fade=fade)
     with pytest.raises(InputError, match="fade"):
         datasets.batches(2, 8, fade=fade)
 
 
-def test_kinds_are_refused():
+def test_invalid_kinds():
     with pytest.raises(InputError, match="texture"):
         datasets.synthetic(kind="textures")
     with pytest.raises(InputError, match="jpeg"):
@@ -407,6 +407,6 @@ def test_kinds_are_refused():
         {"size": 2.0},
     ],
 )
-def test_batches_refuse_at_the_call(wrong):
+def test_batches_raise_at_the_call(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         datasets.batches(**{"batch_size": 2, "size": 8} | wrong)

@@ -151,11 +151,11 @@ def _pictures(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Return input, truth and the available outputs of a few images."""
     from jumpset.bench import INPUT, output_path
-    from jumpset.datasets.folders import thinned
+    from jumpset.datasets.folders import sample_evenly
     from jumpset.io import read_picture
 
     shown = {}
-    for pair in thinned([*pairs], _MAX_IMAGES):
+    for pair in sample_evenly([*pairs], _MAX_IMAGES):
         picture, truth = pair.load()
         images = {INPUT: picture, "truth": truth}
         for label in labels:

@@ -1,4 +1,4 @@
-"""Pictures to try things on: a photograph, synthetic ones with known answers, corruptions, and folders."""
+"""Test and training images: a photograph, synthetic images with ground truth, corruptions, folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A benchmark that ships as a seed: pictures with known truths, drawn where they are used."""
+"""A synthetic benchmark: images with ground truths, drawn from seeds when they are loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jumpset.datasets._corruptions import jpeg
 from jumpset.datasets._marks import marks
 from jumpset.datasets._ranges import from_unit
 from jumpset.datasets._synthetic import shapes, textured
-from jumpset.datasets.folders import thinned
+from jumpset.datasets.folders import sample_evenly
 
 _HEIGHT, _WIDTH = 288, 384
 _TEXTURED, _COMPRESSED, _SPARSE = 12, 4, 4
@@ -20,11 +20,11 @@ _QUALITIES = (10, 20)
 
 
 class PairLike(Protocol):
-    """A picture with its ground truth, wherever it comes from."""
+    """An image with its ground truth."""
 
     @property
     def name(self) -> str:
-        """Unique in its set."""
+        """Unique name within the set."""
         ...
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +34,7 @@ class PairLike(Protocol):
 
 @dataclass(frozen=True)
 class SyntheticPair:
-    """A picture of :func:`synthetic_pairs`."""
+    """An image of :func:`synthetic_pairs` with its ground truth."""
 
     kind: Literal["textured", "jpeg", "sparse"]
     seed: int
@@ -45,37 +45,37 @@ class SyntheticPair:
         return f"{self.kind}{self.seed}"
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
-        """Draw both, as uint8 arrays of one shape: (H, W, 3), or (H, W) of a sparse picture."""
+        """Draw both as uint8 arrays of one shape: (H, W, 3), or (H, W) for the kind ``"sparse"``."""
         eight_bits = np.dtype(np.uint8)
         if self.kind == "textured":
-            picture, truth = textured(_HEIGHT, _WIDTH, seed=self.seed)
+            image, truth = textured(_HEIGHT, _WIDTH, seed=self.seed)
         elif self.kind == "jpeg":
             truth = shapes(_HEIGHT, _WIDTH, seed=1000 + self.seed)
-            picture = jpeg(truth, _QUALITIES[self.seed % len(_QUALITIES)])
+            image = jpeg(truth, _QUALITIES[self.seed % len(_QUALITIES)])
         else:
             truth = marks(_HEIGHT, _WIDTH, seed=2000 + self.seed)
-            picture = scattered(truth, 0.05, seed=self.seed)
-        return from_unit(picture, eight_bits), from_unit(truth, eight_bits)
+            image = add_impulse_noise(truth, 0.05, seed=self.seed)
+        return from_unit(image, eight_bits), from_unit(truth, eight_bits)
 
 
-def scattered(picture: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """The picture with a share of its pixels, here and there, replaced by values from [0, 1)."""
+def add_impulse_noise(image: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Replace a random share of the pixels by uniform values from [0, 1)."""
     rng = np.random.default_rng([2, seed])
-    hit = rng.random(picture.shape) < share
-    return np.where(hit, rng.random(picture.shape, dtype=np.float32), picture)
+    hit = rng.random(image.shape) < share
+    return np.where(hit, rng.random(image.shape, dtype=np.float32), image)
 
 
 def synthetic_pairs(limit: int | None = None) -> list[SyntheticPair]:
-    """Twenty pictures of 288 × 384 pixels with their truths, the same everywhere.
+    """Twenty synthetic images of 288 × 384 pixels with their ground truths, the same on every machine.
 
-    Twelve of flat shapes under a texture, as in NKS (the picture is :func:`textured`); four as JPEG of
-    quality 10 and 20; four gray ones, empty but for a few :func:`marks`, of whose pixels one in twenty is
-    replaced by a random value.
+    Twelve have flat shapes under a texture, as in NKS (:func:`textured`); four are JPEG of quality 10 and 20;
+    four are gray and empty except for a few :func:`marks`, with one in twenty pixels replaced by a random
+    value.
 
     Parameters
     ----------
     limit
-        At most so many, spread evenly over the set.
+        Largest number of pairs, which are spread evenly over the set.
 
     Raises
     ------
@@ -87,4 +87,4 @@ def synthetic_pairs(limit: int | None = None) -> list[SyntheticPair]:
     found = [SyntheticPair("textured", seed) for seed in range(_TEXTURED)]
     found += [SyntheticPair("jpeg", seed) for seed in range(_COMPRESSED)]
     found += [SyntheticPair("sparse", seed) for seed in range(_SPARSE)]
-    return thinned(found, limit)
+    return sample_evenly(found, limit)

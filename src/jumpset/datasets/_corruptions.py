@@ -1,4 +1,4 @@
-"""What goes wrong with pictures: noise, and JPEG compression."""
+"""Corruptions of images: noise and JPEG compression."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_noise(image: ArrayLike, sigma: float, seed: int = 0) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        The noisy picture, of the same shape and dtype. Integers are clipped to their range and rounded;
+        The noisy image, of the same shape and dtype. Integers are clipped to their range and rounded;
         floats are *not* clipped, so that the noise stays Gaussian.
 
     Raises
@@ -47,22 +47,22 @@ def add_noise(image: ArrayLike, sigma: float, seed: int = 0) -> np.ndarray:
 
 
 def jpeg(image: ArrayLike, quality: int, subsampling: str = "4:2:0") -> np.ndarray:
-    """Compress a picture as JPEG and decode it again.
+    """Compress an image as JPEG and decode it.
 
     Parameters
     ----------
     image
         Gray (H, W) or (H, W, 1), or colour (H, W, 3); floats in [0, 1], or integers. Other dtypes than uint8
-        are rounded to 8 bits first, and floats outside [0, 1] are clipped, as a file of them would be.
+        are first rounded to 8 bits, and floats outside [0, 1] are clipped.
     quality
         1 (worst) to 100, on libjpeg's scale.
     subsampling
-        Of the chroma: ``"4:4:4"`` (none), ``"4:2:2"`` or ``"4:2:0"``. Gray pictures have none.
+        Chroma subsampling: ``"4:4:4"`` (none), ``"4:2:2"`` or ``"4:2:0"``. Gray images have no chroma.
 
     Returns
     -------
     numpy.ndarray
-        The decoded picture, of the same shape and dtype.
+        The decoded image, of the same shape and dtype.
 
     Raises
     ------
@@ -79,11 +79,11 @@ def jpeg(image: ArrayLike, quality: int, subsampling: str = "4:2:0") -> np.ndarr
     shape = values.shape
     if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
         raise InputError(
-            "JPEG holds (H, W), (H, W, 1) or (H, W, 3)", given=f"shape {shape}", do="pick channels"
+            "JPEG holds (H, W), (H, W, 1) or (H, W, 3)", given=f"shape {shape}", do="select channels"
         )
     if max(shape[:2]) > _JPEG_MAX:
         raise InputError(
-            f"JPEG holds at most {_JPEG_MAX} pixels a side", given=f"shape {shape}", do="cut it up"
+            f"JPEG holds at most {_JPEG_MAX} pixels a side", given=f"shape {shape}", do="compress parts of it"
         )
     levels = from_unit(values, np.dtype(np.uint8))
     buffer = BytesIO()

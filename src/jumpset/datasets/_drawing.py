@@ -1,4 +1,4 @@
-"""What the drawn scenes are made of: outlines, curves, level sets, and a canvas."""
+"""The elements of the drawn scenes: outlines, curves, level sets, and a canvas."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jumpset._core.optional import needs
-from jumpset.datasets._fields import Floats, rough, smooth
+from jumpset.datasets._fields import Floats, rough_field, smooth_field
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 _Rng = np.random.Generator
 
 
-def bent(rng: _Rng, picture: Picture, unit: float) -> Picture:
-    """The picture with its points displaced by a random field: straight edges become ragged or wavy."""
-    height, width = picture.shape[:2]
-    reach = unit * rng.uniform(0.8, 8)
+def distort(rng: _Rng, image: Pixels, unit: float) -> Pixels:
+    """Displace the pixels by a random field, so that straight edges become ragged or wavy."""
+    height, width = image.shape[:2]
+    distance = unit * rng.uniform(0.8, 8)
     slope, grain = rng.uniform(2.2, 4.5), unit * rng.uniform(8, 80)
-    shifts = [np.float32(reach) * rough(rng, height, width, grain, slope, unit) for _ in range(2)]
+    shifts = [np.float32(distance) * rough_field(rng, height, width, grain, slope, unit) for _ in range(2)]
     y = np.clip(np.arange(height, dtype=np.int32)[:, None] + shifts[0].astype(np.int32), 0, height - 1)
     x = np.clip(np.arange(width, dtype=np.int32)[None, :] + shifts[1].astype(np.int32), 0, width - 1)
-    return np.take(picture.reshape(-1, 3), y * np.int32(width) + x, axis=0)
+    return np.take(image.reshape(-1, 3), y * np.int32(width) + x, axis=0)
 
 
-def field(rng: _Rng, height: int, width: int, unit: float) -> Floats:
-    """Smooth or ragged; sometimes ragged only in places, or stretched along an axis."""
+def random_field(rng: _Rng, height: int, width: int, unit: float) -> Floats:
+    """A smooth or ragged random field; sometimes ragged in places only, or stretched along an axis."""
     grain = unit * math.exp(rng.uniform(math.log(15), math.log(200)))
     if rng.random() < 0.35:
-        return smooth(rng, height, width, grain)
+        return smooth_field(rng, height, width, grain)
     slope, fine = rng.uniform(2.8, 4.5), unit * math.exp(rng.uniform(math.log(1.3), math.log(8)))
     if rng.random() < 0.3:
         ratio = rng.uniform(2, 5)
-        squeezed = rough(rng, height, max(1, round(width / ratio)), grain, slope, fine)
+        squeezed = rough_field(rng, height, max(1, round(width / ratio)), grain, slope, fine)
         columns = (np.arange(width) / ratio).astype(int)
         drawn = squeezed[:, np.minimum(columns, squeezed.shape[1] - 1)]
     else:
-        drawn = rough(rng, height, width, grain, slope, fine)
+        drawn = rough_field(rng, height, width, grain, slope, fine)
     if rng.random() < 0.25:
-        where = np.clip(smooth(rng, height, width, 4 * grain), 0, 1.5)
-        ragged = rough(rng, height, width, 4 * unit, rng.uniform(1.5, 3), 1.5 * unit)
+        where = np.clip(smooth_field(rng, height, width, 4 * grain), 0, 1.5)
+        ragged = rough_field(rng, height, width, 4 * unit, rng.uniform(1.5, 3), 1.5 * unit)
         drawn = drawn + np.float32(rng.uniform(0.2, 0.8)) * where * ragged
     return drawn
 
 
-def levels(rng: _Rng, values: Floats, n: int) -> Picture:
-    """Which of the levels' intervals, of random widths, each value lies in."""
+def quantize(rng: _Rng, values: Floats, n: int) -> Pixels:
+    """Index of the interval of each value, for ``n`` intervals that contain random shares of the values."""
     sample = np.sort(values.ravel()[:: max(1, values.size // 4096)])
     inner = np.cumsum(rng.dirichlet(np.full(n, 2.0)))[:-1]
     limits = sample[(inner * (len(sample) - 1)).astype(int)]
@@ -60,8 +60,8 @@ def levels(rng: _Rng, values: Floats, n: int) -> Picture:
     return labels
 
 
-def outline(rng: _Rng) -> NDArray[np.float64]:
-    """Corners (x, y) of a shape of radius about 1: blob, ellipse, polygon, star, leaf, strip or arrow."""
+def random_outline(rng: _Rng) -> NDArray[np.float64]:
+    """Corners (x, y) of a random shape of radius about 1: blob, ellipse, polygon, star, two leaves, strip."""
     kind = rng.integers(6)
     turn, stretch = rng.uniform(0, 2 * math.pi), math.exp(rng.normal(0, 0.35))
     angles = np.linspace(0, 2 * math.pi, 64, endpoint=False)
@@ -87,8 +87,8 @@ def outline(rng: _Rng) -> NDArray[np.float64]:
     return points @ np.array([(math.cos(turn), math.sin(turn)), (-math.sin(turn), math.cos(turn))])
 
 
-def walk(rng: _Rng) -> NDArray[np.float64]:
-    """Points (x, y) along a curve that turns slowly; sometimes straight, sometimes with corners."""
+def random_curve(rng: _Rng) -> NDArray[np.float64]:
+    """Points (x, y) along a random curve: slowly turning, straight, or with corners."""
     steps, wild = int(rng.integers(2, 40)), rng.choice([0.0, 0.05, 0.15, 0.4, 1.0])
     heading = (
         rng.uniform(0, 2 * math.pi)
@@ -99,19 +99,19 @@ def walk(rng: _Rng) -> NDArray[np.float64]:
     return np.cumsum(length * np.stack([np.cos(heading), np.sin(heading)], axis=1), axis=0)
 
 
-def canvas(height: int, width: int, ground: Picture) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """A copy of a picture, or a plain ground, and a pen for it."""
+def canvas(height: int, width: int, ground: Pixels) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """A copy of an image, or one uniform colour, and its drawing context."""
     with needs("jumpset[io]"):
         from PIL import Image, ImageDraw
 
-    picture = np.empty((height, width, 3), np.uint8)
-    picture[:] = ground
-    image = Image.fromarray(picture)
+    pixels = np.empty((height, width, 3), np.uint8)
+    pixels[:] = ground
+    image = Image.fromarray(pixels)
     return image, ImageDraw.Draw(image)
 
 
-def coloured(labels: Picture, colours: Picture) -> Picture:
-    """The colour of each label: ``colours[labels]``, for at most 256 colours."""
+def apply_palette(labels: Pixels, colours: Pixels) -> Pixels:
+    """Return ``colours[labels]``, for at most 256 colours."""
     with needs("jumpset[io]"):
         from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Reading 8-bit picture files as the benchmarks score them: transparency composited on black."""
+"""Read 8-bit image files as the benchmarks score them: transparency is composited on black."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from jumpset.io import read_picture as read_file
 EXTENSIONS = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """The picture as uint8, (H, W) or (H, W, C); transparency is composited on black, by rounding."""
+def read_uint8(path: Path) -> np.ndarray:
+    """The image as uint8, (H, W) or (H, W, C); transparency is composited on black and rounded."""
     picture = read_file(path)
     if picture.pixels.dtype != np.uint8:
         raise FileError(
-            f"{path} is not an 8-bit picture", given=str(picture.pixels.dtype), do="convert it to 8 bits"
+            f"{path} is not an 8-bit image", given=str(picture.pixels.dtype), do="convert it to 8 bits"
         )
-    return picture.pixels if picture.alpha is None else _on_black(picture.pixels, picture.alpha)
+    return picture.pixels if picture.alpha is None else _composite_on_black(picture.pixels, picture.alpha)
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """(height, width), from the file's header alone."""
+def image_size(path: Path) -> tuple[int, int]:
+    """(height, width) from the header of the file."""
     with needs("jumpset[io]"):
         from PIL import Image
 
@@ -35,7 +35,7 @@ def picture_size(path: Path) -> tuple[int, int]:
         raise _unreadable(path, error) from error
 
 
-def _on_black(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _composite_on_black(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """round(colour · alpha / 255), exactly, in integers (no product lies halfway, 255 being odd)."""
     alpha = alpha if pixels.ndim == 2 else alpha[..., None]
     product = pixels.astype(np.uint16) * alpha.astype(np.uint16)
@@ -43,4 +43,4 @@ def _on_black(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _unreadable(path: Path, error: Exception) -> FileError:
-    return FileError(f"{path} cannot be read as a picture", given=str(error), do="remove or replace the file")
+    return FileError(f"{path} cannot be read as an image", given=str(error), do="remove or replace the file")

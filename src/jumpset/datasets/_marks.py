@@ -1,4 +1,4 @@
-"""Pictures that are empty but for a few marks, so that the zeros are known."""
+"""Images that are exactly zero except for a few marks."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _DIGITS = ("012456", "25", "02346", "02356", "1235", "01356", "013456", "025", "
 
 
 def marks(height: int = 64, width: int = 64, *, seed: int = 0) -> np.ndarray:
-    """A gray picture that is exactly zero but for a few bright marks: blobs, strokes and digits.
+    """A gray image that is exactly zero except for a few bright marks: blobs, strokes and digits.
 
     Each mark is painted by ``u = max(u, a · brightness)``, with the coverage ``a = clip(1/2 - d, 0, 1)`` at
     the (approximate) signed distance ``d`` of the pixel's centre to the mark, in pixels, and a brightness
-    from 0.35 to 1. There is a mark to every 700 pixels or so; about an eighth of the picture is not zero.
+    from 0.35 to 1. There is about one mark per 700 pixels; about an eighth of the image is not zero.
 
     Parameters
     ----------
     height, width
         Size in pixels, each at least 1.
     seed
-        The same seed gives the same picture, whole number >= 0.
+        The same seed gives the same image, whole number >= 0.
 
     Returns
     -------
@@ -40,20 +40,20 @@ def marks(height: int = 64, width: int = 64, *, seed: int = 0) -> np.ndarray:
     Raises
     ------
     InputError
-        A size or the seed is no whole number, or too small.
+        A size or the seed is not a whole number, or too small.
     """
     for name, value in (("height", height), ("width", width)):
         integer(name, value, at_least=1)
     integer("seed", seed, at_least=0)
     rng = np.random.default_rng([2, seed])
-    picture = np.zeros((height, width), dtype=np.float32)
+    image = np.zeros((height, width), dtype=np.float32)
     rows, columns = np.arange(height)[:, None] + 0.5, np.arange(width)[None, :] + 0.5
     for _ in range(max(1, round(height * width / 700 * rng.uniform(0.6, 1.4)))):
         points = rows - rng.uniform(0, height), columns - rng.uniform(0, width)
         distance = (_blob, _stroke, _digit)[rng.integers(3)](rng, points)
         cover = np.clip(0.5 - distance, 0.0, 1.0)
-        picture = np.maximum(picture, (cover * rng.uniform(0.35, 1.0)).astype(np.float32))
-    return picture
+        image = np.maximum(image, (cover * rng.uniform(0.35, 1.0)).astype(np.float32))
+    return image
 
 
 def _blob(rng: np.random.Generator, points: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -61,24 +61,24 @@ def _blob(rng: np.random.Generator, points: tuple[np.ndarray, np.ndarray]) -> np
 
 
 def _stroke(rng: np.random.Generator, points: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """A bent line of three pieces."""
+    """A polyline of three segments."""
     angle, ends = rng.uniform(0, 2 * math.pi), [np.zeros(2)]
     for _ in range(3):
         angle += rng.uniform(-0.8, 0.8)
         ends.append(ends[-1] + rng.uniform(5, 11) * np.array([math.sin(angle), math.cos(angle)]))
-    return _to_bars(points, list(pairwise(ends)), rng.uniform(0.8, 1.8))
+    return _distance_to_segments(points, list(pairwise(ends)), rng.uniform(0.8, 1.8))
 
 
 def _digit(rng: np.random.Generator, points: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Of seven bars, slanted."""
+    """A slanted seven-segment digit."""
     size, slant = rng.uniform(6, 10), rng.uniform(-0.3, 0.3)
     bars = [_BARS[int(k)] for k in _DIGITS[rng.integers(10)]]
     ends = [[(size * (y - 1), size * (x - 0.5 + slant * (1 - y))) for y, x in bar] for bar in bars]
-    return _to_bars(points, ends, rng.uniform(0.8, 1.6))
+    return _distance_to_segments(points, ends, rng.uniform(0.8, 1.6))
 
 
-def _to_bars(points: tuple[np.ndarray, np.ndarray], bars: list, half: float) -> np.ndarray:
-    """Distance to the nearest of the segments (pairs of ends), less half their thickness."""
+def _distance_to_segments(points: tuple[np.ndarray, np.ndarray], bars: list, half: float) -> np.ndarray:
+    """Distance to the nearest segment (a pair of ends) minus half the thickness."""
     nearest = np.full(np.broadcast_shapes(points[0].shape, points[1].shape), np.inf)
     for begin, end in bars:
         (y, x), (dy, dx) = begin, np.subtract(end, begin)

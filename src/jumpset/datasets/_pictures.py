@@ -1,4 +1,4 @@
-"""The photograph that ships with the package."""
+"""The photograph of the package."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from importlib.resources import as_file, files
 
 import numpy as np
 
-from jumpset.datasets._files import read_picture
+from jumpset.datasets._files import read_uint8
 
 
 def coffee() -> np.ndarray:
-    """A cup of coffee on a wooden table, a photograph with flat regions and fine grain.
+    """A photograph of a cup of coffee on a wooden table, with flat regions and fine grain.
 
     Returns
     -------
@@ -22,4 +22,4 @@ def coffee() -> np.ndarray:
     Rachel Michetti, courtesy of Pikolo Espresso Bar; CC0 1.0.
     """
     with as_file(files("jumpset.datasets") / "pictures" / "coffee.png") as path:
-        return read_picture(path)
+        return read_uint8(path)

@@ -1,4 +1,4 @@
-"""Synthetic pictures: flat shapes, alone or under a texture, so that the right answer is known."""
+"""Synthetic images with ground truth: flat shapes, alone or under a texture."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ _Points = tuple[np.ndarray, np.ndarray]
 
 
 def shapes(height: int = 192, width: int = 256, *, channels: int = 3, seed: int = 0) -> np.ndarray:
-    """A picture of flat regions: random ellipses, polygons and strips with anti-aliased edges.
+    """An image of flat regions: random ellipses, polygons and strips with anti-aliased edges.
 
-    Each shape is painted over the former ones, ``u = (1 - a) u + a · colour``, with the coverage ``a =
+    Each shape is painted over the previous ones, ``u = (1 - a) u + a · colour``, with the coverage ``a =
     clip(1/2 - d, 0, 1)`` at the (approximate) signed distance ``d`` of the pixel's centre, in pixels. Colours
-    are whole numbers of 255ths, so that flat regions stay what they are when the picture is rounded to 8
-    bits.
+    are whole numbers of 255ths, so that rounding to 8 bits does not change flat regions.
 
     Parameters
     ----------
@@ -27,7 +26,7 @@ def shapes(height: int = 192, width: int = 256, *, channels: int = 3, seed: int 
     channels
         At least 1.
     seed
-        The same seed gives the same picture, whole number >= 0.
+        The same seed gives the same image, whole number >= 0.
 
     Returns
     -------
@@ -37,23 +36,23 @@ def shapes(height: int = 192, width: int = 256, *, channels: int = 3, seed: int 
     Raises
     ------
     InputError
-        A size, the number of channels or the seed is no whole number, or too small.
+        A size, the number of channels or the seed is not a whole number, or too small.
     """
     for name, value in (("height", height), ("width", width), ("channels", channels)):
         integer(name, value, at_least=1)
     integer("seed", seed, at_least=0)
     rng = np.random.default_rng(seed)
     grid = (np.arange(height)[:, None] + 0.5, np.arange(width)[None, :] + 0.5)
-    picture = np.empty((height, width, channels), dtype=np.float32)
-    picture[:] = _colour(rng, channels)
+    image = np.empty((height, width, channels), dtype=np.float32)
+    image[:] = _colour(rng, channels)
     for _ in range(rng.integers(16, 33)):
         inside = (_ellipse, _polygon, _strip)[rng.integers(3)]
         centre = rng.uniform(0, height), rng.uniform(0, width)
         distance = inside(rng, (grid[0] - centre[0], grid[1] - centre[1]), max(height, width))
         cover = np.clip(0.5 - distance, 0.0, 1.0).astype(np.float32)[..., None]
-        # In this form coverage 1 gives the colour exactly, and 0 what was there: regions are flat to the bit.
-        picture = (1 - cover) * picture + cover * _colour(rng, channels)
-    return picture[..., 0] if channels == 1 else picture
+        # In this form, coverage 1 gives the colour exactly and 0 keeps the pixel: regions are exactly flat.
+        image = (1 - cover) * image + cover * _colour(rng, channels)
+    return image[..., 0] if channels == 1 else image
 
 
 def textured(
@@ -65,7 +64,7 @@ def textured(
     fade: float | None = None,
     texture_std: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A picture of flat regions under a texture, with the regions as ground truth.
+    """An image of flat regions under a texture, with the regions as ground truth.
 
     ``B = clip((1 - fade) S + T, 0, 1)``, where ``S`` is :func:`shapes` of the same seed and ``T`` a
     stationary Gaussian texture of zero mean in each channel: correlated over space (about .6 to .8 between
@@ -82,7 +81,7 @@ def textured(
 
     Returns
     -------
-    picture, structure
+    image, structure
         ``B`` and ``S``, float32 in [0, 1], both (height, width, channels), or (height, width) for one
         channel.
 
@@ -93,17 +92,16 @@ def textured(
 
     References
     ----------
-    Xu, Liu, Hou, Zhen, Shao, Cheng: Pixel-level non-local image smoothing with
-    objective evaluation, IEEE Transactions on Multimedia 2020, for the idea of vector pictures blended with
-    textures; the statistics follow their set.
+    Xu, Liu, Hou, Zhen, Shao, Cheng: Pixel-level non-local image smoothing with objective evaluation, IEEE
+    Transactions on Multimedia 2020, for vector images blended with textures; the statistics follow their set.
     """
     for name, value in (("fade", fade), ("texture_std", texture_std)):
         if value is not None:
             real(name, value, at_least=0)
     structure = shapes(height, width, channels=channels, seed=seed)
-    # A stream of its own: changing how shapes are drawn does not change the texture of a seed.
+    # A separate generator: a change of the shapes does not change the texture of a seed.
     rng = np.random.default_rng([1, seed])
-    # Drawn whether used or not, so that the texture of a seed does not depend on the arguments.
+    # Drawn in any case, so that the texture of a seed does not depend on the arguments.
     drawn = rng.uniform(0.0, 0.08), rng.uniform(8 / 255, 12 / 255)
     loss = drawn[0] if fade is None else float(fade)
     std = drawn[1] if texture_std is None else float(texture_std)
@@ -134,21 +132,21 @@ def _colour(rng: np.random.Generator, channels: int) -> np.ndarray:
     return (rng.integers(0, 256, channels) / 255).astype(np.float32)
 
 
-def _rotated(points: _Points, angle: float) -> _Points:
+def _rotate(points: _Points, angle: float) -> _Points:
     y, x = points
     return math.cos(angle) * y - math.sin(angle) * x, math.sin(angle) * y + math.cos(angle) * x
 
 
 def _ellipse(rng: np.random.Generator, points: _Points, size: int) -> np.ndarray:
-    """To first order, (q² - 1)/|∇q²| with q² = (y/a)² + (x/b)²."""
+    """Signed distance to first order: (q² - 1)/|∇q²| with q² = (y/a)² + (x/b)²."""
     a, b = size * rng.uniform(0.03, 0.25, 2)
-    y, x = _rotated(points, rng.uniform(0, math.pi))
+    y, x = _rotate(points, rng.uniform(0, math.pi))
     slope = 2 * np.hypot(y / a**2, x / b**2)
     return ((y / a) ** 2 + (x / b) ** 2 - 1) / np.maximum(slope, 1e-12)
 
 
 def _polygon(rng: np.random.Generator, points: _Points, size: int) -> np.ndarray:
-    """Convex, with 3 to 7 sides: the greatest of the signed distances to the sides' lines."""
+    """Signed distance to a convex polygon of 3 to 7 sides: the maximum over the lines of its sides."""
     sides = int(rng.integers(3, 8))
     radius, start = size * rng.uniform(0.04, 0.25), rng.uniform(0, 2 * math.pi)
     distance = np.full(np.broadcast_shapes(points[0].shape, points[1].shape), -np.inf)
@@ -162,5 +160,5 @@ def _polygon(rng: np.random.Generator, points: _Points, size: int) -> np.ndarray
 
 def _strip(rng: np.random.Generator, points: _Points, size: int) -> np.ndarray:
     half = max(0.75, size * rng.uniform(0.004, 0.03))
-    across, _ = _rotated(points, rng.uniform(0, math.pi))
+    across, _ = _rotate(points, rng.uniform(0, math.pi))
     return np.abs(across) - half

@@ -1,6 +1,6 @@
-"""The families behind :func:`jumpset.datasets.texture`.
+"""The families of :func:`jumpset.datasets.texture`.
 
-Every family takes a generator, a height and a width, and gives a field of mean 0 and deviation 1.
+Every family takes a generator, a height and a width, and returns a field of mean 0 and standard deviation 1.
 """
 
 from __future__ import annotations
@@ -10,70 +10,71 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jumpset.datasets._fields import Floats, convolved, filtered, frequencies, unit
+from jumpset.datasets._fields import Floats, convolve, filtered_noise, frequencies, standardize
 
 _Rng = np.random.Generator
 
 
 def gaussian(rng: _Rng, height: int, width: int) -> Floats:
-    """Blurred noise of one or two widths, round or drawn out in a direction."""
-    gain = _blur(rng, height, width, _log(rng, 0.35, 2.0))
+    """White noise blurred by one or two Gaussians, isotropic or elongated."""
+    gain = _blur(rng, height, width, _log_uniform(rng, 0.35, 2.0))
     if rng.random() < 0.6:
-        tail = _blur(rng, height, width, _log(rng, 1.5, 8))
+        tail = _blur(rng, height, width, _log_uniform(rng, 1.5, 8))
         gain = np.sqrt(gain**2 + rng.uniform(0.05, 0.6) * tail**2)
-    return _shaped(rng, filtered(rng, height, width, gain)[0])
+    return _transform_values(rng, filtered_noise(rng, height, width, gain)[0])
 
 
 def power_law(rng: _Rng, height: int, width: int) -> Floats:
-    """Power that falls as a power of the frequency, without the slowest waves and some of the fastest."""
+    """A power-law spectrum without the lowest frequencies and part of the highest."""
     down, across = frequencies(height, width)
     square = down**2 + across**2
-    slope, reach, fine = rng.uniform(0.3, 3.0), _log(rng, 6, 60), rng.uniform(0, 1.2)
+    slope, reach, fine = rng.uniform(0.3, 3.0), _log_uniform(rng, 6, 60), rng.uniform(0, 1.2)
     gain = (square + 1 / reach**2) ** (-slope / 4) * np.exp(-0.5 * (math.pi * fine) ** 2 * square)
-    return _shaped(rng, filtered(rng, height, width, gain * (square * (4 * reach) ** 2 > 1))[0])
+    gain = gain * (square * (4 * reach) ** 2 > 1)
+    return _transform_values(rng, filtered_noise(rng, height, width, gain)[0])
 
 
 def band(rng: _Rng, height: int, width: int) -> Floats:
-    """Waves of one length in all directions, or about one direction: leather, ripples, corduroy."""
+    """Waves of similar length in all directions, or near one direction: leather, ripples, corduroy."""
     down, across = frequencies(height, width)
     radius = np.hypot(down, across)
-    centre = 1 / _log(rng, 3, 16)
+    centre = 1 / _log_uniform(rng, 3, 16)
     gain = np.exp(-0.5 * ((radius - centre) / (centre * rng.uniform(0.1, 0.5))) ** 2)
     if rng.random() < 0.5:
         angle = rng.uniform(0, math.pi)
         away = np.abs(math.cos(angle) * down - math.sin(angle) * across) / np.maximum(radius, 1e-6)
         gain = gain * np.exp(-0.5 * (away / rng.uniform(0.08, 0.6)) ** 2)
-    return _shaped(rng, filtered(rng, height, width, gain)[0])
+    return _transform_values(rng, filtered_noise(rng, height, width, gain)[0])
 
 
 def fibres(rng: _Rng, height: int, width: int) -> Floats:
-    """Noise drawn out along directions that differ from place to place: hair, felt, grass, scratches."""
+    """Noise elongated along several directions: hair, felt, grass, scratches."""
     planes = int(rng.integers(2, 6))
     spread, main = rng.uniform(0.1, math.pi), rng.uniform(0, math.pi)
-    length, thick = _log(rng, 2.5, 12), rng.uniform(0.4, 1.0)
+    length, thick = _log_uniform(rng, 2.5, 12), rng.uniform(0.4, 1.0)
     total = np.zeros((height, width), np.float32)
     for _ in range(planes):
         gain = _blur(rng, height, width, thick, length, main + rng.uniform(-spread, spread))
-        layer = filtered(rng, height, width, gain)[0]
-        # where a layer is high it covers the others
+        layer = filtered_noise(rng, height, width, gain)[0]
+        # a layer of high values covers the others
         total = np.maximum(total, layer) if rng.random() < 0.7 else total + layer
-    return unit(total)
+    return standardize(total)
 
 
 def spots(rng: _Rng, height: int, width: int) -> Floats:
     """Separate bumps or dents of random strength: sand, pores, orange peel, dust."""
-    share = _log(rng, 0.003, 0.15)
+    share = _log_uniform(rng, 0.003, 0.15)
     impulses = (rng.random((height, width), dtype=np.float32) < share) * rng.uniform(0.3, 1, (height, width))
     if rng.random() < 0.3:
         impulses *= rng.choice([-1, 1], (height, width))
-    gain = _blur(rng, height, width, _log(rng, 0.4, 2.0))
-    return unit(rng.choice([-1, 1]) * convolved(impulses.astype(np.float32), gain))
+    gain = _blur(rng, height, width, _log_uniform(rng, 0.4, 2.0))
+    return standardize(rng.choice([-1, 1]) * convolve(impulses.astype(np.float32), gain))
 
 
 def weave(rng: _Rng, height: int, width: int) -> Floats:
-    """Threads over and under: canvas, linen, knits, with threads of uneven width and brightness."""
-    across, down = (_log(rng, 2.5, 12) for _ in range(2))
-    y, x = _bent_grid(rng, height, width, rng.uniform(0, 1.2))
+    """Woven threads of uneven width and brightness: canvas, linen, knits."""
+    across, down = (_log_uniform(rng, 2.5, 12) for _ in range(2))
+    y, x = _distorted_grid(rng, height, width, rng.uniform(0, 1.2))
     u, v = x / across, y / down
     kind = rng.integers(4)
     warp, weft = np.cos(2 * math.pi * u), np.cos(2 * math.pi * v)
@@ -87,52 +88,53 @@ def weave(rng: _Rng, height: int, width: int) -> Floats:
     else:
         cloth = np.cos(2 * math.pi * (u + 0.35 * np.abs(np.mod(v, 1) - 0.5) * 2)) + 0.5 * weft  # knit
     uneven = np.repeat(rng.standard_normal((height, 1), dtype=np.float32), width, axis=1)
-    grain = filtered(rng, height, width, _blur(rng, height, width, rng.uniform(0.3, 0.8)))[0]
-    return unit(unit(cloth) + rng.uniform(0, 0.5) * uneven + rng.uniform(0.1, 0.9) * grain)
+    grain = filtered_noise(rng, height, width, _blur(rng, height, width, rng.uniform(0.3, 0.8)))[0]
+    return standardize(standardize(cloth) + rng.uniform(0, 0.5) * uneven + rng.uniform(0.1, 0.9) * grain)
 
 
 def stripes(rng: _Rng, height: int, width: int) -> Floats:
-    """Lines of one or of many widths, straight or bent: brushed metal, corrugation, wood."""
-    y, x = _bent_grid(rng, height, width, rng.uniform(0, 3))
+    """Lines of one or of many widths, straight or distorted: brushed metal, corrugation, wood."""
+    y, x = _distorted_grid(rng, height, width, rng.uniform(0, 3))
     angle = rng.choice([0.0, math.pi / 2, rng.uniform(0, math.pi)])
     along = math.cos(angle) * x + math.sin(angle) * y
     if rng.random() < 0.4:
-        lines = np.sin(2 * math.pi * along / _log(rng, 3, 20))
+        lines = np.sin(2 * math.pi * along / _log_uniform(rng, 3, 20))
         lines = np.sign(lines) * np.abs(lines) ** rng.uniform(0.3, 2)
     else:
-        # a random profile, read off at the distance across the lines
+        # a random profile across the lines
         n = int(2 * math.hypot(height, width)) + 64
-        profile = filtered(rng, 1, 4 * n, _blur(rng, 1, 4 * n, 4 * _log(rng, 0.5, 4)))[0, 0]
+        profile = filtered_noise(rng, 1, 4 * n, _blur(rng, 1, 4 * n, 4 * _log_uniform(rng, 0.5, 4)))[0, 0]
         lines = profile[np.mod((4 * along).astype(np.int64), 4 * n)]
-    drawn_out = _blur(rng, height, width, rng.uniform(0.4, 1), rng.uniform(3, 20), math.pi / 2 + angle)
-    return unit(
-        unit(lines.astype(np.float32)) + rng.uniform(0, 1) * filtered(rng, height, width, drawn_out)[0]
+    elongated = _blur(rng, height, width, rng.uniform(0.4, 1), rng.uniform(3, 20), math.pi / 2 + angle)
+    return standardize(
+        standardize(lines.astype(np.float32))
+        + rng.uniform(0, 1) * filtered_noise(rng, height, width, elongated)[0]
     )
 
 
 def stone(rng: _Rng, height: int, width: int) -> Floats:
-    """Ridges, veins and turbulence, made of absolute values of fields of several sizes; or flecks."""
+    """Ridges, veins and turbulence: sums of absolute values of fields at several scales; or flecks."""
     total = np.zeros((height, width), np.float32)
-    grain, fold = _log(rng, 0.7, 4), rng.uniform(0, 1)
+    grain, fold = _log_uniform(rng, 0.7, 4), rng.uniform(0, 1)
     octaves = int(rng.integers(1, 4))
     for octave in range(octaves):
-        field = filtered(rng, height, width, _blur(rng, height, width, grain * 2**octave))[0]
+        field = filtered_noise(rng, height, width, _blur(rng, height, width, grain * 2**octave))[0]
         total += rng.uniform(0.5, 1) * (fold * np.abs(field) + (1 - fold) * field)
     if rng.random() < 0.4:
-        total = np.tanh(rng.uniform(1.5, 6) * (unit(total) - rng.uniform(-1, 1)))
-    return unit(np.float32(rng.choice([-1, 1])) * total)
+        total = np.tanh(rng.uniform(1.5, 6) * (standardize(total) - rng.uniform(-1, 1)))
+    return standardize(np.float32(rng.choice([-1, 1])) * total)
 
 
 def cells(rng: _Rng, height: int, width: int) -> Floats:
-    """Distances to the nearest of random points, on a tile that repeats: pebbles, crackle, scales, paper."""
+    """Functions of the distances to random points, on a repeated tile: pebbles, cracks, scales, paper."""
     from scipy.spatial import KDTree
 
     side = int(rng.integers(96, 193))
-    size = _log(rng, 4, 14)
+    size = _log_uniform(rng, 4, 14)
     n = max(4, round((side / size) ** 2))
     points = rng.random((n, 2)) * side
     if rng.random() < 0.3:
-        # near a lattice, as scales and bricks are
+        # near a lattice, as scales and bricks
         per_side = max(2, round(side / size))
         lattice = np.stack(np.meshgrid(*2 * [np.arange(per_side)], indexing="ij"), -1).reshape(-1, 2)
         shifted = lattice + (0, 0.5) * (lattice[:, :1] % 2) + rng.normal(0, 0.12, lattice.shape)
@@ -148,7 +150,7 @@ def cells(rng: _Rng, height: int, width: int) -> Floats:
     elif kind == 2:
         tile = rng.standard_normal(len(points))[nearest[:, 0]]
     else:
-        # facets: each cell is tilted its own way
+        # facets: each cell has a random gradient
         tilt = rng.standard_normal((len(points), 2))[nearest[:, 0]]
         apart = np.mod(where - points[nearest[:, 0]] + side / 2, side) - side / 2
         tile = (tilt * apart).sum(axis=1)
@@ -157,27 +159,27 @@ def cells(rng: _Rng, height: int, width: int) -> Floats:
     repeats = -(-height // side), -(-width // side)
     tiled = np.tile(turned, repeats)[:height, :width]
     soft = _blur(rng, height, width, rng.uniform(0.2, 0.8))
-    return unit(convolved(unit(tiled), soft))
+    return standardize(convolve(standardize(tiled), soft))
 
 
 def dots(rng: _Rng, height: int, width: int) -> Floats:
     """A lattice of dots or dashes, with soft or hard edges: halftone, perforation, tiles, mesh."""
-    y, x = _bent_grid(rng, height, width, rng.uniform(0, 0.6))
-    angle, period, ratio = rng.uniform(0, math.pi), _log(rng, 3, 14), math.exp(rng.normal(0, 0.25))
+    y, x = _distorted_grid(rng, height, width, rng.uniform(0, 0.6))
+    angle, period, ratio = rng.uniform(0, math.pi), _log_uniform(rng, 3, 14), math.exp(rng.normal(0, 0.25))
     u = (math.cos(angle) * x + math.sin(angle) * y) / (period * ratio)
     v = (math.cos(angle) * y - math.sin(angle) * x) / (period / ratio)
     wave = np.cos(2 * math.pi * u) + np.cos(2 * math.pi * v)
     if rng.random() < 0.3:
         wave = np.maximum(np.cos(2 * math.pi * u), np.cos(2 * math.pi * (v + 0.5 * (np.floor(u) % 2))))
-    screen = np.tanh(_log(rng, 0.3, 3) * (wave - rng.uniform(-1, 1)))
+    screen = np.tanh(_log_uniform(rng, 0.3, 3) * (wave - rng.uniform(-1, 1)))
     grain = rng.standard_normal((height, width), dtype=np.float32)
-    return unit(unit(screen) + rng.uniform(0, 0.5) * grain)
+    return standardize(standardize(screen) + rng.uniform(0, 0.5) * grain)
 
 
 def white(rng: _Rng, height: int, width: int) -> Floats:
-    """Independent values, or nearly so."""
+    """Independent or weakly correlated values."""
     grain = rng.standard_normal((height, width), dtype=np.float32)
-    return unit(grain + rng.uniform(0, 0.35) * (np.roll(grain, 1, 0) + np.roll(grain, 1, 1)))
+    return standardize(grain + rng.uniform(0, 0.35) * (np.roll(grain, 1, 0) + np.roll(grain, 1, 1)))
 
 
 FAMILIES: tuple[Callable[[_Rng, int, int], Floats], ...] = (
@@ -186,14 +188,14 @@ FAMILIES: tuple[Callable[[_Rng, int, int], Floats], ...] = (
 SHARES = (0.22, 0.09, 0.08, 0.11, 0.07, 0.11, 0.09, 0.08, 0.08, 0.03, 0.04)
 
 
-def _log(rng: _Rng, low: float, high: float) -> float:
+def _log_uniform(rng: _Rng, low: float, high: float) -> float:
     return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
 def _blur(
     rng: _Rng, height: int, width: int, sigma: float, along: float | None = None, angle: float | None = None
 ) -> Floats:
-    """The filter of a Gaussian: round, or longer along a direction; drawn where that is not given."""
+    """The filter of a Gaussian, isotropic or elongated; elongation and direction are random by default."""
     down, across = frequencies(height, width)
     if along is None:
         along = sigma * (math.exp(rng.uniform(0, 1.2)) if rng.random() < 0.4 else 1.0)
@@ -201,13 +203,13 @@ def _blur(
         angle = rng.uniform(0, math.pi)
     long = math.cos(angle) * across + math.sin(angle) * down
     short = math.cos(angle) * down - math.sin(angle) * across
-    # white noise that is not filtered at all would be an impulse of height 1: divide by the mean power
+    # normalise the mean power, so that filtered white noise has variance 1
     gain = np.exp(-2 * math.pi**2 * ((along * long) ** 2 + (sigma * short) ** 2))
     return gain * np.float32(math.sqrt(1e-12 + 1 / max(float(np.square(gain).mean()), 1e-12)))
 
 
-def _shaped(rng: _Rng, field: Floats) -> Floats:
-    """A third of the time with another distribution of values: skewed, peaked or saturated."""
+def _transform_values(rng: _Rng, field: Floats) -> Floats:
+    """With probability 1/3, change the distribution of values: skewed, peaked or saturated."""
     kind = rng.random()
     if kind < 0.12:
         field = np.exp(np.float32(rng.uniform(0.3, 0.9)) * field)
@@ -215,12 +217,12 @@ def _shaped(rng: _Rng, field: Floats) -> Floats:
         field = np.sign(field) * np.abs(field) ** np.float32(rng.uniform(1.2, 2))
     elif kind < 0.33:
         field = np.tanh(np.float32(rng.uniform(1, 3)) * field)
-    return unit(np.float32(rng.choice([-1, 1])) * field)
+    return standardize(np.float32(rng.choice([-1, 1])) * field)
 
 
-def _bent_grid(rng: _Rng, height: int, width: int, reach: float) -> tuple[Floats, Floats]:
-    """Coordinates displaced by up to a few pixels, so that nothing repeats exactly."""
-    slow = _blur(rng, height, width, _log(rng, 5, 30), None, 0.0)
-    shift = np.float32(reach) * filtered(rng, height, width, slow, 2)
+def _distorted_grid(rng: _Rng, height: int, width: int, reach: float) -> tuple[Floats, Floats]:
+    """Pixel coordinates with random displacements of a few pixels, so that no pattern repeats exactly."""
+    slow = _blur(rng, height, width, _log_uniform(rng, 5, 30), None, 0.0)
+    shift = np.float32(reach) * filtered_noise(rng, height, width, slow, 2)
     y, x = np.ogrid[:height, :width]
     return (y + shift[0]).astype(np.float32), (x + shift[1]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Folders of pictures with their ground truths: ``input/`` beside ``truth/``."""
+"""Folders of images with their ground truths: ``input/`` and ``truth/``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from jumpset._core.checks import integer, one_of
 from jumpset._core.errors import FileError
-from jumpset.datasets._files import EXTENSIONS, picture_size, read_picture
+from jumpset.datasets._files import EXTENSIONS, image_size, read_uint8
 
 _KINDS = ("folder", "nks", "clipart")
 _Item = TypeVar("_Item")
@@ -21,7 +21,7 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture and its ground truth, as files."""
+    """The files of an image and its ground truth."""
 
     name: str  # stem of the input file
     input: Path
@@ -30,8 +30,8 @@ class Pair:
     def load(self) -> tuple[np.ndarray, np.ndarray]:
         """Read both as uint8 arrays of one shape, (H, W) or (H, W, 3).
 
-        Transparent pictures are composited on black, rounded; an opaque alpha channel is thereby dropped.
-        Where one of the two is gray and the other coloured, the gray one is repeated in three channels.
+        Transparent images are composited on black and rounded; this drops an opaque alpha channel. If one of
+        the two is gray and the other coloured, the gray one is repeated to three channels.
 
         Returns
         -------
@@ -41,9 +41,9 @@ class Pair:
         Raises
         ------
         FileError
-            A file is gone or cannot be read, has more than 8 bits a value, or the sizes differ.
+            A file is missing or cannot be read, has more than 8 bits per value, or the sizes differ.
         """
-        pair = [read_picture(self.input), read_picture(self.truth)]
+        pair = [read_uint8(self.input), read_uint8(self.truth)]
         _require_same_size(self, pair[0].shape[:2], pair[1].shape[:2])
         if pair[0].ndim != pair[1].ndim:
             pair = [a if a.ndim == 3 else np.repeat(a[..., None], 3, axis=-1) for a in pair]
@@ -57,21 +57,19 @@ def pairs(
 ) -> list[Pair]:
     """List the pairs of a folder with ``input/`` and ``truth/``, in natural order (``S2`` before ``S10``).
 
-    Hidden files and files with other extensions than those of pictures (png, jpg, tif, bmp, webp, pgm, ppm)
-    are passed over. All of the inputs are matched before the list is thinned by ``limit``, and no pixel is
-    read.
+    Hidden files and files with other extensions than png, jpg, jpeg, tif, tiff and webp are skipped. All
+    inputs are matched before ``limit`` applies, and no pixel is read.
 
     Parameters
     ----------
     directory
         The folder.
     kind
-        How an input names its truth. ``"folder"`` and ``"clipart"``: the same stem, with any picture
-        extension. ``"nks"``: the stem up to its first underscore, as PNG (``S3_T7.png`` belongs to
+        How the name of an input determines its truth. ``"folder"`` and ``"clipart"``: the same stem, with any
+        of the extensions. ``"nks"``: the stem up to its first underscore, as PNG (``S3_T7.png`` belongs to
         ``S3.png``), so that several inputs share a truth.
     limit
-        At most so many pairs, spread evenly over the whole sorted list rather than its first ones (the
-        middles of ``limit`` equal stretches), so that a short run still sees every part of a set.
+        Largest number of pairs, evenly spaced over the sorted list, so that they represent the whole set.
 
     Returns
     -------
@@ -98,27 +96,27 @@ def pairs(
     truths = _by_stem(root / "truth")
     if not inputs:
         raise FileError(
-            "there is no picture in the folder", given=str(root / "input"), do="put the inputs there"
+            "there is no image in the folder", given=str(root / "input"), do="put the inputs there"
         )
     found = [
-        Pair(stem, _only(inputs[stem]), _truth_of(inputs[stem][0], truths, kind))
-        for stem in sorted(inputs, key=_natural)
+        Pair(stem, _single(inputs[stem]), _truth(inputs[stem][0], truths, kind))
+        for stem in sorted(inputs, key=_natural_key)
     ]
-    found = thinned(found, limit)
+    found = sample_evenly(found, limit)
     for pair in found:
-        _require_same_size(pair, picture_size(pair.input), picture_size(pair.truth))
+        _require_same_size(pair, image_size(pair.input), image_size(pair.truth))
     return found
 
 
-def thinned(items: list[_Item], limit: int | None) -> list[_Item]:
-    """At most ``limit`` of them: the middles of so many equal stretches."""
+def sample_evenly(items: list[_Item], limit: int | None) -> list[_Item]:
+    """Select at most ``limit`` items, evenly spaced."""
     if limit is None or limit >= len(items):
         return items
     return [items[(2 * i + 1) * len(items) // (2 * limit)] for i in range(limit)]
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
-    """The picture files, by the name without its extension."""
+    """The image files by stem."""
     stems: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file():
@@ -126,31 +124,31 @@ def _by_stem(folder: Path) -> dict[str, list[Path]]:
     return dict(stems)
 
 
-def _truth_of(path: Path, truths: dict[str, list[Path]], kind: str) -> Path:
+def _truth(path: Path, truths: dict[str, list[Path]], kind: str) -> Path:
     stem = path.stem.split("_", 1)[0] if kind == "nks" else path.stem
     candidates = truths.get(stem, [])
     if kind == "nks":
         candidates = [truth for truth in candidates if truth.suffix.lower() == ".png"]
     if not candidates:
-        ending = ".png" if kind == "nks" else " with a picture's extension"
+        ending = ".png" if kind == "nks" else " with the extension of an image"
         raise FileError(
             "an input has no truth", given=str(path), do=f"add truth/{stem}{ending}, or remove the input"
         )
-    return _only(candidates)
+    return _single(candidates)
 
 
-def _only(candidates: list[Path]) -> Path:
+def _single(candidates: list[Path]) -> Path:
     if len(candidates) > 1:
         raise FileError(
-            "one name stands for more than one file",
+            "more than one file has the same name",
             given=" and ".join(map(str, candidates)),
             do="keep one of them",
         )
     return candidates[0]
 
 
-def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Runs of digits compare as numbers, before letters; the name itself settles ties such as 1 and 01."""
+def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key: runs of digits compare as numbers, before letters; the name itself breaks ties (1 and 01)."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
     return [(0, int(part), "") if part[0].isdigit() else (1, 0, part) for part in parts], name
 
