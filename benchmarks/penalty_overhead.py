@@ -52,7 +52,7 @@ def step(loss, x):
 
 
 def main() -> None:
-    penalty = TotalVariation()
+    penalty = TotalVariation(channels="separate")
     for shape in (TINY, LARGE):
         x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
         y, plain = torch.empty_like(x), x.detach()

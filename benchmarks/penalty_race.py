@@ -43,14 +43,14 @@ def step(loss, x):
 def contestants(shape):
     x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     y, watched = torch.empty_like(x), x.clone().requires_grad_()
-    ours, plain = TotalVariation(), Plain()
+    ours, plain = TotalVariation(channels="separate"), Plain(channels="separate")
     return {
         "y.copy_(x)": lambda: y.copy_(x),
         "jumpset": step(ours, watched),
         "jumpset, weighted": step(lambda x: 0.1 * ours(x), watched),
         "jumpset, value alone": lambda: ours(x),
-        "sliding groups 5": step(SlidingGroups(5), watched),
-        "sliding groups 33": step(SlidingGroups(33), watched),
+        "sliding groups 5": step(SlidingGroups(5, channels="separate"), watched),
+        "sliding groups 33": step(SlidingGroups(33, channels="separate"), watched),
         "eager torch": step(plain, watched),
         "torch.compile": step(torch.compile(plain), watched),
         "torchmetrics": step(lambda x: torchmetrics_tv(x), watched),

@@ -23,8 +23,8 @@ f = torch.from_numpy(noisy).permute(2, 0, 1)[None]
 # %%
 # Each penalty uses the τ, out of two, with the higher PSNR.
 penalties = {
-    "isotropic, separate channels": js.TotalVariation(),
-    "isotropic, joint channels": js.TotalVariation(channels="joint"),
+    "isotropic, separate channels": js.TotalVariation(channels="separate"),
+    "isotropic, joint channels": js.TotalVariation(),
     "anisotropic": js.TotalVariation(isotropic=False),
     "vectorial, nuclear norm": js.penalties.VectorialTV(coupling="nuclear"),
     "Huber": js.penalties.HuberTV(delta=0.02),

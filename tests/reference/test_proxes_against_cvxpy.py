@@ -91,25 +91,25 @@ def windows(us, joint, size=3):
 
 
 CASES = {
-    "tv": (js.TotalVariation(), isotropic, 1e-3),
-    "tv-aniso": (js.TotalVariation(isotropic=False), anisotropic, 1e-3),
+    "tv": (js.TotalVariation(channels="separate"), isotropic, 1e-3),
+    "tv-aniso": (js.TotalVariation(isotropic=False, channels="separate"), anisotropic, 1e-3),
     "tv-joint": (js.TotalVariation(channels="joint"), isotropic, 1e-3),
     "tv-aniso-joint": (js.TotalVariation(isotropic=False, channels="joint"), anisotropic, 1e-3),
     "sparse-tv": (
-        js.SparseTV(),
+        js.SparseTV(channels="separate"),
         lambda u, j: isotropic(u, j) + 0.5 * sum(cp.sum(cp.abs(c)) for c in u),
         1e-3,
     ),
     "sparse-tv-aniso": (
-        js.SparseTV(isotropic=False),
+        js.SparseTV(isotropic=False, channels="separate"),
         lambda u, j: anisotropic(u, j) + 0.5 * sum(cp.sum(cp.abs(c)) for c in u),
         1e-3,
     ),
-    "tgv": (js.penalties.TGV2(), tgv, 1e-3),
+    "tgv": (js.penalties.TGV2(channels="separate"), tgv, 1e-3),
     "tgv-joint": (js.penalties.TGV2(channels="joint"), tgv, 1e-3),
-    "latent": (js.penalties.LatentGroups(3), latent, 2e-4),
+    "latent": (js.penalties.LatentGroups(3, channels="separate"), latent, 2e-4),
     "latent-joint": (js.penalties.LatentGroups(3, channels="joint"), latent, 2e-4),
-    "sliding": (js.SlidingGroups(3), windows, 2e-4),
+    "sliding": (js.SlidingGroups(3, channels="separate"), windows, 2e-4),
     "sliding-joint": (js.SlidingGroups(3, channels="joint"), windows, 2e-4),
 }
 

@@ -74,7 +74,7 @@ def test_what_torch_may_do_with_it():
 
 SUMS = [
     js.SparseTV(ratio=0.3),
-    js.SparseTV(isotropic=False, channels="joint"),
+    js.SparseTV(isotropic=False, channels="separate"),
     js.penalties.GraphNet(),
     js.penalties.SparseGroup(js.SlidingGroups(3), ratio=0.2),
     js.penalties.SparseGroup(js.penalties.TiledGroups(3)),

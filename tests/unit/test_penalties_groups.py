@@ -16,24 +16,24 @@ import jumpset.penalties as P  # noqa: N812
 from jumpset.kernels.values import sliding_groups as kernel
 from jumpset.operators.windows import box_sums
 
-TIGHT = P.LatentGroups(2, tol=1e-9, max_steps=20_000)
+TIGHT = P.LatentGroups(2, tol=1e-9, max_steps=20_000, channels="separate")
 ALL = [
-    P.SlidingGroups(3),
+    P.SlidingGroups(3, channels="separate"),
     P.SlidingGroups(4, phi="log", scale=0.3, channels="joint"),
-    P.SlidingGroups(2, phi="mcp", scale=0.9),
+    P.SlidingGroups(2, phi="mcp", scale=0.9, channels="separate"),
     P.SlidingGroups(3, phi="lp", p=0.6),
-    P.TiledGroups(3, shift=1),
+    P.TiledGroups(3, shift=1, channels="separate"),
     P.TiledGroups(2, channels="joint"),
-    P.SparseGroup(P.TiledGroups(2), ratio=0.3),
+    P.SparseGroup(P.TiledGroups(2, channels="separate"), ratio=0.3),
     P.SparseGroup(P.SlidingGroups(3, channels="joint"), ratio=0.3),
-    P.QuadtreeGroups(3, growth=1.5),
+    P.QuadtreeGroups(3, growth=1.5, channels="separate"),
     TIGHT,
     P.Potts(),
-    P.Potts(scale=0.3),
+    P.Potts(scale=0.3, channels="separate"),
     P.Potts(scale=0.3, surrogate="rational", channels="joint"),
-    P.L0Gradient(),
+    P.L0Gradient(channels="separate"),
     P.L0Gradient(scale=0.2, channels="joint"),
-    P.L0Gradient(scale=0.2, surrogate="rational"),
+    P.L0Gradient(scale=0.2, surrogate="rational", channels="separate"),
     P.TargetArea(0.3, perimeter=0.2),
     P.TargetArea(0.3, scale=0.5, channels="joint"),
     P.Connectedness(0.4, islands=0.7, holes=1.3),
@@ -175,7 +175,7 @@ def test_fused_operators_obey_torch():
 
 def test_second_backward_passes_and_factors():
     """The gradient is handed out once, and made again where a graph is kept; a loss scales it exactly."""
-    penalty = P.SlidingGroups(3)
+    penalty = P.SlidingGroups(3, channels="separate")
     x = picture((3, 2, 6, 7)).requires_grad_()
     (plain,) = torch.autograd.grad(kernel.sliding_groups_plain(x, [3, 3], "identity", 1.0, False).sum(), x)
     value = penalty.value(x)
@@ -273,8 +273,8 @@ def test_tiled_groups_equal_a_loop(channels, shape, tile, shift):
 
 def test_quadtree_groups_are_weighted_tiles_that_nest():
     x = picture((1, 2, 9, 11))
-    tree = P.QuadtreeGroups(4, growth=1.5, shift=(3, 6))
-    parts = [1.5**k * P.TiledGroups(2**k, shift=(3, 6)).value(x) for k in range(4)]
+    tree = P.QuadtreeGroups(4, growth=1.5, shift=(3, 6), channels="separate")
+    parts = [1.5**k * P.TiledGroups(2**k, shift=(3, 6), channels="separate").value(x) for k in range(4)]
     torch.testing.assert_close(tree.value(x), sum(parts))
     torch.testing.assert_close(parts[0], P.L1().value(x))
     for level in range(1, 4):  # every small tile lies in one large tile

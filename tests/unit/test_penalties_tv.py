@@ -25,18 +25,22 @@ SHAPES = [(2, 3, 4, 5), (1, 2, 7), (1, 2, 2, 3, 3), (2, 1, 1, 4), (1, 1, 1, 1), 
 FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 # Of every class and setting: what one pixel's C × D matrix of differences, and its C values, add to R.
 PIXEL = {
-    HuberTV(0.3): lambda J, x: sum(huber(np.linalg.norm(r), 0.3) for r in J),
+    HuberTV(0.3, channels="separate"): lambda J, x: sum(huber(np.linalg.norm(r), 0.3) for r in J),
     HuberTV(0.3, channels="joint"): lambda J, x: huber(np.linalg.norm(J), 0.3),
-    Charbonnier(0.2): lambda J, x: sum(np.hypot(np.linalg.norm(r), 0.2) - 0.2 for r in J),
+    Charbonnier(0.2, channels="separate"): lambda J, x: sum(
+        np.hypot(np.linalg.norm(r), 0.2) - 0.2 for r in J
+    ),
     Charbonnier(0.2, channels="joint"): lambda J, x: np.hypot(np.linalg.norm(J), 0.2) - 0.2,
     VectorialTV("l2"): lambda J, x: np.linalg.norm(J),
     VectorialTV("l2", isotropic=False): lambda J, x: np.linalg.norm(J, axis=0).sum(),
     VectorialTV("linf"): lambda J, x: np.linalg.norm(np.abs(J).max(axis=0)),
     VectorialTV("linf", isotropic=False): lambda J, x: np.abs(J).max(axis=0).sum(),
-    AITV(0.4): lambda J, x: sum(np.abs(r).sum() - 0.4 * np.linalg.norm(r) for r in J),
+    AITV(0.4, channels="separate"): lambda J, x: sum(np.abs(r).sum() - 0.4 * np.linalg.norm(r) for r in J),
     AITV(1.0, channels="joint"): lambda J, x: np.linalg.norm(J, axis=0).sum() - np.linalg.norm(J),
-    SparseTV(0.7): lambda J, x: sum(np.linalg.norm(r) for r in J) + 0.7 * np.abs(x).sum(),
-    SparseTV(0.7, isotropic=False): lambda J, x: np.abs(J).sum() + 0.7 * np.abs(x).sum(),
+    SparseTV(0.7, channels="separate"): lambda J, x: (
+        sum(np.linalg.norm(r) for r in J) + 0.7 * np.abs(x).sum()
+    ),
+    SparseTV(0.7, isotropic=False, channels="separate"): lambda J, x: np.abs(J).sum() + 0.7 * np.abs(x).sum(),
     SparseTV(0.7, channels="joint"): lambda J, x: np.linalg.norm(J) + 0.7 * np.abs(x).sum(),
     GraphNet(0.3): lambda J, x: np.square(J).sum() + 0.3 * np.abs(x).sum(),
 }
@@ -347,7 +351,7 @@ def test_tgv_gradient():
 
 def test_tgv_is_homogeneous_and_treats_images_and_channels_alone():
     x = torch.from_numpy(picture((2, 3, 5, 6), 10))
-    penalty = TGV2(steps=50)
+    penalty = TGV2(steps=50, channels="separate")
     torch.testing.assert_close(penalty.value(1e-3 * x), 1e-3 * penalty.value(x))
     alone = [sum(penalty.value(c[None, None]) for c in image) for image in x]
     torch.testing.assert_close(penalty.value(x), torch.cat(alone))
@@ -358,7 +362,7 @@ def test_tgv_is_homogeneous_and_treats_images_and_channels_alone():
 
 def test_tgv_weight_map():
     x = torch.from_numpy(picture((1, 2, 5, 6), 12))
-    for penalty in (TGV2(), TGV2(channels="joint")):
+    for penalty in (TGV2(channels="separate"), TGV2()):
         ones = torch.ones(1, 1, 5, 6, dtype=x.dtype)
         halved = penalty.value(x, weight_map=0.5 * ones)
         torch.testing.assert_close(halved, 0.5 * penalty.value(x), rtol=1e-3, atol=0)

@@ -178,8 +178,8 @@ def test_value_and_groups_of_the_oracle_agree():
         assert float(penalty.value(torch.from_numpy(v)[None, None])) == pytest.approx(expected)
 
 
-CONVEX = [p for p, _ in GROUPS.values()] + [P.L1(), P.TiledGroups(2, channels="joint"),
-                                            P.SlidingGroups(3, channels="joint")]  # fmt: skip
+CONVEX = [p for p, _ in GROUPS.values()] + [P.L1(), P.TiledGroups(2, channels="separate"),
+                                            P.SlidingGroups(3, channels="separate")]  # fmt: skip
 
 
 @pytest.mark.parametrize("penalty", CONVEX, ids=repr)
@@ -251,7 +251,11 @@ def test_prox_of_zero_of_many_sizes():
 def test_closed_forms_are_differentiable():
     g = torch.Generator().manual_seed(3)
     v = torch.randn(1, 2, 5, 4, generator=g, dtype=torch.float64, requires_grad=True)
-    for penalty in (P.TiledGroups(2), P.QuadtreeGroups(3), P.SparseGroup(P.TiledGroups(2, channels="joint"))):
+    for penalty in (
+        P.TiledGroups(2),
+        P.QuadtreeGroups(3),
+        P.SparseGroup(P.TiledGroups(2, channels="separate")),
+    ):
         assert torch.autograd.gradcheck(lambda v, p=penalty: p.prox(v, 0.13), v)
 
 
@@ -266,7 +270,7 @@ def test_shrinkage_says_when_it_is_not_done():
 @pytest.mark.parametrize(
     ("combined", "factor", "same"),
     [
-        (P.TotalVariation(channels="joint") + 0.5 * P.L1(), 1.0, P.SparseTV(0.5, channels="joint")),
+        (P.TotalVariation(channels="separate") + 0.5 * P.L1(), 1.0, P.SparseTV(0.5, channels="separate")),
         (0.2 * P.L1() + 0.4 * P.TotalVariation(isotropic=False), 0.4, P.SparseTV(0.5, isotropic=False)),
         (2 * P.SparseTV(0.25) + P.L1(), 2.0, P.SparseTV(0.75)),
         (2 * P.TiledGroups(3) + 0.5 * P.L1() + 0.5 * P.L1(), 2.0, P.SparseGroup(P.TiledGroups(3), 0.5)),

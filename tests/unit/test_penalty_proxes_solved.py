@@ -26,9 +26,9 @@ def energy(penalty, u, v, tau):
 
 CONVEX = [
     js.penalties.TGV2(steps=500),
-    js.penalties.TGV2(steps=500, channels="joint"),
+    js.penalties.TGV2(steps=500, channels="separate"),
     js.penalties.LatentGroups(3),
-    js.penalties.LatentGroups((2, 3), channels="joint"),
+    js.penalties.LatentGroups((2, 3), channels="separate"),
 ]
 
 
@@ -173,7 +173,7 @@ def test_jumps_on_a_line_against_all_partitions(cls, shape):
     g = torch.Generator().manual_seed(4)
     v = torch.randn(shape, generator=g, dtype=torch.float64)
     tau = torch.tensor([0.05, 0.6], dtype=torch.float64)
-    joint, separate = cls(channels="joint"), cls()
+    joint, separate = cls(channels="joint"), cls(channels="separate")
     u = joint.prox(v, tau)
     lines = v.reshape(2, 2, 9).numpy()
     expected = [least_jumps(line.T, float(t)) for line, t in zip(lines, tau, strict=True)]

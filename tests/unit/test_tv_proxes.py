@@ -169,16 +169,16 @@ def test_loops_equal_the_plain_formula(name, shape, dtype, monkeypatch):
 
 TV = P.TotalVariation
 PENALTIES = {
-    "iso": (TV(), "l2"),
+    "iso": (TV(channels="separate"), "l2"),
     "iso-joint": (TV(channels="joint"), "l2"),
-    "aniso": (TV(isotropic=False), "l2-each"),
+    "aniso": (TV(isotropic=False, channels="separate"), "l2-each"),
     "aniso-joint": (TV(isotropic=False, channels="joint"), "l2-each"),
-    "aniso-upwind": (TV(isotropic=False, scheme="upwind"), "l2-each"),
-    "sparse": (P.SparseTV(0.4), "l2"),
+    "aniso-upwind": (TV(isotropic=False, scheme="upwind", channels="separate"), "l2-each"),
+    "sparse": (P.SparseTV(0.4, channels="separate"), "l2"),
     "sparse-joint": (P.SparseTV(0.4, channels="joint"), "l2"),
-    "sparse-aniso": (P.SparseTV(0.4, isotropic=False), "l2-each"),
+    "sparse-aniso": (P.SparseTV(0.4, isotropic=False, channels="separate"), "l2-each"),
     "sparse-aniso-joint": (P.SparseTV(0.4, isotropic=False, channels="joint"), "l2-each"),
-    "huber": (P.HuberTV(0.2), "l2"),
+    "huber": (P.HuberTV(0.2, channels="separate"), "l2"),
     "huber-joint": (P.HuberTV(0.01, channels="joint"), "l2"),
     "vectorial-l2": (P.VectorialTV(), "l2"),
     "vectorial-linf": (P.VectorialTV("linf"), "linf"),
@@ -221,7 +221,7 @@ def check_certificate(solve, name, shape, tau, tol=1e-7):
     primal = 0.5 * (u - v)[0].square().sum() + tau * penalty.value(u)[0]
     ratio, delta = getattr(penalty, "ratio", 0.0), getattr(penalty, "delta", 0.0)
     if ratio and solution.dual.ndim < v.ndim + 1:  # pulls belong to the picture before it was thresholded
-        solution = TV(isotropic=False).prox_solution(v, tau, tol=1e-7)
+        solution = TV(isotropic=False, channels="separate").prox_solution(v, tau, tol=1e-7)
     p = fields_of(solution, v, tau, coupled)
     assert p.shape[1:] == v.shape[1:]
     matrices = np.moveaxis(p, (0, 1), (-2, -1)).reshape(-1, *p.shape[:2])
@@ -266,11 +266,11 @@ def test_sparse_lines_are_optimal():
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda v, t: TV().prox_solution(v, 1.02 * t),
+        lambda v, t: TV(channels="separate").prox_solution(v, 1.02 * t),
         lambda v, t: TV(channels="joint").prox_solution(v, t),
-        lambda v, t: TV(isotropic=False).prox_solution(v, t),
-        lambda v, t: P.HuberTV(0.01).prox_solution(v, t),
-        lambda v, t: TV().prox_solution(v, t, tol=1e-3),
+        lambda v, t: TV(isotropic=False, channels="separate").prox_solution(v, t),
+        lambda v, t: P.HuberTV(0.01, channels="separate").prox_solution(v, t),
+        lambda v, t: TV(channels="separate").prox_solution(v, t, tol=1e-3),
     ],
 )
 def test_wrong_proxes_are_seen(wrong):
@@ -328,7 +328,11 @@ def test_squared_variation_is_a_linear_solve(shape):
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 9, 8), (1, 1, 1, 9, 8), (1, 1, 5, 4, 6)])
-@pytest.mark.parametrize("penalty", [TV(isotropic=False), P.SparseTV(0.4, isotropic=False)], ids=repr)
+@pytest.mark.parametrize(
+    "penalty",
+    [TV(isotropic=False, channels="separate"), P.SparseTV(0.4, isotropic=False, channels="separate")],
+    ids=repr,
+)
 def test_large_pictures_take_both_solvers(shape, penalty, monkeypatch):
     v, tau = picture(*shape), torch.full((shape[0],), 0.5, dtype=torch.float64)
     small = penalty.prox_solution(v, tau, tol=1e-10)
@@ -360,7 +364,8 @@ def test_warm_starts(name):
 
 # ---------------------------------------------------------------- promises of every prox
 
-ALL = [p for p, _ in PENALTIES.values()] + [TV(beta=2.0), TV(isotropic=False, scheme="8-neighbor")]
+EIGHT = TV(isotropic=False, scheme="8-neighbor", channels="separate")
+ALL = [p for p, _ in PENALTIES.values()] + [TV(beta=2.0), EIGHT]
 
 
 @pytest.mark.parametrize("penalty", ALL, ids=repr)

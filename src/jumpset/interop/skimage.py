@@ -76,7 +76,7 @@ def denoise_sparse_tv(
     ratio: float = 0.5,
     channel_axis: int | None = None,
     isotropic: bool = True,
-    channels: Channels = "separate",
+    channels: Channels = "joint",
 ) -> Any:
     """Sparse total variation denoising: flat regions on a background that becomes exactly 0.
 

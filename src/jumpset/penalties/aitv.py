@@ -35,8 +35,8 @@ class AITV(Penalty):
     alpha
         α, from 0 (anisotropic total variation) to 1.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: the squares of all channels share the roots of
-        both norms.
+        ``"joint"``: the squares of all channels share the roots of both norms. ``"separate"``: the sum over
+        the channels.
 
     Raises
     ------
@@ -50,14 +50,14 @@ class AITV(Penalty):
     """
 
     alpha: float = 0.5
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "aitv"
     paper: ClassVar[str] = "Lou, Zeng, Osher, Xin, SIIMS 2015"
 
     def __post_init__(self) -> None:
         checks.real("alpha", self.alpha, at_least=0.0, at_most=1.0)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     @property
     def convex(self) -> bool:  # type: ignore[override]

@@ -13,8 +13,9 @@ from torch import Tensor
 from jumpset.operators.differences import forward
 from jumpset.penalties.total_variation import TotalVariation
 
-_ANISOTROPIC = TotalVariation(isotropic=False)
-_SQUARED = TotalVariation(beta=2.0)
+_ISOTROPIC = TotalVariation(channels="separate")
+_ANISOTROPIC = TotalVariation(isotropic=False, channels="separate")
+_SQUARED = TotalVariation(beta=2.0, channels="separate")
 
 
 def _per_direction(x: Tensor, beta: float, axes: tuple[int, ...]) -> Tensor:
@@ -40,11 +41,13 @@ CONVENTIONS: dict[str, Callable[..., Tensor]] = {
     "piq-l2": lambda x: _SQUARED(x, normalize="sum", reduction="none").sqrt().mean(),
     "piq-l2-squared": lambda x: _SQUARED(x, normalize="sum"),
     # deepinv.optim.prior: TVPrior, TVL1Prior; deepinv.loss.TVLoss is the squared one
-    "deepinv-TVPrior": lambda x: TotalVariation().value(x),
+    "deepinv-TVPrior": lambda x: _ISOTROPIC.value(x),
     "deepinv-TVL1Prior": lambda x: _ANISOTROPIC.value(x),
     "deepinv-TVLoss": lambda x: 2.0 * _per_direction(x, 2.0, (1, 2, 3)),
     # the DIP program's tv_loss: its beta is half of ours, and it leaves out the last row and column
-    "dip-program": lambda x, beta=0.5: TotalVariation(beta=2.0 * beta).terms(x)[..., :-1, :-1].sum(),
+    "dip-program": lambda x, beta=0.5: (
+        TotalVariation(beta=2.0 * beta, channels="separate").terms(x)[..., :-1, :-1].sum()
+    ),
     # the TVLoss of many blogs: squared, and divided by the batch once more than a mean would be
     "blog-TVLoss": lambda x: 2.0 * _per_direction(x, 2.0, (1, 2, 3)).sum() / len(x),
 }

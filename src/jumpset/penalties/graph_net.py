@@ -12,6 +12,8 @@ from jumpset.penalties.base import Penalty, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
 
+_SQUARED_TV = TotalVariation(beta=2.0, channels="separate")
+
 
 @dataclass(frozen=True)
 class GraphNet(Penalty):
@@ -47,12 +49,12 @@ class GraphNet(Penalty):
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Both parts of each pixel."""
-        return TotalVariation(beta=2.0).terms(x, mask) + self.ratio * L1().terms(x, mask)
+        return _SQUARED_TV.terms(x, mask) + self.ratio * L1().terms(x, mask)
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
-        return fused_sum(((1.0, TotalVariation(beta=2.0)), (self.ratio, L1())), x, factor)
+        return fused_sum(((1.0, _SQUARED_TV), (self.ratio, L1())), x, factor)
 
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
         """R(x) of each image; see :meth:`Penalty.value`."""
-        smoothness = TotalVariation(beta=2.0).value(x, mask=mask, weight_map=weight_map)
+        smoothness = _SQUARED_TV.value(x, mask=mask, weight_map=weight_map)
         return smoothness + self.ratio * L1().value(x, mask=mask, weight_map=weight_map)

@@ -30,7 +30,7 @@ class HuberTV(SolvedProx):
     delta
         δ, above 0, in intensities: gradients below it are shading, above it edges.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: one norm over directions and channels.
+        ``"joint"``: one norm over directions and channels. ``"separate"``: the sum over the channels.
 
     Raises
     ------
@@ -46,14 +46,14 @@ class HuberTV(SolvedProx):
     """
 
     delta: float = 0.01
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "huber-tv"
     paper: ClassVar[str] = "Werlberger et al., BMVC 2009"
 
     def __post_init__(self) -> None:
         checks.real("delta", self.delta, above=0.0)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def prox_solution(
         self,
@@ -93,7 +93,7 @@ class Charbonnier(Penalty):
     eps
         ε, above 0, in intensities: gradients well below it count as ``t² / 2ε``, well above it as ``t − ε``.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: one norm over directions and channels.
+        ``"joint"``: one norm over directions and channels. ``"separate"``: the sum over the channels.
 
     Raises
     ------
@@ -109,14 +109,14 @@ class Charbonnier(Penalty):
     """
 
     eps: float = 1e-3
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "charbonnier"
     paper: ClassVar[str] = "Charbonnier, Blanc-Féraud, Aubert, Barlaud, ICIP 1994"
 
     def __post_init__(self) -> None:
         checks.real("eps", self.eps, above=0.0)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """The formula above, a map."""

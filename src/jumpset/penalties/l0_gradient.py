@@ -33,7 +33,7 @@ class L0Gradient(Penalty):
     surrogate
         ``"gaussian"``, the exponential above, or ``"rational"``.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: the channels share the gradient.
+        ``"joint"``: the channels share the gradient. ``"separate"``: the sum over the channels.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class L0Gradient(Penalty):
 
     scale: float = 0.0
     surrogate: Surrogate = "gaussian"
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "l0-gradient"
     paper: ClassVar[str] = "Xu, Lu, Xu, Jia, SIGGRAPH Asia 2011"
@@ -56,7 +56,7 @@ class L0Gradient(Penalty):
 
     def __post_init__(self) -> None:
         check_surrogate(self.scale, self.surrogate)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def annealed(self, step: int, n_steps: int, start: float = 0.5, stop: float = 0.02) -> L0Gradient:
         """The same penalty at a step of the continuation; see :meth:`Potts.annealed`."""

@@ -43,7 +43,7 @@ class LatentGroups(Penalty):
     max_steps
         Limit of the inner iteration; a ``RuntimeWarning`` tells when an image reaches it.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: a group holds all channels of its window.
+        ``"joint"``: a group holds all channels of its window. ``"separate"``: the sum over the channels.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class LatentGroups(Penalty):
     window: int | tuple[int, ...] = 5
     tol: float = 1e-3
     max_steps: int = 2000
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "latent-groups"
     paper: ClassVar[str] = "Jacob, Obozinski, Vert, ICML 2009"
@@ -73,7 +73,7 @@ class LatentGroups(Penalty):
         check_sizes("window", self.window)
         checks.real("tol", self.tol, above=0.0)
         checks.integer("max_steps", self.max_steps, at_least=1)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """``α x``, with the maximiser α held fixed."""

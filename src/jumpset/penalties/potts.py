@@ -39,7 +39,7 @@ class Potts(Penalty):
         4: neighbours along the axes, each pair weighs 1 (in 1-D and 3-D too). 8: diagonals as well, with
         the weights √2−1 and 1−√½ that make the length nearly isotropic; two spatial axes.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: one jump for all channels.
+        ``"joint"``: one jump for all channels. ``"separate"``: the sum over the channels.
 
     Raises
     ------
@@ -57,7 +57,7 @@ class Potts(Penalty):
     scale: float = 0.0
     surrogate: Surrogate = "gaussian"
     neighbors: int = 4
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "potts"
     paper: ClassVar[str] = "Geman, Geman, PAMI 1984"
@@ -66,7 +66,7 @@ class Potts(Penalty):
     def __post_init__(self) -> None:
         check_surrogate(self.scale, self.surrogate)
         checks.one_of("neighbors", self.neighbors, (4, 8))
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def annealed(self, step: int, n_steps: int, start: float = 0.5, stop: float = 0.02) -> Potts:
         """The penalty at a step of the continuation, ``s = start (stop / start)^(step / (n_steps − 1))``.

@@ -33,7 +33,7 @@ class QuadtreeGroups(Penalty):
     shift
         How many pixels before the picture's corner the grids begin: one number, or one an axis.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: a group holds all channels of its tile.
+        ``"joint"``: a group holds all channels of its tile. ``"separate"``: the sum over the channels.
 
     Raises
     ------
@@ -50,7 +50,7 @@ class QuadtreeGroups(Penalty):
     levels: int = 4
     growth: float = 1.0
     shift: int | tuple[int, ...] = 0
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "quadtree-groups"
     paper: ClassVar[str] = "Jenatton, Mairal, Obozinski, Bach, JMLR 2011"

@@ -44,7 +44,7 @@ class SlidingGroups(Penalty):
     p
         Exponent of ``"lp"``, above 0 and at most 1.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: a group holds all channels of its window.
+        ``"joint"``: a group holds all channels of its window. ``"separate"``: the sum over the channels.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class SlidingGroups(Penalty):
     phi: Literal["identity", "log", "mcp", "lp"] = "identity"
     scale: float = 1.0
     p: float = 0.5
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "sliding-groups"
     paper: ClassVar[str] = "Chen, Selesnick, Signal Processing 2014"
@@ -74,7 +74,7 @@ class SlidingGroups(Penalty):
         checks.one_of("phi", self.phi, ("identity", "log", "mcp", "lp"))
         checks.real("scale", self.scale, above=0.0)
         checks.real("p", self.p, above=0.0, at_most=1.0)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     @property
     def convex(self) -> bool:  # type: ignore[override]

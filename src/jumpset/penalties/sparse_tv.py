@@ -31,7 +31,7 @@ class SparseTV(SolvedProx):
     isotropic
         Whether the directions share a root.
     channels
-        Of the total variation, ``"separate"`` or ``"joint"``.
+        Of the total variation, ``"joint"`` or ``"separate"``.
 
     Raises
     ------
@@ -46,7 +46,7 @@ class SparseTV(SolvedProx):
 
     ratio: float = 0.5
     isotropic: bool = True
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "sparse-tv"
     paper: ClassVar[str] = "Tibshirani et al., JRSS B 2005"
@@ -54,7 +54,7 @@ class SparseTV(SolvedProx):
     def __post_init__(self) -> None:
         checks.real("ratio", self.ratio, at_least=0.0)
         checks.flag("isotropic", self.isotropic)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def _tv(self) -> TotalVariation:
         return TotalVariation(isotropic=self.isotropic, channels=self.channels)

@@ -89,7 +89,7 @@ class TargetArea(Penalty):
             counted = xp.sum(inside, axis=axes, keepdims=True)
             pixels = xp.maximum(counted, xp.ones_like(counted))  # an empty mask has no error
         error = xp.sum(support * inside, axis=axes, keepdims=True) / pixels - self.fraction
-        outline = TotalVariation().terms(support, inside > 0)
+        outline = TotalVariation(channels=self.channels).terms(support, inside > 0)
         return xp.astype(error * error * inside + self.perimeter * outline, x.dtype)
 
     def _support(self, x: Any) -> Any:

@@ -36,7 +36,7 @@ class TGV2(Penalty):
         Iterations for w. The value is too large by at most :meth:`gap`; on photographs, 300 steps leave a gap
         of about 0.5 %, and an error of the value ten times smaller. Time and accuracy grow with ``steps``.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: both norms run over the channels too.
+        ``"joint"``: both norms run over the channels too. ``"separate"``: the sum over the channels.
 
     Raises
     ------
@@ -57,7 +57,7 @@ class TGV2(Penalty):
     alpha0: float = 2.0
     alpha1: float = 1.0
     steps: int = 300
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "tgv2"
     paper: ClassVar[str] = "Bredies, Kunisch, Pock, SIIMS 2010"
@@ -66,7 +66,7 @@ class TGV2(Penalty):
         checks.real("alpha0", self.alpha0, above=0.0)
         checks.real("alpha1", self.alpha1, above=0.0)
         checks.integer("steps", self.steps, at_least=1)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Both norms at each pixel, for the w that was found."""

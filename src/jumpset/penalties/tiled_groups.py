@@ -35,7 +35,7 @@ class TiledGroups(Penalty):
     shift
         How many pixels before the picture's corner the grid begins: one number, or one an axis.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: a group holds all channels of its tile.
+        ``"joint"``: a group holds all channels of its tile. ``"separate"``: the sum over the channels.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class TiledGroups(Penalty):
 
     tile: int | tuple[int, ...] = 4
     shift: int | tuple[int, ...] = 0
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
 
     name: ClassVar[str] = "tiled-groups"
     paper: ClassVar[str] = "Yuan, Lin, JRSS B 2006"
@@ -64,7 +64,7 @@ class TiledGroups(Penalty):
         check_sizes("tile", self.tile)
         for one in self.shift if isinstance(self.shift, tuple) else (self.shift,):
             checks.integer("shift", one, at_least=0)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def at_step(self, step: int, seed: int = 0) -> TiledGroups:
         """The same penalty with the grid at a random place that depends on ``step`` and ``seed`` alone."""

@@ -42,7 +42,7 @@ class TotalVariation(SolvedProx):
     isotropic
         Whether the directions share one root.
     channels
-        ``"separate"``: the sum over the channels. ``"joint"``: the squares of all channels share the root.
+        ``"joint"``: the squares of all channels share the root. ``"separate"``: the sum over the channels.
     scheme
         ``"forward"`` differences; ``"upwind"``: at each pixel the differences to all neighbours that lie
         lower, which sees isolated peaks fully and rotated edges equally (order 1); ``"8-neighbor"``: axes and
@@ -65,7 +65,7 @@ class TotalVariation(SolvedProx):
     beta: float = 1.0
     order: int = 1
     isotropic: bool = True
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Literal["joint", "separate"] = "joint"
     scheme: Scheme = "forward"
 
     name: ClassVar[str] = "total-variation"
@@ -75,7 +75,7 @@ class TotalVariation(SolvedProx):
         checks.real("beta", self.beta, above=0.0)
         checks.one_of("order", self.order, (1, 2))
         checks.flag("isotropic", self.isotropic)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
+        checks.one_of("channels", self.channels, ("joint", "separate"))
         checks.one_of("scheme", self.scheme, ("forward", "upwind", "8-neighbor"))
         if self.scheme != "forward" and self.order == 2:
             raise InputError(
