@@ -1,4 +1,4 @@
-"""JPEG artifacts: a network for clean pictures, and the pictures that the file may stand for, in turns."""
+"""JPEG artifacts: alternates a denoising network with projection onto the quantization constraints."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from jumpset.smoothers.l0 import L0Smoothing
 
 @dataclass(frozen=True)
 class State:
-    """The answer, and what it may be."""
+    """The iterate and its constraints."""
 
     source: Tensor  # (B, C, H, W), f as given
-    cells: tuple[QuantizationConstraint | None, ...]  # one a picture; None for what was never a JPEG
+    constraints: tuple[QuantizationConstraint | None, ...]  # one per image; None if it was never a JPEG
     u: Tensor  # (B, C, H, W)
-    change: float  # root mean square of the last step
+    change: float  # root mean square of the last step's change
     n_steps: int
 
 
 class DeJPEGNetwork(Network):
-    """A U-Net on 2 × 2 blocks of pixels that says what to add to a picture; no batch norm.
+    """A U-Net on 2 × 2 blocks of pixels that predicts a correction of the image; no batch norm.
 
     Parameters
     ----------
     widths
         Channels at half the size, a quarter, an eighth, and so on.
     blocks
-        Residual blocks of two convolutions at each scale, on the way down and again on the way up; the
-        coarsest has them once.
+        Residual blocks of two convolutions at each scale, in the encoder and again in the decoder; the
+        coarsest scale has them once.
     """
 
     name = "dejpeg"
     small: ClassVar = {"widths": [16, 32, 64], "blocks": [1, 1, 2]}
-    predicts_mean = True  # rings in black or white are clipped, which changes the means
+    predicts_mean = True  # ringing at black or white is clipped, which changes the means
 
     def __init__(self, widths: Sequence[int] = (32, 64, 128), blocks: Sequence[int] = (2, 2, 3)) -> None:
         super().__init__()
@@ -56,9 +56,9 @@ class DeJPEGNetwork(Network):
         self.receptive_radius = receptive_radius(blocks)
         self.peak_channels = peak_channels(widths)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` to the same, sides by :attr:`size_divisor`, both in [0, 1]."""
-        return picture + self.first(picture - 0.5, None)
+    def forward(self, image: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` to the same, both in [0, 1]; sides are multiples of :attr:`size_divisor`."""
+        return image + self.first(image - 0.5, None)
 
 
 @dataclass(frozen=True)
@@ -70,53 +70,53 @@ class _Denoiser(Learned):
 
 @dataclass(frozen=True)
 class DeJPEG(Iteration[State]):
-    r"""JPEG artifacts out: smoothed again and again, each time back to a picture that the file may stand for.
+    r"""JPEG artifact removal: alternates smoothing and a network with projection onto the file's constraints.
 
-    A JPEG file holds the cosine transform of its blocks in whole steps q, so that the picture it was made
-    from lies in a box around the decoded f. From a picture smoothed by :class:`~jumpset.smoothers.GSF`,
+    A JPEG file holds the cosine transform of its blocks in whole steps q, so that the original image lies in
+    a box around the decoded f. From an image smoothed by :class:`~jumpset.smoothers.GSF`,
 
     .. math:: u \leftarrow \Pi(D(\Pi(S(u)))), \qquad
               \Pi: \text{ to } \{u : |C P u - C P f| \le \text{width} \cdot q\}
 
-    with S :class:`~jumpset.smoothers.L0Smoothing` of weight ``flatness``, D a network trained on synthetic pairs,
-    C the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
-    (:class:`~jumpset.jpeg.constraint.JPEGTables`). D alone must either leave artifacts or take detail away;
-    with Π it can be strong, as Π puts back what the file knows; S and D err differently. Made for flat
-    pictures: a photograph loses its grain with the blocks. A picture that was never a JPEG is left as it is.
+    with S :class:`~jumpset.smoothers.L0Smoothing` of weight ``flatness``, D a network trained on synthetic
+    pairs, C the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
+    (:class:`~jumpset.jpeg.constraint.JPEGTables`). D alone either leaves artifacts or removes detail; with Π
+    it can be strong, as Π restores what the file determines; the errors of S and D differ. The method is for
+    flat images: a photograph loses its grain with the blocks. An image that was never a JPEG is not changed.
 
     Parameters
     ----------
     weight
         Share of D's correction, 0 to 1. Larger is smoother; 0 changes nothing.
     tables
-        The steps: a ``JPEGTables``, or the JPEG file, whose tables are read: the best choice. Default: told
-        from the picture (:func:`jumpset.jpeg.constraint.estimate_tables`), whose blocks must start in its corner; that
-        tells little where much of it is pure black and white.
+        The steps q: a ``JPEGTables``, or the JPEG file, whose tables are read: the best choice. Default:
+        estimated from the image (:func:`jumpset.jpeg.constraint.estimate_tables`), whose blocks must start in
+        its corner; the estimate is poor where much of the image is pure black and white.
     start
-        The first image: a method, for its answer; an image of f's shape; or None, f itself. A method that
-        takes ``tables`` has those of the file: :class:`~jumpset.dip.DIPl0` (the preset ``best``) takes half
-        a minute.
+        The initial image: the result of a method; an image of f's shape; or None, f itself. A method that
+        takes ``tables`` is given those of the file: :class:`~jumpset.dip.DIPl0` (the preset ``best``) takes
+        half a minute.
     width
-        Half the side of a box, in steps: ½ for all that the file may stand for, less for what is likelier.
+        Half the side of a box, in steps: ½ allows all images with this file, less only the likelier ones.
     flatness
-        Weight of S, in squared intensities. Larger is flatter; 0 leaves S out.
+        Weight of S, in squared intensities. Larger is flatter; 0 omits S.
     n_steps
-        Steps. Many slowly take detail away.
+        Number of steps. Many steps slowly remove detail.
     weights
-        Of D: ``"shipped"``, or a ``.safetensors`` file of your own training, ``js.training.train("dejpeg", …)``.
+        Weights of D: ``"shipped"``, or a ``.safetensors`` file of ``js.training.train("dejpeg", …)``.
 
     Raises
     ------
     InputError
         A parameter out of range, or a start of another shape.
     FileError
-        ``tables`` is a file that holds none, or weights that are missing, damaged, or of another network.
+        ``tables`` is a file without tables, or weights are missing, damaged, or of another network.
 
     Notes
     -----
-    Our own. The boxes are those of A. Zakhor, "Iterative procedures for reduction of blocking effects in
+    Ours. The boxes are those of A. Zakhor, "Iterative procedures for reduction of blocking effects in
     transform image coding", IEEE TCSVT 1992; the alternation is the plug-and-play scheme of S. V.
-    Venkatakrishnan, C. A. Bouman, B. Wohlberg, GlobalSIP 2013, with one set for a data term.
+    Venkatakrishnan, C. A. Bouman, B. Wohlberg, GlobalSIP 2013, with a convex set as its data term.
     """
 
     weight: float = 1.0
@@ -140,52 +140,54 @@ class DeJPEG(Iteration[State]):
         checks.integer("n_steps", self.n_steps, at_least=0)
 
     def init(self, image: Tensor) -> State:
-        """Know the cells and the weights, so that bad files are known before any work; the picture itself."""
-        cells = []
+        """The image itself; constraints and weights are read here, so that bad files raise at once."""
+        constraints = []
         if self.max_steps:
             self._denoiser().init(image)
             for f in image.split(1):
                 tables = self.tables or estimate_tables(f)
-                cells.append(None if tables.is_trivial else tables.cells(f))
-        return State(image, tuple(cells), image, 0.0, n_steps=0)
+                constraints.append(None if tables.is_trivial else tables.cells(f))
+        return State(image, tuple(constraints), image, 0.0, n_steps=0)
 
     def step(self, state: State) -> State:
-        """Smooth and project, twice; at first, project the start."""
-        cells = {k: c for k, c in enumerate(state.cells) if c is not None}
-        after, change = state.u, 0.0
-        if cells:
-            live = list(cells)
-            u = state.u[live] if state.n_steps else self._projected(cells, self._first(state.source, cells))
-            after = after.clone()
+        """Smooth and project, denoise and project; the first step projects the initial image before."""
+        constraints = {k: c for k, c in enumerate(state.constraints) if c is not None}
+        result, change = state.u, 0.0
+        if constraints:
+            coded = list(constraints)
+            u = state.u[coded]
+            if state.n_steps == 0:
+                u = self._project(constraints, self._initial(state.source, constraints))
             if self.flatness > 0.0:
-                u = self._projected(cells, solve(L0Smoothing(weight=self.flatness), u))
-            after[live] = self._projected(cells, solve(self._denoiser(), u))
-            change = (after - state.u).square().mean().sqrt().item()
-        return State(state.source, state.cells, after, change, state.n_steps + 1)
+                u = self._project(constraints, solve(L0Smoothing(weight=self.flatness), u))
+            result = result.clone()
+            result[coded] = self._project(constraints, solve(self._denoiser(), u))
+            change = (result - state.u).square().mean().sqrt().item()
+        return State(state.source, state.constraints, result, change, state.n_steps + 1)
 
     def image(self, state: State) -> Tensor:
-        """The answer."""
+        """The iterate."""
         return state.u
 
     def record(self, state: State) -> dict[str, float]:
-        """Root mean square of what the last step has changed."""
+        """Root mean square of the last step's change."""
         return {"change": state.change}
 
     def _denoiser(self) -> _Denoiser:
         return _Denoiser(weight=self.weight, weights=self.weights)
 
-    def _first(self, source: Tensor, cells: dict[int, QuantizationConstraint]) -> Tensor:
+    def _initial(self, source: Tensor, constraints: dict[int, QuantizationConstraint]) -> Tensor:
         if self.start is None:
-            return source[list(cells)]
+            return source[list(constraints)]
         if not isinstance(self.start, Iteration):
-            return starting_image(self.start, source)[list(cells)]
-        takes = getattr(self.start, "tables", 0) is None and getattr(self.start, "reads_tables", True)
-        answers = []
-        for k, c in cells.items():
-            start = replace(self.start, tables=c.tables) if takes else self.start
-            answers.append(solve(start, source[k : k + 1]))
-        return torch.cat(answers)
+            return starting_image(self.start, source)[list(constraints)]
+        takes_tables = getattr(self.start, "tables", 0) is None and getattr(self.start, "reads_tables", True)
+        images = []
+        for k, c in constraints.items():
+            start = replace(self.start, tables=c.tables) if takes_tables else self.start
+            images.append(solve(start, source[k : k + 1]))
+        return torch.cat(images)
 
-    def _projected(self, cells: dict[int, QuantizationConstraint], u: Tensor) -> Tensor:
-        pairs = zip(cells.values(), u.split(1), strict=True)
+    def _project(self, constraints: dict[int, QuantizationConstraint], u: Tensor) -> Tensor:
+        pairs = zip(constraints.values(), u.split(1), strict=True)
         return torch.cat([c.project(x, width=self.width) for c, x in pairs])
