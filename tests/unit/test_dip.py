@@ -326,6 +326,17 @@ def test_dip_l0_bookkeeping(monkeypatch):
     torch.testing.assert_close(result.state.w, w)
 
 
+@pytest.mark.parametrize(("preset", "rho"), [("paper", 2.25), ("paper-jpeg", 2.0)])
+def test_dip_l0_presets_are_the_papers(preset, rho):
+    method = js.method("dip-l0", preset=preset)
+    assert method.network == js.dip.architecture("full")
+    assert method.network.inputs == 32
+    assert (method.weight, method.rho) == (0.025, rho)
+    assert (method.outer_steps, method.inner_steps, method.step_size) == (100, 25, 0.001)
+    assert (method.start, method.network_input, method.start_blend) == ("random", "noise", 0.0)
+    assert method.solver == RegionFusion(levels=50)
+
+
 def test_dip_l0_starts_at_the_solvers_answer():
     f = picture(1, 3, 20, 24)
     method = DIPl0(inner_steps=2, weight=0.02)

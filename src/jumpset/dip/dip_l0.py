@@ -14,7 +14,7 @@ from jumpset._core.types import component
 from jumpset.dip import base
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.initialize import check_solver, check_start, read_tables, starting_image
-from jumpset.dip.networks import FULL, SMALL, THIN, Architecture, architecture
+from jumpset.dip.networks import FULL, THIN, Architecture, architecture
 from jumpset.jpeg.chroma import ChromaSubsampling
 from jumpset.jpeg.observation import JPEGObservation
 from jumpset.operators.observations import Observation, observe
@@ -27,7 +27,6 @@ PAPER: dict[str, Any] = {
     "network": FULL,
     "network_input": "noise",
     "start": "random",
-    "start_blend": 0.0,
     "outer_steps": 100,
     "inner_steps": 25,
     "step_size": 0.001,
@@ -86,7 +85,7 @@ class DIPl0(base.DeepImagePrior[State]):
         method, for its answer for f; an image of the answer's size, as :func:`jumpset.run` takes it; or
         ``"random"``: v and w uniform in [0, 1), the answer starts at f.
     start_blend
-        Share of the start in the answer.
+        Share of the start in the answer. It helps where the network has few steps (the preset ``fast``).
     outer_steps
         Outer iterations.
     inner_steps
@@ -124,7 +123,7 @@ class DIPl0(base.DeepImagePrior[State]):
     network: Architecture = component(THIN, architecture)
     network_input: str = "image"
     start: Any = component(None, words=("random",))
-    start_blend: float = 0.4
+    start_blend: float = 0.0
     outer_steps: int = 120
     inner_steps: int = 2
     step_size: float = 0.02
@@ -141,9 +140,9 @@ class DIPl0(base.DeepImagePrior[State]):
     paper: ClassVar[str] = "Tran, Bui & Xin, 2026"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": PAPER,
-        "paper-jpeg": {**PAPER, "network": SMALL, "rho": 2.0},
+        "paper-jpeg": {**PAPER, "rho": 2.0},
         "jpeg": {"operator": ChromaSubsampling(), "weight": 0.025},
-        "fast": {"outer_steps": 50},
+        "fast": {"outer_steps": 50, "start_blend": 0.4},
         "early-stopping": {"patience": 20},
     }
     check_every: ClassVar[int] = 25

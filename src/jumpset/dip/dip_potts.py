@@ -50,5 +50,5 @@ class DIPPotts(DIPl0):
     paper: ClassVar[str] = "after Tran, Bui & Xin, 2026"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "admm": {"solver": PottsADMM()},
-        "fast": {"outer_steps": 50},
+        "fast": {"outer_steps": 50, "start_blend": 0.4},
     }
