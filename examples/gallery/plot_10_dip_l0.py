@@ -2,9 +2,8 @@
 A deep image prior with the l0 gradient
 =======================================
 
-ADMM for the l0 gradient, in which a network is fitted to one image without training data.
-Here it draws the image itself, starting from region fusion; without ``start="region-fusion"`` it would
-correct the result of ``structure-texture``. The image is small; a photograph takes about half a minute.
+ADMM for the l0 gradient, in which a network is fitted to one image without training data. It starts from
+region fusion. The image is small; a photograph takes about half a minute.
 """
 
 import matplotlib.pyplot as plt
@@ -14,7 +13,7 @@ import jumpset as js
 image, truth = js.datasets.textured(72, 96, seed=4)
 
 film = js.running.Snapshots(every=80)
-method = js.method("dip-l0", start="region-fusion", outer_steps=80)
+method = js.method("dip-l0", outer_steps=80)
 result = js.run(image, method, callback=film, check_every=80)
 print(f"{result.status.name}: {result.n_steps} steps in {result.elapsed:.1f} s")
 
