@@ -29,7 +29,17 @@ class Status(Enum):
     DIVERGED = "a value became infinite or NaN; the image is the last finite one, lower step_size or weight"
 
 
-class Iteration(ABC, Generic[State]):
+class Checked:
+    """A dataclass that checks each field which :func:`parameter` declares."""
+
+    def __post_init__(self) -> None:
+        """Raise ``InputError`` for the first value that fails its check."""
+        for name, declared in getattr(self, "__dataclass_fields__", {}).items():
+            if "check" in declared.metadata:
+                declared.metadata["check"](name, getattr(self, name))
+
+
+class Iteration(Checked, ABC, Generic[State]):
     """A published method: a frozen dataclass of hyper-parameters that :func:`jumpset.run` drives.
 
     ``image`` tensors are ``(B, C, H, W)``, float32 or float64, intensities in [0, 1], on any device.
@@ -56,12 +66,6 @@ class Iteration(ABC, Generic[State]):
     The loop then copies the image at each reading that somebody sees."""
     check_every: ClassVar[int] = 1
     """Steps between two readings of ``record`` and ``finished`` (each reading waits for a GPU)."""
-
-    def __post_init__(self) -> None:
-        """Check each hyper-parameter that :func:`parameter` declares."""
-        for name, declared in getattr(self, "__dataclass_fields__", {}).items():
-            if "check" in declared.metadata:
-                declared.metadata["check"](name, getattr(self, name))
 
     @property
     def halo(self) -> int | None:
