@@ -65,6 +65,14 @@ def test_the_fourth_step_is_its_formula(pair):
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("cut", [0, 2])
+def test_a_resumed_run_equals_an_uninterrupted_one(pair, cut, tmp_path):
+    image, method = pair[0][:48, :56], StructureTexture(group=8, radius=8)
+    js.run(image, method, max_steps=cut, checkpoint=tmp_path / "run")
+    resumed = js.run(image, method, checkpoint=tmp_path / "run").image
+    np.testing.assert_array_equal(resumed, js.smooth(image, method))
+
+
 def test_without_texture_nothing_changes():
     clean = js.datasets.shapes(90, 110, seed=1)
     np.testing.assert_array_equal(js.smooth(clean, "structure-texture"), clean)

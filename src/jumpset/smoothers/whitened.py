@@ -1,15 +1,15 @@
-"""Fidelity to a picture under a texture: ADMM between a spectral data step and a flat prior."""
+"""Fidelity to an image with texture: ADMM between a spectral data step and a flat prior."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Iteration
+from jumpset._core.types import Iteration, parameter
 from jumpset.penalties import TotalVariation
 from jumpset.regions.fusion import fuse
 from jumpset.smoothers.collaborative import check_texture
@@ -21,28 +21,28 @@ _TOL = 1e-4  # relative duality gap of the TV steps
 
 @dataclass(frozen=True)
 class State:
-    """All in the texture's components, M⁻¹ of pictures."""
+    """The variables of ADMM, in the texture's components M⁻¹ u."""
 
-    source: Tensor  # (B, C, H, W), the picture f itself
+    source: Tensor  # (B, C, H, W), f
     textures: tuple[Texture, ...]
     flat: Tensor  # (B, C, H, W), v
     dual: Tensor  # (B, C, H, W), w, scaled
     rho: float  # of the next step
-    residual: float  # root mean square of u − v
+    residual: float  # root mean square of M⁻¹ u − v
     n_steps: int
 
 
 @dataclass(frozen=True)
 class Whitened(Iteration[State]):
-    r"""Whitened fidelity: a flat prior that does not take texture for white noise.
+    r"""Whitened fidelity: a flat prior with the covariance of the texture instead of white noise.
 
     Looks for a small value of
 
     .. math:: (u - f)^\top \Sigma^{-1} (u - f) + \text{weight} \cdot R(M^{-1} u)
 
-    for the covariance Σ and the colours M of a :class:`~jumpset.texture.Texture`, and R either the number of jumps
-    :math:`\sum_{(p,q)} [z_p \ne z_q]` (``"l0"``) or the isotropic, joint total variation (``"tv"``), by ADMM
-    in the components :math:`z = M^{-1} u`:
+    for the covariance Σ and the colours M of a :class:`~jumpset.texture.Texture`, and R either the number of
+    jumps :math:`\sum_{(p,q)} [z_p \ne z_q]` (``"l0"``) or the isotropic, joint total variation (``"tv"``), by
+    ADMM in the components :math:`z = M^{-1} u`:
 
     .. math::
         u &= \arg\min_u (u - f)^\top \Sigma^{-1} (u - f) + \rho \|M^{-1} u - v + w\|^2 \quad\text{(one FFT)}\\
@@ -54,17 +54,17 @@ class Whitened(Iteration[State]):
     Parameters
     ----------
     weight
-        Where the texture has variance 1. Larger is flatter, 0 changes nothing.
+        Weight of R in components of variance 1. Larger is flatter; 0 changes nothing.
     prior
-        ``"l0"``, its step by region fusion, or ``"tv"``, its step by a convex solver.
+        ``"l0"``, whose step is region fusion, or ``"tv"``, whose step is a convex solver.
     texture
-        A ``Texture`` of the picture's number of channels. Default: estimated from each picture.
+        A ``Texture`` with the channels of the image. Default: estimated from each image.
     rho
-        At the start, above 0, without unit. Small: the first steps are free to leave the picture.
+        The first ρ, above 0, without unit. Small: the first steps may move far from f.
     growth
-        At least 1. 1 is ADMM with a fixed ρ.
+        Factor on ρ in each step, at least 1. 1 is ADMM with a fixed ρ.
     n_steps
-        Steps.
+        Number of steps.
 
     Raises
     ------
@@ -75,32 +75,24 @@ class Whitened(Iteration[State]):
     -----
     S. Boyd, N. Parikh, E. Chu, B. Peleato, J. Eckstein, "Distributed optimization and statistical learning
     via the alternating direction method of multipliers", 2011; M. Storath, A. Weinmann, "Fast partitioning of
-    vector-valued images", SIAM J. Imaging Sci. 2014, for a growing ρ on a Potts prior. Our own: (1) the
-    texture's covariance in the data step, with periodic borders; (2) the l0 step is a heuristic, so nothing
-    is claimed of the energy that is reached; (3) a texture of strength 0 leaves the picture as it is.
+    vector-valued images", SIAM J. Imaging Sci. 2014, for a growing ρ with a Potts prior. Differences from
+    both: (1) the texture's covariance in the data step, with periodic borders; (2) the l0 step is a
+    heuristic, without a guarantee on the energy; (3) a texture of strength 0 leaves the image unchanged.
     """
 
-    weight: float = 16.0
-    prior: str = "l0"
-    texture: Any = None
-    rho: float = 0.1
-    growth: float = 2.0
-    n_steps: int = 8
+    weight: float = parameter(16.0, checks.real, at_least=0.0)
+    prior: str = parameter("l0", checks.one_of, allowed=("l0", "tv"))
+    texture: Any = parameter(None, check_texture)
+    rho: float = parameter(0.1, checks.real, above=0.0)
+    growth: float = parameter(2.0, checks.real, at_least=1.0)
+    n_steps: int = parameter(8, checks.integer, at_least=0)
 
     name: ClassVar[str] = "whitened"
     paper: ClassVar[str] = "jumpset, after Boyd et al., Found. Trends Mach. Learn. 2011"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"tv": {"prior": "tv", "weight": 2.0}}
 
-    def __post_init__(self) -> None:
-        checks.real("weight", self.weight, at_least=0.0)
-        checks.one_of("prior", self.prior, ("l0", "tv"))
-        check_texture(self.texture)
-        checks.real("rho", self.rho, above=0.0)
-        checks.real("growth", self.growth, at_least=1.0)
-        checks.integer("n_steps", self.n_steps, at_least=0)
-
     def init(self, image: Tensor) -> State:
-        """Know the texture; v = f, w = 0."""
+        """Start from v = M⁻¹ f, w = 0; estimate the texture where it is not given."""
         if self.max_steps == 0:
             return State(image, (), image, image, self.rho, 0.0, n_steps=0)
         textures = tuple(self.texture or alternate(f)[0] for f in image.split(1))
@@ -111,8 +103,8 @@ class Whitened(Iteration[State]):
     def step(self, state: State) -> State:
         """One step of ADMM."""
         flats, duals, squares = [], [], 0.0
-        pictures = zip(*(x.split(1) for x in (state.source, state.flat, state.dual)), strict=True)
-        for (f, v, w), texture in zip(pictures, state.textures, strict=True):
+        images = zip(*(x.split(1) for x in (state.source, state.flat, state.dual)), strict=True)
+        for (f, v, w), texture in zip(images, state.textures, strict=True):
             if texture.strength.any():
                 u = texture.whiten(texture.fit(f.double(), texture.unwhiten(v - w), state.rho))
                 v = self._flatten(u + w, self.weight / state.rho)
@@ -121,11 +113,11 @@ class Whitened(Iteration[State]):
             flats.append(v)
             duals.append(w)
         residual = (squares / state.flat.numel()) ** 0.5
-        return State(state.source, state.textures, torch.cat(flats), torch.cat(duals),
-                     state.rho * self.growth, residual, state.n_steps + 1)  # fmt: skip
+        now = replace(state, flat=torch.cat(flats), dual=torch.cat(duals), residual=residual)
+        return replace(now, rho=state.rho * self.growth, n_steps=state.n_steps + 1)
 
     def image(self, state: State) -> Tensor:
-        """M v; where there is no texture, the picture."""
+        """M v; f where there is no texture."""
         out = []
         for k, (f, v) in enumerate(zip(state.source.split(1), state.flat.split(1), strict=True)):
             changed = state.n_steps > 0 and state.textures[k].strength.any()
@@ -133,7 +125,7 @@ class Whitened(Iteration[State]):
         return torch.cat(out)
 
     def record(self, state: State) -> dict[str, float]:
-        """Root mean square of u − v, in units of the texture's deviation."""
+        """Root mean square of M⁻¹ u − v, in units of the texture's deviation."""
         return {"residual": state.residual}
 
     def _flatten(self, z: Tensor, weight: float) -> Tensor:
