@@ -44,8 +44,8 @@ class State:
 class Collaborative(Iteration[State]):
     r"""Collaborative filter: removes noise or texture of known or estimated spectrum, keeps repeated detail.
 
-    The noise in :math:`f = u + T` is stationary, with the covariance Σ of a :class:`~jumpset.texture.Texture`.
-    The filter estimates u from groups of similar 8×8 blocks: a cosine transform of each block and a Haar
+    The noise T of :math:`f = u + T` is stationary with the covariance Σ of a
+    :class:`~jumpset.texture.Texture`. The filter estimates u from groups of similar 8×8 blocks: a cosine transform of each block and a Haar
     transform across the group give coefficients x, whose variances v are exact for Σ, for any overlap of the
     blocks. The first step sets coefficients with :math:`x^2 \le \text{threshold}^2\, v` to 0. The second step
     finds the groups again in the first answer, whose coefficients are p; its answer, for the components k of

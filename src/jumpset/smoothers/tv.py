@@ -26,7 +26,7 @@ class State:
 class TV(Iteration[State]):
     r"""Total variation: removes noise and grain, keeps edges; convex, solved to a stated accuracy.
 
-    Minimises, for each picture,
+    Minimises, for each image,
 
     .. math:: \tfrac12 \|u - f\|^2 + \text{weight} \cdot \mathrm{TV}(u)
 
@@ -41,14 +41,14 @@ class TV(Iteration[State]):
     weight
         In intensities; useful from 0.01 (grain) to 0.3 (poster). Larger is flatter; 0 changes nothing.
     isotropic
-        The first or the second sum: round or axis-parallel boundaries.
+        True: the first sum, rounded boundaries. False: the second sum, axis-parallel boundaries.
     channels
         ``"joint"``: as above, channels share their edges. ``"separate"``: the sum of the TV of each channel.
     tol
-        Ends when the duality gap is at most this part of the energy: the energy is then less than
-        ``tol / (1 - tol)`` above the least one. In each picture, for separate channels in each channel.
+        The run ends when the duality gap is at most this fraction of the energy, in each image, for separate
+        channels in each channel. The energy is then above its minimum by less than ``tol / (1 - tol)`` of it.
     max_steps
-        Step limit. A 512×512 picture needs about 200 steps at weight 0.1 and 1 000 at weight 1.
+        Step limit. A 512×512 image needs about 200 steps at weight 0.1 and 1 000 at weight 1.
 
     Raises
     ------
@@ -60,12 +60,12 @@ class TV(Iteration[State]):
     L. Rudin, S. Osher, E. Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D 1992
     (the model); A. Beck, M. Teboulle, "Fast gradient-based algorithms for constrained total variation image
     denoising and deblurring problems", IEEE TIP 2009 (the algorithm). Differences from the latter: (1) the
-    momentum k/(k + 5) of Chambolle & Dossal (JOTA 2015); (2) a restart when the dual energy has fallen
+    momentum k/(k + 5) of Chambolle & Dossal (JOTA 2015); (2) a restart when the dual energy has decreased
     between two readings, after O'Donoghue & Candès (FoCM 2015); (3) the duality gap as the stopping rule,
-    which holds for u before it is rounded to the caller's dtype; (4) float32 pictures are computed in float64
-    where float32 might not reach ``tol``; (5) weights so large that the mean is optimal are answered at once.
+    which holds for u before rounding to the caller's dtype; (4) float32 images are computed in float64 where
+    float32 might not reach ``tol``; (5) a weight so large that the mean is optimal takes no steps.
 
-    The same weight gives the same picture as scikit-image's ``denoise_tv_chambolle`` run to convergence.
+    The same weight gives the same image as scikit-image's ``denoise_tv_chambolle`` run to convergence.
     """
 
     weight: float = 0.1
