@@ -45,11 +45,12 @@ class Collaborative(Iteration[State]):
     r"""Collaborative filter: removes noise or texture of known or estimated spectrum, keeps repeated detail.
 
     The noise T of :math:`f = u + T` is stationary with the covariance Σ of a
-    :class:`~jumpset.texture.Texture`. The filter estimates u from groups of similar 8×8 blocks: a cosine transform of each block and a Haar
-    transform across the group give coefficients x, whose variances v are exact for Σ, for any overlap of the
-    blocks. The first step sets coefficients with :math:`x^2 \le \text{threshold}^2\, v` to 0. The second step
-    finds the groups again in the first answer, whose coefficients are p; its answer, for the components k of
-    the texture, is between a separate and a joint Wiener filter:
+    :class:`~jumpset.texture.Texture`. The filter estimates u from groups of similar 8×8 blocks: a cosine
+    transform of each block and a Haar transform across the group give coefficients x, whose variances v are
+    exact for Σ, for any overlap of the blocks. The first step sets coefficients with
+    :math:`x^2 \le \text{threshold}^2\, v` to 0. The second step finds the groups again in the first answer,
+    whose coefficients are p; its answer, for the components k of the texture, is between a separate and a
+    joint Wiener filter:
 
     .. math:: \hat x_k = (1 - c)\, \frac{p_k^2}{p_k^2 + v_k}\, x_k
               + c\, p_k \frac{\sum_j p_j x_j / v_j}{1 + \sum_j p_j^2 / v_j}, \qquad c = \text{coupling}.
@@ -121,10 +122,9 @@ class Collaborative(Iteration[State]):
 
     def step(self, state: State) -> State:
         """Threshold the coefficients in the first step, apply the Wiener filter in the second."""
-        settings = self.coupling, self.group, self.radius, self.stride, self.threshold
         images = zip(state.source.split(1), state.smoothed.split(1), state.textures, strict=True)
         smoothed = [
-            shrink(f, u if state.n_steps > 0 else None, texture.scaled(self.weight), *settings)
+            self.shrink(f, u if state.n_steps > 0 else None, texture.scaled(self.weight))
             for f, u, texture in images
         ]
         return replace(state, smoothed=torch.cat(smoothed), n_steps=state.n_steps + 1)
@@ -137,40 +137,30 @@ class Collaborative(Iteration[State]):
         """Root mean square of f − u."""
         return {"removed": float((state.source - state.smoothed).double().square().mean().sqrt())}
 
+    def shrink(self, image: Tensor, pilot: Tensor | None, texture: Texture) -> Tensor:
+        """Shrink the groups of a ``(1, C, H, W)`` image by the threshold, with a pilot by the Wiener filter.
+
+        Groups are found in the pilot, or in the image itself. A texture of strength 0 changes nothing.
+        """
+        if not texture.strength.any():
+            return image
+        f, f_wide = _components(image, texture)
+        guide = None if pilot is None else _components(pilot, texture)[1]
+        rows, columns = (kernel.grid(length, self.stride) for length in f_wide.shape[1:])
+        offsets = kernel.search_offsets(self.radius, 3)
+        found = kernel.match(f_wide if guide is None else guide, rows, columns, offsets, self.group)
+        table = kernel.covariance_table(texture.autocovariance, _REACH)
+        wide = kernel.shrink(f_wide, guide, found, table, self.threshold, self.coupling)
+        z = torch.from_numpy(wide[None, :, : f.shape[1], : f.shape[2]].astype(np.float64))
+        out = texture.unwhiten(z).to(image)
+        lost = (image.double() - out.double()).mean(dim=(-2, -1), keepdim=True)
+        return (out.double() + lost).to(image.dtype)
+
     def _texture(self, f: Tensor) -> Texture:
         if self.sigma is not None:
             channels = f.shape[1]
             return Texture(self.sigma * np.eye(channels), np.ones((channels, 1, 1)))
         return alternate(f)[0] if self.texture is None else self.texture
-
-
-def shrink(
-    image: Tensor,
-    pilot: Tensor | None,
-    texture: Texture,
-    coupling: float,
-    group: int,
-    radius: int,
-    stride: int,
-    threshold: float = 2.7,
-) -> Tensor:
-    """One step of the filter on a ``(1, C, H, W)`` image: thresholding without a pilot, Wiener with one.
-
-    Groups are found in the pilot, or in the image itself. A texture of strength 0 changes nothing.
-    """
-    if not texture.strength.any():
-        return image
-    f, f_wide = _components(image, texture)
-    guide = None if pilot is None else _components(pilot, texture)[1]
-    rows, columns = (kernel.grid(length, stride) for length in f_wide.shape[1:])
-    offsets = kernel.search_offsets(radius, 3)
-    found = kernel.match(f_wide if guide is None else guide, rows, columns, offsets, group)
-    table = kernel.covariance_table(texture.autocovariance, _REACH)
-    wide = kernel.shrink(f_wide, guide, found, table, threshold, coupling)
-    z = torch.from_numpy(wide[None, :, : f.shape[1], : f.shape[2]].astype(np.float64))
-    out = texture.unwhiten(z).to(image)
-    lost = (image.double() - out.double()).mean(dim=(-2, -1), keepdim=True)
-    return (out.double() + lost).to(image.dtype)
 
 
 def _components(image: Tensor, texture: Texture) -> tuple[np.ndarray, np.ndarray]:

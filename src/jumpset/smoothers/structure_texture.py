@@ -13,7 +13,7 @@ from jumpset._core import checks
 from jumpset._core.types import Iteration, parameter
 from jumpset.kernels.filters.collaborative import SIZE
 from jumpset.regions.fusion import fuse
-from jumpset.smoothers.collaborative import GROUPS, check_texture, shrink
+from jumpset.smoothers.collaborative import GROUPS, Collaborative, check_texture
 from jumpset.texture import Texture
 from jumpset.texture.cross_channel import predict
 from jumpset.texture.estimate import alternate, largest, spectrum_of
@@ -148,7 +148,7 @@ class StructureTexture(Iteration[State]):
 
     def step(self, state: State) -> State:
         """One of the six steps; without texture only the first, with detail only the first three."""
-        steps = self._estimate, self._pilot, self._filter, self._blend, self._predict, self._refine
+        steps = self._estimate, self._pilot, self._filter, self._blend, self._guide, self._refine
         k, images = state.n_steps, []
         parts = state.source.split(1), state.structure.split(1), state.textures, state.detailed
         for s in map(Separation, *parts):
@@ -167,14 +167,14 @@ class StructureTexture(Iteration[State]):
         return {"texture": float(state.texture.double().square().mean().sqrt())}
 
     def _estimate(self, s: Separation) -> Separation:
-        """Step 1: the texture and a rough structure; a texture that is given, and f."""
+        """Step 1: T, and u from the last region fusion of its estimate; u = f for a given texture."""
         if self.texture is not None:
             return replace(s, texture=self.texture)
         texture, structure = alternate(s.f)
         return replace(s, texture=texture, u=structure.to(s.f))
 
     def _pilot(self, s: Separation) -> Separation:
-        """Step 2: the mean of region fusions; for an image with detail, the filter's first step."""
+        """Step 2: p, the mean of ``_FUSIONS`` of f; for an image with detail, the thresholded f."""
         z = s.texture.whiten(_wide(s.f))
         weight = self.fusion * self.weight * largest(s.texture)
         mean = sum(_fuse(z, factor * weight, n, rotated) for factor, n, rotated in _FUSIONS) / len(_FUSIONS)
@@ -183,7 +183,7 @@ class StructureTexture(Iteration[State]):
         return replace(s, u=s.texture.unwhiten(mean).to(s.f))
 
     def _filter(self, s: Separation) -> Separation:
-        """Step 3: the filter guided by u; the residual of u gives a better spectrum than the rough one."""
+        """Step 3: y, the filter of f with the pilot u; f − u also gives a better spectrum than step 1."""
         if s.detailed:
             return replace(s, u=self._shrink(s, s.u, margin=1.0))
         if self.texture is None:
@@ -191,15 +191,15 @@ class StructureTexture(Iteration[State]):
         return replace(s, u=self._shrink(s, s.u, self.margin))
 
     def _blend(self, s: Separation) -> Separation:
-        """Step 4: the blend of the filter's y and its region fusion v."""
+        """Step 4: y + 0.7 exp(−‖y − v‖² / 2 s²) (v − y) with the mean of y, v a region fusion of y."""
         y = _wide(s.u)
         v = s.texture.unwhiten(fuse(s.texture.whiten(y), self.refusion * self.weight * largest(s.texture)))
         variance = _AGREEMENT**2 * self.weight * float(np.sum(s.texture.strength**2))
         share = _FUSION_SHARE * torch.exp(-0.5 * (v - y).square().sum(dim=1, keepdim=True) / variance)
         return replace(s, u=_restore_mean(y + share * (v - y), y).to(s.f))
 
-    def _predict(self, s: Separation) -> Separation:
-        """Step 5: the component with the most texture, predicted from the others."""
+    def _guide(self, s: Separation) -> Separation:
+        """Step 5: the strongest component of T, moved towards its prediction from the others."""
         if s.f.shape[1] == 1:
             return s
         u = _wide(s.u)
@@ -208,14 +208,14 @@ class StructureTexture(Iteration[State]):
         return replace(s, u=_restore_mean(s.texture.unwhiten(torch.from_numpy(z[None])), u).to(s.f))
 
     def _refine(self, s: Separation) -> Separation:
-        """Step 6: the mean of u and of steps 3 to 5 with u as the pilot and half the margin."""
+        """Step 6: (u + u′) / 2, u′ from steps 3 to 5 with the pilot u and half the margin."""
         second = replace(self, margin=0.5 * self.margin)
-        again = second._predict(second._blend(second._filter(s)))
+        again = second._guide(second._blend(second._filter(s)))
         return replace(again, u=0.5 * (s.u + again.u))
 
     def _shrink(self, s: Separation, pilot: Tensor | None, margin: float) -> Tensor:
-        noise = s.texture.scaled(margin * self.weight)
-        return shrink(s.f, pilot, noise, self.coupling, self.group, self.radius, self.stride)
+        shared = {name: getattr(self, name) for name in ("coupling", "group", "radius", "stride")}
+        return Collaborative(**shared).shrink(s.f, pilot, s.texture.scaled(margin * self.weight))
 
 
 def _wide(x: Tensor) -> Tensor:
