@@ -1,4 +1,4 @@
-"""The page "How the code is laid out": its picture and its table, from the packages themselves.
+"""Draw the figure and write the table of the page "How the code is laid out" from the packages.
 
 python docs/layout.py   # draws docs/pictures/layout.svg again
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "jumpset"
-PICTURE = ROOT / "docs" / "pictures" / "layout.svg"
+FIGURE = ROOT / "docs" / "pictures" / "layout.svg"
 # Consecutive packages of LAYERS, from the ground up, and what they have in common.
 ROWS = {
     "Foundation": ("_core",),
@@ -69,7 +69,7 @@ def _row(package: str) -> tuple[str, str, str]:
     return f"``{package}``", purpose(package), ", ".join(f"``{name}``" for name in imports(package)) or "–"
 
 
-def picture() -> str:
+def figure() -> str:
     """Return an SVG with a row of boxes for each group of packages, the foundation at the bottom."""
     stub = (SOURCE / "__init__.pyi").read_text(encoding="utf-8")
     height = STEP * len(ROWS) + 50
@@ -100,4 +100,4 @@ def picture() -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(picture(), encoding="utf-8")
+    FIGURE.write_text(figure(), encoding="utf-8")

@@ -20,15 +20,15 @@ import jumpset as js
 OUT = Path(__file__).parent / "generated"
 SOURCE = Path(js.__file__).parent
 STRENGTHS = (0.25, 1.0, 4.0)
-SHARES = (0.25, 0.5, 1.0)  # of a learned method, whose weight ends at 1
-SOLVED = ("LatentGroups", "TGV2")  # their value is a minimum itself: a thousand of them take minutes
+SHARES = (0.25, 0.5, 1.0)  # weights of a learned method, which are at most 1
+SOLVED = ("LatentGroups", "TGV2")  # their value is itself a minimum, so descent would take minutes
 API_HEAD = (
     "``import jumpset as js`` has the names of the first section and the packages; every other name is "
     "reached through its package, as in ``js.penalties.AITV``.\n"
 )
 HEADS = {
-    "Methods": "js.smooth(image, method=name) runs a method, js.method(name, …) makes one with its settings.",
-    "Penalties": "Each is R(x) in a loss, ½‖u − f‖² + τ R(u) in a proximal operator, or both.",
+    "Methods": "js.smooth(image, method=name) runs a method; js.method(name, …) creates one.",
+    "Penalties": "Each R(x) is a loss; many also have a proximal operator argmin ½‖u − f‖² + τ R(u).",
 }
 
 
@@ -111,7 +111,7 @@ def _chapter(title: str, folder: str, pages: dict[str, str]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    # an unchanged page keeps its date, so that Sphinx does not read it again
+    # an unchanged file keeps its date, so that Sphinx does not read it again
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
 
@@ -121,14 +121,14 @@ def _title(text: str, line: str) -> str:
 
 
 def _class(cls: type) -> str:
-    # indexed on the pages of the API
+    # the pages of the API index it
     return f".. currentmodule:: {cls.__module__}\n\n.. autoclass:: {cls.__name__}\n   :no-index:\n"
 
 
 def _method_page(name: str, info: js.running.registry.MethodInfo) -> str:
     path = OUT / "pictures" / f"method-{name}.png"
     weight = info.defaults.get("weight")
-    slow = name.startswith("dip")  # many seconds a picture
+    slow = name.startswith("dip")  # many seconds per image
     weights = [s * weight for s in STRENGTHS] if weight and not slow else []
     if name in js.learned.SIZES or name == "dejpeg":
         weights = list(SHARES)
@@ -138,8 +138,7 @@ def _method_page(name: str, info: js.running.registry.MethodInfo) -> str:
     shown = f"with ``weight`` at {', '.join(turned)}" if turned else "at its defaults"
     kind = "JPEG" if name == "dejpeg" else "textured"
     figure = (
-        f".. figure:: ../pictures/{path.name}\n\n"
-        f"   A {kind} picture, and what ``{name}`` makes of it {shown}.\n\n"
+        f".. figure:: ../pictures/{path.name}\n\n   A {kind} image, and the result of ``{name}`` {shown}.\n\n"
     )
     presets = [f"- ``{key}``: {_settings(values)}" for key, values in info.presets.items()]
     listed = "\n".join(["**Presets**", "", *presets, ""]) if presets else ""
@@ -151,11 +150,11 @@ def _settings(values: dict[str, object]) -> str:
 
 
 def _draw_method(path: Path, name: str, weights: list[float]) -> None:
-    picture, _ = js.datasets.textured(120, 160, seed=4)
+    image, _ = js.datasets.textured(120, 160, seed=4)
     if name == "dejpeg":
-        picture = js.datasets.jpeg(js.datasets.shapes(120, 160, seed=4), 15)
+        image = js.datasets.jpeg(js.datasets.shapes(120, 160, seed=4), 15)
     runs = [js.method(name, weight=w) for w in weights] or [js.method(name)]
-    images = [picture, *(js.run(picture, run).image for run in runs)]
+    images = [image, *(js.run(image, run).image for run in runs)]
     _save(path, images, zoom=1)
 
 
@@ -165,8 +164,8 @@ def _penalty_page(name: str, cls: type[js.Penalty]) -> str:
         _draw_penalty(path, cls())
     figure = (
         f".. figure:: ../pictures/{path.name}\n\n"
-        "   A noisy picture f, and minimisers of ½‖u − f‖² + τ R(u) for three τ, found by the "
-        f"{'proximal operator' if name in SOLVED else 'gradient'}; what lies below 0.03 is blue.\n\n"
+        "   A noisy image f, and minimisers of ½‖u − f‖² + τ R(u) for three τ, found by "
+        f"{'the proximal operator' if name in SOLVED else 'descent'}; values below 0.03 are blue.\n\n"
         if path.exists()
         else ""
     )
@@ -174,7 +173,7 @@ def _penalty_page(name: str, cls: type[js.Penalty]) -> str:
 
 
 def _draw_penalty(path: Path, penalty: js.Penalty) -> None:
-    """Gradient descent, as in training; nothing is drawn where the penalty has no gradient to follow."""
+    """Draw minimisers, found by gradient descent as in training; draw nothing if the gradient is zero."""
     truth = torch.from_numpy(js.datasets.marks(64, 64, seed=1))[None, None]
     f = truth + 0.15 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     images = [f]
@@ -206,8 +205,8 @@ def _zeros_blue(gray: np.ndarray) -> np.ndarray:
 def _save(path: Path, images: list[np.ndarray], zoom: int) -> None:
     gap = np.ones((images[0].shape[0], 4, 3))
     row = [part for image in images for part in (image, gap)][:-1]
-    picture = np.rint(255 * np.concatenate(row, axis=1).clip(0, 1)).astype(np.uint8)
-    js.io.write_picture(path, np.kron(picture, np.ones((zoom, zoom, 1), dtype=np.uint8)))
+    pixels = np.rint(255 * np.concatenate(row, axis=1).clip(0, 1)).astype(np.uint8)
+    js.io.write_picture(path, np.kron(pixels, np.ones((zoom, zoom, 1), dtype=np.uint8)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The panels of the page "Which method should I use?": each task with pictures, PSNR and seconds.
+"""Draw the panels of the page "Which method should I use?": images, PSNR and seconds of each task.
 
-Run by `make docs`; kept in docs/generated/tasks: remove it to make them anew.
+`make docs` runs this and keeps the panels in docs/generated/tasks; remove that folder to draw them again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import jumpset as js
 
 OUT = Path(__file__).parent / "generated" / "tasks"
-RATIO = 2.5  # of detail
+RATIO = 2.5  # factor of the detail
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Task:
     """One section of the page."""
 
     key: str
-    """Of file names."""
-    pictures: Callable[[], tuple[np.ndarray, np.ndarray | None]]
-    """The picture, and the truth where it is known."""
+    """The beginning of its file names."""
+    images: Callable[[], tuple[np.ndarray, np.ndarray | None]]
+    """The input, and the truth where it is known."""
     runs: dict[str, dict[str, Any]]
-    """Method to settings; a preset too."""
-    show: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda picture, answer: answer  # noqa: ARG005
-    """What is drawn, of picture and answer."""
+    """The settings of each method, which may include a preset."""
+    show: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda image, result: result  # noqa: ARG005
+    """The drawn image, from input and result."""
 
 
 def _photograph() -> np.ndarray:
@@ -88,13 +88,13 @@ TASKS = (
         "segmentation",
         lambda: (_photograph(), None),
         {"region-fusion": {"weight": 0.15}, "potts-descent": {"weight": 0.15}, "potts": {"weight": 0.15}},
-        lambda picture, answer: np.where(_jumps(answer)[..., None], np.float32(1), 0.5 * picture),
+        lambda image, result: np.where(_jumps(result)[..., None], np.float32(1), 0.5 * image),
     ),
     Task(
         "detail",
         lambda: (_photograph(), None),
         {"gsf": {"preset": "detail"}, "wls": {}, "guided": {}},
-        lambda picture, base: base + RATIO * (picture - base),
+        lambda image, base: base + RATIO * (image - base),
     ),
     Task(
         "depth",
@@ -109,7 +109,7 @@ TASKS = (
 
 
 def write_panels() -> None:
-    """A file to include for each task, unless it is there."""
+    """Write a file to include for each task, unless it exists."""
     OUT.mkdir(parents=True, exist_ok=True)
     for task in TASKS:
         path = OUT / f"{task.key}.txt"
@@ -124,17 +124,17 @@ def write_panels() -> None:
 
 
 def _draw(task: Task) -> dict[str, str]:
-    """Panel to caption."""
-    picture, truth = task.pictures()
-    captions = {"input": "the picture"}
+    """Draw the panels and return their captions."""
+    image, truth = task.images()
+    captions = {"input": "input"}
     if truth is not None:
-        captions["input"] += f", {js.metrics.psnr(picture, truth):.1f} dB"
-    _save(task, "input", picture)
+        captions["input"] += f", {js.metrics.psnr(image, truth):.1f} dB"
+    _save(task, "input", image)
     for name, settings in task.runs.items():
         made = {key: value() if callable(value) else value for key, value in settings.items()}
         method = js.method(name, **made)
-        js.run(picture, method, max_steps=2)  # compiles what there is to compile
-        result = js.run(picture, method)
+        js.run(image, method, max_steps=2)  # compiles the kernels
+        result = js.run(image, method)
         written = [
             f"{k}={v:.3g}" if isinstance(v, float) else str(v) for k, v in made.items() if k != "guidance"
         ]
@@ -142,7 +142,7 @@ def _draw(task: Task) -> dict[str, str]:
         if truth is not None:
             caption += f", {js.metrics.psnr(result.image, truth):.1f} dB"
         captions[name] = f"{caption}, {result.elapsed:.2f} s"
-        _save(task, name, task.show(picture, np.asarray(result.image)))
+        _save(task, name, task.show(image, np.asarray(result.image)))
     return captions
 
 

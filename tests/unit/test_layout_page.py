@@ -20,14 +20,14 @@ def layout():
     return module
 
 
-def test_the_picture_has_the_order_of_the_architecture_test(layout):
+def test_the_figure_has_the_order_of_the_architecture_test(layout):
     assert [name for row in layout.ROWS.values() for name in row] == layout.layers()
 
 
-def test_the_picture_is_drawn_from_the_code(layout):
+def test_the_figure_is_drawn_from_the_code(layout):
     """After a change of the packages: python docs/layout.py"""
-    drawn = layout.PICTURE.read_text(encoding="utf-8")
-    assert drawn == layout.picture()
+    drawn = layout.FIGURE.read_text(encoding="utf-8")
+    assert drawn == layout.figure()
     for name in layout.layers():
         assert f">{name}</text>" in drawn
     assert "pictures/layout.svg" in PAGE
