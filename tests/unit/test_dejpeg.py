@@ -11,9 +11,9 @@ from scipy.fft import dctn, idctn
 
 import jumpset as js
 from jumpset._core.errors import FileError, InputError
-from jumpset.jpeg import jpeg_tables
-from jumpset.jpeg.chroma import doubled, halved
-from jumpset.jpeg.constraint import JPEGTables, _coefficients, _sharpened, estimate_tables
+from jumpset.jpeg import JPEGTables, QuantizationConstraint, estimate_tables, jpeg_tables
+from jumpset.jpeg.blocks import block_dct
+from jumpset.jpeg.chroma import halve, undo_upsampling, upsample
 from jumpset.learned import DeJPEG
 from jumpset.learned.weights import shipped
 from jumpset.running.registry import for_file
@@ -114,9 +114,9 @@ def test_wrong_tables(wrong):
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 9, 16])
 def test_sharpening_undoes_the_decoders_interpolation(length):
     x = torch.rand(1, 2, 7, -(-length // 2), dtype=torch.float64)
-    seen = halved(doubled(x, -1, length), -1)
-    torch.testing.assert_close(_sharpened(seen, -1, length), x)
-    torch.testing.assert_close(_sharpened(seen.mT, -2, length), x.mT)
+    seen = halve(upsample(x, -1, length), -1)
+    torch.testing.assert_close(undo_upsampling(seen, -1, length), x)
+    torch.testing.assert_close(undo_upsampling(seen.mT, -2, length), x.mT)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -124,30 +124,33 @@ def test_sharpening_undoes_the_decoders_interpolation(length):
 def test_the_stored_picture_is_among_those_of_its_file(tmp_path, way, size):
     truth = drawn(*size)
     path, f = saved(tmp_path, truth, 30, way)
-    near = jpeg_tables(path).project(tensor(truth), tensor(f))
+    constraint = QuantizationConstraint.of(tensor(f), jpeg_tables(path))
+    near = constraint.project(tensor(truth))
     assert psnr(near, tensor(truth)) > psnr(tensor(f), tensor(truth)) + 12
-    kept = jpeg_tables(path).project(tensor(f), tensor(f))
+    kept = constraint.project(tensor(f))
     assert psnr(kept, tensor(f)) > 45
 
 
 def test_projection_is_onto_the_cells(tmp_path):
     path, f = saved(tmp_path, drawn()[..., :1] // 3 + 85, 15)  # clipping would leave the cells again
     tables = jpeg_tables(path)
+    constraint = QuantizationConstraint.of(tensor(f), tables)
     u = tensor(f) + 0.2 * torch.randn(1, 1, *f.shape[:2], dtype=torch.float64).clamp(-1, 1)
     for width in (0.5, 0.2):
-        near = tables.project(u, tensor(f), width=width)
+        near = constraint.project(u, width=width)
         blocks = 255 * (near - tensor(f))[0, 0].numpy().reshape(14, 8, 17, 8).transpose(0, 2, 1, 3)
         c = np.abs(dctn(blocks, axes=(2, 3), norm="ortho")) / tables.luma
         assert near.min() > 0
         assert near.max() < 1
         assert c.max() <= width + 3 / tables.luma.min()  # f is rounded to 8 bits
-        torch.testing.assert_close(tables.project(near, tensor(f), width=width), near, atol=1e-9, rtol=0)
+        torch.testing.assert_close(constraint.project(near, width=width), near, atol=1e-9, rtol=0)
 
 
 def test_the_cells_see_another_picture(tmp_path):
     path, f = saved(tmp_path, drawn(), 30)
     other = tensor(drawn(seed=9))
-    assert psnr(jpeg_tables(path).project(other, tensor(f)), other) < 30
+    constraint = QuantizationConstraint.of(tensor(f), jpeg_tables(path))
+    assert psnr(constraint.project(other), other) < 30
 
 
 def coded(pixels, steps):
@@ -165,12 +168,12 @@ def test_what_the_decoder_has_clipped_is_found_again():
     c, held = coded(pixels, steps)
     f = np.rint(held.clip(0, 255))[..., None]
     tables = JPEGTables(steps, steps)
-    cells = tables.cells(tensor(f))
-    found = 255 * cells.centres[0][0, 0].numpy()
-    rounded = steps * np.rint(255 * _coefficients(tables._planes(tensor(f))[0])[0, 0].numpy() / steps)
+    constraint = QuantizationConstraint.of(tensor(f), tables)
+    found = 255 * constraint.centres[0][0, 0].numpy()
+    rounded = steps * np.rint(255 * block_dct(tables.subsampling.planes(tensor(f))[0])[0, 0].numpy() / steps)
     assert np.mean(np.abs(rounded - c) > 1) > 0.01  # the nearest multiples are not those of the file
     assert np.mean(np.abs(found - c) > 1) < 0.25 * np.mean(np.abs(rounded - c) > 1)
-    error = np.abs(255 * cells.picture[0, 0].numpy() - held)
+    error = np.abs(255 * constraint.unclipped[0, 0].numpy() - held)
     assert np.abs(f[..., 0] - held).mean() > 4 * error.mean()
 
 
@@ -178,11 +181,11 @@ def test_a_step_of_the_means_is_believed_only_where_it_is_seen():
     steps = np.full((8, 8), 20.0)
     c, held = coded(drawn(64, 72)[..., 1] // 2 + 60, steps)
     f = tensor(np.rint(held)[..., None])
-    sure = 255 * JPEGTables(steps, steps).cells(f).centres[0][0, 0].numpy()
+    sure = 255 * QuantizationConstraint.of(f, JPEGTables(steps, steps)).centres[0][0, 0].numpy()
     np.testing.assert_allclose(sure, c, atol=1e-3)
     wrong = steps.copy()
     wrong[0, 0] = 150.0
-    kept = 255 * JPEGTables(wrong, wrong).cells(f).centres[0][0, 0].numpy()
+    kept = 255 * QuantizationConstraint.of(f, JPEGTables(wrong, wrong)).centres[0][0, 0].numpy()
     np.testing.assert_allclose(kept[..., 0, 0], c[..., 0, 0], atol=5)  # some are clipped
 
 
@@ -287,10 +290,10 @@ def test_dip_l0_ends_among_the_pictures_of_the_file(tmp_path, bands):
     path, f = saved(tmp_path, drawn(64, 72)[..., :bands], 20)
     method = js.method("dip-l0", tables=path, outer_steps=2)
     tables, result = jpeg_tables(path), js.run(f, method)
-    cells = tables.cells(tensor(f).float())
-    torch.testing.assert_close(result.state.observation.f, cells.picture)
+    constraint = QuantizationConstraint.of(tensor(f), tables)
+    torch.testing.assert_close(result.state.observation.f, constraint.unclipped.float())
     u = tensor(np.atleast_3d(result.image))
-    assert psnr(tables.project(u, tensor(f)), u) > 45  # it is rounded to 8 bits
+    assert psnr(constraint.project(u), u) > 45  # it is rounded to 8 bits
     with pytest.raises(js.InputError, match="chroma"):
         js.method("dip-l0", preset="jpeg", tables=path)
     with pytest.raises(js.InputError, match="tables"):

@@ -109,7 +109,7 @@ class DIPl0(base.DeepImagePrior[State]):
     -----
     Tran, Bui & Xin, deep image prior with l0 gradient regularisation, 2026. ``preset="paper"`` and
     ``preset="paper-jpeg"`` (JPEG artifacts) are the paper's settings; ``preset="jpeg"`` is the default with
-    :class:`jumpset.jpeg.chroma.ChromaSubsampling` as A, which restores sharp edges of colours. Differences of
+    :class:`jumpset.jpeg.ChromaSubsampling` as A, which restores sharp edges of colours. Differences of
     the default from the paper, for a CPU: (1) the network is thin, with zeros at the borders of its layers;
     (2) its input is the image and the start, not noise, so that edges need not grow from noise; (3) the
     start; (4) 2 Adam steps an outer iteration, not 25; (5) step size 0.02, not 0.001; (6) 20 levels in region

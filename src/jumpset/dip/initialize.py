@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from torch import Tensor
@@ -11,8 +10,7 @@ from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
 from jumpset._core.iterate import solve
 from jumpset._core.types import Iteration
-from jumpset.jpeg.constraint import JPEGTables
-from jumpset.jpeg.tables import jpeg_tables
+from jumpset.jpeg.tables import JPEGTables, as_tables
 
 
 def check_start(start: object, words: tuple[str, ...] = ()) -> None:
@@ -51,7 +49,7 @@ def check_solver(solver: object) -> None:
         )
 
 
-def read_tables(tables: Any, operator: Any = None) -> JPEGTables | None:
+def read_tables(tables: Any, operator: Any) -> JPEGTables | None:
     """The tables, read where a file is given; an error where an operator is given too."""
     if tables is not None and operator is not None:
         raise InputError(
@@ -59,12 +57,4 @@ def read_tables(tables: Any, operator: Any = None) -> JPEGTables | None:
             given=f"tables and operator={operator!r}",
             do="pass one of them",
         )
-    if isinstance(tables, (str, os.PathLike)):
-        return jpeg_tables(tables)
-    if tables is not None and not isinstance(tables, JPEGTables):
-        raise InputError(
-            "tables must be JPEGTables, a JPEG file, or None",
-            given=repr(tables),
-            do="pass jumpset.jpeg.jpeg_tables(file)",
-        )
-    return tables
+    return as_tables(tables)

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from jumpset.jpeg.constraint import JPEGTables, QuantizationConstraint
+from jumpset.jpeg.constraint import QuantizationConstraint
+from jumpset.jpeg.tables import JPEGTables
 from jumpset.operators.linear import Identity
 from jumpset.operators.observations import LinearObservation
 
@@ -16,7 +17,7 @@ from jumpset.operators.observations import LinearObservation
 class JPEGObservation(LinearObservation):
     """f is the decoded image before values were clipped to [0, 1], A the file's subsampling of chroma.
 
-    What the file allows are the images whose coefficients lie in the file's quantization cells.
+    The constraint is :class:`QuantizationConstraint`.
     """
 
     constraint: QuantizationConstraint
@@ -25,10 +26,10 @@ class JPEGObservation(LinearObservation):
 
     @classmethod
     def of(cls, image: Tensor, tables: JPEGTables) -> JPEGObservation:
-        """Observe ``(B, C, H, W)`` as it was read from a file with these tables, not changed since."""
-        constraint = tables.cells(image)
+        """The observation of ``(B, C, H, W)`` as it was read from a file with these tables."""
+        constraint = QuantizationConstraint.of(image, tables)
         operator = tables.subsampling if image.shape[1] == 3 else Identity()
-        return cls(constraint.picture, operator, constraint)
+        return cls(constraint.unclipped, operator, constraint)
 
     def project(self, u: Tensor) -> Tensor:
         """U with its coefficients moved into their cells."""

@@ -13,8 +13,9 @@ from jumpset._core import checks
 from jumpset._core.iterate import solve
 from jumpset._core.types import Iteration, component
 from jumpset.dip.dip_l0 import DIPl0
-from jumpset.dip.initialize import check_start, read_tables, starting_image
-from jumpset.jpeg.constraint import QuantizationConstraint, estimate_tables
+from jumpset.dip.initialize import check_start, starting_image
+from jumpset.jpeg.constraint import QuantizationConstraint
+from jumpset.jpeg.tables import as_tables, estimate_tables
 from jumpset.learned._unet import UNet, peak_channels, receptive_radius
 from jumpset.learned.architectures import Network
 from jumpset.learned.base import Learned
@@ -80,7 +81,7 @@ class DeJPEG(Iteration[State]):
 
     with S :class:`~jumpset.smoothers.L0Smoothing` of weight ``flatness``, D a network trained on synthetic
     pairs, C the cosine transform of 8 × 8 blocks and P the planes of luma and subsampled chroma
-    (:class:`~jumpset.jpeg.constraint.JPEGTables`). D alone either leaves artifacts or removes detail; with Π
+    (:class:`~jumpset.jpeg.QuantizationConstraint`). D alone either leaves artifacts or removes detail; with Π
     it can be strong, as Π restores what the file determines; the errors of S and D differ. The method is for
     flat images: a photograph loses its grain with the blocks. An image that was never a JPEG is not changed.
 
@@ -90,7 +91,7 @@ class DeJPEG(Iteration[State]):
         Share of D's correction, 0 to 1. Larger is smoother; 0 changes nothing.
     tables
         The steps q: a ``JPEGTables``, or the JPEG file, whose tables are read: the best choice. Default:
-        estimated from the image (:func:`jumpset.jpeg.constraint.estimate_tables`), whose blocks must start in
+        estimated from the image (:func:`jumpset.jpeg.estimate_tables`), whose blocks must start in
         its corner; the estimate is poor where much of the image is pure black and white.
     start
         The initial image: the result of a method; an image of f's shape; or None, f itself. A method that
@@ -133,7 +134,7 @@ class DeJPEG(Iteration[State]):
 
     def __post_init__(self) -> None:
         self._denoiser()  # checks weight and weights
-        object.__setattr__(self, "tables", read_tables(self.tables))
+        object.__setattr__(self, "tables", as_tables(self.tables))
         check_start(self.start)
         checks.real("width", self.width, at_least=0.0)
         checks.real("flatness", self.flatness, at_least=0.0)
@@ -146,7 +147,7 @@ class DeJPEG(Iteration[State]):
             self._denoiser().init(image)
             for f in image.split(1):
                 tables = self.tables or estimate_tables(f)
-                constraints.append(None if tables.is_trivial else tables.cells(f))
+                constraints.append(None if tables.is_trivial else QuantizationConstraint.of(f, tables))
         return State(image, tuple(constraints), image, 0.0, n_steps=0)
 
     def step(self, state: State) -> State:
@@ -184,7 +185,7 @@ class DeJPEG(Iteration[State]):
         takes_tables = getattr(self.start, "tables", 0) is None and getattr(self.start, "reads_tables", True)
         images = []
         for k, c in constraints.items():
-            start = replace(self.start, tables=c.tables) if takes_tables else self.start
+            start = replace(self.start, tables=c.tables) if takes_tables else self.start  # type: ignore[type-var]
             images.append(solve(start, source[k : k + 1]))
         return torch.cat(images)
 
