@@ -16,7 +16,7 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration
 from jumpset.learned import weights as files
-from jumpset.learned.architectures import Network
+from jumpset.learned.architectures import NETWORKS, Network
 from jumpset.operators.autocast import PRECISIONS, computes_half
 
 PADDING = 16
@@ -82,7 +82,7 @@ class Learned(Iteration[State]):
     def _network_on(self, device: torch.device) -> Network:
         path = files.weights_file(self.network.name, self.weights)
         changed = path.stat().st_mtime_ns if path.is_file() else 0
-        return _load(self.network, path, changed, device)
+        return _load(self.network.name, path, changed, device)
 
     def _smooth(self, network: Network, f: Tensor) -> Tensor:
         """Smooth ``(C, H, W)``: RGB at once, otherwise each channel, repeated to three."""
@@ -186,8 +186,8 @@ def pad_mirrored(image: Tensor, size_divisor: int) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _load(network: type[Network], path: Path, changed: int, device: torch.device) -> Network:
+def _load(name: str, path: Path, changed: int, device: torch.device) -> Network:
     """The network with its weights; ``changed``, the file's date, invalidates the cache."""
     del changed
-    loaded = files.load_network(network, path)
+    loaded = files.load_network(NETWORKS[name], path)
     return loaded.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
