@@ -1,4 +1,4 @@
-"""One published smoother a file, each written as an iteration for :func:`jumpset.run`."""
+"""Published smoothers, one in each file, each an iteration for :func:`jumpset.run`."""
 
 from jumpset.smoothers.bilateral import Bilateral as Bilateral
 from jumpset.smoothers.collaborative import Collaborative as Collaborative
