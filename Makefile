@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints-dev.txt
 INPUTS := pyproject.toml constraints-dev.txt
 
 # `peers` adds the libraries that some tests compare with.
-.PHONY: demo test test-all peers lint fmt type bench races docs clean
+.PHONY: demo test test-all mutants peers lint fmt type bench races docs clean
 
 # One stamp for the package alone, one for what tests need, one for what linters need.
 $(VENV)/.installed: $(INPUTS)
@@ -35,6 +35,10 @@ test: $(VENV)/.test
 
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto
+
+# Plants faults in a copy of the source, one at a time; the tests must notice each. A few minutes on two cores.
+mutants: $(VENV)/.test
+	$(BIN)/python tests/mutants/run.py
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
