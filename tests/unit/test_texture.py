@@ -1,4 +1,4 @@
-"""The texture's model is one Gaussian field seen from all sides; its estimate finds a known one again."""
+"""The texture's model is consistent with its samples; the estimate recovers a known texture."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_spectrum(texture):
     assert power.min() >= 0
     np.testing.assert_allclose(power.mean((1, 2)), 1.0, rtol=1e-6)
     np.testing.assert_allclose(js.texture.Texture(np.eye(2), np.full((2, 1, 1), 0.3)).spectrum(5, 1), 0.3)
-    # more lags than places: they wrap around, and the total stays
+    # more lags than frequencies: lags wrap around, and their sum is kept
     np.testing.assert_allclose(texture.spectrum(3, 1)[0, 0, 0], blurred(1.2).sum(), rtol=1e-9)
 
 
@@ -66,9 +66,9 @@ def test_strength_and_lengths(texture):
     np.testing.assert_allclose(js.texture.Texture(np.eye(1), white).correlation_lengths, 0.5)
 
 
-def test_picture(texture):
-    assert texture.picture(20, 30).shape == (20, 30, 3)
-    gray = js.texture.Texture(np.eye(1) * 0.5, blurred(1.0)[None]).picture(20, 30)
+def test_image(texture):
+    assert texture.image(20, 30).shape == (20, 30, 3)
+    gray = js.texture.Texture(np.eye(1) * 0.5, blurred(1.0)[None]).image(20, 30)
     assert gray.shape == (20, 30)
     assert gray.min() >= 0
     assert gray.max() <= 1
@@ -80,7 +80,7 @@ def test_energy(texture):
     white = js.texture.Texture(0.1 * np.eye(3), np.ones((3, 1, 1)))
     torch.testing.assert_close(white.energy(x), x.square().sum((1, 2, 3)) / 0.01)
     assert torch.autograd.gradcheck(texture.energy, x.requires_grad_())
-    # a true sample has about one unit for each value, white noise of the same strength far more
+    # the energy of a sample is about its number of values; of white noise of the same strength far more
     rough = js.texture.Texture(np.eye(1), (0.8 * blurred(0.5) + 0.2 * blurred(0.01))[None])
     sample = torch.from_numpy(rough.sample(64, 64)).permute(2, 0, 1)[None].double()
     assert 0.9 < float(rough.energy(sample)) / 64**2 < 1.1
@@ -112,13 +112,13 @@ def two_regions(height, width):
     return u
 
 
-def test_estimate_finds_a_known_texture(texture):
+def test_estimate_recovers_a_known_texture(texture):
     structure = two_regions(192, 192)
-    picture = structure + texture.sample(192, 192, seed=1)
-    told = js.estimate_texture(picture, structure)
-    np.testing.assert_allclose(told.strength, texture.strength, rtol=0.12)
-    np.testing.assert_allclose(told.covariance, texture.covariance, atol=0.15 * texture.covariance.max())
-    middle = told.autocovariance.shape[1] // 2
+    image = structure + texture.sample(192, 192, seed=1)
+    found = js.estimate_texture(image, structure)
+    np.testing.assert_allclose(found.strength, texture.strength, rtol=0.12)
+    np.testing.assert_allclose(found.covariance, texture.covariance, atol=0.15 * texture.covariance.max())
+    middle = found.autocovariance.shape[1] // 2
 
     def correlations(t, reach):
         lags = np.einsum("k,kyx->yx", t.mixing[0] ** 2, t.autocovariance)
@@ -127,41 +127,41 @@ def test_estimate_finds_a_known_texture(texture):
             / lags[reach, reach]
         )
 
-    np.testing.assert_allclose(correlations(told, middle), correlations(texture, 12), atol=0.06)
-    # without being told the structure
-    blind = js.estimate_texture(picture)
+    np.testing.assert_allclose(correlations(found, middle), correlations(texture, 12), atol=0.06)
+    # without the structure
+    blind = js.estimate_texture(image)
     np.testing.assert_allclose(blind.strength, texture.strength, rtol=0.25)
     np.testing.assert_allclose(correlations(blind, middle), correlations(texture, 12), atol=0.12)
 
 
 def test_units_follow_the_value_range(texture):
-    picture = two_regions(64, 64) + texture.sample(64, 64)
-    a = js.estimate_texture(picture)
-    b = js.estimate_texture(picture * 2, value_range=(0, 2))
+    image = two_regions(64, 64) + texture.sample(64, 64)
+    a = js.estimate_texture(image)
+    b = js.estimate_texture(image * 2, value_range=(0, 2))
     np.testing.assert_allclose(a.strength, b.strength, rtol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (7, 5, 5), (20, 70, 2)])
 def test_any_size_and_bands(shape):
-    told = js.estimate_texture(np.random.default_rng(0).random(shape))
+    found = js.estimate_texture(np.random.default_rng(0).random(shape))
     channels = 1 if len(shape) == 2 else shape[2]
-    assert told.strength.shape == (channels,)
-    assert np.isfinite(told.autocovariance).all()
-    assert np.isfinite(told.sample(5, 6)).all()
+    assert found.strength.shape == (channels,)
+    assert np.isfinite(found.autocovariance).all()
+    assert np.isfinite(found.sample(5, 6)).all()
 
 
-def test_nothing_is_told_from_a_flat_picture():
-    picture = two_regions(64, 80)
-    assert spread(torch.from_numpy(picture).permute(2, 0, 1)[None]) == 0.0
-    np.testing.assert_array_equal(js.estimate_texture(picture).strength, 0.0)
+def test_a_flat_image_has_no_texture():
+    image = two_regions(64, 80)
+    assert spread(torch.from_numpy(image).permute(2, 0, 1)[None]) == 0.0
+    np.testing.assert_array_equal(js.estimate_texture(image).strength, 0.0)
 
 
 def test_edges_are_no_texture(texture):
     """The same texture under strong blurred edges that the structure does not have."""
     structure = two_regions(160, 160)
-    picture = gaussian_filter(structure, (1.5, 1.5, 0)) + texture.sample(160, 160, seed=5)
-    told = js.estimate_texture(picture, structure)
-    np.testing.assert_allclose(told.strength, texture.strength, rtol=0.15)
+    image = gaussian_filter(structure, (1.5, 1.5, 0)) + texture.sample(160, 160, seed=5)
+    found = js.estimate_texture(image, structure)
+    np.testing.assert_allclose(found.strength, texture.strength, rtol=0.15)
 
 
 @pytest.mark.parametrize(
@@ -179,14 +179,14 @@ def test_impossible_textures(mixing, lags):
         js.texture.Texture(mixing, lags)
 
 
-def test_what_cannot_be_used(texture):
+def test_wrong_arguments(texture):
     with pytest.raises(js.InputError, match="channels"):
         texture.energy(torch.zeros(1, 2, 4, 4))
     with pytest.raises(js.InputError, match="rho"):
         texture.fit(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), 0.0)
     with pytest.raises(js.InputError, match="shape"):
         js.estimate_texture(np.zeros((4, 4)), np.zeros((4, 5)))
-    with pytest.raises(js.InputError, match="one picture"):
+    with pytest.raises(js.InputError, match="one image"):
         js.estimate_texture(torch.zeros(2, 1, 4, 4))
     with pytest.raises(js.InputError, match="rounds"):
         js.estimate_texture(np.zeros((4, 4)), rounds=0)

@@ -1,6 +1,6 @@
-"""Linear operators between pictures and data: what a camera or a scanner did to the picture.
+"""Linear operators from images to data: models of a camera or a scanner.
 
-Each acts on ``(B, C, *spatial)``, every image and channel alike, and knows its exact adjoint.
+Each acts on ``(B, C, *spatial)``, on every image and channel alike, and has its exact adjoint.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _POWER_STEPS = 100
 
 @runtime_checkable
 class LinearOp(Protocol):
-    """A linear map A of pictures. Where it has a ``norm``, its largest singular value, that is used."""
+    """A linear map A of images. An attribute ``norm``, the largest singular value, is used where present."""
 
     def __call__(self, u: Tensor) -> Tensor:
         """A u."""
         ...
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Aᵀ y, of the shape of a picture."""
+        """Aᵀ y, of the shape of an image."""
         ...
 
 
@@ -50,7 +50,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Mask:
-    """A u = m u: missing pixels where m is 0, other exposures or reliabilities elsewhere.
+    """A u = m u: pixels are missing where m is 0; other values are exposures or reliabilities.
 
     Parameters
     ----------
@@ -92,16 +92,17 @@ class Blur:
     Parameters
     ----------
     psf
-        h, with as many axes as the pictures have spatial ones, of any size; its centre is at index
+        h, with one axis for each spatial axis of the images, of any size; its centre is at index
         ``size // 2`` of each axis.
     boundary
-        ``"symmetric"``: the picture goes on as in a mirror at its outer edge. ``"periodic"``: it repeats.
+        Extension of the image over its border: ``"symmetric"``, a mirror at its outer edge, or
+        ``"periodic"``.
 
     Raises
     ------
     InputError
         A point-spread function that is empty or not finite, or has other than one to three axes; at the first
-        use, one that does not fit the picture's number of axes.
+        use, one whose number of axes is not the image's.
     """
 
     psf: Tensor
@@ -119,7 +120,7 @@ class Blur:
 
     @property
     def is_even(self) -> bool:
-        """Whether the function is its own mirror image along each axis, with the centre in the middle."""
+        """Whether the function is symmetric along each axis, with the centre in the middle."""
         odd = all(n % 2 for n in self.psf.shape)
         return odd and all(torch.equal(self.psf, self.psf.flip(k)) for k in range(self.psf.ndim))
 
@@ -131,7 +132,7 @@ class Blur:
         return _CONVOLVE[self.psf.ndim](wide, self._weights(u)).reshape(u.shape)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """The transpose: correlation, and what went over the border comes back to where it was taken."""
+        """The transpose: correlation, with the values beyond the border added to the pixels they extend."""
         wide = _SPREAD[self.psf.ndim](self._planes(y), self._weights(y))
         for axis, index in self._extended(y).items():
             shape = list(wide.shape)
@@ -143,21 +144,21 @@ class Blur:
         """``(B C, 1, *spatial)``: one convolution for all channels."""
         if u.ndim - 2 != self.psf.ndim:
             raise InputError(
-                "the point-spread function does not fit the picture",
-                given=f"{self.psf.ndim} axes for a picture of shape {tuple(u.shape)}",
-                do="give it one axis for each spatial axis",
+                "the point-spread function does not fit the image",
+                given=f"{self.psf.ndim} axes for an image of shape {tuple(u.shape)}",
+                do="pass a psf with one axis for each spatial axis",
             )
         return u.reshape(-1, 1, *u.shape[2:])
 
     def _weights(self, like: Tensor) -> Tensor:
-        # torch's convolution does not mirror the kernel; ours does
+        # torch's convolution is a correlation: the kernel is mirrored here
         return self.psf.to(like).flip(tuple(range(self.psf.ndim)))[None, None]
 
     def _extended(self, u: Tensor) -> dict[int, Tensor]:
-        """For each axis, which pixel stands at each place of the picture continued over its border."""
+        """For each axis, the index of the pixel at each place of the image extended over its border."""
         places = {}
         for axis, (n, size) in enumerate(zip(u.shape[2:], self.psf.shape, strict=True), start=2):
-            # the mirrored kernel reaches as far back as the kernel reaches ahead
+            # the mirrored kernel extends as far back as the kernel extends forward
             place = torch.arange(-(size - 1 - size // 2), n + size // 2, device=u.device)
             if self.boundary == "periodic":
                 places[axis] = place % n
@@ -174,9 +175,9 @@ class Downsample:
     Parameters
     ----------
     factor
-        Pixels of the picture along each axis to one of the data.
+        Pixels of the image along each axis to one of the data.
     shape
-        Spatial shape of the picture; blocks at its far ends are cut where it is no multiple.
+        Spatial shape of the image; the last blocks are cut where it is no multiple.
 
     Raises
     ------
@@ -219,15 +220,15 @@ class Downsample:
 
 @dataclass(frozen=True)
 class Pair:
-    """The user's own map and its adjoint, such as a Radon transform and its back-projection.
+    """A map and its adjoint as functions, such as a Radon transform and its back-projection.
 
     Parameters
     ----------
     forward, backward
-        Functions of a tensor; ``⟨forward(u), y⟩ = ⟨u, backward(y)⟩`` is supposed, and checked by
-        :func:`adjoint_error`.
+        Functions of a tensor; ``⟨forward(u), y⟩ = ⟨u, backward(y)⟩`` is assumed, and
+        :func:`adjoint_error` checks it.
     norm
-        The largest singular value; ``None``: estimated by power iteration where it is needed.
+        The largest singular value; ``None``: estimated by power iteration where needed.
     """
 
     forward: Callable[[Tensor], Tensor]
@@ -244,22 +245,22 @@ class Pair:
 
 
 def operator_norm(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
-    """The largest singular value: the operator's own ``norm``, else by power iteration on one picture.
+    """The largest singular value: the operator's ``norm``, else by power iteration on one image.
 
     Parameters
     ----------
     operator
         A.
     like
-        A picture ``(B, C, *spatial)``; its shape, dtype and device are used.
+        An image ``(B, C, *spatial)``; its shape, dtype and device are used.
     seed
-        Of the first vector.
+        Seed of the first vector.
 
     Returns
     -------
     float
-        Power iteration comes from below; it ends when the estimate grows by less than 1e-6 of itself, and
-        1 % is added.
+        Power iteration converges from below; it ends when the estimate grows by a relative 1e-6, and 1 % is
+        added.
     """
     known = getattr(operator, "norm", None)
     if known is not None:
@@ -279,7 +280,7 @@ def operator_norm(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
 
 
 def adjoint_error(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
-    """``|⟨A u, y⟩ − ⟨u, Aᵀ y⟩| / (‖A u‖ ‖y‖)`` for random u and y: rounding, if the adjoint is right."""
+    """``|⟨A u, y⟩ − ⟨u, Aᵀ y⟩| / (‖A u‖ ‖y‖)`` for random u and y: rounding for a correct adjoint."""
     generator = torch.Generator().manual_seed(seed)
     u = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
     image = operator(u)

@@ -1,4 +1,4 @@
-"""A stationary model of texture and coloured noise: estimated from one picture, used by the smoothers."""
+"""A stationary model of texture and coloured noise: estimated from one image, used by the smoothers."""
 
 from jumpset.texture.estimate import estimate_texture as estimate_texture
 from jumpset.texture.model import Texture as Texture

@@ -1,4 +1,4 @@
-"""The component with the most texture follows the cleaner ones, wherever it is locally linear in them."""
+"""Prediction of the component with the most texture from the others, where it is locally linear in them."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import numpy as np
 
 from jumpset.kernels.filters.guided import box_means
 
-_LEADERS = 3  # most components to predict: those of the largest variance
+_LEADERS = 3  # most predictors: the components of the largest variance
 _RADII = (2, 4, 8)  # of the windows
-# In units of the variance that the texture has in the follower.
-_RIDGE = 0.05  # on the slopes: what the filter has left in the leaders
-_FLOOR = 0.05  # residual that counts as none
-_TRUST = 0.2  # residual at which half of the difference is taken over
+# In units of the variance of the texture in the predicted component.
+_RIDGE = 0.05  # penalty of the slopes: the texture that the filter leaves in the predictors
+_FLOOR = 0.05  # added to residuals
+_TRUST = 0.2  # residual at which half of the difference is added
 
 
 def predict(z: np.ndarray, follower: int, unit: float) -> np.ndarray:
-    r"""The follower, drawn towards what its neighbourhood predicts from the other components.
+    r"""Move one component towards its local prediction from the other components.
 
     Where two or three regions meet, all components are mixtures of two or three values with the same shares,
-    so that one is affine in the others, an anti-aliased edge included. In every window ω of three sizes, with
-    leaders g and follower t, all in units of the texture in t,
+    so that one is affine in the others, also at an anti-aliased edge. In every window ω of three sizes, with
+    predictors g and the component t, all in units of the texture in t,
 
     .. math:: a, b = \arg\min \mathrm{mean}_\omega (a \cdot g + b - t)^2 + 0.05 \|a\|^2, \qquad
-              \rho = \text{what is left of the variance of } t, \qquad w = (\rho + 0.05)^{-2}
+              \rho = \text{residual variance of } t, \qquad w = (\rho + 0.05)^{-2}
 
-    and a pixel's prediction p is the mean of :math:`a \cdot g + b` over all windows that hold it, weighted
+    and a pixel's prediction p is the mean of :math:`a \cdot g + b` over all windows that contain it, weighted
     with w. The answer is :math:`t + (p - t) / (1 + (\bar\rho / 0.2)^2)`, for ρ̄ the same mean of ρ: where t
-    has edges that no other component has, no window fits, and it stays.
+    has edges that no other component has, no window fits, and t is unchanged.
 
     Parameters
     ----------
     z
-        ``(C, H, W)`` float64, C at least 2, nearly clean.
+        ``(C, H, W)`` float64, C at least 2, nearly without texture.
     follower
         Index of t.
     unit

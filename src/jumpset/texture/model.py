@@ -16,15 +16,15 @@ _FLOOR = 1e-3  # least spectral density of a component, whose total is about 1: 
 
 @dataclass(frozen=True)
 class Texture:
-    r"""A stationary texture of zero mean: what is left of a picture when its structure is taken away.
+    r"""A stationary texture of zero mean: an image minus its structure.
 
-    A texture's pixel is :math:`T_p = M z_p`, a mixture of C components that are uncorrelated with each other,
+    A pixel of the texture is :math:`T_p = M z_p`, a mixture of C uncorrelated components,
 
     .. math:: \mathrm{Cov}(z_{k,p}, z_{k,q}) = r_k(p - q), \qquad
               \mathrm{Cov}(T_p, T_q) = M \operatorname{diag}(r_k(p - q)) M^\top,
 
-    so that a texture of any number of channels has one picture of lags a component. All intensities are those
-    of pictures in [0, 1].
+    so that a texture of any number of channels has one array of lags for each component. Intensities are in
+    units of the range [0, 1].
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Texture:
         ``(C, C)``, M: one component a column, orthogonal to each other, in intensities.
     autocovariance
         ``(C, 2 A + 1, 2 A + 1)``, r, with lag (0, 0) in the middle and 0 beyond; symmetric under a change of
-        sign of the lag. The sizes of r_k(0) and of M's columns are free, their product counts.
+        sign of the lag. The scales of r_k(0) and of M's columns are free: only their product matters.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class Texture:
         if not (np.isfinite(mixing).all() and np.isfinite(lags).all() and (mixing**2).sum(0).all()):
             raise InputError(
                 "a texture must be finite, without a zero column in its mixing",
-                given="values that are not",
+                given="NaN, infinity, or a zero column",
                 do="give a component that is absent a zero autocovariance instead",
             )
         object.__setattr__(self, "mixing", mixing)
@@ -91,7 +91,7 @@ class Texture:
     def spectrum(self, height: int, width: int) -> np.ndarray:
         """``(C, height, width)``: power of each component at the frequencies of ``numpy.fft.fft2``.
 
-        Never negative; the mean over the frequencies is r_k(0), but for what a negative part has cost.
+        Negative values are set to 0; except for these, the mean over the frequencies is r_k(0).
         """
         for name, length in (("height", height), ("width", width)):
             checks.integer(name, length, at_least=1)
@@ -99,7 +99,7 @@ class Texture:
         return np.maximum(np.fft.fft2(lags).real, 0.0)
 
     def sample(self, height: int, width: int, *, seed: int = 0) -> np.ndarray:
-        """More of the texture: ``(height, width, C)`` float32 around 0, periodic at its borders.
+        """A sample of the texture: ``(height, width, C)`` float32 around 0, periodic at its borders.
 
         A Gaussian field with this spectrum; the same seed gives the same field.
         """
@@ -109,8 +109,8 @@ class Texture:
         components = np.fft.ifft2(np.sqrt(power) * np.fft.fft2(white)).real
         return np.einsum("ck,kyx->yxc", self.mixing, components).astype(np.float32)
 
-    def picture(self, height: int = 128, width: int = 128, *, seed: int = 0) -> np.ndarray:
-        """The texture to look at: a sample on middle gray, ``(height, width, C)`` float32 in [0, 1].
+    def image(self, height: int = 128, width: int = 128, *, seed: int = 0) -> np.ndarray:
+        """A sample on middle gray, for viewing: ``(height, width, C)`` float32 in [0, 1].
 
         ``(height, width)`` for one channel.
         """
@@ -118,45 +118,45 @@ class Texture:
         return shown[..., 0] if shown.shape[2] == 1 else shown
 
     def whiten(self, x: Tensor) -> Tensor:
-        """Components M⁻¹ x of a ``(B, C, H, W)`` picture."""
+        """Components M⁻¹ x of a ``(B, C, H, W)`` image."""
         self._check(x)
         return torch.einsum("kc,bchw->bkhw", torch.as_tensor(np.linalg.inv(self.mixing)).to(x), x)
 
     def unwhiten(self, z: Tensor) -> Tensor:
-        """The picture M z of components; inverse of :meth:`whiten`."""
+        """The image M z of components; inverse of :meth:`whiten`."""
         self._check(z)
         return torch.einsum("ck,bkhw->bchw", torch.as_tensor(self.mixing).to(z), z)
 
     def energy(self, residual: Tensor) -> Tensor:
-        r"""How unlike the texture a residual is: :math:`x^\top \Sigma^{-1} x`, ``(B,)``, differentiable.
+        r"""Squared Mahalanobis norm of a residual, :math:`x^\top \Sigma^{-1} x`, ``(B,)``, differentiable.
 
-        Σ is the texture's covariance between all pixels and channels, with periodic borders. About the number
-        of values for a true sample; for white noise of variance σ² in every channel ``‖x‖² / σ²``.
+        Σ is the texture's covariance between all pixels and channels, with periodic borders. The expected
+        value of a sample is its number of values; for white noise of variance σ² the norm is ``‖x‖² / σ²``.
 
         Parameters
         ----------
         residual
-            ``(B, C, H, W)``, picture minus structure.
+            ``(B, C, H, W)``, image minus structure.
         """
         components = torch.fft.fft2(self.whiten(residual))
         power = self._density(residual)
         return (components.abs().square() / power).sum(dim=(1, 2, 3)) / residual[0, 0].numel()
 
-    def fit(self, picture: Tensor, near: Tensor, rho: float) -> Tensor:
+    def fit(self, image: Tensor, near: Tensor, rho: float) -> Tensor:
         r"""The data step of any splitting with the whitened fidelity: one linear solve, by FFT.
 
         .. math:: \arg\min_u\; (u - f)^\top \Sigma^{-1} (u - f) + \rho \|M^{-1} (u - v)\|^2
 
         Parameters
         ----------
-        picture, near
+        image, near
             f and v, ``(B, C, H, W)``.
         rho
-            Above 0; a number without unit. Larger stays nearer to v.
+            Above 0, without unit. Larger stays nearer to v.
         """
         checks.real("rho", rho, above=0.0)
-        gain = 1.0 / (1.0 + rho * self._density(picture))
-        step = torch.fft.ifft2(gain * torch.fft.fft2(self.whiten(picture - near))).real
+        gain = 1.0 / (1.0 + rho * self._density(image))
+        step = torch.fft.ifft2(gain * torch.fft.fft2(self.whiten(image - near))).real
         return near + self.unwhiten(step)
 
     def scaled(self, factor: float) -> Texture:
@@ -178,7 +178,7 @@ class Texture:
 
 
 def _wrap(lags: np.ndarray, length: int, axis: int) -> np.ndarray:
-    """Lags −A … A summed into a circle of ``length`` places, lag 0 first."""
+    """Lags −A … A summed modulo ``length``, lag 0 first."""
     lags = np.moveaxis(lags, axis, -1)
     reach = lags.shape[-1] // 2
     circle = np.zeros((*lags.shape[:-1], length))
@@ -188,7 +188,7 @@ def _wrap(lags: np.ndarray, length: int, axis: int) -> np.ndarray:
 
 
 def _half(lags: np.ndarray) -> float:
-    """Where correlation falls below 1/2, between the lags by a straight line."""
+    """The lag at which correlation falls below 1/2, by linear interpolation."""
     if lags[0] <= 0.0 or len(lags) == 1:
         return 0.0
     low = np.flatnonzero(lags < 0.5 * lags[0])
