@@ -14,7 +14,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Iteration
+from jumpset._core.types import Iteration, parameter
 from jumpset.learned import weights as files
 from jumpset.learned.architectures import NETWORKS, Network
 from jumpset.operators.autocast import PRECISIONS, computes_half
@@ -37,21 +37,20 @@ class State:
 class Learned(Iteration[State]):
     """A network as an iteration of one step; subclasses set the network."""
 
-    weight: float = 1.0
+    weight: float = parameter(1.0, checks.real, at_least=0.0, at_most=1.0)
     weights: str = "shipped"
-    precision: str = "auto"
+    precision: str = parameter("auto", checks.one_of, allowed=PRECISIONS)
     tile: int = 0
 
     name: ClassVar[str]
     network: ClassVar[type[Network]]
 
     def __post_init__(self) -> None:
-        checks.real("weight", self.weight, at_least=0.0, at_most=1.0)
+        super().__post_init__()
         if not isinstance(self.weights, (str, os.PathLike)):
             raise InputError(
                 "weights must be 'shipped' or a file", given=repr(self.weights), do="pass a .safetensors path"
             )
-        checks.one_of("precision", self.precision, PRECISIONS)
         checks.integer("tile", self.tile, at_least=0)
         if self.tile:
             checks.integer("tile", self.tile, at_least=_MIN_TILE)

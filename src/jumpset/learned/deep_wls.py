@@ -36,12 +36,10 @@ class DeepWLSNetwork(Network):
         self.receptive_radius = 4 * sum(_DILATIONS) + 8
         self.peak_channels = width
         self.layers = nn.Sequential(
-            _conv_norm_relu(nn.Conv2d(3, width, 3, padding=1), width),
-            _conv_norm_relu(nn.Conv2d(width, width, 3, stride=2, padding=1), width),
+            _conv_norm_relu(nn.Conv2d(3, width, 3, padding=1)),
+            _conv_norm_relu(nn.Conv2d(width, width, 3, stride=2, padding=1)),
             *(_Block(width, dilation) for dilation in _DILATIONS),
-            _conv_norm_relu(
-                nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1), width
-            ),
+            _conv_norm_relu(nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1)),
             nn.Conv2d(width, 3, 3, padding=1),
         )
         if width >= _MIN_WIDTH:
@@ -56,7 +54,7 @@ class _Block(nn.Module):
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
         first, second = (nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation) for _ in range(2))
-        self.body = nn.Sequential(_conv_norm_relu(first, width), second, nn.BatchNorm2d(width))
+        self.body = nn.Sequential(_conv_norm_relu(first), second, nn.BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x + self.body(x))
@@ -111,8 +109,8 @@ def _copy(conv: nn.Module, source: int, target: int, tap: tuple[int, int]) -> No
     conv.weight[(target, source, *tap)] = 1.0
 
 
-def _conv_norm_relu(conv: nn.Module, width: int) -> nn.Sequential:
-    return nn.Sequential(conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+def _conv_norm_relu(conv: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
+    return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU(inplace=True))
 
 
 @dataclass(frozen=True)
@@ -126,27 +124,19 @@ class DeepWLS(Learned):
 
     Parameters
     ----------
-    weight
-        Share of the network's correction, 0 to 1: 1 gives the network's output, 0 changes nothing. The paper
-        has no such parameter.
-    weights, precision, tile
-        As in :class:`JumpsetNet`.
+    weight, weights, precision, tile
+        As in :class:`ResNet`.
 
     Raises
     ------
-    InputError
-        A parameter out of range.
-    FileError
-        A file of weights that is missing, damaged, or of another network.
+    InputError, FileError
+        As in :class:`ResNet`.
 
     Notes
     -----
     "Deep WLS", Multimedia Tools and Applications, 2023. Differences from the paper: (1) the shipped weights
     are of a smaller network (32 channels; ``js.learned.SIZES["deep-wls"]``) trained on synthetic images;
-    (2) the image is padded by 16 mirrored pixels, so that the zero padding of the layers does not affect the
-    result; (3) a gray image is repeated to three channels, images with other numbers of channels are
-    processed channel by channel; (4) intensities outside [0, 1] are scaled to it and back; (5) ``weight``;
-    (6) the mean of each channel is kept; (7) the initial weights are those of the identity, and batch norm
+    (2) to (6) are those of :class:`ResNet`; (7) the initial weights are those of the identity, and batch norm
     keeps its initial statistics, so that the training is spent on smoothing rather than on learning the
     identity.
     """

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.iterate import solve
-from jumpset._core.types import Iteration, component
+from jumpset._core.types import Iteration, component, parameter
 from jumpset.dip.dip_l0 import DIPl0
 from jumpset.dip.initialize import check_start, starting_image
 from jumpset.jpeg.constraint import QuantizationConstraint
@@ -122,10 +122,10 @@ class DeJPEG(Iteration[State]):
 
     weight: float = 1.0
     tables: Any = None
-    start: Any = component(GSF(**GSF.presets["clip-art"]))
-    width: float = 0.5
-    flatness: float = 0.004
-    n_steps: int = 8
+    start: Any = component(GSF(**GSF.presets["clip-art"]), check=check_start)
+    width: float = parameter(0.5, checks.real, at_least=0.0)
+    flatness: float = parameter(0.004, checks.real, at_least=0.0)
+    n_steps: int = parameter(8, checks.integer, at_least=0)
     weights: str = "shipped"
 
     name: ClassVar[str] = "dejpeg"
@@ -135,10 +135,7 @@ class DeJPEG(Iteration[State]):
     def __post_init__(self) -> None:
         self._denoiser()  # checks weight and weights
         object.__setattr__(self, "tables", as_tables(self.tables))
-        check_start(self.start)
-        checks.real("width", self.width, at_least=0.0)
-        checks.real("flatness", self.flatness, at_least=0.0)
-        checks.integer("n_steps", self.n_steps, at_least=0)
+        super().__post_init__()
 
     def init(self, image: Tensor) -> State:
         """The image itself; constraints and weights are read here, so that bad files raise at once."""

@@ -87,18 +87,13 @@ class JESSNet(Learned):
 
     Parameters
     ----------
-    weight
-        Share of the network's correction, 0 to 1: 1 gives the network's output, 0 changes nothing. The paper
-        has no such parameter.
-    weights, precision, tile
-        As in :class:`JumpsetNet`.
+    weight, weights, precision, tile
+        As in :class:`ResNet`.
 
     Raises
     ------
-    InputError
-        A parameter out of range.
-    FileError
-        A file of weights that is missing, damaged, or of another network.
+    InputError, FileError
+        As in :class:`ResNet`.
 
     Notes
     -----
@@ -107,11 +102,8 @@ class JESSNet(Learned):
     Learning Systems, 2021. Differences from the paper: (1) the shipped weights are of a smaller network (16
     channels, 8 blocks in the descriptor; ``js.learned.SIZES["jess-net"]``) trained on our synthetic pairs;
     (2) which layers between the blocks have batch norm, and that the edge head has a separate block, is
-    inferred from the published number of parameters; (3) the image is padded by 16 mirrored pixels, so that
-    the zero padding of the layers does not affect the result; (4) a gray image is repeated to three channels,
-    images with other numbers of channels are processed channel by channel; (5) intensities outside [0, 1] are
-    scaled to it and back; (6) ``weight``; (7) the mean of each channel is kept; (8) the coarse image is f
-    plus a correction.
+    inferred from the published number of parameters; (3) to (7) are (2) to (6) of :class:`ResNet`; (8) the
+    coarse image is f plus a correction.
     """
 
     name: ClassVar[str] = "jess-net"

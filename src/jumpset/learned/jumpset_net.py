@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.kernels.threads import parallel_rows
 from jumpset.learned._spectrum import COMPONENTS, SIDE, STEP, Spectrum, Texture
 from jumpset.learned._unet import UNet, peak_channels, receptive_radius
@@ -239,16 +240,12 @@ class JumpsetNet(Learned):
     the network's change of it is subtracted.
     """
 
-    weight: float = 0.5
-    fusion: bool = True
+    weight: float = parameter(0.5, checks.real, at_least=0.0, at_most=1.0)
+    fusion: bool = parameter(True, checks.flag)
 
     name: ClassVar[str] = "jumpset-net"
     paper: ClassVar[str] = "ours, after Perez et al. and Ronneberger et al., 2026"
     network = JumpsetNetwork
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.flag("fusion", self.fusion)
 
     def _apply(self, network: Any, padded: Tensor, tiled: Callable[..., Tensor]) -> Tensor:
         """Guess by tiles, estimate texture and region fusions of the whole image, and refine by tiles."""

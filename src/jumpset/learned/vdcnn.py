@@ -54,28 +54,20 @@ class VDCNN(Learned):
 
     Parameters
     ----------
-    weight
-        Share of the network's correction, 0 to 1: 1 gives the network's output, 0 changes nothing. The paper
-        has no such parameter.
-    weights, precision, tile
-        As in :class:`JumpsetNet`.
+    weight, weights, precision, tile
+        As in :class:`ResNet`.
 
     Raises
     ------
-    InputError
-        A parameter out of range.
-    FileError
-        A file of weights that is missing, damaged, or of another network.
+    InputError, FileError
+        As in :class:`ResNet`.
 
     Notes
     -----
     F. Zhu, Z. Liang, X. Jia, L. Zhang, Y. Yu, "A benchmark for edge-preserving image smoothing", IEEE
     Transactions on Image Processing, 2019. Differences from the paper: (1) the shipped weights are of a
     smaller network (24 channels, 12 layers; ``js.learned.SIZES["vdcnn"]``) trained on synthetic pairs with
-    one target each; (2) the image is padded by 16 mirrored pixels, so that the zero padding of the layers
-    does not affect the result; (3) a gray image is repeated to three channels, images with other numbers of
-    channels are processed channel by channel; (4) intensities outside [0, 1] are scaled to it and back;
-    (5) ``weight``; (6) the mean of each channel is kept.
+    one target each; (2) to (6) are those of :class:`ResNet`.
     """
 
     name: ClassVar[str] = "vdcnn"

@@ -157,11 +157,7 @@ def model_card(weights: str | os.PathLike[str]) -> str:
     found = load_weights(path)
     n_weights = sum(t.numel() for t in found.tensors.values())
     facts = {"network": found.network, "sizes": found.sizes, "numbers": n_weights, **found.metadata}
-    return "\n".join(f"{key}: {_as_text(value)}" for key, value in facts.items())
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return "\n".join(f"{k}: {v if isinstance(v, str) else json.dumps(v)}" for k, v in facts.items())
 
 
 def load_network(network: type[Network], source: Path) -> Network:
