@@ -104,7 +104,11 @@ def parameter(default: Any, check: Callable[..., None], **bounds: Any) -> Any:
 
 
 def component(
-    default: Any, by_name: str | Callable[[str], Any] = "method", words: tuple[str, ...] = ()
+    default: Any,
+    by_name: str | Callable[[str], Any] = "method",
+    *,
+    words: tuple[str, ...] = (),
+    check: Callable[[str, Any], None] | None = None,
 ) -> Any:
     """A field that holds an object, for which :func:`jumpset.method` and the command line also take a name.
 
@@ -116,5 +120,8 @@ def component(
         ``"method"``: the name is one of :func:`jumpset.methods`. A function: it gives the object of a name.
     words
         Strings that are values of the field, not names.
+    check
+        ``check(name, value)`` raises for a value that the field cannot hold.
     """
-    return field(default=default, metadata={"by_name": by_name, "words": words})
+    checked = {} if check is None else {"check": check}
+    return field(default=default, metadata={"by_name": by_name, "words": words, **checked})

@@ -7,14 +7,11 @@ from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor
 
-from jumpset._core import checks
 from jumpset._core.types import Iteration, Status
 from jumpset.dip.fitting import Fit
-from jumpset.dip.memory import check_tile
-from jumpset.dip.networks import Architecture, check_network
+from jumpset.dip.networks import Architecture
 from jumpset.dip.stopping import VarianceEarlyStopping
-from jumpset.operators.autocast import PRECISIONS
-from jumpset.operators.observations import Observation, check_operator
+from jumpset.operators.observations import Observation
 
 
 @dataclass(frozen=True)
@@ -54,17 +51,6 @@ class DeepImagePrior(Iteration[AnyState]):
 
     batched: ClassVar[bool] = False
 
-    def __post_init__(self) -> None:
-        check_network(self.network)
-        checks.real("step_size", self.step_size, above=0.0, at_most=10.0)
-        checks.real("average", self.average, at_least=0.0, below=1.0)
-        checks.integer("patience", self.patience, at_least=0)
-        check_operator(self.operator)
-        check_tile(self.tile)
-        checks.one_of("precision", self.precision, PRECISIONS)
-        checks.flag("compiled", self.compiled)
-        checks.integer("seed", self.seed, at_least=0)
-
     def fit(self, image: Tensor, **settings: Any) -> Fit:
         """A fresh network for an image, with other settings of :class:`~jumpset.dip.fitting.Fit`."""
         shared = {
@@ -85,3 +71,7 @@ class DeepImagePrior(Iteration[AnyState]):
         """At the end of the schedule, or when the variance has not fallen for ``patience`` outputs."""
         is_over = state.stopping is not None and state.stopping.over(self.patience)
         return Status.CONVERGED if is_over or state.n_steps >= self.max_steps else None
+
+    def record(self, state: AnyState) -> dict[str, float]:
+        """The objective before the last step, and the number of returns to earlier weights."""
+        return {"loss": state.loss.item(), "rollbacks": float(state.rollbacks)}

@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import component
+from jumpset._core.types import component, parameter
 from jumpset.dip.base import DeepImagePrior, State
 from jumpset.dip.fitting import blend, single
-from jumpset.dip.networks import FULL, SMALL, THIN, Architecture, architecture
-from jumpset.operators.observations import Observation, observe
+from jumpset.dip.memory import check_tile
+from jumpset.dip.networks import FULL, SMALL, THIN, Architecture, architecture, check_network
+from jumpset.operators.autocast import PRECISIONS
+from jumpset.operators.observations import Observation, check_operator, observe
 
 PUBLISHED: dict[str, Any] = {
     "network": FULL,
@@ -88,17 +90,17 @@ class DIP(DeepImagePrior[State]):
     the average; (5) ``patience``, of Wang et al. 2021.
     """
 
-    network: Architecture = component(THIN, architecture)
-    n_steps: int = 400
-    step_size: float = 0.01
-    input_noise: float = 0.0
-    average: float = 0.95
-    patience: int = 0
-    operator: Any = None
-    tile: int = 0
-    precision: str = "auto"
-    compiled: bool = False
-    seed: int = 0
+    network: Architecture = component(THIN, architecture, check=check_network)
+    n_steps: int = parameter(400, checks.integer, at_least=0)
+    step_size: float = parameter(0.01, checks.real, above=0.0, at_most=10.0)
+    input_noise: float = parameter(0.0, checks.real, at_least=0.0)
+    average: float = parameter(0.95, checks.real, at_least=0.0, below=1.0)
+    patience: int = parameter(0, checks.integer, at_least=0)
+    operator: Any = parameter(None, check_operator)
+    tile: int = parameter(0, check_tile)
+    precision: str = parameter("auto", checks.one_of, allowed=PRECISIONS)
+    compiled: bool = parameter(False, checks.flag)
+    seed: int = parameter(0, checks.integer, at_least=0)
 
     name: ClassVar[str] = "dip"
     paper: ClassVar[str] = "Ulyanov, Vedaldi & Lempitsky, CVPR 2018"
@@ -108,11 +110,6 @@ class DIP(DeepImagePrior[State]):
         "early-stopping": {"n_steps": 1200, "patience": 100},
     }
     check_every: ClassVar[int] = 50
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.integer("n_steps", self.n_steps, at_least=0)
-        checks.real("input_noise", self.input_noise, at_least=0.0)
 
     @property
     def max_steps(self) -> int:
@@ -149,7 +146,3 @@ class DIP(DeepImagePrior[State]):
     def image(self, state: State) -> Tensor:
         """The running average of the outputs; with ``patience``, at their least variance."""
         return state.best.to(state.source.dtype)
-
-    def record(self, state: State) -> dict[str, float]:
-        """The objective before the last step, and the number of returns to earlier weights."""
-        return {"loss": state.loss.item(), "rollbacks": float(state.rollbacks)}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.dip.dip import DIP, PUBLISHED
 from jumpset.operators.observations import Observation
 from jumpset.penalties.aitv import AITV
@@ -48,17 +49,12 @@ class DIPAITV(DIP):
     :class:`DIP`.
     """
 
-    weight: float = 0.05
-    isotropic_share: float = 0.5
+    weight: float = parameter(0.05, checks.real, at_least=0.0)
+    isotropic_share: float = parameter(0.5, checks.real, at_least=0.0, at_most=1.0)
 
     name: ClassVar[str] = "dip-aitv"
     paper: ClassVar[str] = "Lou, Zeng, Osher, Xin, SIIMS 2015"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"full": PUBLISHED}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.real("weight", self.weight, at_least=0.0)
-        checks.real("isotropic_share", self.isotropic_share, at_least=0.0, at_most=1.0)
 
     def objective(self, output: Tensor, observation: Observation) -> Tensor:
         """The objective above, as a tensor of one number."""

@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from jumpset._core import checks
 from jumpset._core.iterate import final_state
+from jumpset._core.types import parameter
 from jumpset.dip.dip_l0 import DIPl0, State
 from jumpset.dip.fitting import single
 from jumpset.smoothers.structure_texture import StructureTexture
@@ -51,7 +53,7 @@ class DIPCorrection(DIPl0):
     36.19), so the figures of this method are structure-texture's.
     """
 
-    start_blend: float = 0.4
+    start_blend: float = parameter(0.4, checks.real, at_least=0.0, at_most=1.0)
     network_input: str = field(default="image", init=False)
     start: Any = field(default=None, init=False)
     tables: Any = field(default=None, init=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -10,18 +11,19 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.iterate import solve
-from jumpset._core.types import component
+from jumpset._core.types import component, parameter
 from jumpset.dip import base
+from jumpset.dip.constrained import flatten_within
 from jumpset.dip.fitting import Fit, blend, single
 from jumpset.dip.initialize import check_solver, check_start, read_tables, starting_image
-from jumpset.dip.networks import FULL, THIN, Architecture, architecture
+from jumpset.dip.memory import check_tile
+from jumpset.dip.networks import FULL, THIN, Architecture, architecture, check_network
 from jumpset.jpeg.chroma import ChromaSubsampling
 from jumpset.jpeg.observation import JPEGObservation
-from jumpset.operators.observations import Observation, observe
-from jumpset.smoothers.l0 import L0Smoothing
+from jumpset.operators.autocast import PRECISIONS
+from jumpset.operators.observations import Observation, check_operator, observe
 from jumpset.smoothers.region_fusion import RegionFusion
 
-_FLATTENINGS, _FLATNESS = 6, 0.2  # within what a JPEG file allows: steps, and their share of the weight
 PAPER: dict[str, Any] = {
     "solver": RegionFusion(levels=50),
     "network": FULL,
@@ -93,10 +95,9 @@ class DIPl0(base.DeepImagePrior[State]):
     step_size
         Adam's learning rate. One Adam serves the whole run.
     tables
-        The image is a JPEG file's: its ``JPEGTables``, or the file. f is then the decoded image before
-        values are clipped to [0, 1], A is the file's subsampling of chroma, and the answer u is flattened at
-        last within what the file allows, six times :math:`u \leftarrow \Pi(\text{L0Smoothing}(u))` with a
-        fifth of ``weight`` and Π of :class:`jumpset.learned.DeJPEG`. Not with an ``operator``.
+        The image is a JPEG file's: its ``JPEGTables``, or the file. f and A are then those of
+        :class:`jumpset.jpeg.JPEGObservation`, and the answer is flattened within what the file allows
+        (:func:`jumpset.dip.constrained.flatten_within`). Not with an ``operator``.
 
     Raises
     ------
@@ -117,24 +118,24 @@ class DIPl0(base.DeepImagePrior[State]):
     numbered 2 to 5 in :class:`DIP`.
     """
 
-    weight: float = 0.025
-    rho: float = 2.25
-    solver: Any = component(RegionFusion(levels=20))
-    network: Architecture = component(THIN, architecture)
-    network_input: str = "image"
-    start: Any = component(None, words=("random",))
-    start_blend: float = 0.0
-    outer_steps: int = 120
-    inner_steps: int = 2
-    step_size: float = 0.02
-    average: float = 0.9
-    patience: int = 0
+    weight: float = parameter(0.025, checks.real, at_least=0.0)
+    rho: float = parameter(2.25, checks.real, above=0.0)
+    solver: Any = component(RegionFusion(levels=20), check=check_solver)
+    network: Architecture = component(THIN, architecture, check=check_network)
+    network_input: str = parameter("image", checks.one_of, allowed=("image", "noise"))
+    start: Any = component(None, words=("random",), check=partial(check_start, words=("random",)))
+    start_blend: float = parameter(0.0, checks.real, at_least=0.0, at_most=1.0)
+    outer_steps: int = parameter(120, checks.integer, at_least=0)
+    inner_steps: int = parameter(2, checks.integer, at_least=1)
+    step_size: float = parameter(0.02, checks.real, above=0.0, at_most=10.0)
+    average: float = parameter(0.9, checks.real, at_least=0.0, below=1.0)
+    patience: int = parameter(0, checks.integer, at_least=0)
     tables: Any = None
-    operator: Any = None
-    tile: int = 0
-    precision: str = "auto"
-    compiled: bool = False
-    seed: int = 0
+    operator: Any = parameter(None, check_operator)
+    tile: int = parameter(0, check_tile)
+    precision: str = parameter("auto", checks.one_of, allowed=PRECISIONS)
+    compiled: bool = parameter(False, checks.flag)
+    seed: int = parameter(0, checks.integer, at_least=0)
 
     name: ClassVar[str] = "dip-l0"
     paper: ClassVar[str] = "Tran, Bui & Xin, 2026"
@@ -149,14 +150,6 @@ class DIPl0(base.DeepImagePrior[State]):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.real("weight", self.weight, at_least=0.0)
-        checks.real("rho", self.rho, above=0.0)
-        check_solver(self.solver)
-        checks.one_of("network_input", self.network_input, ("image", "noise"))
-        check_start(self.start, ("random",))
-        checks.real("start_blend", self.start_blend, at_least=0.0, at_most=1.0)
-        checks.integer("outer_steps", self.outer_steps, at_least=0)
-        checks.integer("inner_steps", self.inner_steps, at_least=1)
         object.__setattr__(self, "tables", read_tables(self.tables, self.operator))
 
     @property
@@ -221,16 +214,13 @@ class DIPl0(base.DeepImagePrior[State]):
 
     def image(self, state: State) -> Tensor:
         """The running average of the outputs, blended with the start, within what the data allow."""
-        data = state.observation
-        u = data.project(torch.lerp(state.best, state.start, self.start_blend))
-        for _ in range(_FLATTENINGS if data.is_constrained else 0):
-            u = data.project(solve(L0Smoothing(weight=_FLATNESS * self.weight), u))
-        return data.to_image(u).to(state.source.dtype)
+        u = torch.lerp(state.best, state.start, self.start_blend)
+        u = flatten_within(state.observation, u, self.weight)
+        return state.observation.to_image(u).to(state.source.dtype)
 
     def record(self, state: State) -> dict[str, float]:
-        """The objective before the last step, the root mean square of v − g, returns to earlier weights."""
-        loss, residual = state.loss.item(), state.residual.item()
-        return {"loss": loss, "residual": residual, "rollbacks": float(state.rollbacks)}
+        """Also the root mean square of v − g."""
+        return {**super().record(state), "residual": state.residual.item()}
 
 
 def _rms(x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from jumpset._core.types import component
 from jumpset.dip.dip_l0 import DIPl0
+from jumpset.dip.initialize import check_solver
 from jumpset.smoothers.potts import PottsADMM
 from jumpset.smoothers.potts_descent import PottsDescent
 
@@ -44,7 +45,7 @@ class DIPPotts(DIPl0):
     Differences: (1) the differences of the default of :class:`DIPl0`; (2) the solver.
     """
 
-    solver: Any = component(PottsDescent())
+    solver: Any = component(PottsDescent(), check=check_solver)
 
     name: ClassVar[str] = "dip-potts"
     paper: ClassVar[str] = "after Tran, Bui & Xin, 2026"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.dip.dip import DIP, PUBLISHED
 from jumpset.operators.observations import Observation
 
@@ -48,15 +49,11 @@ class DIPTV(DIP):
     before the fidelity; (3) the differences of :class:`DIP`.
     """
 
-    weight: float = 0.05
+    weight: float = parameter(0.05, checks.real, at_least=0.0)
 
     name: ClassVar[str] = "dip-tv"
     paper: ClassVar[str] = "Liu, Sun, Xu & Kamilov, ICASSP 2019"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"full": PUBLISHED}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.real("weight", self.weight, at_least=0.0)
 
     def objective(self, output: Tensor, observation: Observation) -> Tensor:
         """The objective above, as a tensor of one number."""

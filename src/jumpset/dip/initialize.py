@@ -13,15 +13,15 @@ from jumpset._core.types import Iteration
 from jumpset.jpeg.tables import JPEGTables, as_tables
 
 
-def check_start(start: object, words: tuple[str, ...] = ()) -> None:
-    """Raise unless ``start`` is None, one of the words, a method, or looks like an image."""
-    is_word = isinstance(start, str) and start in words
-    if not (start is None or is_word or isinstance(start, Iteration) or hasattr(start, "ndim")):
-        named = "".join(f"{word!r}, " for word in words)
+def check_start(name: str, value: object, words: tuple[str, ...] = ()) -> None:
+    """Raise unless ``value`` is None, one of the words, a method, or looks like an image."""
+    is_word = isinstance(value, str) and value in words
+    if not (value is None or is_word or isinstance(value, Iteration) or hasattr(value, "ndim")):
+        listed = "".join(f"{word!r}, " for word in words)
         raise InputError(
-            f"start must be {named}an image, a method, or None",
-            given=repr(start),
-            do="pass jumpset.method('region-fusion'), or start='region-fusion' to jumpset.method",
+            f"{name} must be {listed}an image, a method, or None",
+            given=repr(value),
+            do=f"pass jumpset.method('region-fusion'), or {name}='region-fusion' to jumpset.method",
         )
 
 
@@ -39,13 +39,13 @@ def starting_image(start: Any, like: Tensor) -> Tensor:
     return image.to(like.dtype)
 
 
-def check_solver(solver: object) -> None:
-    """Raise unless ``solver`` is a method with a weight."""
-    if not (isinstance(solver, Iteration) and hasattr(solver, "weight")):
+def check_solver(name: str, value: object) -> None:
+    """Raise unless ``value`` is a method with a weight."""
+    if not (isinstance(value, Iteration) and hasattr(value, "weight")):
         raise InputError(
-            "solver must be a method with a weight",
-            given=repr(solver),
-            do="pass jumpset.smoothers.RegionFusion(), or solver='region-fusion' to jumpset.method",
+            f"{name} must be a method with a weight",
+            given=repr(value),
+            do=f"pass jumpset.smoothers.RegionFusion(), or {name}='region-fusion' to jumpset.method",
         )
 
 

@@ -61,7 +61,7 @@ def fit_memory(
     >>> fit_memory(architecture("full"), 512, 384) > 5 * fit_memory(architecture("thin"), 512, 384)
     True
     """
-    check_network(network)
+    check_network("network", network)
     for name, value in (("height", height), ("width", width), ("channels", channels)):
         checks.integer(name, value, at_least=1)
     checks.one_of("precision", precision, PRECISIONS)
@@ -106,11 +106,9 @@ def choose_tile(network: Architecture, image: Tensor, *, half: bool, tile: int) 
     )
 
 
-def check_tile(tile: object) -> None:
-    """Raise unless ``tile`` is 0 or a side of at least 64 pixels."""
-    checks.integer("tile", tile, at_least=0)
-    if tile:
-        checks.integer("tile", tile, at_least=LEAST_TILE)
+def check_tile(name: str, value: object) -> None:
+    """Raise unless ``value`` is 0 or a side of at least 64 pixels."""
+    checks.integer(name, value, at_least=LEAST_TILE if value else 0)
 
 
 def _bytes(network: Architecture, height: int, width: int, channels: int, half: bool, tile: int) -> int:

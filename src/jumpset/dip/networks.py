@@ -43,12 +43,12 @@ def architecture(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def check_network(network: object) -> None:
-    """Raise unless ``network`` is an architecture."""
-    if not isinstance(network, Architecture):
+def check_network(name: str, value: object) -> None:
+    """Raise unless ``value`` is an architecture."""
+    if not isinstance(value, Architecture):
         raise InputError(
-            "network must be an Architecture",
-            given=repr(network),
+            f"{name} must be an Architecture",
+            given=repr(value),
             do="pass jumpset.dip.architecture('thin'), or network='thin' to jumpset.method",
         )
 

@@ -102,11 +102,11 @@ def tikhonov_estimate(f: Tensor, operator: LinearOp) -> Tensor:
     return u.clamp(f.amin().clamp(max=0.0), f.amax().clamp(min=1.0))
 
 
-def check_operator(operator: Any) -> None:
-    """Raise unless the operator can be applied and has an adjoint."""
-    if operator is not None and not isinstance(operator, LinearOp):
+def check_operator(name: str, value: object) -> None:
+    """Raise unless ``value`` is None, or can be applied and has an adjoint."""
+    if value is not None and not isinstance(value, LinearOp):
         raise InputError(
-            "operator must be a linear operator, or None",
-            given=repr(operator),
+            f"{name} must be a linear operator, or None",
+            given=repr(value),
             do="pass one of jumpset.operators.linear, or an object with __call__ and adjoint",
         )
