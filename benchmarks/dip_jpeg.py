@@ -1,4 +1,4 @@
-"""Deep image priors against JPEG artifacts: PSNR and volume SSIM on pairs of pictures.
+"""Deep image priors against JPEG artifacts: PSNR and volume SSIM on pairs of images.
 
     python benchmarks/dip_jpeg.py FOLDER [VARIANT ...] [--names clip1 clip2 ...] [--tables]
 
@@ -65,7 +65,7 @@ def main():
     if unknown:
         options.error(f"no variant {sorted(unknown)}; there are {list(VARIANTS)}")
     pairs = {name: load(given.folder, name) for name in given.names}
-    print("| variant | " + " | ".join(pairs) + " | mean PSNR | mean SSIM | CPU s a picture |")
+    print("| variant | " + " | ".join(pairs) + " | mean PSNR | mean SSIM | CPU s an image |")
     print("|---|" + "---:|" * (len(pairs) + 3))
     for variant in ["input", *given.variants]:
         scores = []

@@ -90,7 +90,7 @@ def main():
     if unknown:
         options.error(f"no variant {sorted(unknown)}; there are {list(VARIANTS)}")
     pairs = {name: load(given.folder, name, given.crop) for name in given.names}
-    print("| variant | " + " | ".join(pairs) + " | mean PSNR | CPU s a picture |")
+    print("| variant | " + " | ".join(pairs) + " | mean PSNR | CPU s an image |")
     print("|---|" + "---:|" * (len(pairs) + 2))
     for variant in given.variants:
         scores = np.array([score(VARIANTS[variant], *pair) for pair in pairs.values()])

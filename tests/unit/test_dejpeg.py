@@ -1,4 +1,4 @@
-"""JPEG: tables read and told, pictures that a file may stand for, and the method between them."""
+"""JPEG: tables read and estimated, the quantization constraint, and the method that uses both."""
 
 from io import BytesIO
 from itertools import product
@@ -25,8 +25,8 @@ WAYS = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
 
 def drawn(height=112, width=136, seed=3):
     """Flat regions and a texture, away from black and white."""
-    picture, _ = js.datasets.textured(height, width, seed=seed)
-    return (20 + 210 * np.asarray(picture, float)).round().clip(0, 255).astype(np.uint8)
+    image, _ = js.datasets.textured(height, width, seed=seed)
+    return (20 + 210 * np.asarray(image, float)).round().clip(0, 255).astype(np.uint8)
 
 
 def tensor(pixels):
@@ -48,7 +48,7 @@ def saved(folder, pixels, quality, way="4:2:0", **options):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("quality", [10, 35, 70])
-def test_tables_are_read_and_told(tmp_path, quality, way):
+def test_tables_are_read_and_estimated(tmp_path, quality, way):
     path, f = saved(tmp_path, drawn(), quality, way)
     read = jpeg_tables(path)
     with Image.open(path) as image:
@@ -57,7 +57,7 @@ def test_tables_are_read_and_told(tmp_path, quality, way):
     assert (read.rows, read.columns) == WAYS[way]
     found = estimate_tables(tensor(f))
     assert (found.rows, found.columns) == WAYS[way]
-    low = np.add.outer(np.arange(8), np.arange(8)) < 4  # where a textured picture has something to tell
+    low = np.add.outer(np.arange(8), np.arange(8)) < 4  # frequencies at which a textured image has content
     low[0, 0] = False
     assert np.mean(found.luma[low] == read.luma[low]) > 0.8
     assert np.mean(np.abs(found.chroma - read.chroma)[low] <= 1) > 0.6
@@ -84,14 +84,14 @@ def test_files_without_usable_tables(tmp_path, kind):
     elif kind == "cmyk":
         image.convert("CMYK").save(path)
     elif kind == "nothing":
-        path.write_bytes(b"no picture")
+        path.write_bytes(b"no image")
     with pytest.raises(js.FileError):
         jpeg_tables(path)
     method = DeJPEG()
     assert for_file(method, path) is method
 
 
-def test_nothing_is_told_of_other_pictures():
+def test_tables_of_other_images_are_trivial():
     assert estimate_tables(tensor(drawn())).is_trivial
     assert estimate_tables(torch.rand(1, 3, 40, 48)).is_trivial
     assert estimate_tables(torch.full((1, 1, 3, 5), 0.3)).is_trivial
@@ -108,11 +108,11 @@ def test_wrong_tables(wrong):
         JPEGTables(**{"luma": np.ones((8, 8)), "chroma": np.ones((8, 8)), **wrong})
 
 
-# --- the pictures of a file ---------------------------------------------------------------------------------
+# --- the quantization constraint ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 9, 16])
-def test_sharpening_undoes_the_decoders_interpolation(length):
+def test_undo_upsampling_inverts_the_decoders_interpolation(length):
     x = torch.rand(1, 2, 7, -(-length // 2), dtype=torch.float64)
     seen = halve(upsample(x, -1, length), -1)
     torch.testing.assert_close(undo_upsampling(seen, -1, length), x)
@@ -121,7 +121,7 @@ def test_sharpening_undoes_the_decoders_interpolation(length):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("size", [(112, 136), (61, 75)])
-def test_the_stored_picture_is_among_those_of_its_file(tmp_path, way, size):
+def test_the_stored_image_satisfies_the_constraint(tmp_path, way, size):
     truth = drawn(*size)
     path, f = saved(tmp_path, truth, 30, way)
     constraint = QuantizationConstraint.of(tensor(f), jpeg_tables(path))
@@ -132,7 +132,9 @@ def test_the_stored_picture_is_among_those_of_its_file(tmp_path, way, size):
 
 
 def test_projection_is_onto_the_cells(tmp_path):
-    path, f = saved(tmp_path, drawn()[..., :1] // 3 + 85, 15)  # clipping would leave the cells again
+    path, f = saved(
+        tmp_path, drawn()[..., :1] // 3 + 85, 15
+    )  # away from 0 and 255, since clipping would violate the constraint
     tables = jpeg_tables(path)
     constraint = QuantizationConstraint.of(tensor(f), tables)
     u = tensor(f) + 0.2 * torch.randn(1, 1, *f.shape[:2], dtype=torch.float64).clamp(-1, 1)
@@ -146,7 +148,7 @@ def test_projection_is_onto_the_cells(tmp_path):
         torch.testing.assert_close(constraint.project(near, width=width), near, atol=1e-9, rtol=0)
 
 
-def test_the_cells_see_another_picture(tmp_path):
+def test_another_image_violates_the_constraint(tmp_path):
     path, f = saved(tmp_path, drawn(), 30)
     other = tensor(drawn(seed=9))
     constraint = QuantizationConstraint.of(tensor(f), jpeg_tables(path))
@@ -154,7 +156,7 @@ def test_the_cells_see_another_picture(tmp_path):
 
 
 def coded(pixels, steps):
-    """What a file with these steps holds of a gray picture: coefficients in units of 1/255, and pixels."""
+    """Quantize a gray image with these steps: coefficients in units of 1/255, and pixels."""
     height, width = pixels.shape
     blocks = (pixels.astype(float) - 128).reshape(height // 8, 8, width // 8, 8).transpose(0, 2, 1, 3)
     c = steps * np.rint(dctn(blocks, axes=(2, 3), norm="ortho") / steps)
@@ -162,7 +164,7 @@ def coded(pixels, steps):
     return c, held
 
 
-def test_what_the_decoder_has_clipped_is_found_again():
+def test_values_before_clipping_are_estimated():
     pixels = np.where(drawn(96, 120)[..., 0] > 120, 255, 0)  # rings around every edge
     steps = 28.0 + 4 * np.add.outer(np.arange(8), np.arange(8))
     c, held = coded(pixels, steps)
@@ -177,7 +179,7 @@ def test_what_the_decoder_has_clipped_is_found_again():
     assert np.abs(f[..., 0] - held).mean() > 4 * error.mean()
 
 
-def test_a_step_of_the_means_is_believed_only_where_it_is_seen():
+def test_the_dc_step_is_used_only_where_it_fits():
     steps = np.full((8, 8), 20.0)
     c, held = coded(drawn(64, 72)[..., 1] // 2 + 60, steps)
     f = tensor(np.rint(held)[..., None])
@@ -206,7 +208,7 @@ def test_dejpeg_beats_its_parts(tmp_path):
     assert scores["dejpeg"] > max(scores["net"], scores["gsf"])
 
 
-def test_weights_of_one_s_own(tmp_path):
+def test_weights_from_a_file(tmp_path):
     f, tables = drawn(32, 40) / 255.0, JPEGTables(np.full((8, 8), 30), np.full((8, 8), 40))
     network = js.learned.build("dejpeg", {"widths": [4], "blocks": [1]})
     path = tmp_path / "w.safetensors"
@@ -233,14 +235,14 @@ def test_any_bands_size_and_kind(bands, dtype):
     assert not np.array_equal(u, f)
 
 
-def test_never_a_jpeg_never_changed():
+def test_an_image_that_was_never_a_jpeg_is_unchanged():
     f = drawn(40, 48)
     assert np.array_equal(js.smooth(f, method="dejpeg"), f)
     jpeg = js.datasets.jpeg(f / 255.0, 20)
     assert np.array_equal(js.smooth(jpeg, method="dejpeg", weight=0.0), jpeg)
 
 
-def test_in_a_batch_only_the_jpegs_are_worked_on(monkeypatch):
+def test_in_a_batch_only_the_jpegs_change(monkeypatch):
     plain = drawn(48, 56) / 255.0
     coded = js.datasets.jpeg(plain, 20)
     both = torch.stack([torch.from_numpy(x.transpose(2, 0, 1)) for x in (plain, coded)])
@@ -286,7 +288,7 @@ def test_the_files_tables_are_used_where_there_is_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("bands", [1, 3])
-def test_dip_l0_ends_among_the_pictures_of_the_file(tmp_path, bands):
+def test_dip_l0_satisfies_the_constraint_of_the_file(tmp_path, bands):
     path, f = saved(tmp_path, drawn(64, 72)[..., :bands], 20)
     method = js.method("dip-l0", tables=path, outer_steps=2)
     tables, result = jpeg_tables(path), js.run(f, method)
@@ -308,7 +310,7 @@ def test_dejpeg_from_a_deep_image_prior(tmp_path):
     assert js.metrics.psnr(u, truth) > js.metrics.psnr(f, truth) + 1
 
 
-def test_dip_l0_of_a_file_goes_on_from_a_checkpoint(tmp_path):
+def test_dip_l0_of_a_file_continues_from_a_checkpoint(tmp_path):
     path, f = saved(tmp_path, drawn(48, 56), 20)
     method = js.method("dip-l0", tables=path, outer_steps=3)
     whole = js.run(f, method).image

@@ -31,7 +31,7 @@ SIZES = [(1, 1), (1, 7), (5, 3), (33, 47)]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def picture(*shape: int, seed: int = 0) -> torch.Tensor:
+def random_image(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -56,16 +56,16 @@ def test_parameter_counts_for_rgb(name, count):
 
 @pytest.mark.parametrize("size", [(2, 2), (4, 6), (5, 3)])
 def test_doubling_by_slices_equals_torch(size):
-    x = picture(1, 3, *size).double().requires_grad_()
+    x = random_image(1, 3, *size).double().requires_grad_()
     ours, theirs = networks.double_by_slices(x), networks.double(x)
     torch.testing.assert_close(ours, theirs)
-    weights = picture(*ours.shape, seed=1).double()
+    weights = random_image(*ours.shape, seed=1).double()
     gradients = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (ours, theirs)]
     torch.testing.assert_close(*gradients)
 
 
 def test_reflection_equals_torch():
-    x = picture(1, 2, 4, 5)
+    x = random_image(1, 2, 4, 5)
     torch.testing.assert_close(
         networks._Reflect()(x), torch.nn.functional.pad(x, (1, 1, 1, 1), mode="reflect")
     )
@@ -74,7 +74,7 @@ def test_reflection_equals_torch():
 @pytest.mark.parametrize(
     ("height", "width"), [(1, 1), (1, 500), (7, 3), (33, 47), (64, 64), (65, 384), (512, 384)]
 )
-def test_canvas_holds_the_picture_and_all_scales(height, width):
+def test_canvas_holds_the_image_and_all_scales(height, width):
     n, rows, columns = networks.canvas(height, width, 5)
     assert 1 <= n <= 5
     assert rows >= height
@@ -99,7 +99,7 @@ def test_input_noise_range_and_repetition():
 @pytest.mark.parametrize("method", SHORT, ids=lambda m: f"{m.name}-{m.max_steps}")
 @pytest.mark.parametrize("size", SIZES)
 def test_any_size(method, size):
-    result = run(picture(1, 3, *size), method)
+    result = run(random_image(1, 3, *size), method)
     assert result.image.shape == (1, 3, *size)
     assert torch.isfinite(result.image).all()
     assert result.status is Status.CONVERGED
@@ -112,37 +112,37 @@ def test_any_size(method, size):
 class TestEveryMethod:
     @pytest.mark.parametrize("channels", [1, 3, 5])
     def test_any_number_of_bands(self, method, channels):
-        assert run(picture(1, channels, 9, 12), method).image.shape == (1, channels, 9, 12)
+        assert run(random_image(1, channels, 9, 12), method).image.shape == (1, channels, 9, 12)
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     def test_dtype_is_kept(self, method, dtype):
-        x = picture(1, 1, 8, 9).to(dtype)
+        x = random_image(1, 1, 8, 9).to(dtype)
         assert method.image(method.init(x)).dtype == dtype
         assert run(x, method).image.dtype == dtype
 
     def test_repeats_bit_for_bit(self, method):
-        x = picture(1, 3, 33, 47)
+        x = random_image(1, 3, 33, 47)
         first, second = (run(x, method).image for _ in range(2))
         assert torch.equal(first, second)
 
-    def test_another_seed_gives_another_picture(self, method):
-        x = picture(1, 3, 12, 17)
+    def test_another_seed_gives_another_image(self, method):
+        x = random_image(1, 3, 12, 17)
         assert not torch.equal(run(x, method).image, run(x, replace(method, seed=1)).image)
 
-    def test_global_random_numbers_are_left_alone(self, method):
+    def test_global_random_state_is_unchanged(self, method):
         before = torch.get_rng_state()
-        run(picture(1, 1, 8, 8), method)
+        run(random_image(1, 1, 8, 8), method)
         assert torch.equal(before, torch.get_rng_state())
 
-    def test_input_is_left_alone(self, method):
-        x = picture(1, 3, 9, 8)
+    def test_input_is_unchanged(self, method):
+        x = random_image(1, 3, 9, 8)
         kept = x.clone()
         state = method.init(x)
         method.step(state)
         assert torch.equal(x, kept)
 
-    def test_states_keep_their_pictures(self, method):
-        state = method.init(picture(1, 3, 9, 8))
+    def test_steps_are_pure(self, method):
+        state = method.init(random_image(1, 3, 9, 8))
         shown, record = method.image(state).clone(), method.record(state)
         after = method.step(method.step(state))
         assert torch.equal(method.image(state), shown)
@@ -150,31 +150,31 @@ class TestEveryMethod:
         assert not torch.equal(method.image(after), shown)
 
     def test_usable_before_the_first_step(self, method):
-        x = picture(1, 3, 9, 8)
+        x = random_image(1, 3, 9, 8)
         result = run(x, method, max_steps=0)
         assert result.status is Status.MAX_STEPS
         assert torch.isfinite(result.image).all()
         assert all(math.isfinite(v[0]) for v in result.history.values())
 
-    def test_several_pictures_in_one_run_are_as_each_alone(self, method):
-        x = picture(3, 3, 17, 14) * torch.tensor([1.0, 0.3, 0.8])[:, None, None, None]
+    def test_a_batch_equals_a_loop(self, method):
+        x = random_image(3, 3, 17, 14) * torch.tensor([1.0, 0.3, 0.8])[:, None, None, None]
         together = run(x, method)
         assert torch.equal(together.image, torch.cat([run(f[None], method).image for f in x]))
         assert together.n_steps == method.max_steps
 
-    def test_a_network_is_for_one_picture(self, method):
+    def test_a_network_is_for_one_image(self, method):
         with pytest.raises(InputError, match="one image"):
-            method.init(picture(2, 3, 8, 8))
+            method.init(random_image(2, 3, 8, 8))
 
-    def test_divergence_is_seen_and_leaves_a_sound_picture(self, method, monkeypatch):
+    def test_divergence_is_detected_and_leaves_a_finite_image(self, method, monkeypatch):
         monkeypatch.setattr(type(method), "step", _poisoned(type(method).step))
-        result = run(picture(1, 3, 16, 16), replace(method, **_longer(method)), check_every=1)
+        result = run(random_image(1, 3, 16, 16), replace(method, **_longer(method)), check_every=1)
         assert result.status is Status.DIVERGED
         assert torch.isfinite(result.image).all()
 
     def test_image_is_finite_even_before_divergence_is_read(self, method, monkeypatch):
         monkeypatch.setattr(type(method), "step", _poisoned(type(method).step))
-        state = method.init(picture(1, 3, 16, 16))
+        state = method.init(random_image(1, 3, 16, 16))
         for _ in range(6):
             state = method.step(state)
         assert not all(math.isfinite(v) for v in method.record(state).values())
@@ -237,7 +237,7 @@ def test_wrong_parameters(method_type, wrong):
 
 def test_dip_average_starts_at_the_first_output():
     method = DIP(n_steps=3, input_noise=0.0, average=0.75)
-    state = method.init(picture(1, 1, 9, 8))
+    state = method.init(random_image(1, 1, 9, 8))
     expected = None
     for _ in range(3):
         g = state.fit.output()
@@ -255,7 +255,7 @@ def test_objective_falls(method):
 
 
 def test_total_variation_is_the_formula():
-    x = picture(1, 3, 4, 5).double()
+    x = random_image(1, 3, 4, 5).double()
     expected = 0.0
     for i in range(4):
         for j in range(5):
@@ -268,7 +268,7 @@ def test_total_variation_is_the_formula():
 @pytest.mark.parametrize(
     "x", [torch.zeros(1, 3, 5, 6), torch.full((1, 1, 1, 1), 0.3), torch.ones(1, 2, 1, 4)]
 )
-def test_total_variation_of_a_flat_picture_has_gradient_zero(x):
+def test_total_variation_of_a_flat_image_has_gradient_zero(x):
     x.requires_grad_()
     total_variation(x).backward()
     assert x.grad is not None
@@ -276,7 +276,7 @@ def test_total_variation_of_a_flat_picture_has_gradient_zero(x):
 
 
 def test_total_variation_gradient():
-    x = picture(1, 2, 4, 5).double().requires_grad_()
+    x = random_image(1, 2, 4, 5).double().requires_grad_()
     assert torch.autograd.gradcheck(total_variation, x)
 
 
@@ -284,7 +284,7 @@ def test_total_variation_gradient():
 
 
 def _plain_dip_l0(method, f):
-    """The ADMM of the paper, written out on its own with the same network and start."""
+    """The ADMM of the paper, written independently with the same network and start."""
     fit = method.init(f).fit
     adam = torch.optim.Adam(fit._parts[0].network.parameters(), lr=method.step_size)
     generator = torch.Generator().manual_seed(method.seed)
@@ -308,7 +308,7 @@ def _plain_dip_l0(method, f):
 
 
 def test_dip_l0_bookkeeping(monkeypatch):
-    f = picture(1, 3, 11, 14)
+    f = random_image(1, 3, 11, 14)
     method = DIPl0(**{**DIPl0.presets["paper-jpeg"], "outer_steps": 3, "inner_steps": 2})
     calls = []
 
@@ -338,7 +338,7 @@ def test_dip_l0_presets_are_the_papers(preset, rho):
 
 
 def test_dip_l0_starts_at_the_solvers_answer():
-    f = picture(1, 3, 20, 24)
+    f = random_image(1, 3, 20, 24)
     method = DIPl0(inner_steps=2, weight=0.02)
     state = method.init(f)
     flat = fuse(f, 0.02, 20)
@@ -354,12 +354,12 @@ def test_dip_l0_starts_at_the_solvers_answer():
 @pytest.mark.parametrize("start", ["random", None, RegionFusion(weight=0.1), StructureTexture()])
 @pytest.mark.parametrize("network_input", ["noise", "image"])
 def test_dip_l0_inputs_and_starts_can_be_mixed(network_input, start):
-    result = run(picture(1, 2, 9, 13), DIPl0(network_input=network_input, start=start, outer_steps=1))
+    result = run(random_image(1, 2, 9, 13), DIPl0(network_input=network_input, start=start, outer_steps=1))
     assert torch.isfinite(result.image).all()
 
 
 def test_dip_l0_start_blend_is_the_share_of_the_start():
-    f = picture(1, 3, 20, 24)
+    f = random_image(1, 3, 20, 24)
     method = DIPl0(outer_steps=3, start_blend=0.25)
     mixed = run(f, method).image
     alone = run(f, replace(method, start_blend=0.0)).image
@@ -381,7 +381,7 @@ def test_components_are_objects_and_their_names_are_shorthand():
 
 def test_dip_l0_ignores_unfinished_outer_iterations():
     method = DIPl0(inner_steps=3)
-    state = method.init(picture(1, 1, 8, 8))
+    state = method.init(random_image(1, 1, 8, 8))
     shown = method.image(state)
     for _ in range(2):
         state = method.step(state)
@@ -389,7 +389,7 @@ def test_dip_l0_ignores_unfinished_outer_iterations():
     assert not torch.equal(method.image(method.step(state)), shown)
 
 
-def test_dip_l0_keeps_a_constant_picture():
+def test_dip_l0_keeps_a_constant_image():
     x = np.full((40, 56, 3), (0.2, 0.5, 0.9))
     assert np.abs(run(x, DIPl0(outer_steps=100)).image - x).max() < 0.03
 
@@ -399,7 +399,7 @@ def test_dip_l0_default_removes_texture():
     rng = np.random.default_rng(0)
     truth = edges(96, 128)
     texture = rng.normal(size=(96, 128, 1))
-    for axis in (0, 1):  # correlated over a few pixels, as cloth and paper are
+    for axis in (0, 1):  # correlated over a few pixels, like cloth and paper
         texture = texture + np.roll(texture, 1, axis)
     textured = truth + 0.05 * texture / texture.std()
     result = run(textured.astype(np.float32), DIPl0())

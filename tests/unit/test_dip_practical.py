@@ -1,4 +1,4 @@
-"""Deep image priors in use: stopping, rolling back, tiles, memory, operators, starts, solvers."""
+"""Deep image priors: early stopping, rollbacks, tiles, memory, operators, starts, solvers."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -45,7 +45,7 @@ def psnr(x, y):
 # --- stopping -----------------------------------------------------------------------------------------------
 
 
-def test_stillness_is_the_formula():
+def test_running_variance_is_the_formula():
     outputs = [noise(1, 1, 3, 4, seed=k).double() for k in range(40)]
     watch = VarianceEarlyStopping.begin(torch.zeros(1, 1, 3, 4).double())
     for x in outputs:
@@ -55,7 +55,7 @@ def test_stillness_is_the_formula():
         variance = 0.9 * (variance + 0.1 * float((x - mean).square().mean()))
         mean = 0.9 * mean + 0.1 * x
         seen.append(variance)
-    best = int(np.argmin(seen[19:])) + 20  # index among the outputs; the first 20 are passed over
+    best = int(np.argmin(seen[19:])) + 20  # index among the outputs; the first 20 are ignored
     assert float(watch.variance) == pytest.approx(variance)
     torch.testing.assert_close(watch.mean, mean)
     assert float(watch.least) == pytest.approx(min(seen[19:]))
@@ -63,9 +63,9 @@ def test_stillness_is_the_formula():
     assert int(watch.waited) == len(outputs) - 1 - best
 
 
-def test_stillness_returns_the_answer_of_the_stillest_time():
+def test_early_stopping_returns_the_answer_at_the_least_variance():
     watch = VarianceEarlyStopping.begin(torch.zeros(1, 1, 2, 2))
-    for k in range(120):  # the outputs calm down until 60, then move more and more
+    for k in range(120):  # the outputs vary less and less until 60, then more and more
         output = torch.full((1, 1, 2, 2), (-1.0) ** k * abs(60 - k) / 60)
         watch = watch.seen(output, torch.full_like(output, k), torch.tensor(True))
     assert 60 <= float(watch.best[0, 0, 0, 0]) < 80
@@ -73,7 +73,7 @@ def test_stillness_returns_the_answer_of_the_stillest_time():
     assert not watch.over(100)
 
 
-def test_stillness_passes_over_unsound_outputs():
+def test_early_stopping_ignores_unsound_outputs():
     watch = VarianceEarlyStopping.begin(torch.zeros(1, 1, 2, 2))
     for k in range(40):
         sound = k != 30
@@ -106,14 +106,14 @@ def test_patience_changes_no_step():
     )
 
 
-# --- rolling back -------------------------------------------------------------------------------------------
+# --- rollbacks ----------------------------------------------------------------------------------------------
 
 
 def _fit(x, **settings):
     return Fit(x, **{"network": THIN, "step_size": 0.01, "seed": 0} | settings)
 
 
-def test_a_jump_is_taken_back():
+def test_a_jump_is_rolled_back():
     x = blocks(16, 16)
     fit = _fit(x)
 
@@ -126,7 +126,7 @@ def test_a_jump_is_taken_back():
     with torch.no_grad():
         fit._parts[0].network.last.bias.sub_(8.0)  # all black
     sounds = [bool(step()[2]) for _ in range(10)]
-    assert not any(sounds)  # seen at once, without waiting
+    assert not any(sounds)  # detected in the same step
     assert fit.rollbacks == 1
     assert psnr(fit.output(), good) > 25
     losses = [float(step()[1]) for _ in range(20)]
@@ -144,7 +144,7 @@ def test_a_second_jump_from_the_same_weights_halves_the_step():
     for _ in range(3):
         with torch.no_grad():
             fit._running_error.fill_(1e-6)
-            fit._image = x + 5.0  # whatever comes out is far from it
+            fit._image = x + 5.0  # far from any output
         for _ in range(10):
             fit.step(lambda g: (g - x).square().mean())
         sizes.append(fit._adam.param_groups[0]["lr"])
@@ -191,7 +191,7 @@ def test_windows_are_a_partition_of_unity(size):
     torch.testing.assert_close(total, torch.ones(size))
 
 
-def test_one_tile_where_the_picture_is_small():
+def test_one_tile_for_a_small_image():
     assert len(tiles(64, 50, 64)) == len(tiles(500, 500, 0)) == 1
 
 
@@ -202,10 +202,10 @@ def test_tiled_step_is_the_gradient_of_the_blended_objective():
     with torch.enable_grad():
         whole = torch.zeros_like(x)
         for part in fit._parts:
-            picture = part.window * fit._forward(part, part.input)
+            image = part.window * fit._forward(part, part.input)
             pad = (part.place.left, 90 - part.place.left - part.place.width,
                    part.place.top, 70 - part.place.top - part.place.height)  # fmt: skip
-            whole = whole + torch.nn.functional.pad(picture, pad)
+            whole = whole + torch.nn.functional.pad(image, pad)
         expected_loss = js.TotalVariation().value(whole).sum()
         weights = [p for part in fit._parts for p in part.network.parameters()]
         expected = torch.autograd.grad(expected_loss, weights)
@@ -217,7 +217,7 @@ def test_tiled_step_is_the_gradient_of_the_blended_objective():
 
 
 def test_tiles_leave_no_seams():
-    """Steps across the middle lines of the overlaps are no larger than elsewhere on a smooth picture."""
+    """Steps across the middle lines of the overlaps are no larger than elsewhere on a smooth image."""
     y, x = np.mgrid[:64, :104] / 104
     smooth = torch.from_numpy(0.3 + 0.4 * x * y)[None, None].float()
     fit = _fit(smooth, tile=64)
@@ -260,8 +260,8 @@ def test_memory_estimate_holds_what_a_step_keeps(network, precision):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler itself
 @pytest.mark.skipif(which("g++") is None and which("clang++") is None, reason="no C++ compiler")
-def test_compiled_networks_give_the_same_picture():
-    """Up to rounding, which Adam's first steps, all of one size, turn into steps the other way here and there."""
+def test_compiled_networks_give_the_same_image():
+    """Up to rounding, which changes the sign of some of Adam's first steps, all of the same size."""
     x = blocks(8, 12)  # a network of few scales: each is compiled for seconds
     pair = [js.run(x, DIP(n_steps=20, precision="float32", compiled=c)) for c in (False, True)]
     distance = (pair[1].image - pair[0].image).square().mean().sqrt()
@@ -270,7 +270,7 @@ def test_compiled_networks_give_the_same_picture():
     assert pair[1].state.fit.rollbacks == 0
 
 
-def test_memory_grows_with_the_picture_and_shrinks_with_tiles():
+def test_memory_grows_with_the_image_and_shrinks_with_tiles():
     whole = fit_memory(THIN, 2048, 2048)
     assert 3.5 < whole / fit_memory(THIN, 1024, 1024) < 4.5
     assert fit_memory(THIN, 2048, 2048, tile=256) < 0.5 * whole
@@ -328,7 +328,7 @@ def test_the_identity_as_an_operator_changes_nothing_in_the_objective():
     )
 
 
-def test_first_picture_fills_holes_smoothly_and_keeps_the_rest():
+def test_tikhonov_estimate_fills_holes_smoothly_and_keeps_the_rest():
     y, x = np.mgrid[:20, :24] / 24
     truth = torch.from_numpy(0.2 + 0.3 * x + 0.2 * y)[None, None].float()
     mask = torch.ones_like(truth)
@@ -344,7 +344,7 @@ def test_first_picture_fills_holes_smoothly_and_keeps_the_rest():
     assert observe(truth).initial() is observe(truth, Identity()).initial() is truth
 
 
-def test_first_picture_of_nothing_is_finite():
+def test_tikhonov_estimate_without_data_is_finite():
     black = torch.zeros(1, 1, 5, 6)
     assert torch.equal(tikhonov_estimate(black, Mask(torch.zeros_like(black))), black)
 
@@ -367,7 +367,7 @@ def test_chroma_subsampling_has_an_adjoint_and_keeps_luma(size, block):
         operator(noise(1, 2, 4, 4))
 
 
-def test_chroma_subsampling_is_what_a_jpeg_decoder_sees():
+def test_chroma_subsampling_matches_a_jpeg_decoder():
     rng = np.random.default_rng(0)
     coarse = rng.random((12, 10, 3)).repeat(4, 0).repeat(4, 1)[:45, :39]
     pixels = np.rint(255 * (0.2 + 0.6 * coarse)).astype(np.uint8)
@@ -389,7 +389,7 @@ def test_holes_are_filled(name):
     assert psnr(out, truth) > psnr(tikhonov_estimate(mask * truth, Mask(mask)), truth) + 1
 
 
-def test_jpeg_preset_takes_colour_and_gray_pictures():
+def test_jpeg_preset_takes_colour_and_gray_images():
     method = replace(js.method("dip-l0", preset="jpeg"), outer_steps=1)
     assert isinstance(method.operator, ChromaSubsampling)
     for channels in (1, 3):
@@ -407,7 +407,7 @@ def test_wrong_operators():
 # --- starts and solvers -------------------------------------------------------------------------------------
 
 
-def test_a_picture_may_be_the_start():
+def test_an_image_may_be_the_start():
     f, start = noise(1, 3, 12, 14), blocks(12, 14)
     method = DIPl0(start=start, start_blend=0.25, outer_steps=2)
     state = method.init(f)
@@ -485,18 +485,18 @@ SHORT = DIPCorrection(outer_steps=2)
 
 
 def textured(channels=3):
-    picture, _ = js.datasets.textured(72, 88, texture_std=10 / 255)
-    return picture[..., :channels].astype(np.float32)
+    image, _ = js.datasets.textured(72, 88, texture_std=10 / 255)
+    return image[..., :channels].astype(np.float32)
 
 
-def tensor(picture):
-    return torch.from_numpy(picture.transpose(2, 0, 1)[None].copy())
+def tensor(image):
+    return torch.from_numpy(image.transpose(2, 0, 1)[None].copy())
 
 
-def test_colours_measure_by_the_textures_covariance():
-    picture = textured()
-    f = tensor(picture)
-    texture = js.estimate_texture(picture)
+def test_whitened_misfit_is_the_mahalanobis_distance():
+    image = textured()
+    f = tensor(image)
+    texture = js.estimate_texture(image)
     rough = fuse(f, 0.02)
     colours = WhitenedColors.of(f, texture)
     z = colours.components(f)
@@ -511,7 +511,7 @@ def test_colours_measure_by_the_textures_covariance():
     assert measured == pytest.approx(colours.scale * fidelity, rel=1e-4)
 
 
-def test_gray_colours_leave_squares_as_they_are():
+def test_white_noise_keeps_the_sum_of_squares():
     f = noise(1, 3, 6, 7)
     colours = WhitenedColors.of(f, js.texture.Texture(0.05 * np.eye(3), np.ones((3, 1, 1))))
     u = noise(1, 3, 6, 7, seed=1)
@@ -520,7 +520,7 @@ def test_gray_colours_leave_squares_as_they_are():
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
-def test_a_textured_picture_starts_at_structure_texture(channels):
+def test_a_textured_image_starts_at_structure_texture(channels):
     f = textured(channels)
     state = SHORT.init(tensor(f))
     start = js.smooth(f, method="structure-texture")
@@ -532,7 +532,7 @@ def test_a_textured_picture_starts_at_structure_texture(channels):
     assert 0.0 < np.abs(result.image - start).max() < 0.2
 
 
-def test_the_weight_is_in_proportion():
+def test_the_weight_of_structure_texture_is_proportional():
     f = textured()
     state = replace(SHORT, weight=0.0125).init(tensor(f))
     start = js.smooth(f, method="structure-texture", weight=0.5)
@@ -555,7 +555,7 @@ def test_without_a_texture_the_network_draws_from_region_fusion():
 
 def test_a_photograph_is_drawn_from_region_fusion():
     detail = noise(1, 1, 96, 96).repeat_interleave(3, dim=1)
-    detail[..., :60] = 0.4  # a texture here and none there is no texture
+    detail[..., :60] = 0.4  # power in one part of the image only: not a stationary texture
     state = replace(SHORT, weight=0.01).init(detail)
     assert not isinstance(state.observation, WhitenedColors)
     assert torch.equal(state.v, fuse(detail, 0.01, SHORT.solver.levels))
