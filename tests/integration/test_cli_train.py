@@ -104,7 +104,7 @@ def test_divergence_exits_with_1_and_writes_nothing(tmp_path, data, monkeypatch)
         (["--steps", "0"], "steps must be at least 1"),
         (["--preset", "tiny"], "unknown preset"),
         (["--set", "width=3"], "did you mean 'widths'"),
-        (["--set", "optimizer=sgd"], "no parameter of that name"),
+        (["--set", "optimizer=sgd"], "unknown parameter of the training"),
         (["--device", "abacus"], "the device is not available"),
         (["--threads", "0"], "threads must be at least 1"),
         (["--seed", "-1"], "seed must be at least 0"),

@@ -10,24 +10,15 @@ import numpy as np
 import typer
 
 from jumpset._core.errors import InputError
-from jumpset.cli._options import (
-    Assignments,
-    Device,
-    MaxSeconds,
-    Methods,
-    Preset,
-    Quiet,
-    Seed,
-    Weight,
-)
+from jumpset.cli._options import Assignments, Device, MaxSeconds, Methods, Preset, Quiet, Seed, Weight
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     check_device,
     check_seconds,
     command,
-    command_line,
     interrupts,
     names,
+    save_report,
     say,
     settings,
 )
@@ -59,7 +50,7 @@ def compare(
     transparent truth is composited on black, unless the input is transparent too. Seconds may include the
     compilation of kernels at the first run of a method.
     """
-    from jumpset.report import check_report_path, write_report
+    from jumpset.report import check_report_path
 
     check_report_path(report)
     hyper = settings(assignments or [], weight=weight)
@@ -100,17 +91,9 @@ def compare(
         pass
     if not results:
         raise KeyboardInterrupt
-    notes = [] if picture.alpha is None else ["The transparency of the image is not shown."]
     with interrupts.deferred():
-        write_report(
-            report,
-            results,
-            picture=picture.pixels,
-            truth=goal,
-            name=source.name,
-            command=command_line(),
-            alpha=False,
-            notes=notes,
+        save_report(
+            report, results, picture, source, "The transparency of the image is not shown.", truth=goal
         )
     if not quiet:
         _table(picture, goal, results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,5 +19,14 @@ Assignments = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of the methods that draw random numbers.")]
 MaxSeconds = Annotated[float | None, typer.Option(help="Time limit of each run.")]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Save the state to this file; if it exists, resume from it."),
+]
+ValueRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option(metavar="LOW HIGH", help="Values of intensity 0 and 1, e.g. 0 4095 for 12-bit data."),
+]
 Device = Annotated[str | None, typer.Option(help="Device: cpu, cuda, cuda:1, mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON on stdout, one per line.")]

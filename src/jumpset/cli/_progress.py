@@ -1,11 +1,15 @@
-"""A progress bar for work that takes more than a second."""
+"""The progress of a command: a bar for work that takes more than a second, or events as JSON."""
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
+import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 if TYPE_CHECKING:
     from jumpset.running.run import Step
@@ -78,3 +82,24 @@ class Progress:
         with self._lock:
             if self._bar is not None and not self._over:
                 self._bar.start()
+
+
+class Events:
+    """Events as JSON lines on stdout, or nothing; at least ``interval`` seconds lie between two steps."""
+
+    def __init__(self, wanted: bool, interval: float) -> None:
+        self.wanted, self._interval, self._last = wanted, interval, 0.0
+
+    def print(self, event: str, **values: Any) -> None:
+        """Print an event and its values."""
+        from jumpset.report.numbers import finite
+
+        if self.wanted:
+            typer.echo(json.dumps({"event": event, **finite(values)}, default=str, allow_nan=False))
+
+    def step(self, **values: Any) -> None:
+        """Print the event "step", unless the last one was less than the interval ago."""
+        now = time.monotonic()
+        if now - self._last >= self._interval:
+            self._last = now
+            self.print("step", **values)

@@ -10,12 +10,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from jumpset._core.errors import InputError, MissingLibrary
+from jumpset._core.errors import FileError, InputError, MissingLibrary
+
+if TYPE_CHECKING:
+    from jumpset.io import Picture
+    from jumpset.running.run import Result
 
 # Messages of torch on CPUs and GPUs; the error is a plain RuntimeError.
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
@@ -163,3 +168,32 @@ def check_seconds(seconds: float | None) -> None:
 def command_line() -> str:
     """Return the command line, quoted for a shell."""
     return shlex.join(["jumpset", *sys.argv[1:]])
+
+
+@contextmanager
+def creating(folder: Path) -> Iterator[None]:
+    """Turn an ``OSError`` of the block, which creates the folder, into a ``FileError``."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(
+            "the folder cannot be created", given=f"{folder} ({error.strerror or error})", do="name another"
+        ) from error
+
+
+def save_report(
+    path: Path, results: Result | dict[str, Result], picture: Picture, source: Path, note: str, **more: Any
+) -> None:
+    """Write the report on an image; the note is for an image with transparency."""
+    from jumpset.report import write_report
+
+    write_report(
+        path,
+        results,
+        picture=picture.pixels,
+        name=source.name,
+        command=command_line(),
+        alpha=False,
+        notes=[] if picture.alpha is None else [note],
+        **more,
+    )

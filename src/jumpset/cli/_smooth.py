@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jumpset._core.errors import InputError
-from jumpset.cli._options import Device, Quiet
-from jumpset.cli._progress import Progress
-from jumpset.cli._shared import check_device, check_seconds, command, command_line, interrupts, say, settings
+from jumpset.cli._options import AsJson, Checkpoint, Device, Quiet, ValueRange
+from jumpset.cli._progress import Events, Progress
+from jumpset.cli._shared import check_device, check_seconds, command, interrupts, save_report, say, settings
 
 if TYPE_CHECKING:
-    from jumpset.running.run import Result, Step
+    import numpy as np
 
-_EVENT_INTERVAL = 0.2  # seconds between two "step" events of --json
+    from jumpset.running.run import Result, Step
 
 
 @command
@@ -52,22 +50,14 @@ def smooth(
     max_seconds: Annotated[
         float | None, typer.Option(help="Time limit; the image so far is then written.")
     ] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Save the run to this file; if it exists, resume from it."),
-    ] = None,
+    checkpoint: Checkpoint = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between two checkpoints.")] = None,
-    value_range: Annotated[
-        tuple[float, float] | None,
-        typer.Option(metavar="LOW HIGH", help="Values of intensity 0 and 1, e.g. 0 4095 for 12-bit data."),
-    ] = None,
+    value_range: ValueRange = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Also write a report as one file.")
     ] = None,
     quiet: Quiet = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print events as JSON on stdout, one per line.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Smooth an image.
 
@@ -81,7 +71,7 @@ def smooth(
     # cheap checks first, then those that load torch, then the image
     from jumpset.report import check_report_path
 
-    hyper = settings(assignments or [], weight=weight)
+    hyper = settings(assignments or [], weight=weight, seed=seed)
     check_seconds(max_seconds)
     if report is not None:
         check_report_path(report)
@@ -94,14 +84,14 @@ def smooth(
     _check_checkpoint(checkpoint, checkpoint_every, source, target)
     if method is None:
         method = _method_of(preset)
-    if seed is not None:
-        hyper |= _seed(method, seed, hyper)
+    if seed is not None and not _draws(method, seed):
+        del hyper["seed"]
     iteration = registry.for_file(registry.method(method, preset=preset, **hyper), source)
     check_device(device)
     picture = io.read_picture(source)
     io.check_can_hold(target, picture)
 
-    events = _Events(as_json)
+    events = Events(as_json, interval=0.2)
     events.print(
         "start",
         input=source,
@@ -115,7 +105,9 @@ def smooth(
 
         def watch(step: Step) -> None:
             progress(step)
-            events.step(step)
+            events.step(
+                n_steps=step.n_steps, max_steps=step.max_steps, elapsed=step.elapsed, record=step.record
+            )
 
         result = run(
             picture.pixels,
@@ -145,8 +137,10 @@ def smooth(
             io.write_picture(target, picture.with_pixels(result.image))
             written = True
         if report is not None:
-            _report(report, result, picture, source, value_range)
-        events.result(result, picture.pixels, target, report, value_range)
+            note = "The transparency of the image is kept in the output; it is not shown here."
+            save_report(report, result, picture, source, note, value_range=value_range)
+        if as_json:
+            _print_result(events, result, picture.pixels, target, report, value_range)
     except KeyboardInterrupt:
         if not written:
             raise
@@ -180,38 +174,15 @@ def _method_of(preset: str | None) -> str:
     return owners[0] if len(owners) == 1 else "region-fusion"
 
 
-def _seed(method: str, seed: int, hyper: dict[str, Any]) -> dict[str, int]:
+def _draws(method: str, seed: int) -> bool:
+    """Whether the method draws random numbers, and so has a seed."""
     from jumpset._core import checks
     from jumpset.running.registry import methods
 
     checks.integer("seed", seed, at_least=0)
-    if "seed" in hyper:
-        raise InputError("a parameter is set twice", given="seed", do="set it once")
     table = methods()
     checks.one_of("method", method, table)
-    return {"seed": seed} if "seed" in table[method].defaults else {}
-
-
-def _report(
-    path: Path, result: Result, picture: Any, source: Path, value_range: tuple[float, float] | None
-) -> None:
-    from jumpset.report import write_report
-
-    notes = (
-        []
-        if picture.alpha is None
-        else ["The transparency of the image is kept in the output; it is not shown here."]
-    )
-    write_report(
-        path,
-        result,
-        picture=picture.pixels,
-        name=source.name,
-        command=command_line(),
-        alpha=False,
-        value_range=value_range,
-        notes=notes,
-    )
+    return "seed" in table[method].defaults
 
 
 def _summary(result: Result, target: Path, report: Path | None) -> None:
@@ -223,64 +194,29 @@ def _summary(result: Result, target: Path, report: Path | None) -> None:
     say("; ".join(parts))
 
 
-class _Events:
-    """Events as JSON lines on stdout, or nothing."""
+def _print_result(
+    events: Events,
+    result: Result,
+    pixels: np.ndarray,
+    target: Path,
+    report: Path | None,
+    value_range: tuple[float, float] | None,
+) -> None:
+    from jumpset.report import numbers
 
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted
-        self._last = 0.0
-
-    def print(self, event: str, **values: Any) -> None:
-        from jumpset.report.numbers import finite
-
-        if self._wanted:
-            typer.echo(json.dumps({"event": event, **finite(values)}, default=str, allow_nan=False))
-
-    def step(self, step: Step) -> None:
-        from jumpset.report.numbers import finite
-
-        now = time.monotonic()
-        if self._wanted and now - self._last >= _EVENT_INTERVAL:
-            self._last = now
-            self.print(
-                "step",
-                n_steps=step.n_steps,
-                max_steps=step.max_steps,
-                elapsed=step.elapsed,
-                record=finite(step.record),
-            )
-
-    def result(
-        self,
-        result: Result,
-        pixels: Any,
-        target: Path,
-        report: Path | None,
-        value_range: tuple[float, float] | None,
-    ) -> None:
-        from jumpset.report import numbers
-
-        if not self._wanted:
-            return
-        history = {
-            key: values[-1]
-            for key, values in result.history.items()
-            if key not in ("step", "seconds") and values
-        }
-        energies = {
-            name: numbers.finite(numbers.energies(image, pixels, result.method, value_range))
+    events.print(
+        "result",
+        status=result.status.name,
+        advice=result.status.value,
+        method=result.method.name,
+        parameters=numbers.parameters(result.method),
+        n_steps=result.n_steps,
+        elapsed=result.elapsed,
+        output=target,
+        report=report,
+        record={k: v[-1] for k, v in result.history.items() if k not in ("step", "seconds") and v},
+        energies={
+            name: numbers.energies(image, pixels, result.method, value_range)
             for name, image in (("input", pixels), ("output", result.image))
-        }
-        self.print(
-            "result",
-            status=result.status.name,
-            advice=result.status.value,
-            method=result.method.name,
-            parameters=numbers.parameters(result.method),
-            n_steps=result.n_steps,
-            elapsed=result.elapsed,
-            output=target,
-            report=report,
-            record=numbers.finite(history),
-            energies=energies,
-        )
+        },
+    )

@@ -11,7 +11,7 @@ import typer
 from jumpset._core.errors import FileError, InputError
 from jumpset.cli._options import Quiet
 from jumpset.cli._progress import Progress
-from jumpset.cli._shared import command, interrupts, say
+from jumpset.cli._shared import command, creating, interrupts, say
 
 
 class Kind(str, Enum):
@@ -88,12 +88,8 @@ def _make(folder: Path) -> None:
     """Create the folder and its two parts; raise if it is not empty."""
     if folder.exists() and not folder.is_dir():
         raise FileError("OUT must be a folder", given=folder, do="name another folder")
-    try:
+    with creating(folder):
         if folder.is_dir() and any(folder.iterdir()):
             raise FileError("the folder is not empty", given=folder, do="name a new one, or empty it")
         for part in ("input", "truth"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            "the folder cannot be created", given=f"{folder} ({error.strerror or error})", do="name another"
-        ) from error

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jumpset._core.errors import InputError, TrainingDiverged
-from jumpset.cli._options import Device
-from jumpset.cli._progress import Progress
-from jumpset.cli._shared import check_device, command, interrupts, say, settings
+from jumpset._core.errors import TrainingDiverged
+from jumpset.cli._options import AsJson, Checkpoint, Device, Quiet
+from jumpset.cli._progress import Events, Progress
+from jumpset.cli._shared import command, interrupts, say, settings
 
 if TYPE_CHECKING:
     from jumpset.training.train import Trained, TrainingStep
 
 _SETTABLE = ("batch_size", "crop", "learning_rate", "ema", "precision", "validate_every", "checkpoint_every")
-_INTERVAL = 1.0  # seconds between two "step" events of --json
 
 
 @command
@@ -53,10 +50,7 @@ def train(
         str | None,
         typer.Option(metavar="FILE", help="Initial weights: a file, or shipped; default: random ones."),
     ] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Save the training to this file; if it exists, resume from it."),
-    ] = None,
+    checkpoint: Checkpoint = None,
     device: Device = None,
     seed: Annotated[int, typer.Option(help="Seed of the initial weights and the pairs.")] = 0,
     threads: Annotated[int | None, typer.Option(help="Number of CPU threads for the network.")] = None,
@@ -72,10 +66,8 @@ def train(
     licence: Annotated[
         str | None, typer.Option(help="Licence of the weights, stored in the file, e.g. CC0-1.0.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print events as JSON on stdout, one per line.")
-    ] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a network and write its weights to a file for jumpset smooth --set weights=FILE.
 
@@ -93,14 +85,12 @@ def train(
     hyper = settings(assignments or [])
     sizes = {key: hyper.pop(key) for key in list(hyper) if key in SIZES[name]["published"]}
     for key in hyper:
-        if key not in _SETTABLE:
-            raise InputError(
-                "the training has no parameter of that name",
-                given=repr(key),
-                do=checks.advise(key, [*_SETTABLE, *SIZES[name]["published"]]),
-            )
-    check_device(device)
-    _set_threads(threads)
+        checks.one_of("parameter of the training", key, [*_SETTABLE, *SIZES[name]["published"]])
+    if threads is not None:
+        checks.integer("threads", threads, at_least=1)
+        import torch
+
+        torch.set_num_threads(threads)
     from jumpset.training.train import train as run
 
     with Progress(wanted=not quiet and not as_json) as progress:
@@ -135,46 +125,25 @@ def train(
             raise typer.Exit(interrupts.exit_code) from None
 
 
-def _set_threads(threads: int | None) -> None:
-    from jumpset._core import checks
-
-    if threads is None:
-        return
-    checks.integer("threads", threads, at_least=1)
-    import torch
-
-    torch.set_num_threads(threads)
-
-
 class _Report:
     """A progress bar on a terminal, else one line per score, or JSON lines."""
 
     def __init__(self, name: str, progress: Progress, *, quiet: bool, as_json: bool) -> None:
-        self._name, self._progress, self._quiet, self._as_json = name, progress, quiet, as_json
-        self._last, self._psnr = 0.0, 0.0
+        self._name, self._progress, self._silent = name, progress, quiet or as_json
+        self._events, self._psnr = Events(as_json, interval=1.0), 0.0
 
     def step(self, step: TrainingStep) -> None:
         line = f"{self._name} {step.psnr:.2f} dB, loss {step.loss:.4f}"
         self._progress.advance(round(1000 * step.share), 1000, line)
-        now = time.monotonic()
-        if self._as_json and now - self._last >= _INTERVAL:
-            self._last = now
-            self._print("step", n_steps=step.n_steps, share=step.share, elapsed=step.elapsed,
-                        loss=step.loss, psnr=step.psnr)  # fmt: skip
+        self._events.step(**vars(step))
         if step.psnr != self._psnr:
             self._psnr = step.psnr
-            if not (self._quiet or self._as_json or self._progress.shown):
+            if not (self._silent or self._progress.shown):
                 say(f"{line}, step {step.n_steps}, {step.elapsed:.0f} s, {100 * step.share:.1f} %")
 
     def result(self, trained: Trained) -> None:
-        if self._as_json:
-            self._print("result", status=trained.status.name, output=str(trained.path),
-                        n_steps=trained.n_steps, elapsed=trained.elapsed, psnr=trained.psnr)  # fmt: skip
-        elif not self._quiet:
+        self._events.print("result", status=trained.status.name, output=trained.path,
+                           n_steps=trained.n_steps, elapsed=trained.elapsed, psnr=trained.psnr)  # fmt: skip
+        if not self._silent:
             say(f"{trained.path}: {self._name}, {trained.n_steps} steps, {trained.elapsed:.0f} s, "
                 f"{trained.psnr:.2f} dB")  # fmt: skip
-
-    def _print(self, event: str, **values: Any) -> None:
-        from jumpset.report.numbers import finite
-
-        typer.echo(json.dumps({"event": event, **finite(values)}, allow_nan=False))

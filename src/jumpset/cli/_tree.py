@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jumpset._core.errors import FileError, InputError
-from jumpset.cli._options import Quiet
+from jumpset.cli._options import Quiet, ValueRange
 from jumpset.cli._progress import Progress
-from jumpset.cli._shared import command, interrupts, names, say
+from jumpset.cli._shared import command, creating, interrupts, names, say
 
 if TYPE_CHECKING:
     from jumpset.io import Picture
@@ -32,10 +32,7 @@ def tree(
     save: Annotated[
         Path | None, typer.Option(metavar="TREE.npz", help="Also write the tree, for RegionTree.load.")
     ] = None,
-    value_range: Annotated[
-        tuple[float, float] | None,
-        typer.Option(metavar="LOW HIGH", help="Values of intensity 0 and 1, e.g. 0 4095 for 12-bit data."),
-    ] = None,
+    value_range: ValueRange = None,
     quiet: Quiet = False,
 ) -> None:
     """Merge the regions of an image down to one, and write it at several levels of detail.
@@ -53,13 +50,18 @@ def tree(
     targets = {name: folder / f"{source.stem}-{name}{source.suffix}" for name in cuts}
     _check_targets(folder, targets.values(), save, source)
     from jumpset import io
+    from jumpset._core import checks
 
     picture = io.read_picture(source)
     for target in targets.values():
         io.check_can_hold(target, picture)
-    _check_cuts(cuts, picture.pixels.shape[0] * picture.pixels.shape[1])
+    n_pixels = picture.pixels.shape[0] * picture.pixels.shape[1]
+    for cut in cuts.values():
+        checks.integer("the number of regions", cut.get("n_regions", 1), at_least=1, at_most=n_pixels)
+        checks.real("the weight", cut.get("weight", 0.0), at_least=0.0)
     made = _merge(picture, neighbors, value_range, quiet=quiet)
-    _make(folder)
+    with creating(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     with interrupts.deferred():
         for name, cut in cuts.items():
             io.write_picture(targets[name], picture.with_pixels(made.smooth(**cut)))
@@ -97,29 +99,13 @@ def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, s
         for target in targets:
             io.check_writable(target)
     if save is not None:
-        _check_save(check_tree_path(save), source)
+        path = check_tree_path(save)
+        if path.resolve() == source.resolve():
+            raise InputError("the tree would replace the input", given=path, do="name another --save")
+        if path.is_dir() or not path.resolve().parent.is_dir():
+            raise FileError("the tree cannot be written there", given=path, do="name a file in a folder")
     if source.resolve() in {target.resolve() for target in targets}:
         raise InputError("the output would replace the input", given=source, do="name another folder")
-
-
-def _check_save(path: Path, source: Path) -> None:
-    if path.resolve() == source.resolve():
-        raise InputError("the tree would replace the input", given=path, do="name another file for --save")
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        raise FileError("the tree cannot be written there", given=path, do="name a file in a folder")
-
-
-def _check_cuts(cuts: Mapping[str, Mapping[str, Any]], n_pixels: int) -> None:
-    for cut in cuts.values():
-        n, weight = cut.get("n_regions", 1), cut.get("weight", 0.0)
-        if not 1 <= n <= n_pixels:
-            raise InputError(
-                "the image cannot have this number of regions",
-                given=n,
-                do=f"pass 1 to {n_pixels}",
-            )
-        if not 0.0 <= weight < float("inf"):
-            raise InputError("a weight must be at least 0", given=weight, do="pass e.g. 0.02")
 
 
 def _merge(
@@ -138,12 +124,3 @@ def _merge(
         return RegionTree(
             picture.pixels, neighbors=neighbors, alpha=False, value_range=value_range, progress=watch
         )
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            "the folder cannot be created", given=f"{folder} ({error.strerror or error})", do="name another"
-        ) from error

@@ -16,8 +16,6 @@ from jumpset.cli._synth import synth
 from jumpset.cli._train import train
 from jumpset.cli._tree import tree
 
-__all__ = ["app"]
-
 app = typer.Typer(
     name="jumpset",
     help="Images that are flat in regions: edge-preserving smoothing, TV, L0, deep image priors.",

@@ -92,9 +92,11 @@ def versions() -> dict[str, str]:
     }
 
 
-def finite(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace infinite and NaN values, which JSON cannot hold, by ``None``."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+def finite(value: Any) -> Any:
+    """Replace infinite and NaN numbers, which JSON cannot hold, by ``None``, also inside mappings."""
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _version(name: str) -> str:
