@@ -106,7 +106,8 @@ def compare(
 
 def _truth(truth: Picture, picture: Picture) -> np.ndarray:
     """Return the truth in the shape of the image; only gray and transparency are converted."""
-    goal, want = truth.pixels, picture.pixels
+    goal = truth.pixels if picture.alpha is not None else truth.on_black()
+    want = picture.pixels
     if goal.shape[:2] != want.shape[:2]:
         raise InputError(
             "the truth must have the size of the input",
@@ -119,11 +120,6 @@ def _truth(truth: Picture, picture: Picture) -> np.ndarray:
             given=f"{goal.dtype} and {want.dtype}",
             do="convert one of them",
         )
-    if truth.alpha is not None and picture.alpha is None:
-        full = np.iinfo(goal.dtype).max if goal.dtype.kind in "iu" else 1
-        opacity = truth.alpha.astype(np.float64) / full
-        black = goal * (opacity if goal.ndim == 2 else opacity[..., None])
-        goal = (np.rint(black) if goal.dtype.kind in "iu" else black).astype(goal.dtype)
     if goal.ndim == 2 and want.ndim == 3:
         goal = np.repeat(goal[..., None], want.shape[2], axis=2)
     if goal.shape != want.shape:

@@ -20,7 +20,7 @@ def read_uint8(path: Path) -> np.ndarray:
         raise FileError(
             f"{path} is not an 8-bit image", given=str(picture.pixels.dtype), do="convert it to 8 bits"
         )
-    return picture.pixels if picture.alpha is None else _composite_on_black(picture.pixels, picture.alpha)
+    return picture.on_black()
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -32,15 +32,6 @@ def image_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as picture:
             return picture.height, picture.width
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _composite_on_black(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """round(colour · alpha / 255), exactly, in integers (no product lies halfway, 255 being odd)."""
-    alpha = alpha if pixels.ndim == 2 else alpha[..., None]
-    product = pixels.astype(np.uint16) * alpha.astype(np.uint16)
-    return ((product + np.uint16(127)) // np.uint16(255)).astype(np.uint8)
-
-
-def _unreadable(path: Path, error: Exception) -> FileError:
-    return FileError(f"{path} cannot be read as an image", given=str(error), do="remove or replace the file")
+        raise FileError(
+            f"{path} cannot be read as an image", given=str(error), do="remove or replace the file"
+        ) from error

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jumpset._core.errors import FileError
-from jumpset.io._picture import Picture
-from jumpset.io._raster import check_size
+from jumpset.io._picture import Picture, check_size
 
 
 def read_npy(path: Path, max_pixels: int) -> Picture:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from jumpset._core.errors import InputError
+from jumpset._core.errors import FileError, InputError
+from jumpset.io import _exif
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,19 @@ class Picture:
         """Number of gray, colour or spectral bands, alpha not counted."""
         return 1 if self.pixels.ndim == 2 else self.pixels.shape[2]
 
+    def samples(self) -> np.ndarray:
+        """Return bands and alpha as one array, (H, W, S)."""
+        bands = self.pixels.reshape(*self.pixels.shape[:2], -1)
+        return bands if self.alpha is None else np.concatenate([bands, self.alpha[:, :, None]], axis=2)
+
+    def on_black(self) -> np.ndarray:
+        """Return the pixels composited on black by alpha, in their dtype; integers are rounded."""
+        if self.alpha is None:
+            return self.pixels
+        opacity = self.alpha.astype(np.float64) / full_scale(self.alpha.dtype)
+        black = self.pixels * (opacity if self.pixels.ndim == 2 else opacity[..., None])
+        return (np.rint(black) if self.pixels.dtype.kind in "iu" else black).astype(self.pixels.dtype)
+
     def with_pixels(self, pixels: np.ndarray) -> Picture:
         """Return the image with other pixels and everything else kept.
 
@@ -105,6 +120,41 @@ class Picture:
             )
         profile = self.icc_profile if changed.n_bands == self.n_bands else None
         return replace(changed, alpha=alpha, icc_profile=profile)
+
+
+def reoriented(picture: Picture, orientation: int, exif: bytes | None) -> Picture:
+    """Return the image with an orientation undone, and with the given EXIF block."""
+    alpha = None if picture.alpha is None else _exif.apply_orientation(picture.alpha, orientation)
+    dpi = (picture.dpi[1], picture.dpi[0]) if picture.dpi and orientation >= 5 else picture.dpi
+    pixels = _exif.apply_orientation(picture.pixels, orientation)
+    return Picture(pixels, alpha, picture.icc_profile, exif, picture.format, dpi, picture.png_chunks)
+
+
+def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Raise ``FileError`` if an image is empty or too large, by its header."""
+    if width < 1 or height < 1:
+        raise FileError(
+            "the file holds an image without pixels",
+            given=f"{path}, {width} x {height}",
+            do="use another file",
+        )
+    if width * height > max_pixels:
+        raise FileError(
+            "the image has more pixels than are allowed",
+            given=f"{path}, {width} x {height} = {width * height} pixels; at most {max_pixels}",
+            do="crop or shrink it first, or raise max_pixels if you trust the file",
+        )
+
+
+def check_single(path: Path, n_frames: int) -> None:
+    """Raise ``FileError`` if a file holds several images."""
+    if n_frames > 1:
+        raise FileError(
+            "the file holds several images (pages, frames or slices), not one",
+            given=f"{path}, {n_frames} images",
+            do="save one of them as a separate file; save bands of one image as samples of one TIFF page or "
+            "as an (H, W, C) .npy array",
+        )
 
 
 def full_scale(dtype: np.dtype) -> int:

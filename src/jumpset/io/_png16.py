@@ -14,6 +14,9 @@ import numpy as np
 from jumpset._core.optional import needs
 from jumpset.io._picture import Picture
 
+with needs("jumpset[io]"):
+    from PIL import Image
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 # colour type: (samples per pixel, Pillow mode, raw modes). Pillow's zip decoder undoes the filters and the
@@ -82,9 +85,6 @@ def key_alpha(pixels: np.ndarray, key: bytes, depth: int) -> np.ndarray:
 
 def read_png16(data: bytes) -> Picture:
     """Decode a PNG file of 16 bits per channel; ValueError if it is damaged."""
-    with needs("jumpset[io]"):
-        from PIL import Image
-
     header = read_header(data)
     if header.colour_type not in _DECODING or header[4:6] != (0, 0) or header.interlaced > 1:
         raise ValueError(f"invalid PNG header {tuple(header)}")
@@ -121,11 +121,8 @@ def read_png16(data: bytes) -> Picture:
 
 def write_png16(file: BinaryIO, picture: Picture) -> None:
     """Write a uint16 image of 1 or 3 bands, with or without alpha, as a PNG of 16 bits per channel."""
-    height, width = picture.pixels.shape[:2]
-    samples = picture.pixels.reshape(height, width, -1)
-    if picture.alpha is not None:
-        samples = np.concatenate([samples, picture.alpha[:, :, None]], axis=2)
-    n_samples = samples.shape[2]
+    samples = picture.samples()
+    height, width, n_samples = samples.shape
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[n_samples]
     file.write(SIGNATURE)
     _write_chunk(file, b"IHDR", struct.pack(">LLBBBBB", width, height, 16, colour_type, 0, 0, 0))

@@ -9,51 +9,24 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jumpset._core.errors import FileError
 from jumpset._core.optional import needs
 from jumpset.io import _exif, _png16
-from jumpset.io._picture import Picture
+from jumpset.io._picture import Picture, check_single, check_size, reoriented
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-
-def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Raise ``FileError`` if an image is empty or too large, by its header."""
-    if width < 1 or height < 1:
-        raise FileError(
-            "the file holds an image without pixels",
-            given=f"{path}, {width} x {height}",
-            do="use another file",
-        )
-    if width * height > max_pixels:
-        raise FileError(
-            "the image has more pixels than are allowed",
-            given=f"{path}, {width} x {height} = {width * height} pixels; at most {max_pixels}",
-            do="crop or shrink it first, or raise max_pixels if you trust the file",
-        )
-
-
-def check_single(path: Path, n_frames: int) -> None:
-    """Raise ``FileError`` if a file holds several images."""
-    if n_frames > 1:
-        raise FileError(
-            "the file holds several images (pages, frames or slices), not one",
-            given=f"{path}, {n_frames} images",
-            do="save one of them as a separate file; save bands of one image as samples of one TIFF page or "
-            "as an (H, W, C) .npy array",
-        )
+with needs("jumpset[io]"):
+    from PIL import Image
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile, PngInfo
+    from PIL.WebPImagePlugin import WebPImageFile
 
 
 def read_png(path: Path, max_pixels: int) -> Picture:
     """Read a PNG file of any depth."""
-    with needs("jumpset[io]"):
-        from PIL.PngImagePlugin import PngImageFile
-
     data = path.read_bytes()
     header = _png16.read_header(data)
     check_size(path, header.width, header.height, max_pixels)
@@ -82,9 +55,6 @@ def read_png(path: Path, max_pixels: int) -> Picture:
 
 def read_jpeg(path: Path, max_pixels: int) -> Picture:
     """Read a JPEG file; the first image, if a camera appended others."""
-    with needs("jumpset[io]"):
-        from PIL.JpegImagePlugin import JpegImageFile
-
     with path.open("rb") as file:
         image = JpegImageFile(file)
         check_size(path, image.width, image.height, max_pixels)
@@ -101,9 +71,6 @@ def read_jpeg(path: Path, max_pixels: int) -> Picture:
 
 def read_webp(path: Path, max_pixels: int) -> Picture:
     """Read a still WebP file."""
-    with needs("jumpset[io]"):
-        from PIL.WebPImagePlugin import WebPImageFile
-
     with path.open("rb") as file:
         image = WebPImageFile(file)
         check_size(path, image.width, image.height, max_pixels)
@@ -114,9 +81,6 @@ def read_webp(path: Path, max_pixels: int) -> Picture:
 
 def write_png(path: Path, picture: Picture) -> None:
     """Write a uint8 or uint16 image as PNG, with its metadata."""
-    with needs("jumpset[io]"):
-        from PIL.PngImagePlugin import PngInfo
-
     with path.open("wb") as file:
         if picture.pixels.dtype == np.uint16:
             _png16.write_png16(file, picture)
@@ -153,7 +117,7 @@ def write_webp(path: Path, picture: Picture) -> None:
         _to_image(picture).save(file, format="WEBP", **options)
 
 
-def _from_image(image: Image, name: str, info: dict[Any, Any]) -> Picture:
+def _from_image(image: Image.Image, name: str, info: dict[Any, Any]) -> Picture:
     """Convert a loaded Pillow image of mode L, LA, RGB or RGBA."""
     if image.mode not in ("L", "LA", "RGB", "RGBA"):
         raise ValueError(f"unexpected mode {image.mode}")
@@ -171,21 +135,8 @@ def _oriented(picture: Picture, exif: bytes | None) -> Picture:
     return reoriented(picture, _exif.orientation(block), _exif.reset_orientation(block))
 
 
-def reoriented(picture: Picture, orientation: int, exif: bytes | None) -> Picture:
-    """Return the image with an orientation undone, and with the given EXIF block."""
-    alpha = None if picture.alpha is None else _exif.apply_orientation(picture.alpha, orientation)
-    dpi = (picture.dpi[1], picture.dpi[0]) if picture.dpi and orientation >= 5 else picture.dpi
-    pixels = _exif.apply_orientation(picture.pixels, orientation)
-    return Picture(pixels, alpha, picture.icc_profile, exif, picture.format, dpi, picture.png_chunks)
-
-
-def _to_image(picture: Picture) -> Image:
-    with needs("jumpset[io]"):
-        from PIL import Image
-
-    samples = picture.pixels.reshape(*picture.pixels.shape[:2], -1)
-    if picture.alpha is not None:
-        samples = np.concatenate([samples, picture.alpha[:, :, None]], axis=2)
+def _to_image(picture: Picture) -> Image.Image:
+    samples = picture.samples()
     return Image.fromarray(np.ascontiguousarray(samples[:, :, 0] if samples.shape[2] == 1 else samples))
 
 

@@ -10,12 +10,15 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError, MissingLibrary
 from jumpset._core.files import as_path, atomic_write, check_writable, format_of, read_head
+from jumpset.io import _exif
 from jumpset.io._picture import Picture
 
 _LARGEST_SIDE = {"png": 2**31 - 1, "jpeg": 65500, "webp": 16383, "tiff": 2**31 - 1}
@@ -53,10 +56,7 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000)
     InputError
         If an argument has the wrong type.
     """
-    if isinstance(max_pixels, bool) or not isinstance(max_pixels, (int, np.integer)) or max_pixels < 1:
-        raise InputError(
-            "max_pixels must be a whole number above 0", given=repr(max_pixels), do="pass e.g. 10**8"
-        )
+    checks.integer("max_pixels", max_pixels, at_least=1)
     path = as_path(path)
     reader = _reader(path, read_head(path))
     try:
@@ -109,10 +109,7 @@ def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *
     InputError
         If an argument has the wrong type.
     """
-    if isinstance(quality, bool) or not isinstance(quality, (int, np.integer)) or not 1 <= quality <= 100:
-        raise InputError(
-            "quality must be a whole number from 1 to 100", given=repr(quality), do="pass e.g. 95"
-        )
+    checks.integer("quality", quality, at_least=1, at_most=100)
     check_writable(path)
     check_can_hold(path, picture)
     path = as_path(path)
@@ -200,43 +197,41 @@ def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) 
 
 def _reader(path: Path, head: bytes) -> Callable[[Path, int], Picture]:
     """Return the function that reads the format of the file's first bytes."""
-    from jumpset.io import _npy, _raster, _tiff
-
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _raster.read_png
-    if head.startswith(b"\xff\xd8\xff"):
-        return _raster.read_jpeg
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return _raster.read_webp
-    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return _tiff.read_tiff
-    if head.startswith(b"\x93NUMPY"):
-        return _npy.read_npy
-    raise FileError(
-        "the file is not an image of a supported format",
-        given=path,
-        do="save it as PNG, JPEG, WebP, TIFF or .npy",
-    )
+        from jumpset.io._raster import read_png as read
+    elif head.startswith(b"\xff\xd8\xff"):
+        from jumpset.io._raster import read_jpeg as read
+    elif head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        from jumpset.io._raster import read_webp as read
+    elif head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        from jumpset.io._tiff import read_tiff as read
+    elif head.startswith(b"\x93NUMPY"):
+        from jumpset.io._npy import read_npy as read
+    else:
+        raise FileError(
+            "the file is not an image of a supported format",
+            given=path,
+            do="save it as PNG, JPEG, WebP, TIFF or .npy",
+        )
+    return read
 
 
 def _write(path: Path, picture: Picture, quality: int) -> None:
-    from jumpset.io import _exif, _npy, _raster, _tiff
-
     name = format_of(path)
     # The pixels are upright: an orientation left in the caller's block would rotate them.
     picture = replace(picture, exif=_exif.reset_orientation(_exif.strip_prefix(picture.exif)))
     if picture.pixels.dtype == np.bool_ and name != "npy":
         picture = picture.with_pixels(picture.pixels.astype(np.uint8) * np.uint8(255))
-    if name == "jpeg":
-        _raster.write_jpeg(path, picture, quality)
+    if name == "npy":
+        from jumpset.io._npy import write_npy as write
+    elif name == "tiff":
+        from jumpset.io._tiff import write_tiff as write
     else:
-        write = {
-            "png": _raster.write_png,
-            "webp": _raster.write_webp,
-            "tiff": _tiff.write_tiff,
-            "npy": _npy.write_npy,
-        }[name]
-        write(path, picture)
+        from jumpset.io import _raster
+
+        write_jpeg = partial(_raster.write_jpeg, quality=quality)
+        write = {"png": _raster.write_png, "jpeg": write_jpeg, "webp": _raster.write_webp}[name]
+    write(path, picture)
 
 
 def _as_picture(picture: Picture | np.ndarray) -> Picture:

@@ -6,19 +6,18 @@ import logging
 import math
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jumpset._core.errors import FileError
 from jumpset._core.optional import needs
 from jumpset.io import _exif
-from jumpset.io._picture import Picture
-from jumpset.io._raster import check_single, check_size, reoriented
+from jumpset.io._picture import Picture, check_single, check_size, reoriented
 from jumpset.io._tiff_samples import read_samples
 
-if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPage
+with needs("jumpset[io]"):
+    import tifffile
 
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 # Size, samples, compression, colours, strips, planes, predictor, palette, tiles, extra samples, format.
@@ -33,9 +32,6 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 def read_tiff(path: Path, max_pixels: int) -> Picture:
     """Read a TIFF file that holds one image."""
-    with needs("jumpset[io]"):
-        import tifffile
-
     with tifffile.TiffFile(path) as file:
         page: Any = _only_page(path, file)
         _check_tags(path, page)
@@ -57,15 +53,10 @@ def read_tiff(path: Path, max_pixels: int) -> Picture:
 
 def write_tiff(path: Path, picture: Picture) -> None:
     """Write an image as one Deflate-compressed page; bands beyond a colour are unspecified extra samples."""
-    with needs("jumpset[io]"):
-        import tifffile
-
-    height, width = picture.pixels.shape[:2]
-    samples = picture.pixels.reshape(height, width, -1)
-    n_colours = 3 if samples.shape[2] == 3 else 1
-    extra = [0] * (samples.shape[2] - n_colours)
+    samples = picture.samples()
+    n_colours = 3 if picture.n_bands == 3 else 1
+    extra = [0] * (picture.n_bands - n_colours)
     if picture.alpha is not None:
-        samples = np.concatenate([samples, picture.alpha[:, :, None]], axis=2)
         extra.append(_STRAIGHT)
     order = _exif.byte_order(picture.exif or b"") or "<"
     options: dict[str, Any] = {}
@@ -93,7 +84,7 @@ def write_tiff(path: Path, picture: Picture) -> None:
         _exif.into_tiff(path, picture.exif)
 
 
-def _only_page(path: Path, file: TiffFile) -> TiffPage:
+def _only_page(path: Path, file: tifffile.TiffFile) -> tifffile.TiffPage:
     """Return the one full-size page of the file, without thumbnails and masks; raise if there are several."""
     pages: list[Any] = list(file.pages)
     full = [page for page in pages if not page.subfiletype & 0b101] or pages

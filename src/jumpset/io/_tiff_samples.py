@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from jumpset._core.errors import FileError
 from jumpset._core.optional import needs
 from jumpset.io import _exif
 
-if TYPE_CHECKING:
+with needs("jumpset[io]"):
     from PIL.TiffImagePlugin import TiffImageFile
 
 _PLAIN_CODECS = (1, 8, 32946)  # none and Deflate
@@ -123,7 +123,4 @@ def _read_by_pillow(path: Path, page: Any) -> np.ndarray | None:
 
 def _open(data: bytes, changes: dict[int, Sequence[int]]) -> TiffImageFile:
     """Open a file's content with some tags replaced."""
-    with needs("jumpset[io]"):
-        from PIL.TiffImagePlugin import TiffImageFile
-
     return TiffImageFile(io.BytesIO(_exif.with_entries(data, changes)))
