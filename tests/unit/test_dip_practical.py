@@ -17,7 +17,7 @@ from jumpset.dip.networks import THIN
 from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.dip.tiling import tiles
 from jumpset.jpeg.chroma import ChromaSubsampling
-from jumpset.operators.linear import Blur, Downsample, Identity, Mask, adjoint_error
+from jumpset.operators.linear import Blur, Downsample, Identity, Mask, Pair, adjoint_error
 from jumpset.operators.observations import observe, tikhonov_estimate
 from jumpset.regions.fusion import fuse
 from jumpset.smoothers import L0Smoothing, PottsADMM, PottsDescent, RegionFusion
@@ -347,6 +347,24 @@ def test_tikhonov_estimate_fills_holes_smoothly_and_keeps_the_rest():
 def test_tikhonov_estimate_without_data_is_finite():
     black = torch.zeros(1, 1, 5, 6)
     assert torch.equal(tikhonov_estimate(black, Mask(torch.zeros_like(black))), black)
+
+
+def test_linear_observation_is_the_operator_and_its_data():
+    u, blur = noise(1, 3, 9, 8), Blur(torch.ones(3, 3) / 9)
+    f = blur(u) + 0.01
+    data = observe(f, blur)
+    torch.testing.assert_close(data.misfit(u), torch.full_like(u, -0.01))
+    assert torch.equal(data.initial(), tikhonov_estimate(f, blur))
+    assert data.project(u) is data.to_image(u) is u
+    assert (data.scale, data.is_constrained) == (1.0, False)
+
+
+def test_a_run_through_functions_continues_from_a_checkpoint(tmp_path):
+    x, operator = noise(1, 1, 8, 9), Pair(lambda u: 0.5 * u, lambda y: 0.5 * y)
+    for method in (DIP(n_steps=4, operator=operator), DIPl0(outer_steps=2, operator=operator)):
+        whole, file = js.run(x, method).image, tmp_path / f"{method.name}.ckpt"
+        js.run(x, method, checkpoint=file, checkpoint_every=1, max_steps=2)
+        assert torch.equal(js.run(x, method, checkpoint=file).image, whole)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (7, 4), (8, 9)])
