@@ -117,5 +117,6 @@ def test_missing_samples_take_their_segment(data):
     assert np.ptp(nothing) == 0
 
 
-def test_empty_lines():
-    assert potts_lines(np.empty((0, 5, 1)), 0.1).shape == (0, 5, 1)
+@pytest.mark.parametrize("shape", [(0, 5, 1), (3, 0, 2), (2, 4, 0)])
+def test_empty_lines(shape):
+    np.testing.assert_array_equal(potts_lines(np.empty(shape), 0.1), np.empty(shape))
