@@ -10,7 +10,7 @@ from PIL import Image
 
 from jumpset import datasets
 from jumpset._core.errors import InputError
-from jumpset.datasets import _drawing, _fields, _palettes, _scenes, _structures, _textures, _weaves, synthesis
+from jumpset.datasets import _drawing, _fields, _palettes, _scenes, _textures, _weaves, synthesis
 
 _SIZES = [(1, 1), (1, 7), (7, 1), (33, 20)]
 
@@ -70,7 +70,7 @@ def test_downsampling_filters():
     large = np.full((60, 120, 3), 40, np.uint8)
     large[:, 61:] = 200
     for _ in range(200):
-        row = _structures._shrink(rng, Image.fromarray(large), (60, 30), 2)[15, :, 0].astype(int)
+        row = _scenes._shrink(rng, Image.fromarray(large), (60, 30), 2)[15, :, 0].astype(int)
         widths.append(np.count_nonzero(np.diff(row)))
         over += row.max() > 203
     assert np.mean(np.array(widths) >= 4) > 0.5 > np.mean(np.array(widths) <= 2)
@@ -146,7 +146,7 @@ def test_correlation_of_filtered_noise():
 
 def test_rough_field_removes_fine_details():
     coarse, full = (
-        _fields.rough_field(np.random.default_rng(1), 128, 128, 40.0, 2.0, fine=fine) for fine in (8.0, 0.0)
+        _drawing.rough_field(np.random.default_rng(1), 128, 128, 40.0, 2.0, fine=fine) for fine in (8.0, 0.0)
     )
     assert np.diff(coarse, axis=1).std() < 0.3 * np.diff(full, axis=1).std()
     assert (coarse.shape, coarse.dtype) == ((128, 128), np.float32)

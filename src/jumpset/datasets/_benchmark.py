@@ -15,7 +15,7 @@ from jumpset.datasets._synthetic import shapes, textured
 from jumpset.datasets.folders import sample_evenly
 
 _HEIGHT, _WIDTH = 288, 384
-_TEXTURED, _COMPRESSED, _SPARSE = 12, 4, 4
+_COUNTS: dict[Literal["textured", "jpeg", "sparse"], int] = {"textured": 12, "jpeg": 4, "sparse": 4}
 _QUALITIES = (10, 20)
 
 
@@ -84,7 +84,5 @@ def synthetic_pairs(limit: int | None = None) -> list[SyntheticPair]:
     """
     if limit is not None:
         integer("limit", limit, at_least=1)
-    found = [SyntheticPair("textured", seed) for seed in range(_TEXTURED)]
-    found += [SyntheticPair("jpeg", seed) for seed in range(_COMPRESSED)]
-    found += [SyntheticPair("sparse", seed) for seed in range(_SPARSE)]
+    found = [SyntheticPair(kind, seed) for kind, count in _COUNTS.items() for seed in range(count)]
     return sample_evenly(found, limit)

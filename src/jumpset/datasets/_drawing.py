@@ -1,17 +1,16 @@
-"""The elements of the drawn scenes: outlines, curves, level sets, and a canvas."""
+"""The elements of the drawn scenes: fields, outlines, curves, level sets, and a canvas."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jumpset._core.optional import needs
-from jumpset.datasets._fields import Floats, rough_field, smooth_field
+from jumpset.datasets._fields import Floats, filtered_noise, frequencies
 
-if TYPE_CHECKING:
+with needs("jumpset[io]"):
     from PIL import Image, ImageDraw
 
 Pixels = NDArray[np.uint8]
@@ -47,6 +46,45 @@ def random_field(rng: _Rng, height: int, width: int, unit: float) -> Floats:
         ragged = rough_field(rng, height, width, 4 * unit, rng.uniform(1.5, 3), 1.5 * unit)
         drawn = drawn + np.float32(rng.uniform(0.2, 0.8)) * where * ragged
     return drawn
+
+
+def rough_field(rng: _Rng, height: int, width: int, reach: float, slope: float, fine: float = 0.0) -> Floats:
+    """A random field (height, width) with the power spectrum ``(f² + 1/reach²)^(-slope/2)``.
+
+    Details smaller than about ``fine`` pixels are removed by a Gaussian of standard deviation ``fine/2``.
+    """
+    # Coarser samples and splines between them then determine the field.
+    spacing = max(1.0, fine / 2)
+    high, wide = _knots(height, spacing), _knots(width, spacing)
+    down, across = frequencies(high, wide)
+    square = (down**2 + across**2) / np.float32(spacing**2)
+    gain = (square + np.float32(1 / reach) ** 2) ** np.float32(-slope / 4)
+    gain *= np.exp(np.float32(-0.5 * (np.pi * fine) ** 2) * square)
+    field = filtered_noise(rng, high, wide, gain)[0]
+    return field[:height, :width] if spacing == 1.0 else _interpolate(field, height, width, spacing, 2.0, 2.0)
+
+
+def smooth_field(rng: _Rng, height: int, width: int, grain: float) -> Floats:
+    """A random field: cubic splines between independent normal values, ``grain`` pixels apart."""
+    grain = max(1.0, grain)
+    knots = rng.standard_normal((int(height / grain) + 6, int(width / grain) + 6), dtype=np.float32)
+    top, left = 2 + rng.random(2)
+    return _interpolate(knots, height, width, grain, top, left)
+
+
+def _knots(length: int, spacing: float) -> int:
+    # Two knots more on every side than the field needs, since the splines are flat at the ends of an image;
+    # the number is a multiple of 8, for which the FFT is fast.
+    needed = length if spacing == 1.0 else int(length / spacing) + 6
+    return -(-needed // 8) * 8
+
+
+def _interpolate(knots: Floats, height: int, width: int, spacing: float, top: float, left: float) -> Floats:
+    """Interpolate knots that are ``spacing`` pixels apart by cubic splines, from the knot (top, left) on."""
+    box = (left, top, left + width / spacing, top + height / spacing)
+    image = Image.fromarray(np.ascontiguousarray(knots))
+    resized = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(resized, dtype=np.float32)
 
 
 def quantize(rng: _Rng, values: Floats, n: int) -> Pixels:
@@ -101,9 +139,6 @@ def random_curve(rng: _Rng) -> NDArray[np.float64]:
 
 def canvas(height: int, width: int, ground: Pixels) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     """A copy of an image, or one uniform colour, and its drawing context."""
-    with needs("jumpset[io]"):
-        from PIL import Image, ImageDraw
-
     pixels = np.empty((height, width, 3), np.uint8)
     pixels[:] = ground
     image = Image.fromarray(pixels)
@@ -112,9 +147,6 @@ def canvas(height: int, width: int, ground: Pixels) -> tuple[Image.Image, ImageD
 
 def apply_palette(labels: Pixels, colours: Pixels) -> Pixels:
     """Return ``colours[labels]``, for at most 256 colours."""
-    with needs("jumpset[io]"):
-        from PIL import Image
-
     image = Image.fromarray(labels)
     image.putpalette(colours.tobytes())
     return np.asarray(image.convert("RGB"))

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from jumpset._core.checks import integer
+from jumpset.datasets._ranges import check_sizes
 from jumpset.datasets._synthetic import _ellipse
 
 # Ends (y, x) of the seven bars of a digit that is 2 high and 1 wide, and the digits' bars.
@@ -27,10 +27,8 @@ def marks(height: int = 64, width: int = 64, *, seed: int = 0) -> np.ndarray:
 
     Parameters
     ----------
-    height, width
-        Size in pixels, each at least 1.
-    seed
-        The same seed gives the same image, whole number >= 0.
+    height, width, seed
+        As in :func:`structure`.
 
     Returns
     -------
@@ -42,9 +40,7 @@ def marks(height: int = 64, width: int = 64, *, seed: int = 0) -> np.ndarray:
     InputError
         A size or the seed is not a whole number, or too small.
     """
-    for name, value in (("height", height), ("width", width)):
-        integer(name, value, at_least=1)
-    integer("seed", seed, at_least=0)
+    check_sizes(seed, height=height, width=width)
     rng = np.random.default_rng([2, seed])
     image = np.zeros((height, width), dtype=np.float32)
     rows, columns = np.arange(height)[:, None] + 0.5, np.arange(width)[None, :] + 0.5

@@ -1,11 +1,19 @@
-"""Conversion of images of any dtype to float64 in [0, 1] and back."""
+"""Checks of sizes, and conversion of images of any dtype to float64 in [0, 1] and back."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jumpset._core.checks import integer
 from jumpset._core.ranges import dtype_range, real_array
+
+
+def check_sizes(seed: object, **sizes: object) -> None:
+    """Raise ``InputError`` unless each size is a whole number >= 1, and the seed one >= 0."""
+    for name, value in sizes.items():
+        integer(name, value, at_least=1)
+    integer("seed", seed, at_least=0)
 
 
 def to_unit(image: ArrayLike) -> np.ndarray:

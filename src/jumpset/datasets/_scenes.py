@@ -11,6 +11,7 @@ import string
 from collections.abc import Callable
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from jumpset._core.optional import needs
 from jumpset.datasets._drawing import (
@@ -22,9 +23,13 @@ from jumpset.datasets._drawing import (
     random_curve,
     random_field,
     random_outline,
+    rough_field,
+    smooth_field,
 )
-from jumpset.datasets._fields import rough_field, smooth_field
 from jumpset.datasets._palettes import palette, ramp, shade
+
+with needs("jumpset[io]"):
+    from PIL import Image, ImageFont
 
 _Rng = np.random.Generator
 
@@ -215,9 +220,6 @@ def strokes(rng: _Rng, height: int, width: int, unit: float) -> Pixels:
 
 def letters(rng: _Rng, height: int, width: int, unit: float) -> Pixels:
     """Lines of random words on a background."""
-    with needs("jumpset[io]"):
-        from PIL import ImageFont
-
     base = palette(rng, 1)[0] if rng.random() < 0.6 else layers(rng, height, width, unit)
     if rng.random() < 0.3:
         base = np.array((255, 255, 255), np.uint8)
@@ -273,3 +275,30 @@ FAMILIES: tuple[Callable[[_Rng, int, int, float], Pixels], ...] = (
     posterised, patches, layers, bands, blocks, patterns, strokes, letters, gradients, collage,
 )  # fmt: skip
 SHARES = (0.28, 0.16, 0.12, 0.09, 0.06, 0.05, 0.05, 0.05, 0.05, 0.09)
+
+
+def random_scene(rng: _Rng, height: int, width: int) -> Pixels:
+    """Draw a random structure as 8-bit RGB."""
+    parts = int(rng.choice([1, 2, 3], p=[0.1, 0.6, 0.3]))
+    # different viewing distances
+    unit = parts * np.exp(rng.uniform(np.log(0.6), np.log(1.8)))
+    family = FAMILIES[rng.choice(len(FAMILIES), p=SHARES)]
+    large = Image.fromarray(family(rng, parts * height, parts * width, float(unit)))
+    small = _shrink(rng, large, (width, height), parts)
+    if rng.random() < 0.15:
+        sigma = rng.uniform(0.3, 0.7)
+        small = np.rint(gaussian_filter(small.astype(np.float32), (sigma, sigma, 0))).astype(np.uint8)
+    return small
+
+
+def _shrink(rng: _Rng, large: Image.Image, size: tuple[int, int], parts: int) -> Pixels:
+    """Downsample to a size by a box filter, or by a wider filter, which leaves slight ringing at edges."""
+    method = Image.Resampling
+    filters = (method.BOX, method.BILINEAR, method.BICUBIC, method.LANCZOS)
+    first, second = rng.choice(filters, size=2, p=(0.2, 0.1, 0.6, 0.1))
+    if parts > 1 and rng.random() < 0.12:
+        # an image that was resized twice
+        between = rng.uniform(0.75, 1.5)
+        large = large.resize((round(between * size[0]) + 1, round(between * size[1]) + 1), method(first))
+        second = method.BICUBIC
+    return np.asarray(large.resize(size, method(second)))

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
-from jumpset._core.checks import integer
-from jumpset._core.optional import needs
-from jumpset.datasets._scenes import FAMILIES, SHARES
-
-if TYPE_CHECKING:
-    from PIL import Image
+from jumpset.datasets._ranges import check_sizes
 
 
 def structure(height: int = 256, width: int = 256, *, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -45,9 +37,9 @@ def structure(height: int = 256, width: int = 256, *, channels: int = 3, seed: i
     InputError
         A size, the number of channels or the seed is not a whole number, or too small.
     """
-    for name, value in (("height", height), ("width", width), ("channels", channels)):
-        integer(name, value, at_least=1)
-    integer("seed", seed, at_least=0)
+    check_sizes(seed, height=height, width=width, channels=channels)
+    from jumpset.datasets._scenes import random_scene  # needs Pillow
+
     rng = np.random.default_rng([11, seed])
     image = random_scene(rng, height, width).astype(np.float32)
     if channels != 3:
@@ -55,36 +47,3 @@ def structure(height: int = 256, width: int = 256, *, channels: int = 3, seed: i
         image = np.rint(image @ mixture.T)
     image = image / np.float32(255)
     return image[..., 0] if channels == 1 else image
-
-
-def random_scene(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draw a random structure as 8-bit RGB."""
-    with needs("jumpset[io]"):
-        from PIL import Image
-
-    parts = int(rng.choice([1, 2, 3], p=[0.1, 0.6, 0.3]))
-    # different viewing distances
-    unit = parts * np.exp(rng.uniform(np.log(0.6), np.log(1.8)))
-    family = FAMILIES[rng.choice(len(FAMILIES), p=SHARES)]
-    large = Image.fromarray(family(rng, parts * height, parts * width, float(unit)))
-    small = _shrink(rng, large, (width, height), parts)
-    if rng.random() < 0.15:
-        sigma = rng.uniform(0.3, 0.7)
-        small = np.rint(gaussian_filter(small.astype(np.float32), (sigma, sigma, 0))).astype(np.uint8)
-    return small
-
-
-def _shrink(rng: np.random.Generator, large: Image.Image, size: tuple[int, int], parts: int) -> np.ndarray:
-    """Downsample to a size by a box filter, or by a wider filter, which leaves slight ringing at edges."""
-    with needs("jumpset[io]"):
-        from PIL import Image
-
-    method = Image.Resampling
-    filters = (method.BOX, method.BILINEAR, method.BICUBIC, method.LANCZOS)
-    first, second = rng.choice(filters, size=2, p=(0.2, 0.1, 0.6, 0.1))
-    if parts > 1 and rng.random() < 0.12:
-        # an image that was resized twice
-        between = rng.uniform(0.75, 1.5)
-        large = large.resize((round(between * size[0]) + 1, round(between * size[1]) + 1), method(first))
-        second = method.BICUBIC
-    return np.asarray(large.resize(size, method(second)))

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from jumpset._core.checks import integer, real
+from jumpset._core.checks import real
+from jumpset.datasets._ranges import check_sizes
 
 _Points = tuple[np.ndarray, np.ndarray]
 
@@ -21,12 +22,10 @@ def shapes(height: int = 192, width: int = 256, *, channels: int = 3, seed: int 
 
     Parameters
     ----------
-    height, width
-        Size in pixels, each at least 1.
+    height, width, seed
+        As in :func:`structure`.
     channels
         At least 1.
-    seed
-        The same seed gives the same image, whole number >= 0.
 
     Returns
     -------
@@ -38,9 +37,7 @@ def shapes(height: int = 192, width: int = 256, *, channels: int = 3, seed: int 
     InputError
         A size, the number of channels or the seed is not a whole number, or too small.
     """
-    for name, value in (("height", height), ("width", width), ("channels", channels)):
-        integer(name, value, at_least=1)
-    integer("seed", seed, at_least=0)
+    check_sizes(seed, height=height, width=width, channels=channels)
     rng = np.random.default_rng(seed)
     grid = (np.arange(height)[:, None] + 0.5, np.arange(width)[None, :] + 0.5)
     image = np.empty((height, width, channels), dtype=np.float32)

@@ -7,8 +7,9 @@ import math
 import numpy as np
 from scipy import fft
 
-from jumpset._core.checks import integer, real
+from jumpset._core.checks import real
 from jumpset.datasets._fields import Floats, filtered_noise, frequencies, standardize
+from jumpset.datasets._ranges import check_sizes
 from jumpset.datasets._weaves import FAMILIES, SHARES
 
 _MIN_SIDE = 64  # smaller textures are cropped from one of this size
@@ -49,9 +50,7 @@ def texture(
     InputError
         As in :func:`structure`, or ``std`` is negative or not finite.
     """
-    for name, value in (("height", height), ("width", width), ("channels", channels)):
-        integer(name, value, at_least=1)
-    integer("seed", seed, at_least=0)
+    check_sizes(seed, height=height, width=width, channels=channels)
     if std is not None:
         real("std", std, at_least=0)
     rng = np.random.default_rng([12, seed])

@@ -10,7 +10,8 @@ import numpy as np
 
 from jumpset._core.checks import integer, one_of, real
 from jumpset.datasets._corruptions import jpeg
-from jumpset.datasets._structures import random_scene, structure
+from jumpset.datasets._ranges import check_sizes
+from jumpset.datasets._structures import structure
 from jumpset.datasets._textures import random_std, random_texture
 
 Kind = Literal["mixed", "texture", "jpeg"]
@@ -121,10 +122,8 @@ def batches(
         Another kind, or a number of the wrong type or out of range; at the call, not at the first batch.
     """
     one_of("kind", kind, _KINDS)
-    least = {"batch_size": 1, "size": 1, "channels": 1, "seed": 0, "start": 0, "step": 1}
-    given = (batch_size, size, channels, seed, start, step)
-    for (name, at_least), value in zip(least.items(), given, strict=True):
-        integer(name, value, at_least=at_least)
+    check_sizes(seed, batch_size=batch_size, size=size, channels=channels, step=step)
+    integer("start", start, at_least=0)
     real("fade", fade, at_least=0.0, at_most=1.0)
     return _batches(batch_size, size, _PairSettings(kind, channels, float(fade)), seed, start, step)
 
@@ -201,6 +200,8 @@ class _Pool:
         if what == "texture":
             planes = random_texture(rng, self.side, self.side, self.channels)
             return np.rint(np.clip(_UNIT * planes, -32767, 32767)).astype(np.int16)
+        from jumpset.datasets._scenes import random_scene  # needs Pillow
+
         levels = random_scene(rng, self.side, self.side)
         if self.channels != 3:
             levels = np.rint(levels @ rng.dirichlet(np.ones(3), self.channels).T).astype(np.uint8)
