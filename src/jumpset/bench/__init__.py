@@ -1,26 +1,16 @@
 """Comparison of methods on images with known truths, for ``jumpset bench``."""
 
-from __future__ import annotations
-
-from jumpset.bench._candidates import Candidate, candidates
-from jumpset.bench._published import PUBLISHED, PUBLISHED_INPUT_PSNR
-from jumpset.bench._records import ENERGY_WEIGHT, INPUT, Record, failed, make_record
-from jumpset.bench._run import output_path, run_one, run_pairs
-from jumpset.bench._summary import Row, summarize
-
-__all__ = [
-    "ENERGY_WEIGHT",
-    "INPUT",
-    "PUBLISHED",
-    "PUBLISHED_INPUT_PSNR",
-    "Candidate",
-    "Record",
-    "Row",
-    "candidates",
-    "failed",
-    "make_record",
-    "output_path",
-    "run_one",
-    "run_pairs",
-    "summarize",
-]
+from jumpset.bench._candidates import Candidate as Candidate
+from jumpset.bench._candidates import candidates as candidates
+from jumpset.bench._published import PUBLISHED as PUBLISHED
+from jumpset.bench._published import PUBLISHED_INPUT_PSNR as PUBLISHED_INPUT_PSNR
+from jumpset.bench._records import ENERGY_WEIGHT as ENERGY_WEIGHT
+from jumpset.bench._records import INPUT as INPUT
+from jumpset.bench._records import Record as Record
+from jumpset.bench._records import failed as failed
+from jumpset.bench._records import make_record as make_record
+from jumpset.bench._run import output_path as output_path
+from jumpset.bench._run import run_one as run_one
+from jumpset.bench._run import run_pairs as run_pairs
+from jumpset.bench._summary import Row as Row
+from jumpset.bench._summary import summarize as summarize

@@ -136,13 +136,10 @@ def _table(picture: Picture, goal: np.ndarray | None, results: dict[str, Result]
     from jumpset.report import numbers
 
     def row(label: str, image: np.ndarray, *last: str) -> list[str]:
-        if goal is None:
-            return [label, *last]
-        s = numbers.scores(image, goal)
-        return [label, f"{s.psnr:.2f}", f"{s.ssim:.4f}", f"{s.ssim_volume:.4f}", *last]
+        scores = [] if goal is None else numbers.scores(image, goal)
+        return [label, *scores, *last]
 
-    scored = ["PSNR, dB", "SSIM", "volume SSIM"] if goal is not None else []
     rows = [row("input", picture.pixels, "", "", "")]
     for label, r in results.items():
         rows.append(row(label, r.image, str(r.n_steps), f"{r.elapsed:.2f}", r.status.name))
-    show(["method", *scored, "steps", "seconds", "status"], rows)
+    show(["method", *(numbers.SCORES if goal is not None else ()), "steps", "seconds", "status"], rows)

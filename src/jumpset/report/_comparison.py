@@ -8,10 +8,9 @@ from html import escape
 
 import numpy as np
 
-from jumpset.report._curves import axes, linear_ticks, log_ticks, tick_labels
+from jumpset.report._curves import Axis, axes, linear_ticks, log_ticks
 from jumpset.report._labels import labelled_dots
-from jumpset.report._page import document
-from jumpset.report._pictures import png_uri
+from jumpset.report._page import document, figure, table
 
 _WIDTH, _HEIGHT = 760, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 16, 48
@@ -58,18 +57,11 @@ def comparison_page(
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], best: Mapping[str, str]) -> str:
-    names = "".join(f"<th>{escape(name)}</th>" for name in head)
     lines = []
     for row in rows:
-        cells = (
-            f"<td><b>{escape(text)}</b></td>" if best.get(name) == row[0] else f"<td>{escape(text)}</td>"
-            for name, text in zip(head, row, strict=True)
-        )
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    return (
-        '<div class="scroll" tabindex="0"><table><thead><tr>'
-        f"{names}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-    )
+        cells = zip(head, map(escape, row), strict=True)
+        lines.append([f"<b>{text}</b>" if best.get(name) == row[0] else text for name, text in cells])
+    return table([*map(escape, head)], lines, escaped=True)
 
 
 def _plot(points: Mapping[str, tuple[float, float]]) -> str:
@@ -77,25 +69,13 @@ def _plot(points: Mapping[str, tuple[float, float]]) -> str:
     known = {name: p for name, p in points.items() if p[0] > 0 and all(map(math.isfinite, p))}
     if not known:
         return ""
-    x_ticks = log_ticks(min(p[0] for p in known.values()), max(p[0] for p in known.values()))
-    y_ticks = linear_ticks(min(p[1] for p in known.values()), max(p[1] for p in known.values()), enclose=True)
-    left, right = math.log10(x_ticks[0]), math.log10(x_ticks[-1])
-
-    def x_of(seconds: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (math.log10(seconds) - left) / ((right - left) or 1.0)
-
-    def y_of(gain: float) -> float:
-        span = y_ticks[-1] - y_ticks[0]
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (gain - y_ticks[0]) / (span or 1.0)
-
-    parts = axes(
-        (_WIDTH, _HEIGHT),
-        (_LEFT, _RIGHT, _BOTTOM),
-        [(x_of(t), text) for t, text in zip(x_ticks, tick_labels(x_ticks, log=True), strict=True)],
-        [(y_of(t), text) for t, text in zip(y_ticks, tick_labels(y_ticks, log=False), strict=True)],
-        "seconds per image",
-    )
-    dots = {name: (x_of(seconds), y_of(gain)) for name, (seconds, gain) in known.items()}
+    seconds, gains = zip(*known.values(), strict=True)
+    ticks = log_ticks(min(seconds), max(seconds))
+    x = Axis(ticks, ticks[0], ticks[-1], _LEFT, _WIDTH - _RIGHT, log=True)
+    ticks = linear_ticks(min(gains), max(gains), enclose=True)
+    y = Axis(ticks, ticks[0], ticks[-1], _HEIGHT - _BOTTOM, _TOP)
+    parts = axes(x, y, _HEIGHT, "seconds per image")
+    dots = {name: (x.at(seconds), y.at(gain)) for name, (seconds, gain) in known.items()}
     parts += labelled_dots(dots, _WIDTH, _HEIGHT - _BOTTOM)
     return (
         '<h2>Speed and quality</h2><figure class="chart wide">'
@@ -106,11 +86,5 @@ def _plot(points: Mapping[str, tuple[float, float]]) -> str:
 
 
 def _gallery(name: str, images: Mapping[str, np.ndarray]) -> str:
-    figures = []
-    for label, image in images.items():
-        uri, width, height = png_uri(image)
-        figures.append(
-            f'<figure><img src="{uri}" width="{width}" height="{height}" alt="{escape(label)}">'
-            f"<figcaption><b>{escape(label)}</b></figcaption></figure>"
-        )
+    figures = [figure(image, f"<b>{escape(label)}</b>", alt=label) for label, image in images.items()]
     return f'<h2>{escape(name)}</h2><div class="pictures">{"".join(figures)}</div>'

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 460, 230
@@ -23,26 +24,12 @@ def chart(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
     points = _thin(points)
     smallest, largest = min(v for _, v in points), max(v for _, v in points)
     log = smallest > 0 and largest > 50 * smallest
-    x_ticks = linear_ticks(points[0][0], points[-1][0], whole=True)
-    y_ticks = log_ticks(smallest, largest) if log else linear_ticks(smallest, largest, enclose=True)
-    height = math.log10 if log else float
-    floor, ceiling = height(min(smallest, y_ticks[0])), height(max(largest, y_ticks[-1]))
-
-    def x_of(step: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (step - points[0][0]) / (points[-1][0] - points[0][0])
-
-    def y_of(value: float) -> float:
-        share = (height(value) - floor) / (ceiling - floor) if ceiling > floor else 0.5
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share
-
-    parts = axes(
-        (_WIDTH, _HEIGHT),
-        (_LEFT, _RIGHT, _BOTTOM),
-        [(x_of(t), text) for t, text in zip(x_ticks, tick_labels(x_ticks, log=False), strict=True)],
-        [(y_of(t), text) for t, text in zip(y_ticks, tick_labels(y_ticks, log=log), strict=True)],
-        "step",
-    )
-    line = " ".join(f"{x_of(s):.1f},{y_of(v):.1f}" for s, v in points)
+    first, last = points[0][0], points[-1][0]
+    x = Axis(linear_ticks(first, last, whole=True), first, last, _LEFT, _WIDTH - _RIGHT)
+    ticks = log_ticks(smallest, largest) if log else linear_ticks(smallest, largest, enclose=True)
+    y = Axis(ticks, min(smallest, ticks[0]), max(largest, ticks[-1]), _HEIGHT - _BOTTOM, _TOP, log)
+    parts = axes(x, y, _HEIGHT, "step")
+    line = " ".join(f"{x.at(s):.1f},{y.at(v):.1f}" for s, v in points)
     parts.append(f'<polyline class="curve" points="{line}"/>')
     scale = " (logarithmic)" if log else ""
     description = f"{name}: from {points[0][1]:.6g} to {points[-1][1]:.6g} over {len(values)} readings"
@@ -53,38 +40,41 @@ def chart(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
     )
 
 
-def axes(
-    size: tuple[int, int],
-    margins: tuple[int, int, int],
-    across: Sequence[tuple[float, str]],
-    upward: Sequence[tuple[float, str]],
-    label: str,
-) -> list[str]:
-    """Return grid lines, ticks, the horizontal axis and its label as SVG.
+@dataclass(frozen=True)
+class Axis:
+    """An axis: its ticks, and the map of values to positions in pixels."""
 
-    Parameters
-    ----------
-    size
-        Width and height of the chart.
-    margins
-        Left, right and bottom margin.
-    across, upward
-        Position and text of each tick.
-    label
-        Label of the horizontal axis.
-    """
-    (width, height), (left, right, bottom) = size, margins
-    floor = height - bottom
+    ticks: list[float]
+    low: float
+    """The value at ``start``."""
+    high: float
+    """The value at ``end``."""
+    start: int
+    end: int
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """Return the position of a value."""
+        low, high, x = (math.log10(v) if self.log else v for v in (self.low, self.high, value))
+        return self.start + (self.end - self.start) * ((x - low) / (high - low) if high > low else 0.5)
+
+    def labels(self) -> Iterator[tuple[float, str]]:
+        """Return the position and the text of each tick."""
+        return zip(map(self.at, self.ticks), tick_labels(self.ticks, log=self.log), strict=True)
+
+
+def axes(x_axis: Axis, y_axis: Axis, height: int, label: str) -> list[str]:
+    """Return grid lines, ticks, the horizontal axis and its label as SVG, for a chart of that height."""
+    left, right, floor = x_axis.start, x_axis.end, y_axis.start
     parts = []
-    for y, text in upward:
-        parts.append(f'<path class="grid" d="M{left} {y:.1f}H{width - right}"/>')
+    for y, text in y_axis.labels():
+        parts.append(f'<path class="grid" d="M{left} {y:.1f}H{right}"/>')
         parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
-    for x, text in across:
+    for x, text in x_axis.labels():
         parts.append(f'<path class="tick" d="M{x:.1f} {floor}v4"/>')
         parts.append(f'<text x="{x:.1f}" y="{floor + 17}" text-anchor="middle">{text}</text>')
-    middle = (left + width - right) / 2
-    parts.append(f'<path class="axis" d="M{left} {floor}H{width - right}"/>')
-    parts.append(f'<text x="{middle}" y="{height - 6}" text-anchor="middle">{label}</text>')
+    parts.append(f'<path class="axis" d="M{left} {floor}H{right}"/>')
+    parts.append(f'<text x="{(left + right) / 2}" y="{height - 6}" text-anchor="middle">{label}</text>')
     return parts
 
 
@@ -106,7 +96,7 @@ def linear_ticks(low: float, high: float, *, whole: bool = False, enclose: bool 
 def log_ticks(low: float, high: float) -> list[float]:
     """Return powers of ten that enclose the range; every second, third … one if there are many."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    stride = math.ceil((last - first) / 6)
+    stride = max(1, math.ceil((last - first) / 6))
     return [10.0**k for k in range(first, last + stride, stride)]
 
 

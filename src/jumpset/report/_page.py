@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -81,20 +81,11 @@ def _header(subject: Subject, title: str) -> str:
 def _results(subject: Subject) -> str:
     """Return a table with one row per image: scores, flatness and cost."""
     f, goal, limits = subject.picture, subject.truth, subject.value_range
-    head = [
-        *(("PSNR, dB", "SSIM", "volume SSIM") if goal is not None else ()),
-        "flat pixels",
-        "steps",
-        "seconds",
-        "status",
-    ]
+    head = [*(numbers.SCORES if goal is not None else ()), "flat pixels", "steps", "seconds", "status"]
 
     def row(label: str, image: np.ndarray, last: Sequence[str]) -> list[str]:
-        cells = [label]
-        if goal is not None:
-            s = numbers.scores(image, goal, limits)
-            cells += [f"{s.psnr:.2f}", f"{s.ssim:.4f}", f"{s.ssim_volume:.4f}"]
-        return [*cells, f"{100 * numbers.flat_share(image):.1f} %", *last]
+        scores = [] if goal is None else numbers.scores(image, goal, limits)
+        return [label, *scores, f"{100 * numbers.flat_share(image):.1f} %", *last]
 
     rows = [row("Input", f, ("", "", ""))]
     for label, result in subject.results.items():
@@ -104,14 +95,15 @@ def _results(subject: Subject) -> str:
     if goal is not None:
         about = "Scores against the truth, at full size. " + about
     return (
-        f'<section>\n<h2>Results</h2>\n{_table(["", *head], rows)}\n<p class="quiet">{about}</p>\n</section>'
+        f'<section>\n<h2>Results</h2>\n{table(["", *head], rows)}\n<p class="quiet">{about}</p>\n</section>'
     )
 
 
 def _viewer(subject: Subject) -> str:
     """Return the controls of the comparison; the script adds the images and unhides the section."""
     labels = list(subject.results)
-    left = ["Input", *(["Truth"] if subject.truth is not None else []), *(labels if len(labels) > 1 else [])]
+    shown = ["Input", *(["Truth"] if subject.truth is not None else []), *(labels if len(labels) > 1 else [])]
+    left = {label: label for label in shown}
     tabs = ""
     if len(labels) > 1:
         pills = "".join(
@@ -120,15 +112,12 @@ def _viewer(subject: Subject) -> str:
             for k, label in enumerate(labels)
         )
         tabs = f"<fieldset><legend>Method</legend>{pills}</fieldset>"
-    sizes = "".join(
-        f'<option value="{v}">{t}</option>'
-        for v, t in (("fit", "fit"), (1, "1 : 1"), (2, "2 : 1"), (4, "4 : 1"))
-    )
+    sizes = {"fit": "fit", "1": "1 : 1", "2": "2 : 1", "4": "4 : 1"}
     return (
         '<section id="viewer" hidden>\n<h2>Before and after</h2>\n'
         f'<div class="bar">{tabs}'
         f'<label class="choice">On the left <select id="left">{_options(left)}</select></label>'
-        f'<label class="choice">Size <select id="zoom">{sizes}</select></label></div>\n'
+        f'<label class="choice">Size <select id="zoom">{_options(sizes)}</select></label></div>\n'
         '<div class="stage" id="stage" tabindex="0" aria-label="Image with a divider">'
         '<div class="sheet" id="sheet">'
         '<img id="under" alt=""><img class="over" id="over" alt=""><span class="line"></span></div></div>\n'
@@ -149,10 +138,10 @@ def _pictures(subject: Subject, display: Display) -> str:
         caption = f"<b>{escape(label)}</b>"
         if subject.truth is not None and label != "Truth":
             caption += f" · {numbers.psnr(array, subject.truth, subject.value_range):.2f} dB"
-        figures.append(_figure(display.levels(array), caption, alt=label, name=label))
+        figures.append(figure(display.levels(array), caption, alt=label, name=label))
     slope = display.gradient_factor(subject.picture)
     caption = f"Gradient magnitude of the input, × {slope}"
-    figures.append(_figure(display.gradient(subject.picture, slope), caption, alt="Gradient of the input"))
+    figures.append(figure(display.gradient(subject.picture, slope), caption, alt="Gradient of the input"))
     height, width = subject.picture.shape[:2]
     notes = [*subject.notes, *display.notes]
     if scale_of(height, width) < 1:
@@ -172,12 +161,12 @@ def _details(subject: Subject, display: Display) -> Iterable[str]:
     slope = display.gradient_factor(f)
     for label, u in subject.outputs.items():
         result = subject.results[label]
-        difference = _figure(
+        difference = figure(
             display.difference(u, f, factor),
             f"Output minus input, × {factor}; gray is no change",
             alt=f"{label} minus input",
         )
-        after = _figure(
+        after = figure(
             display.gradient(u, slope),
             f"Gradient magnitude of the output, × {slope}",
             alt=f"Gradient of {label}",
@@ -204,10 +193,8 @@ def _about(result: Result) -> str:
 
 
 def _settings(result: Result) -> str:
-    rows = [[escape(key), escape(value)] for key, value in numbers.parameters(result.method).items()]
-    if not rows:
-        return ""
-    return f"<div><h3>Parameters</h3>\n{_table(('name', 'value'), rows, escaped=True, long=True)}</div>"
+    rows = [*numbers.parameters(result.method).items()]
+    return f"<div><h3>Parameters</h3>\n{table(('name', 'value'), rows, long=True)}</div>" if rows else ""
 
 
 def _energies(subject: Subject, label: str) -> str:
@@ -227,21 +214,21 @@ def _energies(subject: Subject, label: str) -> str:
         "in the images as written."
     )
     return (
-        f"<div><h3>L0 energies</h3>\n{_table(('', 'input', 'output'), rows)}\n"
+        f"<div><h3>L0 energies</h3>\n{table(('', 'input', 'output'), rows)}\n"
         f'<p class="quiet">{escape(about)}</p></div>'
     )
 
 
 def _provenance() -> str:
-    rows = [[key, value] for key, value in numbers.versions().items()]
+    rows = [*numbers.versions().items()]
     written = dt.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     return (
-        f"<section>\n<h2>Made with</h2>\n{_table(('name', 'version'), rows, long=True)}\n"
+        f"<section>\n<h2>Made with</h2>\n{table(('name', 'version'), rows, long=True)}\n"
         f'<p class="quiet">Written {escape(written)}.</p>\n</section>'
     )
 
 
-def _figure(levels: np.ndarray, caption: str, *, alt: str, name: str | None = None) -> str:
+def figure(levels: np.ndarray, caption: str, *, alt: str, name: str | None = None) -> str:
     """Return an image with its caption (HTML); the viewer offers images with a ``name``."""
     uri, width, height = png_uri(levels)
     tiny = ' class="tiny"' if max(width, height) < 300 else ""  # enlarged without interpolation
@@ -252,7 +239,7 @@ def _figure(levels: np.ndarray, caption: str, *, alt: str, name: str | None = No
     )
 
 
-def _table(
+def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], *, escaped: bool = False, long: bool = False
 ) -> str:
     """Return a table that scrolls on narrow screens; ``long`` wraps the text in its columns."""
@@ -264,11 +251,14 @@ def _table(
         "<tr>" + "".join(f"<td{kind if k else ''}>{clean(text)}</td>" for k, text in enumerate(row)) + "</tr>"
         for row in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
+    return (
+        f'<div class="scroll" tabindex="0"><table><thead><tr>{top}</tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>"
+    )
 
 
-def _options(values: Iterable[str]) -> str:
-    return "".join(f'<option value="{escape(v)}">{escape(v)}</option>' for v in values)
+def _options(texts: Mapping[str, str]) -> str:
+    return "".join(f'<option value="{escape(v)}">{escape(text)}</option>' for v, text in texts.items())
 
 
 def _asset(name: str) -> str:

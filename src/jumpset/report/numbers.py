@@ -6,7 +6,6 @@ import dataclasses
 import math
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,29 +13,21 @@ import numpy as np
 
 from jumpset.report._pictures import limits
 
-
-@dataclass(frozen=True)
-class Scores:
-    """Similarity of an image to its truth."""
-
-    psnr: float
-    """In decibels, from the mean squared error over all pixels and bands."""
-    ssim: float
-    """Mean over the bands."""
-    ssim_volume: float
-    """SSIM of the array as a volume."""
+SCORES = ("PSNR, dB", "SSIM", "volume SSIM")
+"""The heads of :func:`scores`."""
 
 
-def scores(image: np.ndarray, truth: np.ndarray, value_range: tuple[float, float] | None = None) -> Scores:
-    """Compute PSNR and both SSIMs of an array against a truth of the same shape and dtype."""
+def scores(image: np.ndarray, truth: np.ndarray, value_range: tuple[float, float] | None = None) -> list[str]:
+    """Compute scores of an array against a truth of the same shape and dtype, as text.
+
+    They are the PSNR over all pixels and bands, the mean of the SSIM over the bands, and the SSIM of the
+    array as a volume.
+    """
     from jumpset import metrics
 
     low, high = limits(image.dtype, value_range)
-    return Scores(
-        psnr(image, truth, value_range),
-        metrics.ssim(image, truth, data_range=high - low),
-        metrics.ssim_volume(image, truth, data_range=high - low),
-    )
+    ssim, volume = (s(image, truth, data_range=high - low) for s in (metrics.ssim, metrics.ssim_volume))
+    return [f"{psnr(image, truth, value_range):.2f}", f"{ssim:.4f}", f"{volume:.4f}"]
 
 
 def psnr(image: np.ndarray, truth: np.ndarray, value_range: tuple[float, float] | None = None) -> float:
