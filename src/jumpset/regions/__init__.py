@@ -1,3 +1,3 @@
-"""What a partition is: the region tree, region fusion, the best value of each region."""
+"""Partitions of images: the region tree, region fusion, and the best value of each region."""
 
 from jumpset.regions.tree import RegionTree as RegionTree

@@ -1,4 +1,4 @@
-"""Region fusion in one call, for use inside other methods; :class:`jumpset.smoothers.RegionFusion` is the method."""
+"""Region fusion in one call, for use inside other methods than :class:`jumpset.smoothers.RegionFusion`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 
 
 def fuse(image: Tensor, weight: float, levels: int = 50, neighbors: int = 4) -> Tensor:
-    """Region fusion of a ``(B, C, H, W)`` tensor; the same shape, dtype and device come back."""
+    """Return the region fusion of a ``(B, C, H, W)`` tensor, with its shape, dtype and device."""
     regions = start(image, neighbors)
     for level in range(levels + 1):
         for one in regions:
@@ -22,7 +22,10 @@ def fuse(image: Tensor, weight: float, levels: int = 50, neighbors: int = 4) -> 
 
 
 def start(image: Tensor, neighbors: int, weights: Any = None) -> tuple[kernel.Regions, ...]:
-    """Every pixel of each image as a region; ``weights`` of edges as in :class:`~jumpset.smoothers.RegionFusion`."""
+    """Make a region of every pixel of each image.
+
+    ``weights`` are the ``edge_weights`` of :class:`~jumpset.smoothers.RegionFusion`.
+    """
     height, width = image.shape[-2:]
     edges = edge_weights(neighbors, height, width, weights)
     pixels = image.detach().cpu().permute(0, 2, 3, 1).numpy()
@@ -31,10 +34,10 @@ def start(image: Tensor, neighbors: int, weights: Any = None) -> tuple[kernel.Re
 
 
 def paint(regions: tuple[kernel.Regions, ...], source: Tensor) -> Tensor:
-    """Each pixel in the mean colour of its region, as a tensor like ``source``."""
+    """Return the mean colour of each pixel's region, as a tensor like ``source``."""
     batch, channels, height, width = source.shape
     out = np.empty((batch, height * width, channels), regions[0].mean.dtype)
-    for picture, region in zip(out, regions, strict=True):
-        kernel.paint(region, picture)
+    for means, region in zip(out, regions, strict=True):
+        kernel.paint(region, means)
     painted = torch.from_numpy(out).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
     return painted.to(source).contiguous()

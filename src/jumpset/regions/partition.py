@@ -1,4 +1,4 @@
-"""Regions of equal value, and the best value of each."""
+"""Regions of equal value, and the best value of each region."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jumpset.operators.pixel_lines import PixelLines
 
 
 def joined_regions(copies: Sequence[np.ndarray], lines: Sequence[PixelLines]) -> np.ndarray:
-    """``(H, W)`` numbers of the regions in which each direction's copy does not jump along it."""
+    """Return ``(H, W)`` region numbers; pixels are joined where a direction's copy has no jump along it."""
     height, width = lines[0].shape
     pixel = np.arange(height * width).reshape(height, width)
     first, second = [], []
@@ -30,7 +30,7 @@ def joined_regions(copies: Sequence[np.ndarray], lines: Sequence[PixelLines]) ->
 def refit(
     label: np.ndarray, f: np.ndarray, mass: np.ndarray, data: Literal["l2", "l1"], otherwise: np.ndarray
 ) -> np.ndarray:
-    """Each region in its weighted mean (median, the midpoint where there are two) of each band.
+    """Return the weighted mean of each region and band, or the median (the midpoint where there are two).
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def refit(
     data
         ``"l2"`` for means, ``"l1"`` for medians.
     otherwise
-        ``(H, W, C)``: what regions without any weight take the plain mean of.
+        ``(H, W, C)``: regions whose weights are all 0 take its unweighted mean.
     """
     flat, w = label.ravel(), mass.ravel()
     count = flat.max() + 1

@@ -1,4 +1,4 @@
-"""Every partition of region merging at once: build the tree, then cut it where you like."""
+"""The tree of region merging: build it once, then cut it at any weight or number of regions."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from jumpset.kernels.regions.fusion import make_regions, working_dtype
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights
 
-_FORMAT = 1  # of the file
-_CHUNKS = 200  # reports of progress
+_FORMAT = 1  # version of the file format
+_CHUNKS = 200  # number of progress reports
 
 
 class TreeEnergies(NamedTuple):
     """The partitions of a tree, from finest to coarsest."""
 
     weights: np.ndarray
-    """From this weight on (until the next) the partition is the best in the tree."""
+    """Weight from which on, up to the next one, the partition is the best in the tree."""
     n_regions: np.ndarray
-    """Its number of regions."""
+    """Number of regions of the partition."""
     energies: np.ndarray
-    """Its E_edge at that weight."""
+    """E_edge of the partition at that weight."""
 
 
 class RegionTree:
-    r"""The tree of region merging: all weights and numbers of regions from one pass, each in milliseconds.
+    r"""The tree of region merging: partitions for all weights and numbers of regions, each in milliseconds.
 
-    Beginning with single pixels, the pair of neighbouring regions merges that does so at the least weight,
+    From single pixels on, the two neighbouring regions merge whose weight
 
     .. math:: \frac{m_i m_j}{m_i + m_j} \frac{\|Y_i - Y_j\|^2}{c_{ij}}
 
-    with m, Y the numbers of pixels and mean colours and c the weight of the common boundary, until one
-    region is left. Cut at any weight, the tree gives the partition with the least
+    is the least, with m, Y the numbers of pixels and mean colours and c the weight of the common boundary,
+    until one region is left. The cut of the tree at a weight is the partition with the least
 
     .. math:: E = \sum_p \|u_p - f_p\|^2 + \text{weight} \sum_{(p,q)} \omega_{pq} [u_p \ne u_q]
 
-    among all that it holds: about the energy of region fusion at that weight. Partitions nest: a larger
-    weight, or a smaller number of regions, only merges. A tree does not change once it is made.
+    among all partitions in the tree; its energy is about that of region fusion at the same weight. Partitions
+    nest: a larger weight, or a smaller number of regions, only merges regions. A tree is immutable.
 
     Parameters
     ----------
@@ -60,21 +60,21 @@ class RegionTree:
     channel_axis, alpha, value_range
         As in :func:`jumpset.run`.
     progress
-        ``progress(done)`` is called from time to time with the fraction of merges done.
+        ``progress(done)`` is called about 200 times with the fraction of merges done.
 
     Raises
     ------
     InputError
-        A picture, neighbourhood or ``edge_weights`` that cannot be used, before any work.
+        The image, ``neighbors`` or ``edge_weights`` cannot be used.
 
     Notes
     -----
     R. M. H. Nguyen, M. S. Brown, ICCV 2015 (the criterion); G. Koepfler, C. Lopez, J.-M. Morel, SIAM J.
     Numer. Anal. 1994 (merging by it to the end); L. Guigues, J. P. Cocquerez, H. Le Men, "Scale-sets image
-    analysis", IJCV 2006 (best cuts of a hierarchy, which nest). Differences: (1) merges that were dearer than
-    one above them are pooled with it, which is what makes each cut the best one; (2) a pair whose weight
-    falls because of a merge next to it may come up late. Pictures above 16 megapixels are held in float32,
-    in about 120 bytes a gray pixel while the tree is made.
+    analysis", IJCV 2006 (best cuts of a hierarchy, which nest). Differences: (1) merges at a larger weight
+    than one above them are pooled with it, so that each cut is the best one; (2) a pair whose weight falls
+    because of a merge next to it may be merged late. Images above 16 megapixels are held in float32, in about
+    120 bytes per gray pixel while the tree is built.
 
     Examples
     --------
@@ -139,9 +139,9 @@ class RegionTree:
     ) -> None:
         self._image = image
         self._layout = layout
-        self._into, self._rank = into, rank  # (N,): where a pixel's region went, and by which merge
+        self._into, self._rank = into, rank  # (N,): which region absorbed each region, and in which merge
         self._weight, self._rise, self._cost = weight, rise, cost  # (M,), of each merge
-        self._boundary = boundary  # of single pixels
+        self._boundary = boundary  # total boundary weight of single pixels
         for array in (image, into, rank, weight, rise, cost):
             array.flags.writeable = False
         self._pixels, self._back = _read(image, *layout)
@@ -149,40 +149,40 @@ class RegionTree:
 
     @property
     def n_leaves(self) -> int:
-        """The number of pixels."""
+        """Number of pixels."""
         return len(self._into)
 
     @property
     def n_parts(self) -> int:
-        """The least number of regions: 1, or more where edges of weight 0 part the picture."""
+        """Least number of regions: 1, or more where edges of weight 0 divide the image."""
         return self.n_leaves - len(self._weight)
 
     def __repr__(self) -> str:
-        """Size, and the weight at which nothing is left to merge."""
+        """Return the shape and dtype of the image, and the weight of the last merge."""
         top = f"{self._weight[-1]:g}" if len(self._weight) else "0"
         return f"RegionTree({self._image.shape}, {self._image.dtype}, flat from weight {top} on)"
 
     def labels(self, *, n_regions: int | None = None, weight: float | None = None) -> np.ndarray:
-        """``(H, W)`` int32 labels 1, 2, … in raster order, as ``skimage.measure.regionprops`` takes them.
+        """Return ``(H, W)`` int32 labels 1, 2, … in raster order, as for ``skimage.measure.regionprops``.
 
         Parameters
         ----------
         n_regions
-            Exactly so many regions; from :attr:`n_parts` to :attr:`n_leaves`.
+            Exact number of regions, from :attr:`n_parts` to :attr:`n_leaves`.
         weight
-            Or: the best partition of the tree at this weight, at least 0. Pass one of the two.
+            Weight, at least 0, at which the partition is the best in the tree. Pass exactly one of the two.
 
         Raises
         ------
         InputError
-            Both or none are given, or out of range.
+            Both or none are given, or one is out of range.
         """
         return self._cut(n_regions, weight)[0].reshape(self._shape)
 
     def smooth(self, *, n_regions: int | None = None, weight: float | None = None) -> np.ndarray:
-        """The picture with each region in its mean colour: the shape and dtype of the image.
+        """Return the image with each region in its mean colour, in the shape and dtype of the image.
 
-        Parameters and errors as for :meth:`labels`.
+        Parameters and errors are those of :meth:`labels`.
         """
         import torch
 
@@ -191,17 +191,17 @@ class RegionTree:
         return self._back.restore(torch.from_numpy(flat)[None])
 
     def energies(self) -> TreeEnergies:
-        """All different partitions that weights can give: where each begins, its size, and its energy."""
+        """Return all partitions that some weight gives: its first weight, number of regions and energy."""
         weight = np.concatenate([[0.0], self._weight])
-        last = np.append(weight[1:] > weight[:-1], True)  # of the merges that come at one weight
+        last = np.append(weight[1:] > weight[:-1], True)  # last of the merges at one weight
         squares = np.concatenate([[0.0], np.cumsum(self._rise, dtype=np.float64)])
         boundary = self._boundary - np.concatenate([[0.0], np.cumsum(self._cost, dtype=np.float64)])
         count = self.n_leaves - np.arange(len(weight))
-        energy = squares + weight * np.maximum(boundary, 0.0)  # rounding may leave less than nothing
+        energy = squares + weight * np.maximum(boundary, 0.0)  # rounding may leave a negative boundary
         return TreeEnergies(weight[last], count[last], energy[last])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the tree and its picture to one ``.npz`` file, whole or not at all.
+        """Write the tree and its image to one ``.npz`` file, completely or not at all.
 
         Raises
         ------
@@ -228,12 +228,12 @@ class RegionTree:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> RegionTree:
-        """Read what :meth:`save` wrote.
+        """Read a tree that :meth:`save` wrote.
 
         Raises
         ------
         FileError
-            The file does not exist, is damaged, or holds no tree.
+            The file does not exist, is damaged, or contains no tree.
         """
         source = as_path(path)
         read_head(source)
@@ -241,9 +241,9 @@ class RegionTree:
             with source.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 if int(data["jumpset_tree"]) != _FORMAT:
                     raise FileError(
-                        "the tree has a format that this version does not know",
+                        "this version of jumpset does not support the format of the tree",
                         given=source,
-                        do="make it again from the picture",
+                        do="build the tree again from the image",
                     )
                 axis, alpha = data["channel_axis"], data["alpha"]
                 low_high = data["value_range"]
@@ -261,7 +261,7 @@ class RegionTree:
             raise FileError(
                 "the file is no region tree, or is damaged",
                 given=f"{source} ({type(error).__name__})",
-                do="name a file that RegionTree.save wrote",
+                do="pass a file that RegionTree.save wrote",
             ) from error
         tree = cls.__new__(cls)
         tree._keep(layout=layout, boundary=boundary, **arrays)
@@ -284,10 +284,10 @@ class RegionTree:
 
 
 def check_tree_path(path: str | os.PathLike[str]) -> Any:
-    """The path, if its name ends in .npz."""
+    """Return the path; raise unless its suffix is .npz."""
     target = as_path(path)
     if target.suffix.lower() != ".npz":
-        raise FileError("a tree is written as .npz", given=target, do="end the name in .npz")
+        raise FileError("a tree is saved as .npz", given=target, do="use a name that ends in .npz")
     return target
 
 
@@ -296,19 +296,19 @@ def _read(
 ) -> tuple[np.ndarray, Layout]:
     if not isinstance(image, np.ndarray):
         raise InputError(
-            "the picture must be a NumPy array", given=type(image).__name__, do="pass (H, W) or (H, W, C)"
+            "the image must be a NumPy array", given=type(image).__name__, do="pass (H, W) or (H, W, C)"
         )
     tensor, layout = to_tensor(image, channel_axis=channel_axis, alpha=alpha, value_range=value_range)
     return tensor[0].permute(1, 2, 0).numpy(), layout
 
 
 def _check_links(into: np.ndarray, rank: np.ndarray, weight: np.ndarray) -> None:
-    """Every region goes into one that goes later, or stays: so that no search for its end is endless."""
+    """Raise unless each region is absorbed by one that is absorbed later or never: links without a circle."""
     n = len(into)
     if into.shape != (n,) or rank.shape != (n,) or len(weight) > n:
         raise ValueError
     if ((into < 0) | (into >= n)).any() or (rank < 0).any():
         raise ValueError
-    gone = rank < len(weight)
-    if (rank[into[gone]] <= rank[gone]).any():
+    absorbed = rank < len(weight)
+    if (rank[into[absorbed]] <= rank[absorbed]).any():
         raise ValueError

@@ -4,9 +4,9 @@ A region i has a mass w_i, a mean colour Y_i and a list of half-edges. Merging i
 squares by ``ΔSSE = w_i w_j / (w_i + w_j) ‖Y_i − Y_j‖²`` and removes a boundary of weight c_ij; one sweep at
 level β visits the regions in raster order and merges i with each neighbour j where ``ΔSSE ≤ β c_ij``.
 
-A region is visited again only if its *threshold*, the smallest ΔSSE / c_ij seen at its last visit, is at most
-β: whoever changed was visited at its change, so no pair that could merge is overlooked for longer than a
-sweep, and a sweep costs what changes instead of what exists.
+A sweep visits only the regions whose *threshold* is at most β: the smallest ΔSSE / c_ij of the region's pairs
+at its last visit, or 0 if the region has changed since. For each pair, one of the two thresholds is at most
+ΔSSE / c_ij: no possible merge waits for longer than a sweep, and a sweep costs time for changes only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Offsets = Sequence[tuple[int, int]]
 
 
 class Regions(NamedTuple):
-    """The state of the merging: one entry a pixel, or a half-edge. Only root entries are meaningful."""
+    """State of the merging: one entry per pixel or half-edge; only the entries of roots are meaningful."""
 
     parent: np.ndarray  # (N,) int32: union-find forest; a root is its own parent
     mass: np.ndarray  # (N,) float64: pixels in the region
@@ -33,12 +33,12 @@ class Regions(NamedTuple):
     target: np.ndarray  # (E,) int32: a pixel of the region on the other side
     cost: np.ndarray  # (E,) float: boundary weight
     stamp: np.ndarray  # (N,) int64: number of the last visit that met this region
-    slot: np.ndarray  # (N,) int: where that visit met it
+    slot: np.ndarray  # (N,) int: the half-edge by which that visit met it
     totals: np.ndarray  # (3,) float64: sum of squares, boundary weight, visits so far
 
 
 def working_dtype(n: int) -> type:
-    """In which colours and boundaries of n pixels are held: float64, above 16 megapixels float32."""
+    """Return the dtype of colours and boundaries of n pixels: float64, above 16 megapixels float32."""
     return np.float64 if n <= 1 << 24 else np.float32
 
 
@@ -50,21 +50,21 @@ def make_regions(
     mass: np.ndarray | None = None,
     dtype: type = np.float64,
 ) -> Regions:
-    """One region a pixel.
+    """Make one region of each pixel.
 
     Parameters
     ----------
     pixels
         ``(H, W, C)`` floats.
     edge_weights
-        ``(D, H, W)``, the weight of the edge that leaves each pixel by each offset; those across the
-        border are ignored.
+        ``(D, H, W)``: weight of the edge that leaves each pixel along each offset; edges that leave the
+        image are ignored.
     offsets
         D forward edges as (rows, columns).
     mass
-        Optional ``(H, W)``: how much each pixel counts in the sum of squares; default 1, 0 for a missing one.
+        Optional ``(H, W)``: weight of each pixel in the sum of squares; default 1, 0 for a missing pixel.
     dtype
-        Of colours, thresholds and boundaries: float64, or float32 for half the memory, 88 bytes a gray pixel
+        Dtype of colours, thresholds and boundaries: float64, or float32, which takes 88 bytes per gray pixel
         with 4 neighbours instead of 124.
     """
     height, width, bands = pixels.shape
@@ -127,7 +127,7 @@ def _root(parent, p):
 
 @njit(cache=True, nogil=True)
 def compact(i, visit, parent, head, tail, after, target, cost, stamp, slot):
-    """Leave one half-edge a neighbour in i's list, carrying the whole boundary; inner edges are dropped."""
+    """Reduce i's list to one half-edge per neighbour, with the whole boundary weight; drop inner edges."""
     previous = np.int64(-1)
     e = np.int64(head[i])
     while e >= 0:
@@ -150,7 +150,7 @@ def compact(i, visit, parent, head, tail, after, target, cost, stamp, slot):
 
 @njit(cache=True, nogil=True)
 def sweep(regions, level):
-    """Visit every region whose threshold is at most ``level`` once; returns the number of merges."""
+    """Visit every region whose threshold is at most ``level`` once; return the number of merges."""
     parent, mass, mean, threshold = regions.parent, regions.mass, regions.mean, regions.threshold
     head, tail, after, target, cost = regions.head, regions.tail, regions.after, regions.target, regions.cost
     stamp, slot, totals = regions.stamp, regions.slot, regions.totals
@@ -162,11 +162,11 @@ def sweep(regions, level):
             continue
         visit += 1
         compact(i, visit, parent, head, tail, after, target, cost, stamp, slot)
-        # Merge the smaller into the larger, so that long lists are never walked for small gains.
+        # The smaller region is merged into the larger one, and only the list of the smaller one is traversed.
         nearest = np.inf
         merged = False
         e = head[i]
-        end = tail[i]  # neighbours won during the visit wait for the next one
+        end = tail[i]  # neighbours that merges add during the visit are left to the next visit
         while e >= 0:
             j = target[e]
             c = cost[e]
@@ -201,7 +201,7 @@ def sweep(regions, level):
             mass[i] = both
             parent[j] = i
             merged = True
-            h = head[j]  # keep i's list one entry a neighbour: the boundaries stay exact
+            h = head[j]  # one entry per neighbour in i's list keeps the boundary weights exact
             while h >= 0:
                 following = after[h]
                 k = _root(parent, target[h])
@@ -225,7 +225,7 @@ def sweep(regions, level):
 
 @njit(cache=True, nogil=True)
 def paint(regions, out):
-    """Write each pixel's region mean into ``out`` ``(N, C)``; flattens the forest on the way."""
+    """Write each pixel's region mean into ``out`` ``(N, C)``, and flatten the forest."""
     parent, mean = regions.parent, regions.mean
     for p in range(len(parent)):
         root = _root(parent, p)
@@ -235,7 +235,7 @@ def paint(regions, out):
 
 
 def roots(regions: Regions) -> np.ndarray:
-    """``(N,)``: the pixel that names each pixel's region; flattens the forest, and is a part of it."""
+    """Return ``(N,)``, the root of each pixel's region: the flattened forest itself, not a copy."""
     _flatten(regions.parent)
     return regions.parent
 
@@ -247,7 +247,7 @@ def _flatten(parent):
 
 
 def labels(regions: Regions) -> np.ndarray:
-    """``(N,)`` region numbers 0, 1, … in raster order of first appearance."""
+    """Return ``(N,)`` region numbers 0, 1, … in raster order of first appearance."""
     _flatten(regions.parent)
     _, first, inverse = np.unique(regions.parent, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
@@ -256,7 +256,7 @@ def labels(regions: Regions) -> np.ndarray:
 
 
 class PlainRegions:
-    """The same rule with dictionaries: the definition that the kernel is tested against, pixel by pixel."""
+    """The definition of the merging, with dictionaries; tests compare the kernel with it."""
 
     def __init__(self, pixels: np.ndarray, edge_weights: np.ndarray, offsets: Offsets) -> None:
         height, width, bands = pixels.shape
@@ -275,7 +275,7 @@ class PlainRegions:
                             self.boundary[y * width + x][v * width + u] = float(w)
 
     def sweep(self, level: float) -> None:
-        """Visit the live regions in raster order of their names."""
+        """Visit the remaining regions in raster order of their roots."""
         for i in sorted(self.members):
             if i not in self.members or self.threshold[i] > level:
                 continue
@@ -296,22 +296,22 @@ class PlainRegions:
             if i in self.members:
                 self.threshold[i] = 0.0 if merged else nearest
 
-    def _merge(self, keep: int, gone: int) -> None:
-        share = len(self.members[gone]) / (len(self.members[gone]) + len(self.members[keep]))
-        self.mean[keep] = self.mean[keep] + share * (self.mean[gone] - self.mean[keep])
-        self.members[keep] += self.members.pop(gone)
-        for k, c in self.boundary.pop(gone).items():
+    def _merge(self, keep: int, absorbed: int) -> None:
+        share = len(self.members[absorbed]) / (len(self.members[absorbed]) + len(self.members[keep]))
+        self.mean[keep] = self.mean[keep] + share * (self.mean[absorbed] - self.mean[keep])
+        self.members[keep] += self.members.pop(absorbed)
+        for k, c in self.boundary.pop(absorbed).items():
             if k != keep:
                 self.boundary[keep][k] = self.boundary[keep].get(k, 0.0) + c
-                renamed: dict[int, float] = {}  # in k's list the boundary keeps its earlier place
-                for name, weight in self.boundary[k].items():
-                    name = keep if name == gone else name
-                    renamed[name] = renamed.get(name, 0.0) + weight
+                renamed: dict[int, float] = {}  # the boundary keeps its position in k's list
+                for root, weight in self.boundary[k].items():
+                    root = keep if root == absorbed else root
+                    renamed[root] = renamed.get(root, 0.0) + weight
                 self.boundary[k] = renamed
-        self.boundary[keep].pop(gone, None)
+        self.boundary[keep].pop(absorbed, None)
 
     def paint(self) -> np.ndarray:
-        """``(N, C)`` region means."""
+        """Return ``(N, C)``, the mean of each pixel's region."""
         n = sum(map(len, self.members.values()))
         out = np.empty((n, len(self.mean[0])))
         for i, pixels in self.members.items():

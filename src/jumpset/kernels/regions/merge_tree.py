@@ -1,16 +1,17 @@
-"""The whole history of merging: best pair first, until one region is left.
+"""Merge regions, the pair of least weight first, until one is left, and record all merges.
 
-Two neighbours i, j would merge at the weight ``ΔSSE / c_ij``, where the rise of the sum of squares equals
-the price of their boundary. A heap holds one *key* a region, the least such weight over those neighbours that
-are at least of its own size class, ⌊log₂ mass⌋: so a pair waits at its smaller region, and the long list of a
-large one is walked only when it meets its equals, or enters a higher class and hands its pairs down. Keys are
-looked at again when they come up, and pairs are never merged at a higher weight than the next key; a key that
-a merge elsewhere has lowered unseen comes up late. The smaller region takes the name of the larger one, so
-that no pixel is renamed more than log₂ N times.
+Neighbours i and j merge at the weight ``ΔSSE / c_ij``, at which the rise of the sum of squares equals the
+cost of their boundary. A heap holds one *key* per region: the least such weight over the neighbours whose
+size class, ⌊log₂ mass⌋, is at least the region's. A pair thus belongs to its smaller region, and the long
+list of a large region is traversed only when it merges with one of its class, or when it enters a higher
+class and its pairs with lower classes pass to the other regions. A key is computed again when it reaches the
+top of the heap, and no pair is merged at a weight above the next key; a key that a merge elsewhere has
+lowered reaches the top late. The smaller region takes the label of the larger one, so that no pixel changes
+its label more than log₂ N times.
 
-The weights of one merge after another need not rise: two regions may merge cheaply that had to be made at a
-higher price. :func:`persistent_weights` makes them rise towards the root, in such a way that cutting the
-tree at any weight gives the partition of least energy among all that the tree holds.
+The weights of successive merges need not increase: two regions may merge at a lower weight than the merges
+that formed them. :func:`persistent_weights` returns weights that do not fall towards the root, such that the
+cut of the tree at any weight is the partition of least energy among all partitions in the tree.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from jumpset.kernels.regions.fusion import Regions, compact
 
 
 class History(NamedTuple):
-    """What merging leaves, and the heap that it goes on from. ``done[0]`` entries are filled."""
+    """The merges so far, and the heap of the remaining regions; the first ``done[0]`` entries are filled."""
 
-    child: np.ndarray  # (N,) int32: the region that went, merge by merge
-    into: np.ndarray  # (N,) int32: of each region that went, the one that it became a part of
-    rise: np.ndarray  # (N,) float: of the sum of squares
-    cost: np.ndarray  # (N,) float: boundary weight that went
-    heap: np.ndarray  # (N,) int32: regions, least key first; four below each
-    keys: np.ndarray  # (N,) float: of the regions in the heap, in its order
-    place: np.ndarray  # (N,) int32: of each region in the heap
-    done: np.ndarray  # (2,) int64: merges done, regions in the heap
+    child: np.ndarray  # (N,) int32: the region that each merge absorbed
+    into: np.ndarray  # (N,) int32: for each absorbed region, the region that absorbed it
+    rise: np.ndarray  # (N,) float: rise of the sum of squares
+    cost: np.ndarray  # (N,) float: boundary weight that was removed
+    heap: np.ndarray  # (N,) int32: regions, the least key first; four children each
+    keys: np.ndarray  # (N,) float: keys in the order of the heap
+    place: np.ndarray  # (N,) int32: position of each region in the heap
+    done: np.ndarray  # (2,) int64: number of merges, and of regions in the heap
 
 
 def make_history(regions: Regions) -> History:
-    """No merges yet; every region in the heap."""
+    """Return a history without merges, with every region in the heap."""
     n = len(regions.parent)
     history = History(
         child=np.empty(n, np.int32),
@@ -82,7 +83,7 @@ def _class(mass):
 
 @njit(cache=True, nogil=True)
 def _scan(regions, i):
-    """Shorten i's list to one half-edge a neighbour and set its key; returns the half-edge of the key."""
+    """Reduce i's list to one half-edge per neighbour and set its key; return the half-edge of the key."""
     parent, head, tail, after = regions.parent, regions.head, regions.tail, regions.after
     target, cost, stamp, slot, totals = (
         regions.target,
@@ -110,7 +111,7 @@ def _scan(regions, i):
 
 @njit(cache=True, nogil=True)
 def merge_on(regions, history, most):
-    """Do up to ``most`` merges more; returns their number."""
+    """Do up to ``most`` further merges; return their number."""
     parent, mass, mean, key = regions.parent, regions.mass, regions.mean, regions.threshold
     head, tail, after, target, cost = regions.head, regions.tail, regions.after, regions.target, regions.cost
     heap, place, keys, done = history.heap, history.place, history.keys, history.done
@@ -128,7 +129,7 @@ def merge_on(regions, history, most):
             continue
         keys[0] = key[i]
         j, c = target[e], cost[e]
-        if mass[j] < mass[i]:  # of one class; the larger keeps its name
+        if mass[j] < mass[i]:  # both are of one class; the larger one keeps its label
             _scan(regions, j)
             i, j = j, i
         t = done[0]
@@ -150,12 +151,12 @@ def merge_on(regions, history, most):
         parent[i] = j
         done[1] -= 1
         _remove(heap, place, keys, i, done[1])
-        if grown:  # its pairs with lower classes are theirs from now on
+        if grown:  # the pairs with regions of lower classes now belong to those
             _append(head, tail, after, i, j)
             _scan(regions, j)
             _move(heap, place, keys, place[j], done[1], j, key[j])
             h = np.int64(head[j])
-        else:  # i's neighbours are new to j; what they share with j already is counted when they come up
+        else:  # only i's neighbours are new to j; their boundaries with j are added up at the next scan
             h = np.int64(head[i])
         size = _class(both)
         while h >= 0:
@@ -177,7 +178,7 @@ def merge_on(regions, history, most):
 
 @njit(cache=True, nogil=True, inline="always")
 def _append(head, tail, after, i, j):
-    """Put i's list behind j's."""
+    """Append i's list to j's."""
     if head[i] >= 0:
         if tail[j] < 0:
             head[j] = head[i]
@@ -188,8 +189,8 @@ def _append(head, tail, after, i, j):
 
 @njit(cache=True, nogil=True)
 def _down(heap, place, keys, s, n, i, key):
-    """Let region i with its key sink from place s. Keys lie beside one another: most of the time is waiting
-    for memory, and a heap of regions alone would fetch each key from elsewhere.
+    """Move region i and its key down from position s. The keys are stored in the heap's order, since most of
+    the time goes into memory accesses.
     """
     while True:
         first = 4 * s + 1
@@ -225,7 +226,7 @@ def _move(heap, place, keys, s, n, i, key):
 
 @njit(cache=True, nogil=True)
 def _remove(heap, place, keys, i, n):
-    """Take i out of the heap, whose size is n afterwards."""
+    """Remove i from the heap, whose size is then n."""
     s, last = place[i], heap[n]
     if last != i:
         _move(heap, place, keys, s, n, last, keys[n])
@@ -233,17 +234,17 @@ def _remove(heap, place, keys, i, n):
 
 @njit(cache=True, nogil=True)
 def persistent_weights(child, into, rise, cost):
-    """``(M,)`` weights that never fall towards the root, of M merges in their order.
+    """Return ``(M,)``, weights of the M merges in their order that never fall towards the root.
 
-    A merge that is cheaper than one below it is pooled with it: the weight of a pool is the sum of its rises
-    over the sum of its costs, and the dearest pool below is taken in while it is as dear as the one above.
-    The pools below each merge wait in a skew heap.
+    A merge of lower weight than one below it is pooled with it: the weight of a pool is the sum of its rises
+    over the sum of its costs, and a merge absorbs the pool of largest weight below it while that weight is at
+    least its own. The pools below each merge are kept in a skew heap.
     """
     m = len(child)
     last = np.full(len(into), -1, np.int32)  # the latest merge of a region
     below = np.full(m, -1, np.int32)  # the heap of pools under a pool
     left, right = np.full(m, -1, np.int32), np.full(m, -1, np.int32)
-    pooled = np.full(m, -1, np.int32)  # the merge whose pool this one went into
+    pooled = np.full(m, -1, np.int32)  # the merge whose pool absorbed this one
     rises, costs = rise.astype(np.float64), cost.astype(np.float64)
     weight = np.empty(m)
     for t in range(m):
@@ -267,7 +268,7 @@ def persistent_weights(child, into, rise, cost):
 
 @njit(cache=True, nogil=True)
 def _meld(left, right, weight, a, b):
-    """Two skew heaps in one, the largest weight on top; -1 is the empty one."""
+    """Merge two skew heaps, the largest weight on top; -1 is the empty heap."""
     if a < 0 or b < 0:
         return max(a, b)
     if weight[b] > weight[a]:
@@ -286,17 +287,17 @@ def _meld(left, right, weight, a, b):
 
 
 def cut(into: np.ndarray, rank: np.ndarray, merges: int) -> tuple[np.ndarray, int]:
-    """Labels 1, 2, … in raster order after the first ``merges`` merges, and their number.
+    """Return labels 1, 2, … in raster order after the first ``merges`` merges, and their number.
 
     Parameters
     ----------
     into
-        ``(N,)``, of :class:`History`.
+        ``(N,)``, from :class:`History`.
     rank
-        ``(N,)``: the place of the merge by which each region went; at least the number of merges for those
-        that remain.
+        ``(N,)``: rank of the merge that absorbed each region; at least the number of all merges for the
+        regions that remain.
     merges
-        How many are done.
+        Number of merges.
     """
     label = np.empty(len(into), np.int32)
     threads.parallel_rows(_find, len(into), into, rank, merges, label, least=1 << 15)
@@ -313,7 +314,7 @@ def _find(start, stop, into, rank, merges, label):
 
 
 def means(pixels: np.ndarray, label: np.ndarray, count: int) -> np.ndarray:
-    """``(C, H, W)``: pixels ``(H, W, C)`` in the mean of their label 1 … count."""
+    """Return ``(C, H, W)``: the mean of the pixels ``(H, W, C)`` over each label 1 … count."""
     out = np.empty((pixels.shape[2], *pixels.shape[:2]), pixels.dtype)
     _means(pixels, label.reshape(pixels.shape[:2]), np.zeros(count), np.zeros((count, len(out))), out)
     return out

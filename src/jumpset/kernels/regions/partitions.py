@@ -1,7 +1,7 @@
-"""Label maps of a picture: region means, components, boundaries, and the graph of regions for merging.
+"""Label maps of an image: region means, components, boundaries, and the graph of regions for merging.
 
 A partition is an ``(H, W)`` int32 map of labels 0, 1, …; its energy is ``Σ_p w_p ‖f_p − Y_label(p)‖²`` plus
-the weights of all edges between pixels of different labels, which hold the factor λ already.
+the weights of all edges between pixels of different labels, which include the factor λ.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from jumpset.kernels.regions.fusion import Offsets, Regions, _root
 
 
 class Grid(NamedTuple):
-    """What does not change while a partition of it does."""
+    """The image and the costs of jumps, which all partitions share."""
 
     pixels: np.ndarray  # (H, W, C), f
-    mass: np.ndarray  # (H, W) float64, w: how much each pixel counts; 0 for a missing one
-    edges: np.ndarray  # (D, H, W) float64: cost of a jump along the edge that leaves a pixel by each offset
+    mass: np.ndarray  # (H, W) float64, w: weight of each pixel; 0 for a missing one
+    edges: (
+        np.ndarray
+    )  # (D, H, W) float64: cost of a jump along the edge that leaves a pixel along each offset
     directions: np.ndarray  # (D, 2) int64: the offsets; the first is (0, 1), all others have 1 row
 
 
@@ -32,7 +34,7 @@ class Partition(NamedTuple):
 
 
 def make_grid(pixels: np.ndarray, mass: np.ndarray, edges: np.ndarray, offsets: Offsets) -> Grid:
-    """The arrays as the kernels want them; edges that would leave the picture cost nothing."""
+    """Convert the arrays for the kernels; set the cost of edges that would leave the image to 0."""
     edges = np.array(edges, dtype=np.float64)
     height, width, _ = pixels.shape
     for cost, (down, right) in zip(edges, offsets, strict=True):
@@ -47,17 +49,17 @@ def make_grid(pixels: np.ndarray, mass: np.ndarray, edges: np.ndarray, offsets: 
 
 
 def transposed(grid: Grid) -> Grid:
-    """The same grid, rows for columns: a kernel for rows then works along columns, at the speed of rows."""
+    """Exchange rows and columns: a kernel for rows then works along columns, at the speed of rows."""
     edges = np.ascontiguousarray(grid.edges.transpose(0, 2, 1))
     edges[[0, 1]] = edges[[1, 0]]
-    if len(edges) == 4:  # down-left becomes up-right: the same edge, seen from its other end
+    if len(edges) == 4:  # down-left becomes up-right: the same edge from its other end
         edges[3] = np.roll(edges[3], (-1, 1), (0, 1))
     pixels = np.ascontiguousarray(grid.pixels.transpose(1, 0, 2))
     return Grid(pixels, np.ascontiguousarray(grid.mass.T), edges, grid.directions)
 
 
 def fitted(grid: Grid, label: np.ndarray, count: int) -> Partition:
-    """The partition with the mean of each region; the plain mean where no pixel counts."""
+    """Return the partition with the mean of each region; the unweighted mean where all weights are 0."""
     mass, mean = np.zeros(count), np.zeros((count, grid.pixels.shape[2]))
     _fit(grid, label, mass, mean)
     return Partition(label, mass, mean)
@@ -93,7 +95,7 @@ def _fit(grid, label, mass, mean):
 
 @njit(cache=True, nogil=True)
 def squares(grid, partition):
-    """``(R,)``: ``Σ w ‖f − Y‖²`` of each region."""
+    """Return ``(R,)``, ``Σ w ‖f − Y‖²`` of each region."""
     pixels, weights = grid.pixels, grid.mass
     label, mean = partition.label, partition.mean
     height, width, bands = pixels.shape
@@ -124,7 +126,7 @@ def boundaries(grid, coarse, fine, out):
 
 
 def energy(grid: Grid, partition: Partition) -> float:
-    """Squares plus jumps."""
+    """Return the sum of squares plus the cost of all jumps."""
     total = np.zeros(1)
     boundaries(grid, np.zeros_like(partition.label), partition.label, total)
     return float(squares(grid, partition).sum() + total[0])
@@ -178,12 +180,12 @@ def components(grid, label):
 
 
 def region_graph(grid: Grid, partition: Partition, within: np.ndarray | None = None) -> Regions:
-    """The regions of a partition, ready for :func:`jumpset.kernels.regions.fusion.sweep`.
+    """Return the regions of a partition as the state of :func:`jumpset.kernels.regions.fusion.sweep`.
 
     Parameters
     ----------
     grid, partition
-        The labels must be those of connected regions.
+        Every label must belong to one connected region.
     within
         Optional ``(R,)`` int32: only regions of the same value are neighbours.
     """
@@ -213,7 +215,7 @@ def region_graph(grid: Grid, partition: Partition, within: np.ndarray | None = N
 
 @njit(cache=True, nogil=True)
 def _link(grid, label, group, head, tail, after, target, cost):
-    """Two half-edges for each pair of pixels across a boundary; only counts them where there is no room."""
+    """Write two half-edges for each pair of pixels across a boundary; only count if ``target`` is empty."""
     edges, directions = grid.edges, grid.directions
     height, width = label.shape
     n = 0
@@ -242,7 +244,7 @@ def _link(grid, label, group, head, tail, after, target, cost):
 
 
 def merged(grid: Grid, label: np.ndarray, regions: Regions) -> Partition:
-    """The partition after merging, its regions numbered 0, 1, …"""
+    """Return the partition after merging, its regions numbered 0, 1, …"""
     number = np.empty(len(regions.parent), np.int32)
     out = np.empty_like(label)
     return fitted(grid, out, _renumber(regions.parent, number, label, out))

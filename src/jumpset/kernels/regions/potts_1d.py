@@ -1,17 +1,17 @@
-"""The best piecewise constant fit of a line, exactly: Potts' problem in one dimension, many lines at a time.
+"""Exact piecewise constant fits of lines: the Potts problem in one dimension, for many lines at a time.
 
 For one line f of n samples with weights w, over all signals u,
 
     Σ_i w_i Σ_c |u_ic − f_ic|^q + γ · (number of i with u_i ≠ u_{i+1}),    q = 2 or 1,
 
 all channels jumping together. With d[l, r] the least error of one constant on the samples l … r, the least
-energies of the first r samples follow one another (Bellman): ``P_r = min_l P_{l−1} + γ + d[l, r]``, P_0 = −γ.
+energies of the first r samples obey Bellman's recursion ``P_r = min_l P_{l−1} + γ + d[l, r]``, P_0 = −γ.
 
-Two rules keep the scan over l short without losing a minimum. Errors grow with the segment, and no P but P_0
-is negative: scanning downwards, all is over once ``d[l, r] + γ`` reaches the best value. And a beginning l
-with ``P_{l−1} + d[l, r] ≥ P_r`` is worse than a jump after r for ever after, so it leaves the list
-(R. Killick, P. Fearnhead, I. Eckley, JASA 2012). O(n²) at worst, nearly O(n) where there are many jumps; O(n)
-memory. In the loops, k is the number of samples before a segment.
+Two rules shorten the search over l without losing a minimum. Errors grow with the segment, and only P_0 is
+negative: the search goes downwards, and ends once ``d[l, r] + γ`` reaches the best value. And a start l with
+``P_{l−1} + d[l, r] ≥ P_r`` is worse than a jump after r for all later r, so it leaves the list of starts (R.
+Killick, P. Fearnhead, I. Eckley, JASA 2012). The time is O(n²) at worst, nearly O(n) where there are many
+jumps; the memory is O(n). In the loops, k is the number of samples before a segment.
 
 M. Storath, A. Weinmann, "Fast partitioning of vector-valued images", SIAM J. Imaging Sci. 2014; q = 1:
 M. Storath, A. Weinmann, M. Unser, "Jump-penalized least absolute values estimation of scalar or circle-valued
@@ -37,26 +37,27 @@ def potts_lines(
     data: Literal["l2", "l1"] = "l2",
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The global minimiser of the energy above (no ½), of each line by itself.
+    """Return the global minimiser of the energy above (no ½) for each line.
 
     Parameters
     ----------
     values
-        ``(L, n, C)`` float32 or float64, with any strides: the columns of a picture are a transposed view.
+        ``(L, n, C)`` float32 or float64, with any strides: the columns of an image are a transposed view.
     weight
-        γ ≥ 0, the price of a jump: a number, or ``(L,)``.
+        γ ≥ 0, the cost of a jump: a number, or ``(L,)``.
     sample_weights
-        w ≥ 0, ``(L, n)``, or ``(1, n)`` for all lines; default 1. A sample of weight 0 is missing, and gets
-        the value of the segment it lies in; a line without any weight becomes its plain mean (median).
+        w ≥ 0, ``(L, n)``, or ``(1, n)`` for all lines; default 1. A sample of weight 0 is missing and takes
+        the value of its segment; a line whose weights are all 0 takes its unweighted mean (median).
     data
         ``"l2"``: squared errors, segments take their mean. ``"l1"``: absolute errors, segments take each
         channel's median, the midpoint where there are two.
     out
-        Optional ``(L, n, C)`` array for the answer; may be ``values`` itself.
+        Optional ``(L, n, C)`` array for the result; may be ``values`` itself.
 
     Returns
     -------
-    array ``(L, n, C)``, the dtype of ``values``
+    np.ndarray
+        ``(L, n, C)``, of the dtype of ``values``.
     """
     lines, n, _ = values.shape
     gamma = np.ascontiguousarray(np.broadcast_to(np.asarray(weight, dtype=np.float64), (lines,)))
@@ -64,7 +65,7 @@ def potts_lines(
     answer = np.empty(values.shape, values.dtype)
     if lines and n:
         kernel = _mean_lines if data == "l2" else _median_lines
-        source = np.ascontiguousarray(values)  # strides of every kind would each be compiled anew
+        source = np.ascontiguousarray(values)  # one layout, since Numba compiles each layout separately
         threads.parallel_rows(kernel, lines, source, gamma, weights, answer, least=max(1, 4096 // n))
     if out is None:
         return answer
@@ -75,7 +76,7 @@ def potts_lines(
 def potts_line_plain(
     values: np.ndarray, weight: float, weights: np.ndarray, data: Literal["l2", "l1"] = "l2"
 ) -> np.ndarray:
-    """The definition of :func:`potts_lines`, for one ``(n, C)`` line: the recursion without any shortcut."""
+    """Solve one ``(n, C)`` line by the full recursion: the definition of :func:`potts_lines`."""
     n = len(values)
     least, begins = np.full(n + 1, np.inf), np.zeros(n + 1, dtype=int)
     least[0] = -weight
@@ -96,7 +97,7 @@ def potts_line_plain(
 def constant_fit(
     values: np.ndarray, weights: np.ndarray, data: Literal["l2", "l1"]
 ) -> tuple[np.ndarray, float]:
-    """The best constant of an ``(n, C)`` segment, ``(C,)``, and its error."""
+    """Return the best constant of an ``(n, C)`` segment, ``(C,)``, and its error."""
     w = weights if weights.any() else np.ones_like(weights)
     if data == "l2":
         best = np.average(values, axis=0, weights=w)
@@ -125,7 +126,7 @@ def _mean_lines(start, stop, values, gamma, weights, out):
         if price == 0.0:
             out[line] = f
             continue
-        # moments about a value of the line's own middle: d is a difference, which would lose digits
+        # moments about the line's mean: d is a difference of sums, which would lose digits far from 0
         for c in range(channels):
             total = 0.0
             for i in range(n):
@@ -140,7 +141,7 @@ def _mean_lines(start, stop, values, gamma, weights, out):
                 total += w[i] * value * value
             square[i + 1] = square[i] + total
         least[0] = -price
-        newest = np.int64(-1)  # the list of beginnings that may still be best, from the last to the first
+        newest = np.int64(-1)  # the list of starts that may still be best, from the last to the first
         for r in range(1, n + 1):
             below[r - 1], newest = newest, np.int64(r - 1)
             best, begin = _mean_error(mass, moment, square, 0, r), np.int64(0)
@@ -180,7 +181,7 @@ def _mean_lines(start, stop, values, gamma, weights, out):
 
 @njit(cache=True, nogil=True, inline="always")
 def _mean_error(mass, moment, square, k, r):
-    """d[k, r] of the samples k … r − 1, at least 0."""
+    """Return d[k, r] of the samples k … r − 1, at least 0."""
     weight = mass[r] - mass[k]
     if weight <= 0.0:
         return 0.0
@@ -196,7 +197,7 @@ def _median_lines(start, stop, values, gamma, weights, out):
     n, channels = values.shape[1:]
     f = np.empty((channels, n))
     ordered = np.empty((channels, n), np.int64)  # the samples first … r, by value
-    errors = np.empty(n)  # d[k, r] of all beginnings in the window
+    errors = np.empty(n)  # d[k, r] of all starts in the window
     place, after, before = np.empty(n, np.int64), np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
     least, begins = np.empty(n + 1), np.empty(n + 1, np.int64)
     for line in range(start, stop):
@@ -205,12 +206,12 @@ def _median_lines(start, stop, values, gamma, weights, out):
             out[line] = values[line]
             continue
         for c in range(channels):
-            # about the line's median: d is a difference, which would lose digits
+            # values about the line's median: d is a difference of sums, which would lose digits far from 0
             middle = np.median(values[line, :, c])
             for i in range(n):
                 f[c, i] = values[line, i, c] - middle
         least[0] = -price
-        first = 0  # beginnings before it are behind the second rule, all of them
+        first = 0  # the second rule has removed all starts before it
         for r in range(1, n + 1):
             errors[first:r] = 0.0
             for c in range(channels):
@@ -240,7 +241,7 @@ def _median_lines(start, stop, values, gamma, weights, out):
 
 @njit(cache=True, nogil=True)
 def _insert(ordered, count, f, i):
-    """Put sample i in its place among the first ``count`` entries."""
+    """Insert sample i into the first ``count`` entries, which are sorted by value."""
     while count > 0 and f[ordered[count - 1]] > f[i]:
         ordered[count] = ordered[count - 1]
         count -= 1
@@ -249,7 +250,7 @@ def _insert(ordered, count, f, i):
 
 @njit(cache=True, nogil=True)
 def _drop(ordered, count, first):
-    """Take the samples before ``first`` out of the ``count`` entries."""
+    """Remove the samples before ``first`` from the ``count`` entries."""
     kept = 0
     for j in range(count):
         if ordered[j] >= first:
@@ -261,17 +262,17 @@ def _drop(ordered, count, first):
 def _add_errors(ordered, first, r, f, w, place, after, before, errors):
     """Add Σ w |f − median| over the samples k … r − 1 to ``errors[k]``, for every k from ``first``.
 
-    The window's samples are linked in the order of their values and leave it one by one, the oldest first:
-    the median moves to a neighbour, if at all.
+    The samples of the window form a list in the order of their values, and are removed one by one, the oldest
+    first: the median then moves to a neighbour in the list or not at all.
     """
     count = r - first
-    mass, moment = 0.0, 0.0  # sums of w and of w f over all samples that are in
+    mass, moment = 0.0, 0.0  # sums of w and of w f over all samples in the list
     for j in range(count):
         i = ordered[j]
         place[i], after[j], before[j] = j, j + 1, j - 1
         mass += w[i]
         moment += w[i] * f[i]
-    m, low_mass, low_moment = 0, 0.0, 0.0  # the median's place; the sums over what is below it
+    m, low_mass, low_moment = 0, 0.0, 0.0  # the median's position; the sums over the samples below it
     for k in range(first, r):
         while 2.0 * low_mass > mass and before[m] >= 0:
             m = before[m]
@@ -304,7 +305,7 @@ def _add_errors(ordered, first, r, f, w, place, after, before, errors):
 
 @njit(cache=True, nogil=True)
 def _median(values, w):
-    """The weighted median, the midpoint where there are two; of all samples where no one has weight."""
+    """Return the weighted median, the midpoint where there are two; unweighted if all weights are 0."""
     order = np.argsort(values)
     total = 0.0
     for k in range(len(w)):

@@ -1,12 +1,11 @@
-"""The best labels of a whole row of pixels at once, all else being fixed: moves along boundaries.
+"""Find the best labels of a whole row of pixels at once, all others being fixed: moves along boundaries.
 
-Each pixel may keep its label or take that of a neighbour. For one row y, with the rows above and below and
-all means fixed, the energy is that of a chain: a cost for each pixel and label (data, and jumps to the other
-two rows) and a price for each change of label along the row. Dynamic programming finds its minimum exactly,
-so that no such move raises the energy; whole runs of pixels move together where single ones would be stuck.
+Each pixel may keep its label or take the label of a neighbour. For one row y, with the rows above and below
+and all means fixed, the energy is the energy of a chain: a cost for each pixel and label (data, and jumps to
+the other two rows) and a cost for each change of label along the row. Dynamic programming finds its minimum
+exactly, so that no such move raises the energy; runs of pixels move together where no single pixel could.
 
-Rows of equal parity do not see each other: they are worked on at the same time. For columns, the grid is
-transposed.
+Rows of equal parity are independent and are processed in parallel. For columns, the grid is transposed.
 """
 
 from __future__ import annotations
@@ -19,11 +18,12 @@ from jumpset.kernels.regions.partitions import Grid
 
 
 def move_rows(grid: Grid, label: np.ndarray, mean: np.ndarray) -> int:
-    """Give every row its best labels, in place: even rows, then odd ones.
+    """Set the best labels of every row in place, first of even rows, then of odd rows.
 
     Returns
     -------
-    Number of pixels whose label changed.
+    int
+        Number of pixels whose label changed.
     """
     height, width = label.shape
     changed = np.zeros(height, np.int64)
@@ -39,17 +39,17 @@ def move_rows(grid: Grid, label: np.ndarray, mean: np.ndarray) -> int:
 def _move_rows(start, stop, parity, grid, label, mean, changed):
     pixels, weights, edges, directions = grid
     height, width, bands = pixels.shape
-    around = 2 * (len(directions) - 1)  # neighbours in the other rows
-    most = around + 3  # labels a pixel may take: its own, and those of all its neighbours
+    others = 2 * (len(directions) - 1)  # neighbours in the other rows
+    most = others + 3  # labels that a pixel may take: its own and one per neighbour
     labels, count = np.empty((width, most), np.int32), np.empty(width, np.int64)
     cost, came_from = np.empty((width, most)), np.empty((width, most), np.int64)
-    other, price = np.empty(around, np.int32), np.empty(around)
+    other, price = np.empty(others, np.int32), np.empty(others)
     for k in range(start, stop):
         y = 2 * k + parity
         row = label[y]
         x = 0
         while x < width:
-            # a run of pixels that have a choice; those with a single label are fixed ends
+            # a run of pixels with several possible labels; a pixel with a single one is a fixed end
             first = x
             while x < width:
                 m, choices = 0, labels[x]
@@ -131,7 +131,7 @@ def _include(choices, n, one):
 
 
 def move_rows_plain(grid: Grid, label: np.ndarray, mean: np.ndarray, y: int) -> float:
-    """The definition, for tests: the least energy over all choices of labels in row y, by trying all."""
+    """Return the least energy over all labels of row y: the definition of a move, by trying all."""
     from itertools import product
 
     from jumpset.kernels.regions.partitions import Partition, energy

@@ -1,9 +1,9 @@
-"""Cutting regions in two where that pays: two means inside each region, then a cut between them.
+"""Split regions in two where that lowers the energy: fit two means inside each region, and cut between them.
 
-All regions are cut at the same time. Each pixel of a region is on one of two sides; with the means of the
-sides fixed, the best sides of a whole row (then column) are found exactly, as labels are in
-:mod:`jumpset.kernels.regions.potts_moves`, and the means are fitted again. The connected parts of the sides are
-merged within their region as far as that pays, and the region is cut if what then remains lowers the energy.
+All regions are split at the same time. Each pixel of a region is on one of two sides; with the means of the
+sides fixed, the best sides of a whole row (then column) are found exactly, like the labels in
+:mod:`jumpset.kernels.regions.potts_moves`, and the means are fitted again. Connected parts of the sides are
+merged within their region as long as that lowers the energy, and a region is split if the remaining cut does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ _ROUNDS = 3  # of rows, columns and means
 
 
 def split(grid: Grid, columns: Grid, partition: Partition) -> Partition:
-    """The partition with those regions cut that gain by it; ``columns`` is the transposed grid."""
+    """Return the partition with all regions split whose split lowers the energy.
+
+    ``columns`` is the transposed grid.
+    """
     label = partition.label
     before = squares(grid, partition)
     side = np.empty(label.shape, np.uint8)
@@ -47,14 +50,14 @@ def split(grid: Grid, columns: Grid, partition: Partition) -> Partition:
     gain = before - np.bincount(region, squares(grid, parts), len(before))
     cut = np.zeros(len(before))
     boundaries(grid, label, parts.label, cut)
-    # rounding makes no gain: a region of two equal halves stays one
+    # gains within the rounding error do not count: a region of two equal halves stays one
     better = gain - cut > 1e-12 * before
     both = np.where(better[label], parts.label + len(before), label).astype(np.int32)
     return fitted(grid, *components(grid, both))
 
 
 def _merge_within(grid: Grid, parts: Partition, label: np.ndarray) -> tuple[Partition, np.ndarray]:
-    """Merge parts of one region as long as that pays; also the region of each part."""
+    """Merge parts of one region as long as that lowers the energy; return parts and the region of each."""
     region = np.empty(len(parts.mass), np.int32)
     region[parts.label.ravel()] = label.ravel()
     graph = region_graph(grid, parts, within=region)
@@ -68,7 +71,7 @@ def _merge_within(grid: Grid, parts: Partition, label: np.ndarray) -> tuple[Part
 
 @njit(cache=True, nogil=True)
 def _halve(grid, partition, side):
-    """By the mean of the band that varies most in the region."""
+    """Put each pixel on a side of its region's mean, in the band that varies most in the region."""
     pixels, weights = grid.pixels, grid.mass
     label, mean = partition.label, partition.mean
     height, width, bands = pixels.shape
@@ -104,7 +107,7 @@ def _fit_sides(grid, label, side, means):
     for i in range(len(means)):
         for s in range(2):
             for b in range(bands):
-                # a side that nobody is on shall draw no one
+                # an empty side must attract no pixel
                 means[i, s, b] = means[i, s, b] / mass[i, s] if mass[i, s] > 0.0 else np.inf
 
 
@@ -145,7 +148,7 @@ def _choose_sides(start, stop, parity, grid, label, side, means):
                     cost[1 - side[y + 1, u]] += edges[d, y, x]
             if x > 0:
                 best = 1 if least[1] < least[0] else 0
-                # across a region's boundary the sides are not the same two: no price, no tie
+                # pixels of different regions have different sides: no cost between them
                 jump = edges[0, y, x - 1] if label[y, x - 1] == i else 0.0
                 joined = label[y, x - 1] == i
                 for s in range(2):
