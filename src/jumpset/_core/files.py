@@ -130,8 +130,13 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         If the suffix is of no supported format, the folder is missing or not writable, or the path is a
         folder, a device or a write-protected file.
     """
+    format_of(as_path(path))
+    check_target(path)
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """As :func:`check_writable`, for a file of any suffix; return the path."""
     path = as_path(path)
-    format_of(path)
     target = _target(path)
     folder = target.parent
     try:
@@ -155,6 +160,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise FileError(
             "the output folder is not writable", given=folder, do="allow writing, or name another one"
         )
+    return path
 
 
 def _target(path: Path) -> Path:

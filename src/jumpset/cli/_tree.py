@@ -91,6 +91,7 @@ def _number(text: str, kind: type, option: str) -> Any:
 def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, source: Path) -> None:
     """Raise unless all files can be written and none is the input; nothing is created."""
     from jumpset import io
+    from jumpset._core.files import check_target
     from jumpset.regions.tree import check_tree_path
 
     if folder.exists() and not folder.is_dir():
@@ -99,11 +100,9 @@ def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, s
         for target in targets:
             io.check_writable(target)
     if save is not None:
-        path = check_tree_path(save)
+        path = check_target(check_tree_path(save))
         if path.resolve() == source.resolve():
             raise InputError("the tree would replace the input", given=path, do="name another --save")
-        if path.is_dir() or not path.resolve().parent.is_dir():
-            raise FileError("the tree cannot be written there", given=path, do="name a file in a folder")
     if source.resolve() in {target.resolve() for target in targets}:
         raise InputError("the output would replace the input", given=source, do="name another folder")
 

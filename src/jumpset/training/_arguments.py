@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.errors import FileError, InputError
-from jumpset._core.files import as_path
+from jumpset._core.errors import InputError
+from jumpset._core.files import check_target
 from jumpset.learned.architectures import NETWORKS, SIZES, check_sizes
 from jumpset.learned.weights import build_network, load_weights, safetensors_path, weights_file
 from jumpset.operators.autocast import PRECISIONS
@@ -106,24 +106,15 @@ def initial_weights(name: str, sizes: Mapping[str, Any], start: str | os.PathLik
 
 
 def weights_path(out: str | os.PathLike[str]) -> Path:
-    """The path of the weights, which must end in ``.safetensors`` and lie in an existing folder."""
-    return safetensors_path(_in_existing_folder(out))
+    """The path of the weights, which must end in ``.safetensors`` and can be written."""
+    return safetensors_path(check_target(out))
 
 
 def checkpoint_path(checkpoint: str | os.PathLike[str], weights: Path) -> Path:
-    """The path of the checkpoint, which must lie in an existing folder and differ from ``weights``."""
-    path = _in_existing_folder(checkpoint)
+    """The path of the checkpoint, which can be written and differs from ``weights``."""
+    path = check_target(checkpoint)
     if path.resolve() == weights.resolve():
         raise InputError("the checkpoint would replace the weights", given=path, do="name another file")
-    return path
-
-
-def _in_existing_folder(file: str | os.PathLike[str]) -> Path:
-    path = as_path(file)
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        raise FileError(
-            "the file cannot be written there", given=path, do="name a file in a folder that exists"
-        )
     return path
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, MissingLibrary
-from jumpset._core.files import atomic_write
+from jumpset._core.files import atomic_write, check_target
 from jumpset.learned import weights as files
 from jumpset.learned.architectures import NETWORKS
 from jumpset.learned.base import PADDING, keep_mean, pad_mirrored
@@ -62,8 +62,7 @@ def export_onnx(
     target = Path(path)
     if target.suffix != ".onnx":
         raise FileError("the name of an ONNX file ends in .onnx", given=target, do="change the suffix")
-    if not target.parent.is_dir():
-        raise FileError("the folder does not exist", given=target.parent, do="make the folder first")
+    check_target(target)
     missing = [package for package in ("onnx", "onnxscript") if find_spec(package) is None]
     if missing:
         raise MissingLibrary(", ".join(missing), "jumpset[onnx]")
