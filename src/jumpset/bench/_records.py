@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jumpset._core.errors import InputError
 from jumpset.bench._candidates import Candidate
-
-if TYPE_CHECKING:
-    from jumpset.datasets import PairLike
+from jumpset.datasets import PairLike
 
 Record = dict[str, Any]
 INPUT = "input"

@@ -9,17 +9,14 @@ from collections.abc import Collection, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from jumpset._core import checks
 from jumpset.bench._candidates import Candidate
 from jumpset.bench._memory import watch_memory
 from jumpset.bench._records import INPUT, Record, failures, make_record, one_line
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from jumpset.datasets import PairLike
+from jumpset.datasets import PairLike
 
 _WARM_STEPS = 30  # reaches every kernel of an ADMM that solves its inner problem every 25 steps
 
@@ -152,8 +149,6 @@ _warm: set[tuple[str, int]] = set()  # the methods that this process has compile
 
 
 def _warm_up(candidate: Candidate, ndim: int) -> None:
-    import numpy as np
-
     from jumpset.running.run import run
 
     if (candidate.label, ndim) in _warm:

@@ -93,10 +93,7 @@ class ResNet(Learned):
     F. Zhu, Z. Liang, X. Jia, L. Zhang, Y. Yu, "A benchmark for edge-preserving image smoothing", IEEE
     Transactions on Image Processing, 2019. Differences from the paper: (1) the shipped weights are of a
     smaller network (24 channels, 8 blocks, 64 channels in the head; ``js.learned.SIZES["resnet"]``) trained
-    on synthetic pairs with one target each; (2) the image is padded by 16 mirrored pixels, so that the zero
-    padding of the layers does not affect the result; (3) a gray image is repeated to three channels, images
-    with other numbers of channels are processed channel by channel; (4) intensities outside [0, 1] are scaled
-    to it and back; (5) ``weight``; (6) the mean of each channel is kept.
+    on synthetic pairs with one target each; (2) to (5) are (1) to (4) of :class:`JumpsetNet`; (6) ``weight``.
     """
 
     name: ClassVar[str] = "resnet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -73,15 +74,11 @@ def _l1(network: Any, apply: Apply, image: Tensor, truth: Tensor, _: torch.Gener
     return losses.l1(apply(network, image), truth, neighbours=1.0)
 
 
-def _joint_edges(network: Any, apply: Apply, image: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
+def _joint_edges(
+    network: Any, apply: Apply, image: Tensor, truth: Tensor, _: torch.Generator, **weight: float
+) -> Tensor:
     edges, coarse, refined = apply(network.parts, image)
-    return losses.joint_edges(edges, coarse, refined, truth)
-
-
-def _weak_edges(network: Any, apply: Apply, image: Tensor, truth: Tensor, _: torch.Generator) -> Tensor:
-    """With the paper's weight a short training mostly learns the edges."""
-    edges, coarse, refined = apply(network.parts, image)
-    return losses.joint_edges(edges, coarse, refined, truth, edge_weight=1.0)
+    return losses.joint_edges(edges, coarse, refined, truth, **weight)
 
 
 def _wls(network: Any, apply: Apply, image: Tensor, _t: Tensor, _: torch.Generator) -> Tensor:
@@ -142,7 +139,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     },
     "jess-net": {
         "small": Recipe(
-            _weak_edges,
+            # with the paper's weight a short training mostly learns the edges
+            partial(_joint_edges, edge_weight=1.0),
             steps=5000,
             batch_size=2,
             crop=128,

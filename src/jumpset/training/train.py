@@ -176,9 +176,10 @@ def train(
     scored = _validation(recipe, validation)
     half = computes_half(precision, device)
     plan = Plan(recipe, None if steps is None and max_seconds is not None else recipe.steps, max_seconds)
-    settings = {"network": name, "start": str(start)}
-    settings |= {k: str(v) for k, v in vars(recipe).items() if k not in ("loss", "first", "predict")}
-    settings |= {
+    settings = {
+        "network": name,
+        "start": str(start),
+        **{k: str(v) for k, v in vars(recipe).items() if k not in ("loss", "first", "predict")},
         "sizes": json.dumps(sizes, sort_keys=True),
         "data": str(data),
         "seed": str(seed),
