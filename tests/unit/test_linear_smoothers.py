@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 import jumpset as js
-from jumpset.kernels.filters.gradient_magnitudes import edge_sizes_plain, gradient_magnitudes
+from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes, gradient_magnitudes_plain
 from jumpset.kernels.linear import grid_laplacian, line_solvers
 from jumpset.kernels.linear.strips import smooth_strips
 from jumpset.smoothers import FGS, ILS, RTV, SGWLS, WLS
@@ -105,10 +105,10 @@ def test_the_check_of_the_grid_solver_sees_a_wrong_solver(rng, monkeypatch):
 
 @pytest.mark.parametrize("squares", [True, False])
 @pytest.mark.parametrize("shape", [(2, 3, 5, 9), (1, 1, 1, 4), (1, 2, 3, 1)])
-def test_edge_sizes(squares, shape, rng):
+def test_gradient_magnitudes(squares, shape, rng):
     x = torch.from_numpy(rng.random(shape))
     for fast, plain in zip(
-        gradient_magnitudes(x, squares=squares), edge_sizes_plain(x, squares=squares), strict=True
+        gradient_magnitudes(x, squares=squares), gradient_magnitudes_plain(x, squares=squares), strict=True
     ):
         torch.testing.assert_close(fast, plain)
 

@@ -1,8 +1,8 @@
-"""Threads for compiled loops: one small pool that may be used from several Python threads at once.
+"""Threads for compiled loops: one small pool that several Python threads may use at the same time.
 
-Numba's own parallel loops may not: its default layer ends the process when two threads enter a parallel
-region. So the kernels here are plain loops that release the interpreter lock and run over a range of rows or
-planes, and this file cuts the range into bands. A kernel must write only what belongs to its own band.
+Numba's default threading layer does not allow that: it ends the process when two threads enter a parallel
+region. Kernels are therefore plain loops over a range of rows or planes that release the interpreter lock,
+and this module divides the range into bands. A kernel must write only into its own band.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ def _new_pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="jumpset")
 
 
-_pool = _new_pool()  # its threads start with the first band that needs one
+_pool = _new_pool()  # starts a thread when a band needs one
 
 
 def parallel_rows(kernel: Callable[..., object], n: int, *arguments: object, least: int = 1) -> None:
     """Call ``kernel(start, stop, *arguments)`` on consecutive bands that make up ``range(n)``.
 
-    Uses at most ``torch.get_num_threads()`` threads, the calling one among them, and returns when all bands
-    are done. There are more bands than threads, and a thread takes the next one when it is free: so a core
-    that is busy elsewhere costs its share of the speed, and is not waited for.
+    At most ``torch.get_num_threads()`` threads are used, including the calling one, and the call returns when
+    all bands are done. There are more bands than threads, and a free thread takes the next band: a core that
+    is busy with other work takes fewer bands, and the others do not wait for it.
 
     Parameters
     ----------
     kernel
         A compiled function with ``nogil=True``.
     n
-        Rows, planes, or whatever ``start`` and ``stop`` count.
+        Number of rows, planes, or other units that ``start`` and ``stop`` count.
     *arguments
-        Passed on to every call.
+        Further arguments of every call.
     least
-        Smallest band that is worth a thread: handing work over costs about 15 µs.
+        Smallest band that is worth a thread: passing a band to a thread takes about 15 µs.
     """
     worth = n // max(1, least)
     threads = min(torch.get_num_threads(), worth)
@@ -61,12 +61,12 @@ def parallel_rows(kernel: Callable[..., object], n: int, *arguments: object, lea
     helpers = [_pool.submit(work) for _ in range(threads - 1)]
     try:
         work()
-    finally:  # no band may outlive the call, whatever became of this thread's own
+    finally:  # no band may run after the call, also if this thread's band raised
         bands.clear()
         started = [helper for helper in helpers if not helper.cancel()]
         errors = [helper.exception() for helper in started]  # waits
-        # A helper that is done lets go of ``work`` a moment later, but of the arrays at once: otherwise the
-        # memory of a gradient could not be used again.
+        # A finished helper releases ``work`` a moment later. The arrays must be released at once, since the
+        # memory of a gradient could not be reused otherwise.
         arguments = ()
     for error in errors:
         if error is not None:
@@ -74,7 +74,7 @@ def parallel_rows(kernel: Callable[..., object], n: int, *arguments: object, lea
 
 
 def _after_fork() -> None:
-    """A forked child, such as a data loader's worker, inherits a pool without its threads."""
+    """Replace the pool in a forked child, such as a data loader's worker, which inherits no threads."""
     global _pool
     _pool = _new_pool()
 

@@ -1,4 +1,4 @@
-"""Means over windows, weighted by distance and by the difference of a guidance picture."""
+"""Window means that are weighted by distance and by differences of a guidance image."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jumpset.kernels.threads import parallel_rows
 
 
 def bilateral(u: np.ndarray, guide: np.ndarray, sigma_space: float, sigma_range: float) -> np.ndarray:
-    """``Σ_q w_pq u_q / Σ_q w_pq`` with ``w = exp(−|p − q|² / 2 σ_s² − ‖g_p − g_q‖² / 2 σ_r²)``.
+    """Return ``Σ_q w_pq u_q / Σ_q w_pq`` with ``w = exp(−|p − q|² / 2 σ_s² − ‖g_p − g_q‖² / 2 σ_r²)``.
 
-    Over the pixels q of the picture within ``3 σ_s`` of p, by exact exponentials.
+    The sums are over the pixels q of the image within ``3 σ_s`` of p; the exponentials are exact.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def _rows(start, stop, u, guide, radius, near, alike, out):
             for i in range(-reach, reach + 1):
                 if i == 0 and j == 0:
                     continue
-                # pixels x whose neighbour x + i lies in the picture
+                # pixels x whose neighbour x + i lies in the image
                 low, high = max(0, -i), min(width, width - i)
                 count = high - low
                 if count <= 0:

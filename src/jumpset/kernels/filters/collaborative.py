@@ -1,17 +1,17 @@
-"""Collaborative filtering: groups of similar blocks, shrunk together in a three-dimensional transform.
+"""Collaborative filtering: shrink groups of similar blocks in a three-dimensional transform.
 
-A group holds K = 2^m blocks of 8×8 pixels that look alike. Each block goes through the cosine transform,
-then the K values of each of the 64 coefficients through an orthonormal Haar transform; the coefficients are
-shrunk against the variance that the noise has in them, and the way back gives an estimate of every block. A
-pixel's answer is the mean over all estimates of it, weighted by the inverse of the noise left in them.
+A group consists of K = 2^m similar blocks of 8×8 pixels. Each block is transformed by the cosine transform,
+then the K values of each of the 64 coefficients by an orthonormal Haar transform; the coefficients are shrunk
+according to the variance of the noise in them, and the inverse transforms give an estimate of every block.
+The result is the mean of all estimates of a pixel, weighted by the inverse of the noise that remains in them.
 
 The noise is stationary with any autocovariance. ``table[k, d]`` is the covariance of coefficient k between
 two blocks at displacement d, so the variance of a Haar coefficient with signs s_a over blocks at p_a is
 
     1/n Σ_{a,b} s_a s_b table[k, p_a − p_b],
 
-exact however the blocks overlap. Summing pairs of rows and columns of that K×K matrix level by level gives
-the variances of all coefficients for about the price of one transform.
+exactly, for overlapping blocks too. Summing pairs of rows and columns of that K×K matrix level by level gives
+the variances of all coefficients in about the time of one transform.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from numba import njit
 
 from jumpset.kernels.threads import parallel_rows
 
-SIZE = 8  # of a block
+SIZE = 8  # side of a block
 _AREA = SIZE * SIZE
-_BAND = 8  # rows of reference blocks that share one accumulator; fixed, so that sums never depend on threads
+_BAND = 8  # rows of reference blocks that share one accumulator; fixed, so that sums do not depend on threads
 
 
 def cosine_basis() -> np.ndarray:
-    """``(8, 8)`` orthonormal DCT-II, one basis vector a row."""
+    """Return the ``(8, 8)`` orthonormal DCT-II, one basis vector per row."""
     k, n = np.arange(SIZE)[:, None], np.arange(SIZE)[None, :]
     basis = np.cos(math.pi * (2 * n + 1) * k / (2 * SIZE)) * math.sqrt(2.0 / SIZE)
     basis[0] *= math.sqrt(0.5)
@@ -37,14 +37,15 @@ def cosine_basis() -> np.ndarray:
 
 
 def covariance_table(autocovariance: np.ndarray, reach: int) -> np.ndarray:
-    """Covariance of each cosine coefficient between two blocks.
+    """Return the covariance of each cosine coefficient between two blocks.
 
     Parameters
     ----------
     autocovariance
-        ``(C, 2 A + 1, 2 A + 1)``, of the noise of each channel, the lag 0 in the middle; 0 beyond.
+        ``(C, 2 A + 1, 2 A + 1)``: autocovariance of the noise of each channel, lag 0 in the middle; 0
+        outside.
     reach
-        Largest displacement that is tabulated; taken as uncorrelated beyond.
+        Largest displacement in the table; blocks further apart count as uncorrelated.
 
     Returns
     -------
@@ -53,7 +54,8 @@ def covariance_table(autocovariance: np.ndarray, reach: int) -> np.ndarray:
     """
     basis = cosine_basis()
     channels, lags, _ = autocovariance.shape
-    # own[i, a]: autocorrelation of basis vector i at lag a − 7; a displaced block sees the noise's lag d + a
+    # own[i, a]: autocorrelation of basis vector i at lag a − 7; for blocks at displacement d it meets lag d +
+    # a
     own = np.stack([np.correlate(b, b, "full") for b in basis])
     need = reach + SIZE - 1
     r = np.zeros((channels, 2 * need + 1, 2 * need + 1))
@@ -70,16 +72,16 @@ def covariance_table(autocovariance: np.ndarray, reach: int) -> np.ndarray:
 
 
 def grid(length: int, step: int) -> np.ndarray:
-    """Where reference blocks stand along an axis: every ``step`` pixels, and one at the end."""
+    """Return the positions of reference blocks along an axis: every ``step`` pixels, and one at the end."""
     last = length - SIZE
     return np.unique(np.append(np.arange(0, last + 1, step), last)).astype(np.int64)
 
 
 def search_offsets(radius: int, stride: int) -> np.ndarray:
-    """``(N, 2)`` displacements of candidates, the block itself first, the others in a fixed random order.
+    """Return ``(N, 2)`` displacements of candidates: the block itself, then others in a fixed random order.
 
-    Among equally good candidates the first ones win; in this order these lie scattered, not side by side with
-    nearly the same noise.
+    Among equal candidates the first ones are taken; in random order they are scattered, instead of adjacent
+    with nearly the same noise.
     """
     n = radius // stride
     steps = np.arange(-n, n + 1) * stride
@@ -91,10 +93,10 @@ def search_offsets(radius: int, stride: int) -> np.ndarray:
 def match(
     guide: np.ndarray, rows: np.ndarray, columns: np.ndarray, offsets: np.ndarray, count: int
 ) -> np.ndarray:
-    """``(rows, columns, count, 2)`` int32: the best ``count`` blocks for each reference block, best first.
+    """Return ``(rows, columns, count, 2)`` int32: the best blocks for each reference block, best first.
 
-    ``guide`` is ``(C, H, W)``; the best are those of least squared difference, the block itself among them.
-    Where a picture has fewer candidates, -1.
+    ``guide`` is ``(C, H, W)``; the best blocks have the least squared difference, and include the block
+    itself. Entries are -1 where the image has fewer candidates.
     """
     found = np.full((len(rows), len(columns), count, 2), -1, dtype=np.int32)
     parallel_rows(_match_rows, len(rows), guide, rows, columns, offsets, found)
@@ -109,21 +111,21 @@ def shrink(
     threshold: float,
     coupling: float,
 ) -> np.ndarray:
-    """The filtered picture.
+    """Return the filtered image.
 
     Parameters
     ----------
     noisy
         ``(C, H, W)`` float32, sides of at least 8.
     pilot
-        A cleaner picture, whose coefficients p decide: see ``coupling``. ``None``: coefficients below
-        ``threshold`` standard deviations are set to 0, but for the mean of the whole group.
+        A cleaner image, whose coefficients p determine the shrinkage as described for ``coupling``. ``None``:
+        coefficients below ``threshold`` standard deviations are set to 0, except the mean of the whole group.
     found
-        The groups out of :func:`match`.
+        The groups that :func:`match` returned.
     table
-        Out of :func:`covariance_table`.
+        The table that :func:`covariance_table` returned.
     threshold
-        In standard deviations of the noise.
+        Threshold in standard deviations of the noise.
     coupling
         c in ``(1 − c) p_k² / (p_k² + v_k) x_k + c p_k Σ_j (p_j x_j / v_j) / (1 + Σ_j p_j² / v_j)``, the new
         coefficient of channel k, v the variances.
@@ -147,7 +149,7 @@ def shrink(
 
 
 def _window() -> np.ndarray:
-    """Less weight for a block's rim, where its transform knows least."""
+    """Return weights of a block's pixels, lower at its border, where the estimates are less exact."""
     w = np.kaiser(SIZE, 2.0)
     return np.outer(w, w).astype(np.float32)
 
@@ -199,7 +201,7 @@ def _match_rows(start, stop, guide, rows, columns, offsets, found):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _transform(group, n, left, spare):
-    """Each of n blocks B to ``left B leftᵀ``, in place."""
+    """Replace each of n blocks B by ``left B leftᵀ``, in place."""
     for k in range(n):
         for i in range(SIZE):
             for x in range(SIZE):
@@ -219,7 +221,7 @@ def _transform(group, n, left, spare):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _haar(group, n):
-    """Orthonormal Haar over n blocks, in place: entry 0 the mean, then the details at stride 2^level."""
+    """Orthonormal Haar transform over n blocks in place: entry 0 is the mean, details at stride 2^level."""
     stride = 1
     while stride < n:
         for a in range(0, n, 2 * stride):
@@ -244,7 +246,7 @@ def _unhaar(group, n):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _variances(places, n, table, pairs, variance):
-    """Variance of each coefficient of the group, at the place that :func:`_haar` gives it."""
+    """Write the variance of each coefficient of the group, in the order of :func:`_haar`."""
     reach = table.shape[0] // 2
     for a in range(n):
         for b in range(a, n):
@@ -258,7 +260,7 @@ def _variances(places, n, table, pairs, variance):
                     pairs[a, b, x] = row[x]
     stride = 1
     while stride < n:
-        # half the sum and half the difference: what the orthonormal butterfly does to a covariance
+        # half the sum and half the difference: the orthonormal butterfly applied to a covariance
         for a in range(0, n, 2 * stride):
             for x in range(_AREA):
                 same = pairs[a, a, x] + pairs[a + stride, a + stride, x]

@@ -1,4 +1,4 @@
-"""The formula of :mod:`jumpset.kernels.filters.collaborative`, with dense matrices: what the loops must equal."""
+"""The definition of :mod:`jumpset.kernels.filters.collaborative` with dense matrices, for tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jumpset.kernels.filters.collaborative import SIZE, cosine_basis
 
 
 def haar(n: int) -> np.ndarray:
-    """``(n, n)`` orthonormal Haar transform for a power of two, in the order of the loops."""
+    """Return the ``(n, n)`` orthonormal Haar transform for a power of two, in the order of the loops."""
     out = np.eye(n)
     stride = 1
     while stride < n:
@@ -22,7 +22,7 @@ def haar(n: int) -> np.ndarray:
 
 
 def functionals(places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """``(n · 64, H · W)``: each coefficient of a group as a linear functional of the picture."""
+    """Return ``(n · 64, H · W)``, each coefficient of a group as a linear functional of the image."""
     n = len(places)
     blocks = np.zeros((n, SIZE, SIZE, *shape))
     for a, (y, x) in enumerate(places):
@@ -35,7 +35,7 @@ def functionals(places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def noise_covariance(autocovariance: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """``(H · W, H · W)`` of stationary noise, from its ``(2 A + 1, 2 A + 1)`` lags."""
+    """Return the ``(H · W, H · W)`` covariance of stationary noise from its ``(2 A + 1, 2 A + 1)`` lags."""
     y, x = (c.ravel() for c in np.mgrid[: shape[0], : shape[1]])
     dy, dx = y[:, None] - y, x[:, None] - x
     reach = len(autocovariance) // 2
@@ -53,7 +53,7 @@ def shrink_plain(
     threshold: float,
     coupling: float,
 ) -> np.ndarray:
-    """:func:`jumpset.kernels.filters.collaborative.shrink` for groups that are all of the full size."""
+    """Compute :func:`jumpset.kernels.filters.collaborative.shrink` for groups of the full size."""
     channels, height, width = noisy.shape
     covariance = [noise_covariance(a, (height, width)) for a in autocovariance]
     window = np.outer(np.kaiser(SIZE, 2.0), np.kaiser(SIZE, 2.0))
@@ -72,7 +72,7 @@ def shrink_plain(
             joint = p * (p * x / v).sum(0) / (1.0 + (p**2 / v).sum(0))
             estimate = (1.0 - coupling) * gain * x + coupling * joint
         left = (gain**2 * v).sum(1)
-        # The transform is orthonormal, so its transpose is the way back, block by block.
+        # The transform is orthonormal, so its transpose is its inverse, block by block.
         back = np.kron(haar(len(places)), np.kron(cosine_basis(), cosine_basis())).T
         blocks = (estimate @ back.T).reshape(channels, len(places), SIZE, SIZE)
         for a, (y, x0) in enumerate(places):

@@ -1,4 +1,4 @@
-"""How much a picture differs from pixel to pixel, over all its bands together."""
+"""Magnitudes of the differences between neighbouring pixels, over all bands together."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 from jumpset.kernels.threads import parallel_rows
 
-_LEAST = 32  # rows that are worth a thread
+_LEAST = 32  # rows per thread at least
 
 
 def gradient_magnitudes(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Tensor]:
-    """Norm over the bands of the difference to the pixel at the right, and to the one below.
+    """Return the norm over the bands of the difference to the right pixel, and to the pixel below.
 
     Parameters
     ----------
     x
         ``(B, C, H, W)``.
     squares
-        The Euclidean norm; else the sum of magnitudes.
+        Whether the norm is Euclidean; otherwise it is the sum of magnitudes.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def gradient_magnitudes(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Ten
     return right, down
 
 
-def edge_sizes_plain(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Tensor]:
+def gradient_magnitudes_plain(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Tensor]:
     """The definition of :func:`gradient_magnitudes`."""
     order = 2 if squares else 1
     right, down = (torch.linalg.vector_norm(x.diff(dim=axis), ord=order, dim=1) for axis in (-1, -2))

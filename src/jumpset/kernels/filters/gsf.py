@@ -1,6 +1,6 @@
 """Weights of iteratively reweighted least squares for truncated Huber penalties over windows.
 
-A difference of two pixels is measured over all bands together, ``x = √(mean_c |u_c − v_c|²)``. With
+The difference of two pixels is taken over all bands together, ``x = √(mean_c |u_c − v_c|²)``. With
 
     h(x) = x² / 2a  (x < a),    x − a / 2  (a ≤ x < b),    b − a / 2  (x ≥ b),
 
@@ -17,12 +17,12 @@ from numba import njit
 
 from jumpset.kernels.threads import parallel_rows
 
-_FLOOR = 1e-7  # instead of 0: no pixel is cut off from everything
-_LEAST = 8  # rows that are worth a thread
+_FLOOR = 1e-7  # least weight, above 0, so that every pixel stays linked to others
+_LEAST = 8  # rows per thread at least
 
 
 def gaussian(offsets: np.ndarray, radius: int) -> np.ndarray:
-    """A Gaussian of width ``radius`` at half a window's offsets, the whole window's sum being 1."""
+    """Return a Gaussian of width ``radius`` at the offsets of half a window; its sum over the window is 1."""
     if len(offsets) == 0:
         return np.zeros(0)
     w = np.exp(-(offsets**2).sum(1) / (2.0 * radius**2))
@@ -32,7 +32,7 @@ def gaussian(offsets: np.ndarray, radius: int) -> np.ndarray:
 def guide_weights(
     guide: np.ndarray, offsets: np.ndarray, spatial: np.ndarray, alpha: float, delta: float
 ) -> np.ndarray:
-    """``spatial_k / (delta + mean_c |g_p − g_q|)^alpha`` for the edges p → q, ``(K, H, W)``; 0 outside."""
+    """Return ``spatial_k / (delta + mean_c |g_p − g_q|)^alpha`` for edges p → q, ``(K, H, W)``; 0 outside."""
     _, height, width = guide.shape
     out = np.zeros((len(offsets), height, width), guide.dtype)
     parallel_rows(_guide_rows, height, guide, offsets, spatial, alpha, delta, out, least=_LEAST)
@@ -42,7 +42,7 @@ def guide_weights(
 def edge_weights(
     u: np.ndarray, base: np.ndarray, offsets: np.ndarray, a: float, b: float, out: np.ndarray
 ) -> float:
-    """``out = base · w(x_pq)`` for all edges; returns Σ base · h(x_pq)."""
+    """Set ``out = base · w(x_pq)`` for all edges; return Σ base · h(x_pq)."""
     height = u.shape[1]
     energy = np.zeros(height)
     parallel_rows(_edge_rows, height, u, base, offsets, a, b, out, energy, least=_LEAST)
@@ -59,9 +59,9 @@ def data_weights(
     total: np.ndarray,
     right: np.ndarray,
 ) -> float:
-    """``total_p = Σ_q ω w(x)`` and ``right_p = Σ_q ω w(x) f_q`` with x between u_p and f_q; returns Σ ω h(x).
+    """Set ``total_p = Σ_q ω w(x)`` and ``right_p = Σ_q ω w(x) f_q``; return Σ ω h(x).
 
-    The sums are over both halves of the window.
+    x is the difference of u_p and f_q; the sums are over both halves of the window.
     """
     height = u.shape[1]
     energy = np.zeros(height)
@@ -84,7 +84,7 @@ def _guide_rows(start, stop, guide, offsets, spatial, alpha, delta, out):
 
 @njit(cache=True, nogil=True, inline="always")
 def _penalty(x, a, b):
-    """w(x) and h(x)."""
+    """Return w(x) and h(x)."""
     if x < a:
         return 0.5 / a, 0.5 * x * x / a
     if x < b:

@@ -1,4 +1,4 @@
-"""Hard thresholding of gradients, and the transposed difference of what is kept, in two light passes."""
+"""Hard thresholding of gradients, and the adjoint difference operator of the result, in two passes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def keep_jumps(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     x
         ``(B, C, H, W)``.
     threshold
-        In squared intensities.
+        Threshold in squared intensities.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """One pass of pixel-level non-local smoothing: similar patches, similar pixels of them, Haar thresholding.
 
-For each reference patch, the n patches most like it in a window make a matrix for each channel: a row for
-each pixel of the patch, a column for each of the n patches. A Haar transform along the columns is taken once.
-Then each row is averaged with the rows most like it, in the sense of a second Haar transform down the group
-whose small coefficients, and finest differences, are set to zero; only the row itself is brought back.
+For each reference patch, the n most similar patches in a window form a matrix for each channel: a row for
+each pixel of the patch, a column for each of the n patches. A Haar transform runs along the rows once. Each
+row then forms a group with the rows most similar to it; in a second Haar transform down the group, small
+coefficients and the finest differences are set to zero, and only the row itself is transformed back.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _CHUNK = 8  # rows of reference patches that share a sum; fixed, so that threads
 def smooth_pass(
     u: np.ndarray, *, patch: int, step: int, window: int, matches: int, pixels: int, threshold: float
 ) -> np.ndarray:
-    """The picture after one pass, ``(C, H, W)`` like ``u``.
+    """Return the image after one pass, ``(C, H, W)`` like ``u``.
 
     Parameters
     ----------
     u
         ``(C, H, W)``, contiguous.
     patch
-        Side of the patches; less where the picture is smaller.
+        Side of the patches; less where the image is smaller.
     step
-        Distance of reference patches; the last row and column of patches are always among them.
+        Distance of reference patches; the last row and column of patches are always included.
     window
         Odd side of the square of patch positions that are searched, moved inwards at borders.
     matches
-        n, a power of two; halved until the window holds so many.
+        n, a power of two; halved until the window contains that many patches.
     pixels
-        How many rows make a group, a power of two; halved until the patch has so many.
+        Number of rows in a group, a power of two; halved until the patch has that many pixels.
     threshold
         Coefficients whose root mean square over channels is smaller are set to zero.
     """
@@ -109,7 +109,7 @@ def _chunk_rows(start, stop, u, rows, columns, size, search, matches, pixels, li
 
 @njit(cache=True, nogil=True)
 def _enter(keys, values, count, key, value):
-    """Keep the smallest keys seen, in order, with their values; the earliest of equals. Returns how many."""
+    """Keep the smallest keys in order, with their values; the earliest of equal ones. Return their number."""
     if count < len(keys):
         k = count
         count += 1
@@ -126,7 +126,7 @@ def _enter(keys, values, count, key, value):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _match(u, y, x, size, search, distances, found):
-    """The patches most like the one at (y, x), itself first, as y · width + x."""
+    """Find the patches most similar to the one at (y, x), itself first, as y · width + x."""
     channels, height, width = u.shape
     top = min(max(y - search[0] // 2, 0), height - size[0] - search[0] + 1)
     left = min(max(x - search[1] // 2, 0), width - size[1] - search[1] + 1)
@@ -146,7 +146,7 @@ def _match(u, y, x, size, search, distances, found):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _differences(groups, out):
-    """Squared distances between all rows."""
+    """Compute the squared distances between all rows."""
     area, channels, matches = groups.shape
     rows = groups.reshape(area, channels * matches)
     for i in range(area):
@@ -161,11 +161,11 @@ def _differences(groups, out):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
 def _shrink(groups, order, limit, answer, running, other):
-    """What thresholding the group's Haar coefficients leaves of its first row; returns how many are kept.
+    """Threshold the group's Haar coefficients for its first row; return the number of coefficients kept.
 
-    Only the coefficients that the first row takes part in are needed: the mean of all rows, and on each level
-    the difference between its own block of rows and the next. Those between single rows are set to zero, but
-    for the first column, the mean of the patches.
+    Only the coefficients that involve the first row are needed: the mean of all rows, and on each level the
+    difference between the block of rows that contains it and the next. Differences of single rows are set to
+    zero, except in the first column, the mean of the patches.
     """
     _, channels, matches = groups.shape
     pixels = len(order)
