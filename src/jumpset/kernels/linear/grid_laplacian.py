@@ -1,8 +1,8 @@
 """Linear systems (I + L) u = b, L the weighted Laplacian of the 4-neighbour grid: the solver of WLS and RTV.
 
 Conjugate gradients with a modified incomplete Cholesky factor (Gustafsson 1978), which keeps the row sums:
-the condition number is 10⁵ where weights of 10⁴ meet the 1 of the data. The bands of a picture share matrix
-and factor, and are preconditioned at the same time.
+the condition number is 10⁵ where the weights are 10⁴ and the data term is 1. The bands of an image share the
+matrix and the factor, and are preconditioned at the same time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from numba import njit
 
 from jumpset.kernels.threads import parallel_rows
 
-_LEAST = 16  # rows that are worth a thread
+_LEAST = 16  # rows per thread at least
 _MAX_ITERATIONS = 2000
 
 
 def solve(u: np.ndarray, right: np.ndarray, down: np.ndarray, b: np.ndarray, tol: float) -> tuple[int, float]:
-    """Solve (I + L) u = b in place, from the u that is given, keeping the mean of b.
+    """Solve (I + L) u = b in place, starting from the given u; the mean of u is the mean of b.
 
     Parameters
     ----------
@@ -28,14 +28,15 @@ def solve(u: np.ndarray, right: np.ndarray, down: np.ndarray, b: np.ndarray, tol
     right, down
         ``(H, W)``: weights, at least 0, of the edges to the right and down; 0 in the last column and row.
     tol
-        Ends when the residual b − (I + L) u, in the norm √(r⊤ M⁻¹ r) of the incomplete factorisation M, is at
-        most this part of ‖b‖. That norm is about that of the error, √(e⊤ (I + L) e) ≥ ‖e‖.
+        The iteration stops when the residual b − (I + L) u, in the norm √(r⊤ M⁻¹ r) of the incomplete
+        factorisation M, is at most this fraction of ‖b‖. The norm is about √(e⊤ (I + L) e) ≥ ‖e‖ of the error
+        e.
 
     Returns
     -------
     iterations, residual
-        How many products it took, and the relative residual that the recursion ended with; the rounding of u
-        to its dtype may leave a larger one.
+        Number of products, and the last relative residual of the recursion; the residual of u itself may be
+        larger because of the rounding to its dtype.
     """
     channels, height, _ = u.shape
     p, q, z, r = (np.empty_like(u) for _ in range(4))
@@ -43,7 +44,7 @@ def solve(u: np.ndarray, right: np.ndarray, down: np.ndarray, b: np.ndarray, tol
     _factor(right, down, *factors)
     sums = np.zeros((2, height))
     parallel_rows(_product, height, u, right, down, q, sums, least=_LEAST)
-    parallel_rows(_begin, height, b, q, r, sums, least=_LEAST)
+    parallel_rows(_initialize, height, b, q, r, sums, least=_LEAST)
     size, iterations, before = float(sums[1].sum()), 0, math.inf
     while True:
         parallel_rows(_precondition, channels, r, *factors, z)
@@ -51,12 +52,12 @@ def solve(u: np.ndarray, right: np.ndarray, down: np.ndarray, b: np.ndarray, tol
         rz = float(sums[0].sum())
         if rz <= tol * tol * size or iterations == _MAX_ITERATIONS:
             break
-        parallel_rows(turn, height, u.dtype.type(rz / before), z, p, least=_LEAST)
+        parallel_rows(update_direction, height, u.dtype.type(rz / before), z, p, least=_LEAST)
         parallel_rows(_product, height, p, right, down, q, sums, least=_LEAST)
         parallel_rows(_advance, height, u.dtype.type(rz / sums[0].sum()), p, q, u, r, least=_LEAST)
         before = rz
         iterations += 1
-    if iterations:  # L does not change constants: this removes the residual's mean, and drift by rounding
+    if iterations:  # L of a constant is 0: this removes the residual's mean, and drift by rounding
         gap = b.mean(axis=(1, 2), dtype=np.float64) - u.mean(axis=(1, 2), dtype=np.float64)
         u += gap.astype(u.dtype)[:, None, None]
     return iterations, math.sqrt(rz / size) if size > 0.0 else 0.0
@@ -64,7 +65,7 @@ def solve(u: np.ndarray, right: np.ndarray, down: np.ndarray, b: np.ndarray, tol
 
 @njit(cache=True, nogil=True)
 def _factor(right, down, inverse, left, up, forth, below):
-    """M = (E − F) E⁻¹ (E − F)⊤ with I + L's own strictly lower part −F and row sums, E diagonal.
+    """Factor M = (E − F) E⁻¹ (E − F)⊤, E diagonal, with the strictly lower part −F and the row sums of I + L.
 
     ``inverse`` is 1/E, the others are the entries of F and F⊤ divided by E: to the left, up, right and down.
     """
@@ -87,7 +88,7 @@ def _factor(right, down, inverse, left, up, forth, below):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
 def _precondition(start, stop, r, inverse, left, up, forth, below, z):
-    """Set z to M⁻¹ r for some bands; the vector units prepare each row, little is left to the recursion."""
+    """Set z to M⁻¹ r for some bands; the last loop over a row is a recursion, the others are vectorised."""
     _, height, width = r.shape
     for c in range(start, stop):
         for y in range(height):
@@ -116,7 +117,7 @@ def _precondition(start, stop, r, inverse, left, up, forth, below, z):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _product(start, stop, x, right, down, out, sums):
-    """Out = (I + L) x, by differences since the weights may drown the 1; sums[0] holds x⊤ out of each row."""
+    """Set out = (I + L) x, by differences to avoid cancellation; sums[0] is x⊤ out per row."""
     channels, height, width = x.shape
     for y in range(start, stop):
         total = 0.0
@@ -142,8 +143,8 @@ def _product(start, stop, x, right, down, out, sums):
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
-def _begin(start, stop, b, q, r, sums):
-    """Set r to b − q; sums[1] holds ‖b‖² of each row."""
+def _initialize(start, stop, b, q, r, sums):
+    """Set r to b − q; sums[1] is ‖b‖² per row."""
     channels, _, width = b.shape
     for y in range(start, stop):
         size = 0.0
@@ -157,7 +158,7 @@ def _begin(start, stop, b, q, r, sums):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _dot(start, stop, r, z, sums):
-    """sums[0] holds r⊤ z of each row."""
+    """Set sums[0] to r⊤ z per row."""
     channels, _, width = r.shape
     for y in range(start, stop):
         total = 0.0
@@ -169,7 +170,7 @@ def _dot(start, stop, r, z, sums):
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
-def turn(start, stop, beta, z, p):
+def update_direction(start, stop, beta, z, p):
     """Set p to z + beta p; p is not read for beta = 0."""
     channels, _, width = p.shape
     for y in range(start, stop):

@@ -1,7 +1,7 @@
-"""Recursions along all rows or all columns of a picture: tridiagonal solves and recursive filters, in place.
+"""Recursions along all rows or all columns of an image: tridiagonal solves and recursive filters, in place.
 
-Neighbouring lines go side by side, so that the processor's vector units work on several at once and a column
-reads memory in order; rows are transposed in blocks for that. The blocks fit into the processor's cache.
+Adjacent lines are processed together, so that the processor's vector units work on several at once and
+columns are read in the order of memory; rows are transposed in blocks that fit into the cache.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from numba import njit
 
 from jumpset.kernels.threads import parallel_rows
 
-_LANES = 128  # lines side by side
+_LANES = 128  # lines that are processed together
 _STRIP = 256  # samples of eight rows that are transposed at a time
-# A division is a division, without a branch that would keep the loop from being vectorised.
+# NumPy's error model has no branch for division by zero, which would prevent vectorisation.
 _FAST: dict[str, Any] = {
     "cache": True,
     "nogil": True,
@@ -45,14 +45,14 @@ def solve_columns(u: np.ndarray, links: np.ndarray, scale: float) -> None:
 
 
 def solve_rows(u: np.ndarray, links: np.ndarray, scale: float) -> None:
-    """The same for every row; ``links`` is ``(W − 1, H)``, transposed: to the pixel at the right."""
+    """Solve every row like :func:`solve_columns`; ``links`` is ``(W − 1, H)``, to the right pixel."""
     _, height, width = u.shape
     if width > 1:
         parallel_rows(_solve_rows, -(-height // _LANES), u, links, u.dtype.type(scale))
 
 
 def filter_columns(u: np.ndarray, links: np.ndarray) -> None:
-    """Recursive filter down and up every column.
+    """Apply a recursive filter down and up every column.
 
     ``x_i ← x_i + w_{i−1} (x_{i−1} − x_i)`` from the first i to the last, then the same backwards; ``links``
     as in :func:`solve_columns`, within [0, 1].
@@ -63,14 +63,14 @@ def filter_columns(u: np.ndarray, links: np.ndarray) -> None:
 
 
 def filter_rows(u: np.ndarray, links: np.ndarray) -> None:
-    """The same for every row; ``links`` is ``(W − 1, H)``."""
+    """Filter every row like :func:`filter_columns`; ``links`` is ``(W − 1, H)``."""
     _, height, width = u.shape
     if width > 1:
         parallel_rows(_filter_rows, -(-height // _LANES), u, links)
 
 
 def solve_lines_plain(u: np.ndarray, links: np.ndarray, scale: float) -> np.ndarray:
-    """The definition of :func:`solve_columns`, as dense algebra; returns a new array."""
+    """Solve by dense matrices: the definition of :func:`solve_columns`; return a new array."""
     out = np.empty_like(u)
     for x in range(u.shape[2]):
         difference = np.diff(np.eye(u.shape[1]), axis=0)
@@ -92,13 +92,13 @@ def _solve_columns(start, stop, u, links, scale):
 def _solve_rows(start, stop, u, links, scale):
     channels, height, width = u.shape
     keep = np.empty((width, _LANES), u.dtype)
-    turned = np.empty((channels, width, _LANES), u.dtype)
+    transposed = np.empty((channels, width, _LANES), u.dtype)
     for block in range(start, stop):
         first = block * _LANES
         lanes = min(_LANES, height - first)
-        _turn(u, first, lanes, turned)
-        _solve(turned, 0, lanes, links, first, scale, keep)
-        _turn_back(turned, first, lanes, u)
+        _transpose(u, first, lanes, transposed)
+        _solve(transposed, 0, lanes, links, first, scale, keep)
+        _transpose_back(transposed, first, lanes, u)
 
 
 @njit(cache=True, nogil=True)
@@ -112,22 +112,22 @@ def _filter_columns(start, stop, u, links):
 @njit(cache=True, nogil=True)
 def _filter_rows(start, stop, u, links):
     channels, height, width = u.shape
-    turned = np.empty((channels, width, _LANES), u.dtype)
+    transposed = np.empty((channels, width, _LANES), u.dtype)
     for block in range(start, stop):
         first = block * _LANES
         lanes = min(_LANES, height - first)
-        _turn(u, first, lanes, turned)
-        _filter(turned, 0, lanes, links, first)
-        _turn_back(turned, first, lanes, u)
+        _transpose(u, first, lanes, transposed)
+        _filter(transposed, 0, lanes, links, first)
+        _transpose_back(transposed, first, lanes, u)
 
 
 @njit(**_FAST)
 def _solve(u, first, lanes, links, first_link, scale, keep):
-    """Elimination down the lines, then substitution back up.
+    """Eliminate down the lines, then substitute back up.
 
-    With b the link below and a the one above, ``x_i = d_i + k_i x_{i+1}``, ``k = b / (1 + b + a e)``, where
-    ``e = 1 − k`` of the line above is carried as the sum of positive terms that it is. Each loop has few
-    arrays: the compiler makes vectors of it only where it can tell soon that they do not overlap.
+    With b the link below and a the link above, ``x_i = d_i + k_i x_{i+1}``, ``k = b / (1 + b + a e)``, where
+    ``e = 1 − k`` of the line above is computed as a sum of positive terms. Each loop uses few arrays, since
+    the compiler vectorises it only if it can check cheaply that they do not overlap.
     """
     channels, length, _ = u.shape
     one = u.dtype.type(1)
@@ -184,12 +184,12 @@ def _filter(u, first, lanes, links, first_link):
 
 
 @njit(cache=True, nogil=True)
-def _turn(u, first, lanes, turned):
-    """Rows ``first`` … of u become columns: eight at a time, which vector shuffles can do."""
+def _transpose(u, first, lanes, transposed):
+    """Transpose rows ``first`` … of u to columns, eight at a time, which compiles to vector shuffles."""
     width = u.shape[2]
     strip = np.empty(8 * _STRIP, u.dtype)
     for c in range(u.shape[0]):
-        source, target = u[c], turned[c]
+        source, target = u[c], transposed[c]
         for k in range(0, lanes - 7, 8):
             for left in range(0, width, _STRIP):
                 right = min(left + _STRIP, width)
@@ -203,17 +203,17 @@ def _turn(u, first, lanes, turned):
 
 
 @njit(cache=True, nogil=True)
-def _turn_back(turned, first, lanes, u):
+def _transpose_back(transposed, first, lanes, u):
     width = u.shape[2]
     strip = np.empty(8 * _STRIP, u.dtype)
     for c in range(u.shape[0]):
-        source, target = turned[c], u[c]
+        source, target = transposed[c], u[c]
         for k in range(0, lanes - 7, 8):
             for left in range(0, width, _STRIP):
                 right = min(left + _STRIP, width)
                 for x in range(left, right):
                     _copy_eight(source[x, k : k + 8], strip[8 * (x - left) : 8 * (x - left) + 8])
-                _part(strip, target, first + k, left, right)
+                _deinterleave(strip, target, first + k, left, right)
         for i in range(lanes // 8 * 8, lanes):
             row = target[first + i]
             for x in range(width):
@@ -236,7 +236,7 @@ def _eight_rows(plane, top, left, right):
 
 @njit(cache=True, nogil=True)
 def _interleave(plane, top, left, right, strip):
-    """``strip[8 x + k] = plane[top + k, left + x]``."""
+    """Set ``strip[8 x + k] = plane[top + k, left + x]``."""
     r0, r1, r2, r3, r4, r5, r6, r7 = _eight_rows(plane, top, left, right)
     for x in range(right - left):
         strip[8 * x] = r0[x]
@@ -250,8 +250,8 @@ def _interleave(plane, top, left, right, strip):
 
 
 @njit(cache=True, nogil=True)
-def _part(strip, plane, top, left, right):
-    """``plane[top + k, left + x] = strip[8 x + k]``."""
+def _deinterleave(strip, plane, top, left, right):
+    """Set ``plane[top + k, left + x] = strip[8 x + k]``."""
     r0, r1, r2, r3, r4, r5, r6, r7 = _eight_rows(plane, top, left, right)
     for x in range(right - left):
         r0[x] = strip[8 * x]
@@ -266,7 +266,7 @@ def _part(strip, plane, top, left, right):
 
 @njit(cache=True, nogil=True, inline="always")
 def _copy_eight(p, q):
-    """All are read before any is written, so that they go as one vector."""
+    """Copy eight values, all read before any is written, so that they compile to one vector."""
     p0, p1, p2, p3, p4, p5, p6, p7 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
     q[0], q[1], q[2], q[3] = p0, p1, p2, p3
     q[4], q[5], q[6], q[7] = p4, p5, p6, p7

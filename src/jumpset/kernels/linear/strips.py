@@ -1,4 +1,4 @@
-"""Weighted least squares on overlapping strips of rows, each of them one banded system."""
+"""Weighted least squares on overlapping strips of rows, each of which is one banded system."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from jumpset.kernels.threads import parallel_rows
 def smooth_strips(
     u: np.ndarray, guide: np.ndarray, radius: int, weight: float, exponent: float, delta: float
 ) -> np.ndarray:
-    """Smooth strips of ``2 radius + 1`` rows, one every ``radius + 1``, and average them where two meet.
+    """Smooth strips of ``2 radius + 1`` rows, one every ``radius + 1``, and average them where two overlap.
 
-    A strip is read as one line of samples, column by column, down and up in turn. Each sample is linked to
-    the next ``radius`` with ``w = weight · exp(−d² / 2 radius²) / (‖g_p − g_q‖^exponent + delta)``, d being
-    the distance in the picture, and ``(I + L) x = strip`` is solved by an exact elimination in double
+    A strip is one line of samples, column by column, alternately down and up. Each sample is linked to the
+    next ``radius`` samples with ``w = weight · exp(−d² / 2 radius²) / (‖g_p − g_q‖^exponent + delta)``, d
+    being the distance in the image, and ``(I + L) x = strip`` is solved by exact elimination in double
     precision.
 
     Parameters
@@ -35,7 +35,7 @@ def smooth_strips(
     channels, height, width = u.shape
     step = radius + 1
     count = max(1, -(-(height - radius) // step))  # the last one ends at or beyond the last row
-    # strips of one parity never meet, so they may be written at the same time
+    # strips of one parity do not overlap, so they may be written in parallel
     layers = np.zeros((2, channels, height, width), u.dtype)
     settings = radius, weight, 0.5 * exponent, delta
     parallel_rows(_strips, count, u, guide, *settings, layers)
@@ -86,8 +86,9 @@ def _strips(start, stop, u, guide, radius, weight, half, delta, layers):
 def _eliminate(links, values, n):
     """Solve (I + L) x = values in place.
 
-    Elimination leaves a matrix of the same kind, 1 + rest on the diagonal less the links, so only sums of
-    positive terms occur: ``rest`` takes over the removed sample's share.
+    Elimination of a sample leaves a matrix of the same form, with ``rest`` plus the sum of links on the
+    diagonal and minus the links beside it; ``rest`` takes the share of the sample, so that all sums have
+    positive terms.
     """
     radius, channels = links.shape[1], values.shape[1]
     rest = np.ones(n)

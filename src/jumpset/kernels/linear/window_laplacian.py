@@ -1,8 +1,8 @@
 """Linear systems (diag(d) + L) u = b, L the Laplacian of a weighted graph that links each pixel to a window.
 
-Solved by conjugate gradients with the diagonal as preconditioner, all bands of a picture in one solve.
-Products are taken over differences, ``Σ w (u_p − u_q)``: the weights may be 10⁴ times the diagonal, and would
-drown it.
+The systems are solved by conjugate gradients with the diagonal as preconditioner, all bands of an image in
+one solve. Products are sums of differences, ``Σ w (u_p − u_q)``, to avoid cancellation: the weights may be
+10⁴ times d.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import math
 import numpy as np
 from numba import njit
 
-from jumpset.kernels.linear.grid_laplacian import turn
+from jumpset.kernels.linear.grid_laplacian import update_direction
 from jumpset.kernels.threads import parallel_rows
 
-_LEAST = 16  # rows that are worth a thread
+_LEAST = 16  # rows per thread at least
 _MAX_ITERATIONS = 1000
 
 
 def half_window(radius: int) -> np.ndarray:
-    """Offsets (rows, columns) of half of the (2 radius + 1)² window, without its centre: ``(K, 2)`` int64."""
+    """Return the offsets (rows, columns) of half of the (2 radius + 1)² window, without its centre."""
     reach = range(-radius, radius + 1)
     return np.array([(y, x) for y in reach for x in reach if (y, x) > (0, 0)], np.int64).reshape(-1, 2)
 
@@ -28,7 +28,7 @@ def half_window(radius: int) -> np.ndarray:
 def solve(
     u: np.ndarray, d: np.ndarray, edges: np.ndarray, offsets: np.ndarray, b: np.ndarray, tol: float
 ) -> tuple[int, float]:
-    """Solve (diag(d) + L) u = b in place, from the u that is given.
+    """Solve (diag(d) + L) u = b in place, starting from the given u.
 
     Parameters
     ----------
@@ -37,17 +37,18 @@ def solve(
     d
         ``(H, W)``, positive.
     edges
-        ``(K, H, W)``: weight of the edge that leaves each pixel by each offset, at least 0; 0 where it would
-        leave the picture.
+        ``(K, H, W)``: weight of the edge that leaves each pixel along each offset, at least 0; 0 where the
+        edge would leave the image.
     offsets
         ``(K, 2)``, from :func:`half_window`.
     tol
-        Ends when the residual is at most this part of b, both in the norm √(x⊤ M⁻¹ x) of the diagonal M.
+        The iteration stops when the residual is at most this fraction of b, both in the norm √(x⊤ M⁻¹ x) of
+        the diagonal M.
 
     Returns
     -------
     iterations, residual
-        How many products it took, and the relative residual it ended with.
+        Number of products, and the last relative residual.
     """
     height = u.shape[1]
     p, q, z, r = (np.empty_like(u) for _ in range(4))
@@ -55,7 +56,7 @@ def solve(
     sums = np.zeros((2, height))
     parallel_rows(_diagonal, height, d, edges, offsets, inverse, least=_LEAST)
     parallel_rows(_product, height, u, d, edges, offsets, q, sums, least=_LEAST)
-    parallel_rows(_begin, height, b, q, inverse, r, p, sums, least=_LEAST)
+    parallel_rows(_initialize, height, b, q, inverse, r, p, sums, least=_LEAST)
     rz, size = sums.sum(axis=1)
     iterations = 0
     while rz > tol * tol * size and iterations < _MAX_ITERATIONS:
@@ -64,9 +65,10 @@ def solve(
             _advance, height, u.dtype.type(rz / sums[0].sum()), p, q, inverse, u, r, z, sums, least=_LEAST
         )
         before, rz = rz, float(sums[0].sum())
-        parallel_rows(turn, height, u.dtype.type(rz / before), z, p, least=_LEAST)
+        parallel_rows(update_direction, height, u.dtype.type(rz / before), z, p, least=_LEAST)
         iterations += 1
-    # The best constant to add: L sees none, so it costs nothing, and where d = 1 it makes the mean exact.
+    # The best constant to add: L of a constant is 0, so it needs no product; for d = 1 it makes the mean
+    # exact.
     u += (r.sum(axis=(1, 2), dtype=np.float64) / d.sum(dtype=np.float64))[:, None, None].astype(u.dtype)
     return iterations, math.sqrt(rz / size) if size > 0.0 else 0.0
 
@@ -90,7 +92,7 @@ def _diagonal(start, stop, d, edges, offsets, inverse):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _product(start, stop, x, d, edges, offsets, out, sums):
-    """Out = (diag(d) + L) x; sums[0] holds x⊤ out of each row."""
+    """Set out = (diag(d) + L) x; sums[0] is x⊤ out per row."""
     channels, height, width = x.shape
     for y in range(start, stop):
         total = 0.0
@@ -118,8 +120,8 @@ def _product(start, stop, x, d, edges, offsets, out, sums):
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
-def _begin(start, stop, b, q, inverse, r, p, sums):
-    """Set r = b − q, p = M⁻¹ r; sums holds r⊤ M⁻¹ r and b⊤ M⁻¹ b of each row."""
+def _initialize(start, stop, b, q, inverse, r, p, sums):
+    """Set r = b − q and p = M⁻¹ r; sums are r⊤ M⁻¹ r and b⊤ M⁻¹ b per row."""
     channels, _, width = b.shape
     for y in range(start, stop):
         rz, size = 0.0, 0.0
@@ -136,7 +138,7 @@ def _begin(start, stop, b, q, inverse, r, p, sums):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _advance(start, stop, step, p, q, inverse, u, r, z, sums):
-    """Set u += step p, r −= step q, z = M⁻¹ r; sums[0] holds r⊤ z of each row."""
+    """Set u += step p, r −= step q and z = M⁻¹ r; sums[0] is r⊤ z per row."""
     channels, _, width = u.shape
     for y in range(start, stop):
         rz = 0.0
