@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.cli._options import Assignments, MaxSeconds, Methods, Preset, Quiet, Seed, Weight
 from jumpset.cli._progress import Progress
@@ -85,7 +86,6 @@ def bench(
     If a run fails, its image is named, its scores are null, the other runs continue, and the exit code is 1.
     Ctrl-C keeps the finished runs.
     """
-    from jumpset._core import checks
     from jumpset.bench import INPUT, candidates, failed, run_pairs
     from jumpset.cli._bench_files import check_paths, read_records, sort_records, write_records, write_tables
 
@@ -148,8 +148,6 @@ def _pairs(kind: Kind, data: Path | None, limit: int | None) -> list[PairLike]:
         return [*synthetic_pairs(limit)]
     if data is None:
         raise InputError(
-            f"{kind.value} needs a folder with input/ and truth/",
-            given="no --data",
-            do="add --data DIR",
+            f"{kind.value} needs a folder with input/ and truth/", given="no --data", do="add --data DIR"
         )
     return [*pairs(data, kind.value, limit)]

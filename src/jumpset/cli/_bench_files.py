@@ -5,28 +5,34 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from jumpset._core.errors import FileError, InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from jumpset.bench import Candidate, Record
-    from jumpset.datasets import PairLike
-
-_RECORD_SUFFIXES = (".json", ".jsonl")
-_TABLE_SUFFIXES = (".md", ".tex", ".html")
-_MAX_IMAGES = 3  # in an HTML table
+from jumpset.bench import (
+    ENERGY_WEIGHT,
+    INPUT,
+    PUBLISHED_INPUT_PSNR,
+    Candidate,
+    Record,
+    output_path,
+    summarize,
+)
+from jumpset.bench.tables import HEAD, PUBLISHED_HEAD, best, cells, latex, markdown
+from jumpset.datasets import PairLike
+from jumpset.datasets.folders import sample_evenly
+from jumpset.io import read_picture
+from jumpset.report import comparison_page
+from jumpset.report.files import check_text_path, write_text
+from jumpset.report.numbers import finite
 
 
 def check_paths(output: Path, tables: Sequence[Path], outputs: Path | None) -> None:
     """Raise ``FileError`` unless all files can be written; nothing is created."""
-    from jumpset.report.files import check_text_path
-
-    check_text_path(output, "file of records", _RECORD_SUFFIXES)
+    check_text_path(output, "file of records", (".json", ".jsonl"))
     for table in tables:
-        check_text_path(table, "table", _TABLE_SUFFIXES)
+        check_text_path(table, "table", (".md", ".tex", ".html"))
     if outputs is not None and outputs.exists() and not outputs.is_dir():
         raise FileError("--outputs must be a folder", given=outputs, do="name another folder")
 
@@ -79,10 +85,6 @@ def sort_records(records: Sequence[Record], images: Sequence[str], labels: Seque
 
 def write_records(path: Path, records: Sequence[Record]) -> None:
     """Replace the file atomically, without the records of the inputs, which are cheap to compute again."""
-    from jumpset.bench import INPUT
-    from jumpset.report.files import write_text
-    from jumpset.report.numbers import finite
-
     lines = [json.dumps(finite(r), allow_nan=False) for r in records if r["method"] != INPUT]
     if path.suffix == ".jsonl":
         text = "".join(f"{line}\n" for line in lines)
@@ -102,11 +104,6 @@ def write_tables(
     published: bool,
 ) -> None:
     """Write each table in the format of its suffix; files are replaced atomically."""
-    from jumpset.bench import INPUT, summarize
-    from jumpset.bench.tables import HEAD, PUBLISHED_HEAD, best, cells, latex, markdown
-    from jumpset.report import comparison_page
-    from jumpset.report.files import write_text
-
     rows = summarize(records)
     notes = _notes(published)
     for path in paths:
@@ -127,8 +124,6 @@ def write_tables(
 
 
 def _notes(published: bool) -> list[str]:
-    from jumpset.bench import ENERGY_WEIGHT, PUBLISHED_INPUT_PSNR
-
     notes = [
         (
             "Means over the images; scores of 8-bit outputs. gain: over the PSNR of the same inputs. "
@@ -149,13 +144,9 @@ def _notes(published: bool) -> list[str]:
 def _pictures(
     pairs: Sequence[PairLike], labels: Sequence[str], outputs: Path
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Return input, truth and the available outputs of a few images."""
-    from jumpset.bench import INPUT, output_path
-    from jumpset.datasets.folders import sample_evenly
-    from jumpset.io import read_picture
-
+    """Return input, truth and the available outputs of at most three images."""
     shown = {}
-    for pair in sample_evenly([*pairs], _MAX_IMAGES):
+    for pair in sample_evenly([*pairs], 3):
         picture, truth = pair.load()
         images = {INPUT: picture, "truth": truth}
         for label in labels:

@@ -114,18 +114,12 @@ def _truth(truth: Picture, picture: Picture) -> np.ndarray:
             given="{1} x {0} for an input of {3} x {2} pixels".format(*goal.shape[:2], *want.shape[:2]),
             do="crop or resize one of them",
         )
-    if goal.dtype != want.dtype:
-        raise InputError(
-            "the truth must have the dtype of the input",
-            given=f"{goal.dtype} and {want.dtype}",
-            do="convert one of them",
-        )
     if goal.ndim == 2 and want.ndim == 3:
         goal = np.repeat(goal[..., None], want.shape[2], axis=2)
-    if goal.shape != want.shape:
+    if (goal.shape, goal.dtype) != (want.shape, want.dtype):
         raise InputError(
-            "the truth must have the bands of the input",
-            given=f"{goal.shape} and {want.shape}",
+            "the truth must have the bands and the dtype of the input",
+            given=f"{goal.dtype} {goal.shape} and {want.dtype} {want.shape}",
             do="convert one of them",
         )
     return goal

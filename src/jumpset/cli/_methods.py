@@ -11,9 +11,7 @@ from jumpset.cli._shared import command
 
 
 @command
-def methods(
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
-) -> None:
+def methods(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
     """List the methods with their papers, hyper-parameters and presets."""
     from jumpset.running.registry import methods as table
 

@@ -6,15 +6,12 @@ import json
 import sys
 import threading
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from jumpset.running.run import Step
-
-_PATIENCE = 1.0  # seconds before a bar appears
 
 
 class Progress:
@@ -40,7 +37,7 @@ class Progress:
             transient=True,
         )
         self._task = self._bar.add_task("", total=None)
-        self._timer = threading.Timer(_PATIENCE, self._show)
+        self._timer = threading.Timer(1.0, self._show)
         self._timer.daemon = True
 
     def __enter__(self) -> Progress:
@@ -48,9 +45,7 @@ class Progress:
             self._timer.start()
         return self
 
-    def __exit__(
-        self, _kind: type | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is None:
             return
         self._timer.cancel()

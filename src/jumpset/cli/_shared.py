@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError, MissingLibrary
 
 if TYPE_CHECKING:
@@ -159,8 +160,6 @@ def check_device(name: str | None) -> None:
 
 def check_seconds(seconds: float | None) -> None:
     """Raise ``InputError`` unless the time limit is above 0."""
-    from jumpset._core import checks
-
     if seconds is not None:
         checks.real("max_seconds", seconds, above=0.0)
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
+from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.cli._options import AsJson, Checkpoint, Device, Quiet, ValueRange
 from jumpset.cli._progress import Events, Progress
 from jumpset.cli._shared import check_device, check_seconds, command, interrupts, save_report, say, settings
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from jumpset.running.run import Result, Step
 
 
@@ -176,7 +176,6 @@ def _method_of(preset: str | None) -> str:
 
 def _draws(method: str, seed: int) -> bool:
     """Whether the method draws random numbers, and so has a seed."""
-    from jumpset._core import checks
     from jumpset.running.registry import methods
 
     checks.integer("seed", seed, at_least=0)

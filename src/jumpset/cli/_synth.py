@@ -6,8 +6,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
+from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset.cli._options import Quiet
 from jumpset.cli._progress import Progress
@@ -42,13 +44,9 @@ def synth(
     "jumpset bench folder --data OUT" and "jumpset train" read. The pair mixed17 is datasets.synthetic of kind
     mixed and seed 17, in 8 bits. Ctrl-C keeps the finished pairs.
     """
-    from jumpset._core import checks
-
     checks.integer("count", count, at_least=1)
     checks.integer("seed", seed, at_least=0)
     width, height = _size(size)
-    import numpy as np
-
     from jumpset.datasets import synthetic
     from jumpset.io import write_picture
 

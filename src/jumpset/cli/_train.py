@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jumpset._core import checks
 from jumpset._core.errors import TrainingDiverged
 from jumpset.cli._options import AsJson, Checkpoint, Device, Quiet
 from jumpset.cli._progress import Events, Progress
@@ -78,7 +79,6 @@ def train(
     training, and with --steps gives the result of an uninterrupted training. If the training diverges,
     nothing is written and the exit code is 1.
     """
-    from jumpset._core import checks
     from jumpset.learned.architectures import SIZES
 
     checks.one_of("network", name, SIZES)

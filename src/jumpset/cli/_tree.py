@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
+from jumpset._core.files import check_target
 from jumpset.cli._options import Quiet, ValueRange
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import command, creating, interrupts, names, say
@@ -50,7 +52,6 @@ def tree(
     targets = {name: folder / f"{source.stem}-{name}{source.suffix}" for name in cuts}
     _check_targets(folder, targets.values(), save, source)
     from jumpset import io
-    from jumpset._core import checks
 
     picture = io.read_picture(source)
     for target in targets.values():
@@ -91,7 +92,6 @@ def _number(text: str, kind: type, option: str) -> Any:
 def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, source: Path) -> None:
     """Raise unless all files can be written and none is the input; nothing is created."""
     from jumpset import io
-    from jumpset._core.files import check_target
     from jumpset.regions.tree import check_tree_path
 
     if folder.exists() and not folder.is_dir():

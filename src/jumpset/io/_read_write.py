@@ -68,9 +68,7 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000)
         raise
     except MemoryError:
         raise FileError(
-            "the image does not fit into memory",
-            given=path,
-            do="crop it into parts first",
+            "the image does not fit into memory", given=path, do="crop it into parts first"
         ) from None
     except Exception as error:  # decoders raise errors of many classes on damaged files
         raise FileError(
