@@ -360,7 +360,7 @@ def test_shifted_jpeg_has_shifted_blocks():
         assert 0 < np.abs(array - planes).mean() < 0.5
     whole = synthesis._compress(np.random.default_rng(0), planes, shifted=False)
     draws = np.random.default_rng(0)
-    quality, subsampling = int(draws.integers(5, 96)), str(draws.choice(synthesis._SUBSAMPLINGS))
+    quality, subsampling = int(draws.integers(5, 96)), str(draws.choice(synthesis.SUBSAMPLINGS))
     expected = datasets.jpeg(planes.transpose(1, 2, 0), quality, subsampling).transpose(2, 0, 1)
     np.testing.assert_array_equal(whole, expected)
 

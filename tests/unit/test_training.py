@@ -86,7 +86,7 @@ def test_every_network_trains_and_smooths(name, tmp_path, data):
     assert (saved.network, saved.sizes) == (name, NETWORKS[name])
     assert (saved.metadata["steps"], saved.metadata["licence"]) == (6, "CC0-1.0")
     assert saved.metadata["command"].startswith(f"jumpset train {name} --preset small")
-    log = [json.loads(line) for line in _loop.log_path(trained.path).read_text().splitlines()]
+    log = [json.loads(line) for line in trained.path.with_suffix(".log.jsonl").read_text().splitlines()]
     assert log == trained.history
     assert [entry["step"] for entry in log] == [0, 6]
     assert trained.psnr == log[-1]["psnr"]

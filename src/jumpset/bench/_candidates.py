@@ -99,10 +99,7 @@ def _candidate(
 
 
 def _check_used(
-    kind: str,
-    names: Iterable[str],
-    used: Sequence[Collection[str | None]],
-    known: Sequence[Iterable[str]],
+    kind: str, names: Iterable[str], used: Sequence[Collection[str | None]], known: Sequence[Iterable[str]]
 ) -> None:
     """Raise unless each name is used by at least one method."""
     for name in names:

@@ -12,7 +12,7 @@ from jumpset._core.errors import InputError
 from jumpset._core.optional import needs
 from jumpset.datasets._ranges import from_unit, to_unit
 
-_SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+SUBSAMPLINGS = ("4:2:0", "4:2:2", "4:4:4")
 _JPEG_MAX = 65500  # the longest side that libjpeg writes
 
 
@@ -74,7 +74,7 @@ def jpeg(image: ArrayLike, quality: int, subsampling: str = "4:2:0") -> np.ndarr
         from PIL import Image
 
     integer("quality", quality, at_least=1, at_most=100)
-    one_of("subsampling", subsampling, _SUBSAMPLINGS)
+    one_of("subsampling", subsampling, SUBSAMPLINGS)
     values = to_unit(image)
     shape = values.shape
     if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):

@@ -16,12 +16,7 @@ _MIN_SIDE = 64  # smaller textures are cropped from one of this size
 
 
 def texture(
-    height: int = 256,
-    width: int = 256,
-    *,
-    channels: int = 3,
-    seed: int = 0,
-    std: float | None = None,
+    height: int = 256, width: int = 256, *, channels: int = 3, seed: int = 0, std: float | None = None
 ) -> np.ndarray:
     """A random texture of one of many kinds, of mean zero, to be blended with a structure.
 

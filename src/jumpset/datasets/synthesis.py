@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from jumpset._core.checks import integer, one_of, real
-from jumpset.datasets._corruptions import jpeg
+from jumpset.datasets._corruptions import SUBSAMPLINGS, jpeg
 from jumpset.datasets._ranges import check_sizes
 from jumpset.datasets._structures import structure
 from jumpset.datasets._textures import random_std, random_texture
@@ -18,7 +18,6 @@ Kind = Literal["mixed", "texture", "jpeg"]
 _KINDS = ("mixed", "texture", "jpeg")
 # the kind "mixed": a texture, JPEG, both, white noise, or no corruption, with cumulative probabilities
 _CORRUPTIONS, _CUMULATIVE = ("texture", "jpeg", "both", "noise", "none"), (0.7, 0.8, 0.86, 0.94)
-_SUBSAMPLINGS = ("4:2:0", "4:2:2", "4:4:4")
 _LANES = 4  # batches k, k + 4, k + 8, … use one pool, so that 2 or 4 processes share the work
 _POOL = 16  # scenes in each pool, and the same number of textures
 _UNIT = 4096  # standard deviation of the textures in a pool
@@ -282,7 +281,7 @@ def _round_to_8_bits(planes: np.ndarray) -> np.ndarray:
 
 def _compress(rng: np.random.Generator, planes: np.ndarray, shifted: bool) -> np.ndarray:
     """Compress planes as JPEG; if ``shifted``, blocks start at a random offset, as in a crop of a file."""
-    quality, subsampling = int(rng.integers(5, 96)), str(rng.choice(_SUBSAMPLINGS))
+    quality, subsampling = int(rng.integers(5, 96)), str(rng.choice(SUBSAMPLINGS))
     top, left = rng.integers(0, 16, 2) if shifted else (0, 0)
     padded = np.pad(planes, ((0, 0), (top, 0), (left, 0)), mode="edge")
     if len(planes) == 3:

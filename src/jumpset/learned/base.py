@@ -51,9 +51,7 @@ class Learned(Iteration[State]):
             raise InputError(
                 "weights must be 'shipped' or a file", given=repr(self.weights), do="pass a .safetensors path"
             )
-        checks.integer("tile", self.tile, at_least=0)
-        if self.tile:
-            checks.integer("tile", self.tile, at_least=_MIN_TILE)
+        checks.integer("tile", self.tile, at_least=_MIN_TILE if self.tile else 0)
 
     def init(self, image: Tensor) -> State:
         """The image itself; the weights are read here, so that a bad file raises before any work."""
@@ -124,12 +122,7 @@ def keep_mean(change: Tensor, network: Network) -> Tensor:
 
 
 def apply_tiled(
-    network: Callable[[Tensor], Tensor],
-    image: Tensor,
-    *,
-    receptive_radius: int,
-    side: int,
-    size_divisor: int,
+    network: Callable[[Tensor], Tensor], image: Tensor, *, receptive_radius: int, side: int, size_divisor: int
 ) -> Tensor:
     """Compute ``network(image)`` tile by tile: ``(1, C, H, W)`` to ``(1, 3, H, W)`` float32."""
     answer = image.new_empty(1, 3, *image.shape[-2:])

@@ -130,7 +130,7 @@ class DeepWLS(Learned):
     Raises
     ------
     InputError, FileError
-        As in :class:`ResNet`.
+        As in :class:`JumpsetNet`.
 
     Notes
     -----

@@ -39,11 +39,8 @@ class DeJPEGNetwork(Network):
 
     Parameters
     ----------
-    widths
-        Channels at half the size, a quarter, an eighth, and so on.
-    blocks
-        Residual blocks of two convolutions at each scale, in the encoder and again in the decoder; the
-        coarsest scale has them once.
+    widths, blocks
+        As of the second U-Net of :class:`~jumpset.learned.jumpset_net.JumpsetNetwork`.
     """
 
     name = "dejpeg"

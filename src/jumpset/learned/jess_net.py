@@ -93,7 +93,7 @@ class JESSNet(Learned):
     Raises
     ------
     InputError, FileError
-        As in :class:`ResNet`.
+        As in :class:`JumpsetNet`.
 
     Notes
     -----

@@ -83,10 +83,8 @@ class ResNet(Learned):
 
     Raises
     ------
-    InputError
-        A parameter out of range.
-    FileError
-        A file of weights that is missing, damaged, or of another network.
+    InputError, FileError
+        As in :class:`JumpsetNet`.
 
     Notes
     -----

@@ -60,7 +60,7 @@ class VDCNN(Learned):
     Raises
     ------
     InputError, FileError
-        As in :class:`ResNet`.
+        As in :class:`JumpsetNet`.
 
     Notes
     -----

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jumpset._core.version import __version__
 from jumpset.report._pictures import limits
 
 SCORES = ("PSNR, dB", "SSIM", "volume SSIM")
@@ -74,11 +75,10 @@ def parameters(method: Any) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Return the versions of the package, of Python and of the main libraries, and the platform."""
-    names = {name: _version(name) for name in ("jumpset", "torch", "numpy", "numba")}
     return {
-        "jumpset": names["jumpset"],
+        "jumpset": __version__,
         "Python": platform.python_version(),
-        **names,
+        **{name: _version(name) for name in ("torch", "numpy", "numba")},
         "platform": platform.platform(),
     }
 
@@ -91,10 +91,6 @@ def finite(value: Any) -> Any:
 
 
 def _version(name: str) -> str:
-    if name == "jumpset":  # valid even if the package is not installed
-        from jumpset._core.version import __version__
-
-        return __version__
     try:
         return version(name)
     except PackageNotFoundError:

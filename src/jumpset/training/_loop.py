@@ -80,7 +80,7 @@ class Run:
     ) -> None:
         self.history: list[dict[str, float]] = []
         self._trainer, self._plan, self._validation = trainer, plan, validation
-        self._log, self._checkpoint = log_path(target), checkpoint
+        self._log, self._checkpoint = target.with_suffix(".log.jsonl"), checkpoint
         self.clock = Clock(trainer.device)
         self._loss = math.nan  # mean loss, kept after a score until the next step
         self._waited = 0.0  # seconds that the training waited for batches since the last score
@@ -165,8 +165,3 @@ class Run:
     def _save(self) -> None:
         if self._checkpoint is not None:
             self._checkpoint.save(self._trainer, self._trainer.n_steps, self.clock.elapsed, self.history)
-
-
-def log_path(out: Path) -> Path:
-    """The file of a training's scores."""
-    return out.with_suffix(".log.jsonl")
