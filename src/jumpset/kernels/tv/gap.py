@@ -1,6 +1,7 @@
-"""Energy and duality gap of total variation, in float64: how far a picture can be from the best one.
+"""Energy and duality gap of total variation, in float64: a bound of the distance from the minimiser.
 
-The sums of each row are stored by themselves and added at the end: no digit depends on how rows are cut.
+The sums of each row are stored separately and added at the end, so that no digit depends on the bands of
+rows.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from jumpset.kernels.tv.dual import FAST, gradient_plain, least_rows
 
 
 def measure(u: Tensor, f: Tensor, p: Tensor, weight: float, isotropic: bool) -> tuple[float, float]:
-    """Energy and duality gap of one picture ``u = f + div p``, both in float64.
+    """Return the energy and the duality gap of one image ``u = f + div p``, both in float64.
 
-    energy = ½ ‖u - f‖² + weight TV(u), and with p̂, which is p where |p| ≤ weight and else p pulled inside,
+    energy = ½ ‖u - f‖² + weight TV(u), and with p̂, the field p scaled to |p̂| ≤ weight where |p| is larger,
 
     gap = energy - (½ ‖f‖² - ½ ‖f + div p̂‖²) = Σ weight |grad u| - ⟨grad u, p̂⟩ + ½ ‖u - f - div p̂‖².
 
-    No term of it is negative. The last is the square of a rounding error and is left out; the others need no
-    difference of large numbers. So ``energy - gap`` is a lower bound of the least energy.
+    No term of the gap is negative. The last one is the square of a rounding error and is omitted; the others
+    need no difference of large numbers. ``energy - gap`` is a lower bound of the least energy.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def _measure(first, last, u, f, p, weight, isotropic, rows):
 
 @njit(**FAST)
 def _measure_alone(u, below, f, down, right, weight):
-    """The loops below as one, for a single channel and the isotropic norm."""
+    """Combine the loops below into one, for a single channel and the isotropic norm."""
     over = 1.0 / (weight * weight)
     squares = length = gap = 0.0
     width = len(u)
@@ -115,7 +116,7 @@ def _collect(there, here, p, sums):
 
 @njit(**FAST)
 def _close(sums, weight):
-    """Σ weight |g| and Σ weight |g| - ⟨g, p̂⟩. Where |p|² = (1 + e) weight², p̂ = (1 - e/2) p lies inside."""
+    """Return Σ weight |g| and Σ weight |g| - ⟨g, p̂⟩; if |p|² = (1 + e) weight², p̂ is (1 - e/2) p, inside."""
     grad, field, product = sums[0], sums[1], sums[2]
     over = 1.0 / (weight * weight)
     length = gap = 0.0

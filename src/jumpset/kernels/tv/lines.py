@@ -1,15 +1,15 @@
 """Exact total variation of lines: ``argmin_u Σ ½ c_j (u_j − v_j)² + Σ w_j |u_{j+1} − u_j|`` in linear time.
 
-A line of pixels may run along an axis or a diagonal of a picture of any number of axes: it is a first pixel,
-a length, and a stride in the flattened picture. Lines of one direction share no pixel, so bands of them run
-on threads of their own (:mod:`jumpset.kernels.threads`). All arithmetic is in float64.
+A line of pixels runs along an axis or a diagonal of an image of any number of axes: it has a first pixel, a
+length, and a stride in the flattened image. Lines of one direction share no pixel, so that bands of them run
+on threads (:mod:`jumpset.kernels.threads`). All arithmetic is in float64.
 
-Two algorithms, the same answer. Equal weights: L. Condat's direct algorithm (IEEE SPL 2013), which goes back
-to the last jump when a new one is certain; about two visits a pixel in pictures, but quadratic for contrived
-lines, so it gives up after ``_VISITS`` visits a pixel. Then, and for weights that differ: the taut string
-(P. Davies, A. Kovac, Ann. Statist. 2001) as a funnel (D. Lee, F. Preparata, Networks 1984). In the plane of
-``X_j = Σ c`` and ``Y_j = Σ c v``, the slopes of the shortest path from end to end of the tube ``Y_j ± w_j``
-are u. Each point enters and leaves the two chains of the funnel at most once.
+Two algorithms give the same answer. For equal weights: L. Condat's direct algorithm (IEEE SPL 2013), which
+goes back to the last jump when a new one is certain. It visits a pixel about twice in images, but takes
+quadratic time for contrived lines, so it stops after ``_VISITS`` visits per pixel. For such lines, and for
+unequal weights: the taut string (P. Davies, A. Kovac, Ann. Statist. 2001) as a funnel (D. Lee, F. Preparata,
+Networks 1984). In the plane of ``X_j = Σ c`` and ``Y_j = Σ c v``, u is the slope of the shortest path from
+end to end of the tube ``Y_j ± w_j``. Each point enters and leaves the two chains of the funnel at most once.
 """
 
 from __future__ import annotations
@@ -22,27 +22,29 @@ from numba import njit
 
 from jumpset.kernels.threads import parallel_rows
 
-LEAST_BAND = 1 << 14  # pixels that are worth waking a thread for
-_VISITS = 8  # a pixel, before the direct algorithm gives up
-_BLOCK = 16  # lines gathered together: neighbouring lines share the cache lines of a picture
-# No fast mathematics: the funnel compares slopes, and a zero weight must meet its point exactly.
+LEAST_BAND = 1 << 14  # pixels per thread at least
+_VISITS = 8  # visits per pixel after which the direct algorithm stops
+_BLOCK = 16  # lines gathered together: neighbouring lines of an image share cache lines
+# No fast mathematics: the funnel compares slopes, and the path must pass exactly through a point of weight 0.
 EXACT: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
 class Lines(NamedTuple):
-    """All lines of one direction in a flattened picture; each pixel is on one."""
+    """All lines of one direction in a flattened image; each pixel is on one line."""
 
-    starts: np.ndarray  # int64, first pixel of each
-    lengths: np.ndarray  # int64, pixels of each
+    starts: np.ndarray  # int64, first pixel of each line
+    lengths: np.ndarray  # int64, number of pixels of each line
     stride: int  # from a pixel to the next
 
 
 def lines_along(shape: Sequence[int], offset: Sequence[int]) -> Lines:
-    """The lines of a picture in the direction ``offset``, one of −1, 0, 1 for each axis of ``shape``."""
+    """Return the lines of an image in the direction ``offset``: −1, 0 or 1 for each axis of ``shape``."""
     strides = [int(np.prod(shape[a + 1 :], dtype=np.int64)) for a in range(len(shape))]
     moving = [a for a, o in enumerate(offset) if o]
     starts, lengths = [], []
-    for k, face in enumerate(moving):  # a line starts where one of its axes does; counted at the first
+    for k, face in enumerate(
+        moving
+    ):  # a line starts where one of its axes starts; it belongs to the first such
         ranges = [np.arange(n, dtype=np.int64) for n in shape]
         for a in moving[:k]:
             ranges[a] = ranges[a][1:] if offset[a] > 0 else ranges[a][:-1]
@@ -69,21 +71,21 @@ def tv_lines(
     edges: np.ndarray | None = None,
     data: np.ndarray | None = None,
 ) -> None:
-    """Total variation of every line of every picture, exactly.
+    """Solve every line of every image exactly.
 
     Parameters
     ----------
     v
-        ``(P, N)``, flattened pictures, C-contiguous, float32 or float64.
+        ``(P, N)``, flattened images, C-contiguous, float32 or float64.
     lines
         From :func:`lines_along`.
     weights
-        ``(P,)`` float64, not negative: of each picture.
+        ``(P,)`` float64, at least 0: weight of each image.
     out
-        Like ``v``: where u is written; may be ``v`` itself.
+        Array like ``v`` for u; may be ``v`` itself.
     edges
-        Optional ``(P, N)`` float64, not negative: multiplies the weight of the edge that leaves each pixel; 0
-        cuts the line. The entry of a line's last pixel means nothing.
+        Optional ``(P, N)`` float64, at least 0: multiplies the weight of the edge that leaves each pixel; 0
+        cuts the line. The entry of a line's last pixel is ignored.
     data
         Optional ``(P, N)`` float64, above 0: the data weights c.
     """
@@ -101,7 +103,7 @@ def tv_lines_ahead(
     pull: np.ndarray | None = None,
     edges: np.ndarray | None = None,
 ) -> None:
-    """:func:`tv_lines` of ``v = scale · base + sign · (a + momentum (a − old))``, without writing v.
+    """Solve as :func:`tv_lines` for ``v = scale · base + sign · (a + momentum (a − old))`` without storing v.
 
     Parameters
     ----------
@@ -110,13 +112,13 @@ def tv_lines_ahead(
     ahead
         ``a, old, momentum, sign``: two arrays like ``base``, ``(P,)``, and a number.
     pull
-        Optional array like ``base``: where ``u − v`` is written; may be a or old.
+        Optional array like ``base`` for ``u − v``; may be a or old.
     """
     _call(base, scale, ahead, weights, lines, out, pull, edges, None)
 
 
 def tv_lines_sums(u: np.ndarray, f: np.ndarray, lines: Lines, edges: np.ndarray | None = None) -> np.ndarray:
-    """``(P, 3)`` float64: ``Σ e |u_{j+1} − u_j|`` along the lines, ``Σ (u − f)²`` and ``Σ u (u − f)``."""
+    """Return ``(P, 3)``: ``Σ e |u_{j+1} − u_j|`` along the lines, ``Σ (u − f)²`` and ``Σ u (u − f)``."""
     blocks = -(-len(lines.starts) // _BLOCK)
     sums = np.zeros((len(u) * blocks, 3))
     weights = np.empty((0, 0)) if edges is None else edges
@@ -145,7 +147,7 @@ def _call(
 
 
 def _least(lines: Lines) -> int:
-    """Blocks of lines that are worth a thread."""
+    """Return the least number of blocks of lines per thread."""
     return -(-LEAST_BAND // (int(lines.lengths.max(initial=1)) * _BLOCK))
 
 
@@ -176,10 +178,10 @@ def _solve(first, last, base, scale, a, old, momentum, sign, out, pull, edges, d
             if len(edges) or len(data):
                 for j in range(n - 1):
                     w[i, j] = weights[k] * w[i, j] if len(edges) else weights[k]
-                _string(v[i, :n], c[i, :n], w[i], u[i], chains)
+                _taut_string(v[i, :n], c[i, :n], w[i], u[i], chains)
             elif not _direct(v[i, :n], weights[k], u[i]):
                 w[i] = weights[k]
-                _string(v[i, :n], c[i, :0], w[i], u[i], chains)
+                _taut_string(v[i, :n], c[i, :0], w[i], u[i], chains)
         _scatter(u, here, length, stride, out[k])
         if len(pull):
             for i in range(len(here)):
@@ -220,28 +222,28 @@ def _gather_ahead(base, scale, a, old, momentum, sign, starts, lengths, stride, 
 
 
 @njit(**EXACT)
-def _gather(picture, starts, lengths, stride, x):
+def _gather(image, starts, lengths, stride, x):
     for j in range(lengths.max()):
         for i in range(len(starts)):
             if j < lengths[i]:
-                x[i, j] = picture[starts[i] + j * stride]
+                x[i, j] = image[starts[i] + j * stride]
 
 
 @njit(**EXACT)
-def _scatter(x, starts, lengths, stride, picture):
+def _scatter(x, starts, lengths, stride, image):
     for j in range(lengths.max()):
         for i in range(len(starts)):
             if j < lengths[i]:
-                picture[starts[i] + j * stride] = x[i, j]
+                image[starts[i] + j * stride] = x[i, j]
 
 
 @njit(**EXACT)
 def _direct(v, w, u):
-    """U for equal weights. False, and u to be written again, where it would take too long.
+    """Compute u for equal weights; return False if that takes too long, with u undefined.
 
     Since the last jump, at ``start``, the path may have any value from ``low`` to ``high``. Their dual fields
-    are ``below`` and ``above``, kept within ±w; the places where they last touched the bound are where the
-    path would jump down, or up, if the next pixel left no value.
+    are ``below`` and ``above``, kept within ±w. ``fall`` and ``rise`` are where they last touched the bound:
+    the path jumps down or up there if the next pixel leaves no possible value.
     """
     n = len(v)
     if n == 1 or w == 0.0:
@@ -255,7 +257,7 @@ def _direct(v, w, u):
         if visits > _VISITS * n:
             return False
         if k == n - 1:
-            if below < 0.0:  # low is too high for what is left: jump down
+            if below < 0.0:  # low is too high for the remaining pixels: jump down
                 for j in range(start, fall + 1):
                     u[j] = low
                 k = start = fall = fall + 1
@@ -296,18 +298,18 @@ def _direct(v, w, u):
 
 
 @njit(**EXACT)
-def _string(v, c, w, u, chains):
-    """u; ``w`` holds the weights of the edges, ``c`` those of the data or nothing.
+def _taut_string(v, c, w, u, chains):
+    """Compute u; ``w`` are the weights of the edges, ``c`` the data weights or an empty array.
 
-    The two chains, from the apex on: the path bends along ``under`` (the lower ends of the tube, slopes
-    falling) or along ``over`` (the upper ends, slopes rising). ``done`` pixels lie behind the apex.
+    From the apex on, the path bends along one of two chains: ``under`` (the lower ends of the tube, slopes
+    falling) or ``over`` (the upper ends, slopes rising). ``done`` is the number of pixels before the apex.
     """
     n = len(v)
     over_x, over_y, under_x, under_y = chains[0], chains[1], chains[2], chains[3]
     over = over_end = under = under_end = done = 0
     over_x[0] = over_y[0] = under_x[0] = under_y[0] = 0.0
-    middle = v.mean()  # heights near zero cost fewer digits
-    x = y = behind = 0.0  # `behind`: X of the apex, as pixels are given their values
+    middle = v.mean()  # heights near zero lose fewer digits
+    x = y = behind = 0.0  # `behind`: X up to which pixels have their values
     for i in range(1, n + 1):
         weight = c[i - 1] if len(c) else 1.0
         x += weight
@@ -320,7 +322,7 @@ def _string(v, c, w, u, chains):
             while under_end > under and _above(under_x, under_y, under, x, top):
                 under += 1
                 slope = (under_y[under] - under_y[under - 1]) / (under_x[under] - under_x[under - 1])
-                behind, done = _paint(u, c, slope + middle, under_x[under], behind, done, n)
+                behind, done = _assign(u, c, slope + middle, under_x[under], behind, done, n)
             over_x[over_end], over_y[over_end] = under_x[under], under_y[under]
         over_end += 1
         over_x[over_end], over_y[over_end] = x, top
@@ -332,19 +334,19 @@ def _string(v, c, w, u, chains):
             while over_end > over and _below(over_x, over_y, over, x, bottom):
                 over += 1
                 slope = (over_y[over] - over_y[over - 1]) / (over_x[over] - over_x[over - 1])
-                behind, done = _paint(u, c, slope + middle, over_x[over], behind, done, n)
+                behind, done = _assign(u, c, slope + middle, over_x[over], behind, done, n)
             under_x[under_end], under_y[under_end] = over_x[over], over_y[over]
         under_end += 1
         under_x[under_end], under_y[under_end] = x, bottom
     while over < over_end:
         over += 1
         slope = (over_y[over] - over_y[over - 1]) / (over_x[over] - over_x[over - 1])
-        behind, done = _paint(u, c, slope + middle, over_x[over], behind, done, n)
+        behind, done = _assign(u, c, slope + middle, over_x[over], behind, done, n)
 
 
 @njit(**EXACT)
 def _bends_up(xs, ys, end, x, y):
-    """Whether the slope to (x, y) is above that of the chain's last piece."""
+    """Return whether the slope to (x, y) is above the slope of the chain's last segment."""
     return (y - ys[end]) * (xs[end] - xs[end - 1]) > (ys[end] - ys[end - 1]) * (x - xs[end])
 
 
@@ -355,7 +357,7 @@ def _bends_down(xs, ys, end, x, y):
 
 @njit(**EXACT)
 def _above(xs, ys, apex, x, y):
-    """Whether the chain's first piece points above (x, y), seen from the apex."""
+    """Return whether the chain's first segment, extended from the apex, runs above (x, y)."""
     return (ys[apex + 1] - ys[apex]) * (x - xs[apex]) >= (y - ys[apex]) * (xs[apex + 1] - xs[apex])
 
 
@@ -365,8 +367,8 @@ def _below(xs, ys, apex, x, y):
 
 
 @njit(**EXACT)
-def _paint(u, c, value, stop, behind, done, n):
-    """Give the pixels up to abscissa ``stop`` their value. Sums are formed as before: they meet exactly."""
+def _assign(u, c, value, stop, behind, done, n):
+    """Set the pixels up to abscissa ``stop``; X is summed in the same order, so that it agrees exactly."""
     while done < n and behind < stop:
         behind += c[done] if len(c) else 1.0
         u[done] = value

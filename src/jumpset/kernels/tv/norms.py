@@ -1,7 +1,7 @@
 """The norms of a pixel's gradient matrix, their duals, and projections onto the dual balls: plain formulas.
 
 A matrix has a row for each of C channels and a column for each of D directions. Fields are
-``(B, D, C, *spatial)``; a norm keeps the axes it sums over, with length 1.
+``(B, D, C, *spatial)``; a norm keeps the axes over which it sums, with length 1.
 
 ===============  ==========================  ===========================  =============================
 norm             of J                        dual, of Q                   projection of Q, size w
@@ -27,7 +27,7 @@ NEWTON_STEPS = 60  # at most; six are typical
 
 
 def norm_of(g: Tensor, norm: Norm) -> Tensor:
-    """The norm of each matrix."""
+    """Return the norm of each matrix."""
     if norm == "linf":
         return g.abs().amax(2, keepdim=True).square().sum(1, keepdim=True).sqrt()
     if norm == "linf-each":
@@ -38,7 +38,7 @@ def norm_of(g: Tensor, norm: Norm) -> Tensor:
 
 
 def dual_norm_of(q: Tensor, norm: Norm) -> Tensor:
-    """The dual norm; for the norms of each direction, each direction's own."""
+    """Return the dual norm of each matrix; for the norms of each direction, of each direction."""
     if norm == "linf":
         return q.abs().sum(2, keepdim=True).square().sum(1, keepdim=True).sqrt()
     if norm == "linf-each":
@@ -49,7 +49,7 @@ def dual_norm_of(q: Tensor, norm: Norm) -> Tensor:
 
 
 def project(q: Tensor, norm: Norm, weight: float) -> Tensor:
-    """The nearest field whose dual norm is nowhere above ``weight``."""
+    """Return the nearest field whose dual norm is at most ``weight`` everywhere."""
     if norm == "nuclear":
         return _clip_singular_values(q, weight)
     if norm in ("linf", "linf-each"):
@@ -59,7 +59,7 @@ def project(q: Tensor, norm: Norm, weight: float) -> Tensor:
 
 
 def singular_values(q: Tensor) -> tuple[Tensor, Tensor]:
-    """Of matrices with one side of at most 2, the larger first."""
+    """Return the singular values of matrices with one side of at most 2, the larger first."""
     a, b, c = _gram(q)
     middle, radius = 0.5 * (a + b), (0.25 * (a - b).square() + c.square()).sqrt()
     first = middle + radius
@@ -68,7 +68,7 @@ def singular_values(q: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def pair_axis(directions: int, channels: int) -> int:
-    """The axis of a field, 1 or 2, that has the side of at most 2."""
+    """Return the axis of a field, 1 or 2, whose length is at most 2."""
     return 1 if directions <= 2 or channels > 2 else 2
 
 
@@ -77,7 +77,7 @@ def _axes(norm: Norm) -> tuple[int, ...]:
 
 
 def _gram(q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The Gram matrix of the shorter side, ``[[a, c], [c, b]]``."""
+    """Return the Gram matrix of the shorter side, ``[[a, c], [c, b]]``, as a, b, c."""
     axis = pair_axis(q.shape[1], q.shape[2])
     x, y = _pair(q, axis)
     a, b, c = ((s * t).sum(3 - axis, keepdim=True) for s, t in ((x, x), (y, y), (x, y)))
@@ -90,7 +90,7 @@ def _pair(q: Tensor, axis: int) -> tuple[Tensor, Tensor]:
 
 
 def _clip_singular_values(q: Tensor, weight: float) -> Tensor:
-    """``Q V diag(min(1, w / σ)) Vᵀ`` with the eigenvectors V of the Gram matrix, which need not be formed."""
+    """Return ``Q V diag(min(1, w / σ)) Vᵀ``, V the eigenvectors of the Gram matrix, without computing V."""
     a, b, c = _gram(q)
     half, radius = 0.5 * (a - b), (0.25 * (a - b).square() + c.square()).sqrt()
     first, second = (weight / s.clamp_min(weight) for s in singular_values(q))
@@ -103,7 +103,7 @@ def _clip_singular_values(q: Tensor, weight: float) -> Tensor:
 
 
 def _shrink_channels(q: Tensor, norm: Norm, weight: float) -> Tensor:
-    """``sign Q max(|Q| − t_k, 0)`` with the threshold of each direction.
+    """Return ``sign Q max(|Q| − t_k, 0)`` with a threshold t_k for each direction.
 
     With sorted |Q|, partial sums S_n: one direction has t = max_n (S_n − w) / n. Directions that share a
     root have t_k = μ s_k, where s_k = max_n S_n / (1 + n μ) is the sum that remains and Σ s_k² = w². As

@@ -1,8 +1,9 @@
-"""A kernel that gives value and gradient in one pass, as torch sees it: eager, compiled, vectorised.
+"""Torch operators of fused kernels, which compute value and gradient in one pass.
 
-The kernel is a function ``(x, *settings, factor, with_gradient) -> value (B,), gradient``, both times
-``factor``, with annotated arguments; the gradient is empty where it is not wanted. Beside it stands its
-definition ``plain(x, *settings)``, differentiable any number of times.
+A kernel is a function ``(x, *settings, factor, with_gradient) -> value (B,), gradient`` with annotated
+arguments, both results times ``factor``; the gradient is empty unless ``with_gradient``. Its definition
+``plain(x, *settings)`` is differentiable any number of times. The operator works in eager mode, under
+``torch.compile`` and under ``vmap``.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.values.scaling_loops import scale_rows
 
 _HAS_TRITON = find_spec("triton") is not None
-_SCALED_BAND = 1 << 20  # entries that are worth a thread where they are only multiplied
+_SCALED_BAND = 1 << 20  # entries per thread at least, where they are only multiplied
 
 
 def takes(x: Any, gpu: bool = False) -> bool:
-    """Whether a fused kernel takes ``x``: float32 or float64, on CPU or, where it has one, by triton on CUDA.
+    """Return whether a kernel accepts ``x``: float32 or float64, on the CPU or (``gpu``) by triton on CUDA.
 
-    Not under ``torch.func.grad`` or forward-mode differentiation, which torch's custom operators do not know.
+    Not under ``torch.func.grad`` or forward-mode differentiation, which torch's custom operators do not
+    support.
     """
     return (
         isinstance(x, Tensor)
@@ -38,27 +40,27 @@ def takes(x: Any, gpu: bool = False) -> bool:
 
 
 def _is_transformed(x: Tensor) -> bool:
-    """Whether a ``torch.func`` transform other than ``vmap`` is, or may be, at work."""
+    """Return whether a ``torch.func`` transform other than ``vmap`` is, or may be, active."""
     active = torch._C._are_functorch_transforms_active()
     return active and (x.requires_grad or torch.compiler.is_compiling())
 
 
 class FusedKernel:
-    """``kernel(x, *settings, factor)`` is ``factor · R(x)`` of each image, ``(B,)``, with its gradient.
+    """A differentiable function: ``kernel(x, *settings, factor)`` is ``factor · R`` of each image, ``(B,)``.
 
     Parameters
     ----------
     name
-        Of the torch operator ``jumpset::name``.
+        Name of the torch operator ``jumpset::name``.
     compute, plain
-        The kernel and its definition; see the top of this file.
+        The kernel and its definition, as the module's docstring describes them.
     """
 
     def __init__(
         self, name: str, compute: Callable[..., tuple[Tensor, Tensor]], plain: Callable[..., Tensor]
     ) -> None:
         self.compute, self.plain = compute, plain
-        # What ``torch.compile`` and ``vmap`` see.
+        # For ``torch.compile`` and ``vmap``.
         self.operator: Any = torch.library.custom_op(f"jumpset::{name}", compute, mutates_args=())
         self.operator.register_fake(_fake)
         if hasattr(self.operator, "register_vmap"):  # torch 2.5 and later
@@ -69,19 +71,21 @@ class FusedKernel:
         wanted = torch.is_grad_enabled() and x.requires_grad
         if not _is_eager(x):
             return self.operator(x, *settings, wanted)[0]
-        # Without the operator, whose first call loads torch's compiler for seconds, and each for
-        # microseconds.
+        # Without the operator, whose first call loads torch's compiler for seconds and whose later calls take
+        # microseconds more.
         return _Eager.apply(x, self, settings) if wanted else self.compute(x, *settings, False)[0]
 
     def gradient(self, ctx: Any, outer: Tensor) -> Tensor:
-        """Gradient of each image times its ``outer``."""
+        """Return the gradient of each image times its ``outer``."""
         (x,) = ctx.saved_tensors
-        if torch.is_grad_enabled():  # to be differentiated again, which only the plain formula can be
+        if torch.is_grad_enabled():  # for second derivatives, which only the plain formula has
             *settings, factor = ctx.settings
             _, pull = torch.func.vjp(lambda x: self.plain(x, *settings), x)
             return pull(factor * outer)[0]
         gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None or gradient.numel() == 0:  # a second pass, or a gradient that nobody foresaw
+        if (
+            gradient is None or gradient.numel() == 0
+        ):  # a second backward pass, or a kernel run without gradient
             gradient = self.operator(x, *ctx.settings, True)[1]
         return _scaled(gradient, outer)
 
@@ -121,7 +125,7 @@ class _Eager(torch.autograd.Function):
 def _remember(ctx: Any, x: Tensor, settings: Any, gradient: Tensor) -> None:
     ctx.save_for_backward(x)
     ctx.settings = settings
-    # No saved tensor: the first backward pass hands it out, and may scale it in place.
+    # Not a saved tensor, since the first backward pass returns it and may scale it in place.
     ctx.gradient = gradient
 
 
@@ -131,7 +135,7 @@ def _fake(x, *settings):
 
 
 def _scaled(gradient: Tensor, outer: Tensor) -> Tensor:
-    """Each image of ``gradient`` times its ``outer``, in place where both are numbers."""
+    """Multiply each image of ``gradient`` by its ``outer``, in place where both have memory."""
     factors = outer.reshape(-1, *[1] * (gradient.ndim - 1))
     if not _has_memory(outer):
         return gradient * factors
@@ -140,7 +144,7 @@ def _scaled(gradient: Tensor, outer: Tensor) -> Tensor:
     if set(outer.tolist()) != {1.0}:
         width = gradient.shape[-1]
         rows = gradient.numpy().reshape(-1, width)
-        # not by torch, whose threads go on spinning for a while and would hinder those of the next call
+        # not by torch, whose threads keep spinning for a while and would slow those of the next call
         parallel_rows(
             scale_rows, len(rows), rows, outer.detach().contiguous().numpy(), least=_SCALED_BAND // width + 1
         )
@@ -148,7 +152,7 @@ def _scaled(gradient: Tensor, outer: Tensor) -> Tensor:
 
 
 def _is_eager(x: Tensor) -> bool:
-    """Whether ``x`` is numbers now, not a stand-in of a tracer or of ``vmap``."""
+    """Return whether ``x`` is a tensor with values, not a placeholder of a tracer or of ``vmap``."""
     return (
         type(x) in (Tensor, torch.nn.Parameter)
         and not torch.compiler.is_compiling()
@@ -157,7 +161,7 @@ def _is_eager(x: Tensor) -> bool:
 
 
 def _has_memory(x: Tensor) -> bool:
-    """Whether ``x`` is numbers, also for the older ``vmap`` of ``autograd.grad(is_grads_batched=True)``."""
+    """Return whether ``x`` has memory; it has none under ``autograd.grad(is_grads_batched=True)``."""
     if type(x) is not Tensor:
         return False
     try:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from numba import njit
 
-# Without "nnan" and "ninf": a NaN in a picture must show in the value.
+# Without "nnan" and "ninf": a NaN in an image must reach the value.
 _jit = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-_RUN = 4096  # entries that are summed in their own precision, before they join the sum in double precision
+_RUN = 4096  # entries summed in their own precision before the sum is added in double precision
 
 
 @_jit
 def run_parts(start, stop, x, factor, with_gradient, values, gradient):
-    """Parts ``start`` to ``stop``: the sum of the sizes of each, and ``factor · sign``.
+    """Compute the sum of magnitudes of parts ``start`` to ``stop``, and the gradient ``factor · sign``.
 
     Parameters
     ----------
     x, gradient
-        ``(parts, n)``; the gradient is written where it is wanted.
+        ``(parts, n)``; the gradient is written if ``with_gradient``.
     factor
-        In x's dtype.
+        A number of x's dtype.
     values
-        ``(parts,)`` float64, filled, without factor.
+        ``(parts,)`` float64 for the sums, without factor.
     """
     zero = x.dtype.type(0)
     size = x.shape[1]
     for p in range(start, stop):
         value = 0.0
         for begin in range(0, size, _RUN):
-            # slices, so that the compiler sees that no index counts from the end
+            # slices: the compiler then knows that no index is negative
             row = x[p, begin : begin + _RUN]
             total = zero
             for k in range(len(row)):

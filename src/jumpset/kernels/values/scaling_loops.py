@@ -1,4 +1,4 @@
-"""Images times numbers, in place; called by :mod:`jumpset.kernels.values._operator`."""
+"""Multiply images by numbers in place; called by :mod:`jumpset.kernels.values._operator`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def scale_rows(start, stop, rows, factors):
-    """Rows ``start`` to ``stop``, in place, times the factor of the image that they belong to."""
+    """Multiply rows ``start`` to ``stop`` in place by the factor of their image."""
     per_image = len(rows) // len(factors)
     for r in range(start, stop):
         factor = factors[r // per_image]

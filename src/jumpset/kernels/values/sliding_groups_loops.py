@@ -1,10 +1,9 @@
-"""The loops of sliding-window groups: rows stream through two box sums, all their buffers in the cache.
+"""The loops of sliding-window groups: rows pass through two box sums, whose buffers stay in the cache.
 
-With squared norms ``s = box(u²)`` the gradient is ``u · boxᵀ(φ'(√s) / √s)``. Along a row a box sum adds sums
-over 4, 16, … places, of which a window of any width needs a few; across the rows it adds up to five rows, or
-for higher windows joins sums over blocks of the window's height, three additions a row whatever the height.
-Nothing is ever subtracted: a dark pixel next to a bright one keeps its digits, and an empty window is exactly
-zero.
+With squared norms ``s = box(u²)`` the gradient is ``u · boxᵀ(φ'(√s) / √s)``. Along a row a box sum adds a few
+sums over 4, 16, … pixels for any width; across the rows it adds up to five rows, or for higher windows joins
+sums over blocks of the window's height, three additions per row for any height. Nothing is subtracted: a dark
+pixel next to a bright one keeps its digits, and an empty window is exactly zero.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ _jit = njit(cache=True, nogil=True, error_model="numpy", fastmath={"arcp", "cont
 
 @_jit
 def run_tasks(start, stop, planes, out, factor, values, with_gradient, reach, phi, parameter):
-    """Value, and gradient if asked for, of tasks ``start … stop − 1``; a task is a band of rows of a group.
+    """Compute the value, and the gradient if required, of tasks ``start … stop − 1``, bands of rows.
 
     Parameters
     ----------
     planes, out
-        ``(groups, members, H, W)``: the pictures, and their gradients, empty where not asked for.
+        ``(groups, members, H, W)``: the images and their gradients, empty where no gradient is required.
     factor
-        Multiplies the gradients.
+        Factor of the gradients.
     values
-        ``(groups, bands)``, filled.
+        ``(groups, bands)`` for the values.
     reach
-        Rows above and below, columns left and right of a window's centre.
+        Numbers of rows above and below, and of columns left and right of a window's centre.
     phi, parameter
         Number of the profile, and its scale or exponent.
     """
@@ -42,18 +41,18 @@ def run_tasks(start, stop, planes, out, factor, values, with_gradient, reach, ph
 
 @_jit
 def _band(x, out, factor, first, last, with_gradient, reach, phi, parameter):
-    """Value of the windows centred on rows first … last − 1, and the gradient of these rows."""
+    """Return the value of the windows centred on rows first … last − 1; write the gradient of these rows."""
     top, bottom, left, right = reach
     height, width = x.shape[1:]
     rows, columns = top + bottom + 1, left + right + 1
-    # row sums of squares, and of weights φ'(n)/n: the last rows, sums of the present block, and zeros
+    # row sums of squares and of weights φ'(n)/n: the last rows, sums of the current block, and zeros
     squares = np.zeros((max(rows, 5) + 2, width), dtype=x.dtype)
     weights = np.zeros((max(rows, 5) + 2, width), dtype=x.dtype)
     total = np.zeros(width, dtype=x.dtype)
     depth, terms, offsets = _plan(columns)
     squares_levels = np.zeros((depth + 1, width + columns - 1), dtype=x.dtype)
     weights_levels = np.zeros((depth + 1, width + columns - 1), dtype=x.dtype)
-    # the pixels of a row stand between zeros, as many as the window reaches beyond it
+    # the pixels of a row lie between zeros, as many as the window extends beyond it
     inner_squares = squares_levels[0, left : left + width]
     inner_weights = weights_levels[0, right : right + width]
     value = 0.0
@@ -82,7 +81,7 @@ def _band(x, out, factor, first, last, with_gradient, reach, phi, parameter):
             if first <= centre - top:
                 _gradient_row(x, out, centre - top, weights, window, total, factor)
     if with_gradient:
-        for centre in range(to_centre, last + top):  # windows centred below the picture do not exist
+        for centre in range(to_centre, last + top):  # there are no windows centred below the image
             r = (centre - from_centre) % rows
             weights[r, :] = 0
             window = _window(weights, rows, r)
@@ -93,7 +92,7 @@ def _band(x, out, factor, first, last, with_gradient, reach, phi, parameter):
 
 @_jit
 def _square(x, y, out):
-    """Squares of a row, summed over the members."""
+    """Sum the squares of a row over the members."""
     width = len(out)
     for k in range(width):
         out[k] = x[0, y, k] * x[0, y, k]
@@ -104,10 +103,10 @@ def _square(x, y, out):
 
 @_jit
 def _plan(size):
-    """How sums over 1, 4, 16, … places (levels 0, 1, 2, …) make up a window of ``size`` places.
+    """Compose a window of ``size`` pixels of sums over 1, 4, 16, … pixels (levels 0, 1, 2, …).
 
-    Returns the number of levels, and of each term its level and the place where it begins, filled up with
-    terms of the level behind the last, which is zero, to a multiple of five: one pass for 5, 9, 17 places.
+    Return the number of levels, and the level and start of each term, padded to a multiple of five with terms
+    of the level after the last, which is zero: one pass for 5, 9 and 17 pixels.
     """
     depth, width = 1, 1
     while size // width > 5:
@@ -125,9 +124,8 @@ def _plan(size):
 
 @_jit
 def _box_row(levels, depth, terms, offsets, block, r):
-    """``block[r, i]`` = the sum of ``levels[0]`` over a window that begins at i; see :func:`_plan`."""
-    # Unsigned indices: a signed one could count from the end, and the test for that keeps loops from being
-    # vectorised.
+    """Set ``block[r, i]`` to the sum of ``levels[0]`` over a window that starts at i; see :func:`_plan`."""
+    # Unsigned indices: the test whether a signed index is negative would prevent vectorisation.
     length, width = levels.shape[1], 1
     for level in range(depth - 1):
         length -= 3 * width
@@ -154,11 +152,11 @@ def _box_row(levels, depth, terms, offsets, block, r):
 
 @_jit
 def _window(block, size, r):
-    """Numbers of five rows of ``block`` that add up to the last ``size`` rows, the newest being r.
+    """Return the indices of five rows of ``block`` whose sum is the sum of the last ``size`` rows up to r.
 
-    For up to five rows, these and zeros. Higher windows take rows in blocks of the window's height: a window
-    is the end of one block, whose sums from each row to its end stand in ``block``, and the beginning of the
-    next, which is summed in the last row but one of ``block`` as it comes. The last row is zero.
+    Up to five rows are taken as they are, with zeros. Higher windows take rows in blocks of the window's
+    height: a window is the end of one block, whose sums from each row to its end are in ``block``, and the
+    start of the next, which is summed in the last row but one of ``block``. The last row is zero.
     """
     prefix, zero = len(block) - 2, len(block) - 1
     if size <= 5:
@@ -184,7 +182,7 @@ def _window(block, size, r):
 
 @_jit
 def _add_rows(block, window, total):
-    """``total`` = the sum of five rows."""
+    """Set ``total`` to the sum of five rows."""
     a, b, c, d, e = window
     for k in range(len(total)):
         total[k] = (block[a, k] + block[b, k]) + (block[c, k] + block[d, k]) + block[e, k]
@@ -192,11 +190,11 @@ def _add_rows(block, window, total):
 
 @_jit
 def _weigh(block, window, squares, phi, parameter, inner):
-    """Sum of φ(n), and ``inner`` = φ'(n) / n, for a row of squared norms given as five rows."""
+    """Return the sum of φ(n) and set ``inner`` to φ'(n) / n, for squared norms given as five rows."""
     width = len(squares)
     zero, one = squares.dtype.type(0), squares.dtype.type(1)
     half = squares.dtype.type(0.5)
-    # Below the normal numbers the processor's estimate of 1/√s, which "arcp" allows, is not defined.
+    # The processor's estimate of 1/√s, which "arcp" permits, is undefined for subnormal numbers.
     least = np.finfo(squares.dtype).tiny
     total = zero
     if phi != 0:
@@ -240,7 +238,7 @@ def _weigh(block, window, squares, phi, parameter, inner):
 
 @_jit
 def _gradient_row(x, out, y, block, window, total, factor):
-    """``factor · u · weight`` for row y, the weights given as five rows."""
+    """Set row y of ``out`` to ``factor · u · weight``, the weights given as five rows."""
     width = len(total)
     if len(x) == 1:
         a, b, c, d, e = window

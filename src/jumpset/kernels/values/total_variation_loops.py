@@ -1,8 +1,8 @@
 """Value and gradient of total variation in one pass; called by :mod:`jumpset.kernels.values.total_variation`.
 
-Row by row: squares of the differences, their powers and weights, then the flux ``weight · difference`` along
-both axes; the gradient is the flux that comes in minus the flux that goes out. Of the row above only the flux
-downwards is kept, so the picture is read once and the gradient written once.
+For each row: squares of the differences, their powers and weights, then the flux ``weight · difference``
+along both axes; the gradient is the inward minus the outward flux. Only the downward flux of the row above is
+kept, so that the image is read once and the gradient is written once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-# Without "nnan" and "ninf": a NaN in a picture must show in the value. Division never raises.
+# Without "nnan" and "ninf": a NaN in an image must reach the value. Division never raises.
 _jit = njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp", "afn"}
 )
@@ -20,23 +20,23 @@ _jit = njit(
 
 @_jit
 def run_rows(start, stop, x, half, factor, isotropic, with_gradient, values, gradient):
-    """Rows ``start`` to ``stop``, counted through all images: row y of image b is ``b * H + y``.
+    """Compute rows ``start`` to ``stop``, counted through all images: row y of image b is ``b * H + y``.
 
     Parameters
     ----------
     x
         ``(B, C, H, W)``; the channels of an image share their root.
     half, factor
-        β / 2, and what multiplies the weights of the gradient (β for its own), both in x's dtype.
+        β / 2, and the factor of the gradient's weights (β for the gradient itself), both in x's dtype.
     isotropic
         Whether the directions share their root.
     with_gradient
         Whether ``gradient``, shaped like x, is written.
     values
-        ``(B * H,)`` float64: the value of each row, without factor.
+        ``(B * H,)`` float64 for the value of each row, without factor.
     """
     channels, height, width = x.shape[1:]
-    # Scratch rows: squares of both directions, the flux across, and the flux down of each channel.
+    # Buffers: squares of both directions, the horizontal flux, and the downward flux of each channel.
     lines = np.zeros((3 + channels, width), x.dtype)
     no_value, no_rows = np.zeros(1), np.zeros((channels, 1, width), x.dtype)
     one_channel = channels == 1 and isotropic
@@ -65,7 +65,7 @@ def run_rows(start, stop, x, half, factor, isotropic, with_gradient, values, gra
 
 @_jit
 def _general(x, first, last, half, factor, isotropic, with_gradient, lines, values, out, top):
-    # ``top`` is the row of the picture that ``out`` begins with.
+    # ``top`` is the row of the image with which ``out`` starts.
     channels, height, width = x.shape
     horizontal, vertical = lines[0], lines[0 if isotropic else 1]
     across = lines[2]
@@ -100,7 +100,7 @@ def _general(x, first, last, half, factor, isotropic, with_gradient, lines, valu
 
 @_jit
 def _powers(squares, half, factor):
-    """Sum of ``s ** half``; each s is replaced by its weight ``factor · s ** (half − 1)``, 0 for s = 0."""
+    """Return the sum of ``s ** half``; set each s to its weight ``factor · s ** (half − 1)``, 0 for s = 0."""
     tiny = _smallest(squares)
     one, zero = squares.dtype.type(1), squares.dtype.type(0)
     total = zero
@@ -126,15 +126,15 @@ def _powers(squares, half, factor):
 
 @_jit
 def _smallest(like):
-    """Smallest normal number: below it the fast reciprocal root overflows, so such a square counts as 0."""
+    """Return the smallest normal number; smaller squares count as 0: their fast reciprocal root overflows."""
     return np.finfo(like.dtype).tiny
 
 
 def _specialised(root, with_gradient, carry):
-    """``_general`` for one channel, isotropic, and β = 1 (``root``) or 2: all in one loop.
+    """Compile ``_general`` for one channel, isotropic, and β = 1 (``root``) or 2, as one loop.
 
-    Where ``carry``, the flux across is carried from pixel to pixel, which saves a loop. But then the compiler
-    leaves the pixels beyond a multiple of 32, four vectors of eight, to single steps.
+    With ``carry``, the horizontal flux is carried from pixel to pixel, which saves a loop; but the compiler
+    then processes the pixels beyond a multiple of 32, four vectors of eight, one by one.
     """
 
     @_jit

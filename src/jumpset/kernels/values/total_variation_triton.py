@@ -1,8 +1,8 @@
 """Total variation on a GPU: value and gradient in one launch. Imported for CUDA tensors only; needs triton.
 
-A program treats a block of pixels of one image. A pixel's gradient needs the weights at three places: its
-own, the one before it in its row and the one above; each is computed where it is needed, from values that are
-in the cache, so that the picture is read once and the gradient written once.
+A program processes a block of pixels of one image. A pixel's gradient needs the weights of three pixels: the
+pixel itself, the previous one in its row and the one above. Each weight is computed where it is needed from
+cached values, so that the image is read once and the gradient is written once.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _BLOCK = 1024
 def value_and_gradient(
     x: Tensor, beta: float, isotropic: bool, joint: bool, factor: float, with_gradient: bool
 ) -> tuple[Tensor, Tensor]:
-    """``factor · R(x)``, ``(B,)``, and its gradient, which is empty where it is not wanted.
+    """Return ``factor · R(x)``, ``(B,)``, and its gradient, which is empty unless ``with_gradient``.
 
-    The formula is that of :func:`jumpset.kernels.values.total_variation.total_variation_plain`.
+    :func:`jumpset.kernels.values.total_variation.total_variation_plain` is the definition of R.
     """
     batch, channels, height, width = x.shape
     x = x.detach().contiguous()
@@ -29,7 +29,7 @@ def value_and_gradient(
     blocks = triton.cdiv(height * width, _BLOCK)
     gradient = torch.empty_like(x) if with_gradient else x.new_empty((0, 0, 0, 0))
     sums = x.new_empty((batch, images * blocks // batch), dtype=torch.float64)
-    factors = x.new_full((1,), beta * factor)  # as a tensor: triton makes a float32 of a number
+    factors = x.new_full((1,), beta * factor)  # a tensor, since triton converts a number to float32
     with torch.cuda.device_of(x):
         _kernel[(images * blocks,)](  # pyright: ignore[reportIndexIssue]
             x, gradient, sums, factors, height, width, members, blocks, beta / 2, torch.finfo(x.dtype).tiny,
@@ -56,14 +56,14 @@ def _power(squares, half: tl.constexpr):
 
 @triton.jit
 def _weight(squares, half: tl.constexpr, tiny: tl.constexpr):
-    # d(s ** half) / ds / half, where s is large enough for it to be finite
+    # d(s ** half) / ds / half where s is large enough that it is finite
     safe = tl.where(squares < tiny, 1.0, squares)
     return tl.where(squares < tiny, 0.0, _power(safe, half) / safe)
 
 
 @triton.jit
 def _differences(x, p, row, column, height, width, inside):
-    """Across and down: at the pixel, at the one before it in the row, and at the one above."""
+    """Return differences across and down: of the pixel, of the previous one in its row, of the one above."""
     right, lower = inside & (column + 1 < width), inside & (row + 1 < height)
     left, upper = inside & (column > 0), inside & (row > 0)
     here = tl.load(x + p, mask=inside, other=0.0)
