@@ -20,12 +20,19 @@ QUICK = {
     "dip-l0": {"outer_steps": 2, "inner_steps": 1},
     "dip-correction": {"outer_steps": 2, "inner_steps": 1},
 }
-# What is turned where it is not `weight`: the value that changes nothing, and three from rough to smooth.
+# The parameter that smooths where it is not `weight`; see `knob_of`.
 KNOBS = {"l0-projection": ("fraction", 1.0, (0.5, 0.1, 0.01))}
 ALL = sorted(js.methods())
 LEARNED = [name for name in ALL if name in js.learned.SIZES]
 CLASSICAL = [name for name in ALL if not name.startswith("dip") and name not in LEARNED]
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5, "float16": 2e-3}
+
+
+def knob_of(name):
+    """The parameter that smooths: the value that changes nothing, and three from rough to smooth."""
+    if name not in KNOBS and "weight" not in js.methods()[name].defaults:
+        pytest.skip("the method has no weight; name the parameter that smooths in KNOBS")
+    return KNOBS.get(name, ("weight", 0.0, (0.01, 0.1, 1.0)))
 
 
 def smooth(image, name, **settings):
@@ -123,7 +130,7 @@ def test_constant_is_a_fixed_point(name, dtype):
 @pytest.mark.parametrize("name", CLASSICAL + LEARNED)
 def test_zero_weight_changes_nothing(name, rng):
     image = rng.random((9, 12, 3), dtype=np.float32)
-    knob, off, _ = KNOBS.get(name, ("weight", 0.0, ()))
+    knob, off, _ = knob_of(name)
     np.testing.assert_allclose(smooth(image, name, **{knob: off}), image, rtol=0, atol=1e-6)
 
 
@@ -134,31 +141,23 @@ def test_larger_weight_is_smoother(name, rng):
     image = rng.random((24, 20), dtype=np.float32)
     if name in LEARNED:  # white noise of full range is nothing that they have ever seen
         image = 0.4 + 0.2 * image
-    knob, _, values = KNOBS.get(name, ("weight", 0.0, (0.01, 0.1, 1.0)))
+    knob, _, values = knob_of(name)
     roughness = [np.abs(np.diff(smooth(image, name, **{knob: v}))).sum() for v in values]
     assert roughness[0] >= roughness[1] >= roughness[2]
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_mean_is_kept(name, rng):
-    if name == "pnls":
-        pytest.skip(
-            "overlapping estimates are averaged with unequal weights, in Lab, by definition of the method"
-        )
-    if name in ("bilateral", "guided", "rolling-guidance", "domain-transform", "sg-wls"):
-        pytest.skip(
-            "averages whose weights sum to 1 where they arrive, not where they come from, by definition"
-        )
+    if not js.methods()[name].cls.keeps_mean:
+        pytest.skip("the method declares keeps_mean = False")
     image = rng.random((14, 11, 3))
     np.testing.assert_allclose(smooth(image, name).mean((0, 1)), image.mean((0, 1)), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_rows_and_columns_are_alike(name, rng):
-    if name in ("region-fusion", "potts", "potts-descent", "whitened"):
-        pytest.skip("the order of merges (of rows and columns) is part of the method")
-    if name in ("fgs", "sg-wls", "domain-transform"):
-        pytest.skip("one direction after the other, a few times, by definition of the method")
+    if not js.methods()[name].cls.is_symmetric:
+        pytest.skip("the method declares is_symmetric = False")
     image = rng.random((10, 13))
     np.testing.assert_allclose(smooth(image.T, name), smooth(image, name).T, atol=5e-3)
 

@@ -13,7 +13,7 @@ from jumpset._core.types import Iteration, State, Status
 
 @dataclass
 class Moment(Generic[State]):
-    """A state on the way. Whoever looks at it may set ``status``: the iteration then ends with it."""
+    """A state of an iteration. Setting ``status`` ends the iteration with this state."""
 
     n_steps: int
     state: State

@@ -55,7 +55,7 @@ class Iteration(Checked, ABC, Generic[State]):
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     """Named settings: preset name to hyper-parameters."""
     aliases: ClassVar[dict[str, str]] = {}
-    """Names of parameters in the method's own field: the field's name to ours."""
+    """Names of parameters in the literature: that name to ours, e.g. ``{"eps": "weight"}``."""
     spatial_ndims: ClassVar[tuple[int, ...]] = (2,)
     """Numbers of spatial axes that ``init`` takes."""
     batched: ClassVar[bool] = True
@@ -64,6 +64,10 @@ class Iteration(Checked, ABC, Generic[State]):
     in_place: ClassVar[bool] = False
     """Whether ``step`` works in the memory of the state it is given, because a copy would dominate its cost.
     The loop then copies the image at each reading that somebody sees."""
+    keeps_mean: ClassVar[bool] = True
+    """Whether the mean of each channel stays what it was; the tests check it."""
+    is_symmetric: ClassVar[bool] = True
+    """Whether rows and columns are treated alike, so that a transposed image has the transposed answer."""
     check_every: ClassVar[int] = 1
     """Steps between two readings of ``record`` and ``finished`` (each reading waits for a GPU)."""
 
@@ -74,7 +78,7 @@ class Iteration(Checked, ABC, Generic[State]):
 
     @property
     def max_steps(self) -> int:
-        """Steps of the method's schedule, or its step limit: here ``n_steps``, or one; none for weight 0."""
+        """Steps of the schedule, or the step limit: by default ``n_steps``, or 1; 0 where ``weight`` is 0."""
         return getattr(self, "n_steps", 1) if getattr(self, "weight", 1.0) > 0.0 else 0
 
     @abstractmethod

@@ -77,7 +77,7 @@ class SequentialBatch(Iteration[State]):
         return Status.DIVERGED if state.diverged else Status.CONVERGED
 
     def _read(self, state: State) -> tuple[State, list[dict[str, float]]]:
-        """Which images have ended, and the record of each where it last was finite; once for each state."""
+        """Find which images have ended, and the last finite record of each; once for each state."""
         if self._last is None or self._last[0] is not state:
             self._last = state, *self._reading(state)
         return self._last[1:]

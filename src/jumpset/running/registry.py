@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any
@@ -101,7 +102,7 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
         A named setting of that method, replacing its defaults.
     **hyper
         Hyper-parameters; they replace those of the preset. A parameter that holds an object, such as the
-        solver of ``"dip-l0"``, also takes the object's name. A parameter's name in its own field, such as
+        solver of ``"dip-l0"``, also takes the object's name. The name of a parameter in the literature, such as
         ``sigma_range`` of ``"bilateral"``, stands for the name that all methods share (``weight``).
 
     Raises
@@ -127,7 +128,7 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
             )
         if known[key] != key and known[key] in hyper:
             raise InputError(
-                f"{key} is the field's name of {known[key]}", given="both", do=f"pass {known[key]} alone"
+                f"{key} is another name of {known[key]}", given="both", do=f"pass {known[key]} alone"
             )
     settings = {**(info.presets[preset] if preset else {}), **{known[key]: v for key, v in hyper.items()}}
     return info.cls(**{key: _resolved(info.cls, key, value) for key, value in settings.items()})
@@ -168,4 +169,4 @@ def _info(name: str) -> MethodInfo:
         for f in fields(cls)
         if f.init
     }
-    return MethodInfo(name, doc, cls.paper, defaults, cls.presets, cls)
+    return MethodInfo(name, doc, cls.paper, defaults, deepcopy(cls.presets), cls)

@@ -130,7 +130,7 @@ def run(
     FileError
         If the checkpoint cannot be read or written.
     """
-    _check_options(image, method, max_steps, max_seconds, check_every)
+    _check_options(image, method, callback, stop, max_steps, max_seconds, check_every)
     tensor, layout = to_tensor(
         image, channel_axis=channel_axis, alpha=alpha, value_range=value_range, device=device
     )
@@ -172,14 +172,24 @@ def run(
 
 
 def _check_options(
-    image: Any, method: Any, max_steps: int | None, max_seconds: float | None, check_every: int | None
+    image: Any,
+    method: Any,
+    callback: Any,
+    stop: Any,
+    max_steps: int | None,
+    max_seconds: float | None,
+    check_every: int | None,
 ) -> None:
-    if isinstance(image, Iteration) or not callable(getattr(method, "step", None)):
+    if isinstance(image, Iteration) or not isinstance(method, Iteration):
+        given = method.__name__ if isinstance(method, type) else type(method).__name__
         raise InputError(
-            "run takes an image, then a method",
-            given=f"{type(image).__name__}, {type(method).__name__}",
+            "run takes an image, then a method object",
+            given=f"{type(image).__name__}, {given}",
             do="call run(image, js.method('tv')); js.smooth also takes a method's name",
         )
+    for name, function in (("callback", callback), ("stop", stop)):
+        if function is not None and not callable(function):
+            raise InputError(f"{name} must be a function", given=repr(function), do="pass f(step), or None")
     if max_steps is not None:
         checks.integer("max_steps", max_steps, at_least=0)
     if max_seconds is not None:

@@ -52,11 +52,12 @@ class Bilateral(NumpyMethod):
 
     name: ClassVar[str] = "bilateral"
     paper: ClassVar[str] = "Tomasi & Manduchi, ICCV 1998"
+    keeps_mean: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"sigma_range": "weight", "sigma_space": "radius"}
 
     @property
     def halo(self) -> int:
-        """Three widths."""
+        """Three times the radius."""
         return math.ceil(3.0 * self.radius)
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, g: np.ndarray | None = None) -> None:

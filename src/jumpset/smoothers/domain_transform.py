@@ -60,6 +60,8 @@ class DomainTransform(NumpyMethod):
 
     name: ClassVar[str] = "domain-transform"
     paper: ClassVar[str] = "Gastal & Oliveira, SIGGRAPH 2011"
+    keeps_mean: ClassVar[bool] = False
+    is_symmetric: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"sigma_range": "weight", "sigma_space": "reach"}
 
     def _prepare(self, image: Tensor) -> tuple[np.ndarray, ...]:

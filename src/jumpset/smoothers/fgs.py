@@ -59,6 +59,7 @@ class FGS(NumpyMethod):
 
     name: ClassVar[str] = "fgs"
     paper: ClassVar[str] = "Min, Choi, Lu, Ham, Sohn & Do, IEEE TIP 2014"
+    is_symmetric: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"sigma_color": "sigma"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 900.0, "sigma": 0.1}}
 

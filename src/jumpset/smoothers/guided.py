@@ -52,6 +52,7 @@ class Guided(NumpyMethod):
 
     name: ClassVar[str] = "guided"
     paper: ClassVar[str] = "He, Sun & Tang, IEEE TPAMI 2013"
+    keeps_mean: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"eps": "weight"}
 
     @property

@@ -81,6 +81,7 @@ class PNLS(Iteration[State]):
 
     name: ClassVar[str] = "pnls"
     paper: ClassVar[str] = "Xu, Liu, Hou, Zhen, Shao & Cheng, IEEE TMM 2020"
+    keeps_mean: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

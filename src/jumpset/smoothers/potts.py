@@ -101,6 +101,7 @@ class PottsADMM(Iteration[State]):
 
     name: ClassVar[str] = "potts"
     paper: ClassVar[str] = "Storath, Weinmann, SIAM J. Imaging Sci. 2014"
+    is_symmetric: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"gamma": "weight"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {"precise": {"growth": 1.2}, "spikes": {"data": "l1"}}
 

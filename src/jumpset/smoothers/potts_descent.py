@@ -105,6 +105,7 @@ class PottsDescent(Iteration[State]):
 
     name: ClassVar[str] = "potts-descent"
     paper: ClassVar[str] = "jumpset, after Landrieu, Obozinski, SIAM J. Imaging Sci. 2017"
+    is_symmetric: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"gamma": "weight"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {"n_steps": 1},

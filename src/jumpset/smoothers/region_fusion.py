@@ -72,6 +72,7 @@ class RegionFusion(Iteration[State]):
 
     name: ClassVar[str] = "region-fusion"
     paper: ClassVar[str] = "Nguyen & Brown, ICCV 2015"
+    is_symmetric: ClassVar[bool] = False
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "dip-l0": {"levels": 50},
         "clip-art": {"weight": 0.015},

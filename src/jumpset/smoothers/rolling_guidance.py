@@ -50,11 +50,12 @@ class RollingGuidance(NumpyMethod):
 
     name: ClassVar[str] = "rolling-guidance"
     paper: ClassVar[str] = "Zhang, Shen, Xu & Jia, ECCV 2014"
+    keeps_mean: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"sigma_space": "weight", "sigma_range": "sigma"}
 
     @property
     def halo(self) -> int:
-        """Three widths a filter."""
+        """Three widths of the Gaussian, for each of the filters."""
         return self.n_steps * math.ceil(3.0 * self.weight)
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int) -> None:

@@ -65,6 +65,8 @@ class SGWLS(NumpyMethod):
 
     name: ClassVar[str] = "sg-wls"
     paper: ClassVar[str] = "Liu, Chen, Shen, Liu & Yang, ICCV 2017"
+    keeps_mean: ClassVar[bool] = False
+    is_symmetric: ClassVar[bool] = False
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 900.0, "exponent": 2.0, "n_steps": 2}}
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, g: np.ndarray | None = None) -> None:

@@ -89,6 +89,7 @@ class Whitened(Iteration[State]):
 
     name: ClassVar[str] = "whitened"
     paper: ClassVar[str] = "jumpset, after Boyd et al., Found. Trends Mach. Learn. 2011"
+    is_symmetric: ClassVar[bool] = False
     presets: ClassVar[dict[str, dict[str, Any]]] = {"tv": {"prior": "tv", "weight": 2.0}}
 
     def init(self, image: Tensor) -> State:
