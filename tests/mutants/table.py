@@ -79,7 +79,7 @@ MUTANTS = [
         "kernels/filters/collaborative.py",
         "variance[a + stride, x] = 0.5 * (same - cross)",
         "variance[a + stride, x] = 0.5 * same",
-        "unit/test_collaborative.py::test_variances_and_transforms_are_those_of_dense_matrices",
+        "unit/test_collaborative.py::test_variances_and_transforms_equal_dense_matrices",
     ),
     # total variation and values of penalties
     Mutant(
@@ -142,7 +142,7 @@ MUTANTS = [
         "smoothers/sg_wls.py",
         "_LEVELS = 255.0",
         "_LEVELS = 256.0",
-        "unit/test_linear_smoothers.py::test_sg_wls_is_its_formula_on_columns_then_rows",
+        "unit/test_linear_smoothers.py::test_sg_wls_step_equals_its_formula",
     ),
     Mutant(
         "smoothers/structure_texture.py",

@@ -1,4 +1,4 @@
-"""The collaborative filter's loops equal dense matrices; a known spectrum helps where noise is coloured."""
+"""Collaborative filter: its loops equal dense matrices; a known spectrum helps against coloured noise."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def lags(sigma, reach=6):
 LAGS = np.stack([0.04 * lags(1.1), 0.01 * lags(0.6)])
 
 
-def test_covariance_table_is_the_definition():
+def test_covariance_table_equals_its_definition():
     table = kernel.covariance_table(LAGS, 5)
     basis = kernel.cosine_basis()
     rng = np.random.default_rng(0)
@@ -37,7 +37,7 @@ def test_covariance_table_is_the_definition():
 
 
 @pytest.mark.parametrize("n", [1, 2, 8])
-def test_variances_and_transforms_are_those_of_dense_matrices(n):
+def test_variances_and_transforms_equal_dense_matrices(n):
     rng = np.random.default_rng(n)
     shape = (19, 21)
     places = rng.integers(0, 11, (n, 2)).astype(np.int32)
@@ -48,13 +48,13 @@ def test_variances_and_transforms_are_those_of_dense_matrices(n):
     kernel._variances(places, n, table, np.empty((n, n, 64), np.float32), variance)
     np.testing.assert_allclose(variance.ravel(), np.diag(rows @ covariance @ rows.T), rtol=1e-4, atol=1e-7)
 
-    picture = rng.random(shape).astype(np.float32)
-    group = np.stack([picture[y : y + 8, x : x + 8].ravel() for y, x in places])
+    image = rng.random(shape).astype(np.float32)
+    group = np.stack([image[y : y + 8, x : x + 8].ravel() for y, x in places])
     spare, basis = np.empty((8, 8), np.float32), kernel.cosine_basis().astype(np.float32)
     there = group.copy()
     kernel._transform(there, n, basis, spare)
     kernel._haar(there, n)
-    np.testing.assert_allclose(there.ravel(), rows @ picture.ravel(), atol=1e-5)
+    np.testing.assert_allclose(there.ravel(), rows @ image.ravel(), atol=1e-5)
     kernel._unhaar(there, n)
     kernel._transform(there, n, np.ascontiguousarray(basis.T), spare)
     np.testing.assert_allclose(there, group, atol=1e-5)
@@ -109,29 +109,29 @@ def coloured(seed=0, size=72):
 
 
 def test_a_known_spectrum_beats_white():
-    structure, picture, texture = coloured()
-    told = js.smooth(picture, Collaborative(texture=texture))
-    white = js.smooth(picture, Collaborative(sigma=0.06))
-    gain = js.metrics.psnr(told, structure) - js.metrics.psnr(white, structure)
+    structure, image, texture = coloured()
+    known = js.smooth(image, Collaborative(texture=texture))
+    white = js.smooth(image, Collaborative(sigma=0.06))
+    gain = js.metrics.psnr(known, structure) - js.metrics.psnr(white, structure)
     assert gain > 2.0
-    assert js.metrics.psnr(told, structure) > js.metrics.psnr(picture, structure) + 6.0
+    assert js.metrics.psnr(known, structure) > js.metrics.psnr(image, structure) + 6.0
 
 
-def test_estimates_its_own_texture():
-    structure, picture, texture = coloured(1)
-    blind = js.smooth(picture, "collaborative")
-    told = js.smooth(picture, "collaborative", texture=texture)
-    assert js.metrics.psnr(blind, structure) > js.metrics.psnr(told, structure) - 2.0
+def test_estimated_texture_is_nearly_as_good_as_a_known_one():
+    structure, image, texture = coloured(1)
+    blind = js.smooth(image, "collaborative")
+    known = js.smooth(image, "collaborative", texture=texture)
+    assert js.metrics.psnr(blind, structure) > js.metrics.psnr(known, structure) - 2.0
 
 
-def test_threads_change_nothing():
-    _, picture, texture = coloured(2)
+def test_result_does_not_depend_on_threads():
+    _, image, texture = coloured(2)
     before = torch.get_num_threads()
     try:
         answers = []
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            answers.append(js.smooth(picture, Collaborative(texture=texture)))
+            answers.append(js.smooth(image, Collaborative(texture=texture)))
     finally:
         torch.set_num_threads(before)
     np.testing.assert_array_equal(*answers)

@@ -1,4 +1,4 @@
-"""GSF: the solver solves, the weights belong to the energy, every step lowers it, modes do what they are for."""
+"""GSF: the solver against dense algebra, the energy and its decrease, guidance and modes."""
 
 import itertools
 
@@ -28,7 +28,7 @@ def dense_laplacian(edges, offsets):
 
 
 def inside(offsets, height, width):
-    """1 where the edge stays in the picture."""
+    """Return 1 where the edge stays in the image, else 0."""
     y, x = np.mgrid[:height, :width]
     return np.array(
         [(y + dy < height) & (x + dx >= 0) & (x + dx < width) for dy, dx in offsets], float
@@ -62,7 +62,7 @@ def h(x, a, b):
 
 
 def energy(u, f, g, m):
-    """The docstring's sum, pixel by pixel."""
+    """Return the objective of the docstring, pixel by pixel."""
     height, width = f.shape[1:]
 
     def window(radius):
@@ -97,7 +97,7 @@ MODES = [
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_recorded_energy_is_the_docstrings(mode):
+def test_recorded_energy_is_the_objective(mode):
     f = np.random.default_rng(1).random((6, 7, 3))
     method = GSF(**mode, n_steps=3)
     result = js.run(f, method)
@@ -115,7 +115,7 @@ def test_energy_falls(mode):
 
 
 def test_one_step_is_the_published_formula():
-    """(D_d + 2λ(D_s − W_s)) u = W_d f, with explicit matrices."""
+    """Solve (D_d + 2λ(D_s − W_s)) u = W_d f with explicit matrices."""
     rng = np.random.default_rng(2)
     f = rng.random((5, 6))
     lam, a = 0.3, 1e-3
@@ -136,7 +136,7 @@ def test_one_step_is_the_published_formula():
     np.testing.assert_allclose(ours, exact, atol=1e-8)
 
 
-def test_a_guidance_edge_is_kept_and_its_absence_is_not():
+def test_only_edges_of_the_guidance_are_kept():
     rng = np.random.default_rng(4)
     edge = (np.arange(30) >= 15).astype(float)[None].repeat(20, 0)
     image = 0.4 + 0.05 * edge + 0.02 * rng.standard_normal((20, 30))

@@ -1,4 +1,4 @@
-"""L0: the kernel equals its definition, the solves are exact, the published schedule is followed."""
+"""L0: the kernel equals its definition, the solves are exact, the schedule is the published one."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ sizes = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 9), st.in
 
 
 def differences(height, width):
-    """Dense D: forward differences, right then down, zero across the border."""
+    """Return dense D: forward differences, right then down, zero across the border."""
     n = height * width
     D = np.zeros((2 * n, n))
     for y, x in np.ndindex(height, width):
@@ -78,7 +78,7 @@ def test_a_step_edge_in_noise_stays_sharp():
     image = np.where(np.arange(40) < 20, 0.2, 0.8)[None].repeat(30, 0) + 0.02 * rng.standard_normal((30, 40))
     out = js.smooth(image, "l0", preset="paper")
     assert np.median(np.abs(np.diff(out[:, :20], axis=1))) < 1e-4
-    assert np.abs(np.diff(out[:, :20], axis=1)).max() < 0.02  # the noise along the edge stays with it
+    assert np.abs(np.diff(out[:, :20], axis=1)).max() < 0.02  # noise along the edge remains
     assert np.abs(out[:, 20] - out[:, 19] - 0.6).max() < 0.05
 
 

@@ -1,4 +1,4 @@
-"""L0 projection: the constraint holds, the solves are exact, the knob is the share of gradients."""
+"""L0 projection: the constraint holds, the solves are exact, `fraction` is the fraction of gradients kept."""
 
 import numpy as np
 import pytest
@@ -21,26 +21,26 @@ def test_no_more_gradients_than_allowed(fraction):
     f = js.datasets.textured(40, 50, seed=1)[0].astype(np.float64)
     result = js.run(f, L0Projection(fraction=fraction, tol=1e-5))
     assert result.status is js.Status.CONVERGED
-    # the others are zero up to tol in the mean: allow a few larger ones
+    # the other gradients are zero up to tol in the mean: allow a few larger ones
     assert jumps(result.image, 1e-3) <= fraction * f[..., 0].size + 5
     assert np.square(result.image - f).sum() < np.square(f - f.mean((0, 1))).sum()
 
 
-def test_a_flat_picture_with_few_jumps_is_kept():
-    """It fulfils the constraint itself, so it is its own nearest picture."""
+def test_an_image_with_few_jumps_is_kept():
+    """An image that satisfies the constraint is its own projection."""
     f = js.datasets.shapes(40, 50, seed=2)
     share = jumps(f, 0) / f[..., 0].size
     np.testing.assert_allclose(js.smooth(f, "l0-projection", fraction=share + 0.01), f, atol=1e-4)
     assert np.abs(js.smooth(f, "l0-projection", fraction=0.5 * share) - f).max() > 0.05
 
 
-def test_nothing_kept_leaves_the_mean():
+def test_fraction_zero_gives_the_mean():
     f = np.random.default_rng(0).random((9, 11, 3))
     out = js.smooth(f, "l0-projection", fraction=0.0)
     np.testing.assert_allclose(out, np.broadcast_to(f.mean((0, 1)), f.shape), atol=2e-3)
 
 
-def test_exactly_as_many_as_allowed_are_kept():
+def test_the_number_of_kept_gradients_is_exact():
     g = torch.ones(2, 2, 3, 4, 5)  # all equal
     for fraction, count in ((0.0, 0), (0.1, 2), (0.3, 6), (0.999, 19), (1.0, 20)):
         kept = _keep_largest(g, fraction)
@@ -60,7 +60,7 @@ def test_transposed_gradient():
 
 
 def test_one_step_is_the_formula():
-    """u = (1 + D⊤D / γ)⁻¹ (f + D⊤ z / γ), with explicit matrices."""
+    """Compute u = (1 + D⊤D / γ)⁻¹ (f + D⊤ z / γ) with explicit matrices."""
     f = np.random.default_rng(2).random((4, 5))
     method = L0Projection(fraction=0.2, gamma=0.7)
     tensor = torch.from_numpy(f)[None, None]

@@ -23,7 +23,7 @@ def rng():
 
 
 def grid_matrix(right, down):
-    """Dense I + L of a grid with these edge weights."""
+    """Return the dense I + L of a grid with the given edge weights."""
     height, width = right.shape
     matrix = np.eye(height * width)
     for y, x in np.ndindex(height, width):
@@ -36,7 +36,7 @@ def grid_matrix(right, down):
 
 
 def exact(matrix, f):
-    """The solution for each band of (C, H, W)."""
+    """Return the solution for each band of (C, H, W)."""
     return np.linalg.solve(matrix, f.reshape(len(f), -1).T).T.reshape(f.shape)
 
 
@@ -79,7 +79,7 @@ def test_grid_solver_equals_dense_algebra(shape, decades, rng):
     np.testing.assert_allclose(u.mean((1, 2)), f.mean((1, 2)), rtol=1e-12)
 
 
-def test_grid_solver_keeps_its_promise_in_float32(rng):
+def test_grid_solver_reaches_its_tolerance_in_float32(rng):
     right, down = random_weights(rng, 24, 20, 2)
     f = rng.random((2, 24, 20)) + 3.0
     u = f.astype(np.float32)
@@ -88,8 +88,8 @@ def test_grid_solver_keeps_its_promise_in_float32(rng):
     assert np.linalg.norm(error) <= 1e-5 * np.linalg.norm(f)
 
 
-def test_the_check_of_the_grid_solver_sees_a_wrong_solver(rng, monkeypatch):
-    """A product that weakens the edges downwards must not pass."""
+def test_the_comparison_detects_a_wrong_grid_solver(rng, monkeypatch):
+    """The comparison fails for a product with weaker vertical edges."""
     right_one = grid_laplacian._product
 
     def weaker(start, stop, x, right, down, out, sums):
@@ -113,7 +113,7 @@ def test_gradient_magnitudes(squares, shape, rng):
         torch.testing.assert_close(fast, plain)
 
 
-def test_wls_solves_the_paper_s_system(rng):
+def test_wls_solves_the_published_system(rng):
     f = rng.random((3, 11, 14))
     f[:, 4:, 5:] += 0.4
     logarithm = np.log(f + 1e-4)
@@ -161,7 +161,7 @@ def test_fgs_equals_dense_line_solves(rng):
 
 
 def dense_strips(f, g, radius, weight, exponent, delta):
-    """The average of the solutions on strips of rows, each from its dense matrix."""
+    """Return the average of the solutions on strips of rows, each with a dense matrix."""
     height, width = f.shape[1:]
     total, count, first = np.zeros_like(f), np.zeros(height), 0
     while True:
@@ -193,8 +193,8 @@ def test_strips_equal_dense_solves(shape, radius, rng):
 
 
 @pytest.mark.parametrize("guided", [False, True])
-def test_sg_wls_is_its_formula_on_columns_then_rows(guided, rng):
-    """Differences of the guidance count in 255 levels, and δ = 0.01."""
+def test_sg_wls_step_equals_its_formula(guided, rng):
+    """Columns, then rows; differences of the guidance in units of 1/255, and δ = 0.01."""
     f, guidance = rng.random((2, 7, 6)), rng.random((3, 7, 6)) if guided else None
     g = 255 * (guidance if guided else f)
     columns = dense_strips(f.swapaxes(1, 2), g.swapaxes(1, 2), 1, 900.0, 2.0, 0.01).swapaxes(1, 2)
@@ -232,9 +232,9 @@ def test_ils_equals_dense_algebra_and_its_energy_never_rises(rng):
 
 @pytest.mark.parametrize("name", GUIDED)
 def test_guidance(name, rng):
-    """An edge of the guidance stays, any number of bands; the picture's own guidance is the default."""
+    """Edges of a guidance of any number of bands are kept; the default guidance is the image itself."""
     f = rng.random((16, 18, 3))
-    steps = {"n_steps": 1} if name == "sg-wls" else {}  # later steps are guided by the answer
+    steps = {"n_steps": 1} if name == "sg-wls" else {}  # later steps are guided by the last result
     np.testing.assert_allclose(
         js.smooth(f, name, guidance=f, **steps), js.smooth(f, name, **steps), atol=1e-12
     )
@@ -253,7 +253,7 @@ def test_guidance(name, rng):
         torch.testing.assert_close(together[k : k + 1], alone, rtol=0, atol=1e-12)
 
 
-def test_sg_wls_guides_itself_step_by_step(rng):
+def test_sg_wls_steps_are_guided_by_the_last_result(rng):
     f = rng.random((9, 11))
     twice = js.smooth(js.smooth(f, SGWLS(50.0, n_steps=1)), SGWLS(50.0, n_steps=1))
     np.testing.assert_allclose(js.smooth(f, SGWLS(50.0, n_steps=2)), twice, atol=1e-12)

@@ -1,4 +1,4 @@
-"""PNLS: one pass against its description in plain NumPy; colour space; group sizes on tiny pictures."""
+"""PNLS: one pass against its definition in NumPy; colour space; group sizes on tiny images."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from jumpset.smoothers import PNLS
 
 
 def haar_matrix(n):
-    """Orthonormal, rows from coarse to fine."""
+    """Return the orthonormal Haar matrix, rows from coarse to fine."""
     if n == 1:
         return np.ones((1, 1))
     top = np.kron(haar_matrix(n // 2), [1, 1])
@@ -21,7 +21,7 @@ def haar_matrix(n):
 
 
 def plain_pass(u, *, patch, step, window, matches, pixels, threshold):
-    """The description, with matrices and the whole group transformed back."""
+    """Compute one pass with matrices, transforming whole groups back."""
     C, H, W = u.shape
     ph, pw = min(patch, H), min(patch, W)
     sh, sw = min(window, H - ph + 1), min(window, W - pw + 1)
@@ -50,7 +50,7 @@ def plain_pass(u, *, patch, step, window, matches, pixels, threshold):
                     keep[pixels // 2 :, 1:] = False
                 keep[0, 0] = True
                 first = (Hq.T @ (c * keep) @ Hn)[:, 0]
-                # the coefficients that the first row takes part in: the mean, and one of each level
+                # the coefficients that involve the first row: the mean, and one of each level
                 reach = [0] + [2**k for k in range(int(np.log2(pixels)))]
                 weight = 1 / keep[reach].sum()
                 for m, (v, w) in enumerate(chosen):
@@ -70,7 +70,7 @@ def plain_pass(u, *, patch, step, window, matches, pixels, threshold):
     ],
 )
 @pytest.mark.parametrize("threshold", [0.05, 0.3])
-def test_against_the_description(shape, settings, threshold):
+def test_pass_equals_its_definition(shape, settings, threshold):
     u = np.random.default_rng(0).random(shape)
     np.testing.assert_allclose(
         smooth_pass(u, threshold=threshold, **settings),
@@ -89,7 +89,7 @@ def test_haar(n):
     np.testing.assert_allclose(row, x, atol=1e-14)
 
 
-def test_threads_do_not_change_a_bit():
+def test_result_does_not_depend_on_threads():
     u = np.random.default_rng(2).random((3, 130, 40), dtype=np.float32)
     settings = {"patch": 4, "step": 4, "window": 5, "matches": 8, "pixels": 2, "threshold": 0.05}
     before, passes = torch.get_num_threads(), []
@@ -108,7 +108,7 @@ def test_lab():
     lab = rgb_to_lab(tensor)
     np.testing.assert_allclose(
         lab[0].permute(1, 2, 0), rgb2lab(rgb), atol=0.02
-    )  # their white has four digits
+    )  # scikit-image has four digits of the white point
     torch.testing.assert_close(lab_to_rgb(lab), tensor, rtol=0, atol=1e-12)
     outside = torch.tensor([-0.5, 0.0, 1.7], dtype=torch.float64).reshape(1, 3, 1, 1)
     torch.testing.assert_close(lab_to_rgb(rgb_to_lab(outside)), outside, rtol=0, atol=1e-7)
@@ -117,9 +117,9 @@ def test_lab():
 
 
 def test_it_removes_texture():
-    picture, truth = js.datasets.textured(128, 160, seed=0)
-    out = js.smooth(picture, "pnls")
-    assert js.metrics.psnr(out, truth, data_range=1) > js.metrics.psnr(picture, truth, data_range=1) + 2.5
+    image, truth = js.datasets.textured(128, 160, seed=0)
+    out = js.smooth(image, "pnls")
+    assert js.metrics.psnr(out, truth, data_range=1) > js.metrics.psnr(image, truth, data_range=1) + 2.5
 
 
 @pytest.mark.parametrize(

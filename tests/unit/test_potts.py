@@ -1,4 +1,4 @@
-"""Potts by ADMM: one line is exact, regions are refitted, missing pixels and spikes are dealt with."""
+"""Potts by ADMM: exact lines, refitted regions, missing pixels, outliers."""
 
 import numpy as np
 import pytest
@@ -14,16 +14,16 @@ from jumpset.smoothers import PottsADMM
 @pytest.mark.parametrize("shape", [(1, 25), (25, 1)])
 def test_a_line_is_solved_exactly(data, shape):
     rng = np.random.default_rng(0)
-    picture = np.floor(np.arange(25) / 7)[:, None] * [0.3, -0.2] + 0.5 + 0.1 * rng.standard_normal((25, 2))
+    image = np.floor(np.arange(25) / 7)[:, None] * [0.3, -0.2] + 0.5 + 0.1 * rng.standard_normal((25, 2))
     mask = (rng.random(25) > 0.2).astype(float)
     method = PottsADMM(weight=0.1, data=data, mask=mask.reshape(shape))
-    result = js.run(picture.reshape(*shape, 2), method)
+    result = js.run(image.reshape(*shape, 2), method)
     assert result.n_steps == 1
-    known = np.where(mask[:, None] > 0, picture, 0.0)
+    known = np.where(mask[:, None] > 0, image, 0.0)
     expected = potts_line_plain(known, 0.1, mask, data)
 
-    def energy(u):  # a missing sample between two segments may go to either
-        error = np.abs(u - picture) ** (2 if data == "l2" else 1)
+    def energy(u):  # a missing sample between two segments may belong to either
+        error = np.abs(u - image) ** (2 if data == "l2" else 1)
         return (mask[:, None] * error).sum() + 0.1 * (np.diff(u, axis=0) != 0).any(1).sum()
 
     assert energy(result.image.reshape(25, 2)) == pytest.approx(energy(expected), abs=1e-9)
@@ -31,7 +31,7 @@ def test_a_line_is_solved_exactly(data, shape):
 
 @pytest.mark.parametrize("neighbors", [4, 8, 16])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (7, 1), (2, 2), (5, 9), (9, 4)])
-def test_lines_hold_every_edge_once(neighbors, shape):
+def test_lines_contain_every_edge_once(neighbors, shape):
     height, width = shape
     pixel = np.arange(height * width, dtype=float).reshape(*shape, 1)
     for line in pixel_lines(height, width, neighbors):
@@ -49,7 +49,7 @@ def test_lines_hold_every_edge_once(neighbors, shape):
 
 @pytest.mark.parametrize("neighbors", [8, 16])
 def test_lengths_are_nearly_euclidean(neighbors):
-    """Straight boundaries cost their length within the error the weights are known for, in all directions."""
+    """The cost of a straight boundary is its length within the known error of the weights, in all directions."""
     for angle in np.linspace(0, np.pi, 25):
         normal = np.array([np.cos(angle), np.sin(angle)])
         cost = sum(w * abs(normal @ d) for d, w in DIRECTIONS[neighbors].items())
@@ -58,7 +58,7 @@ def test_lengths_are_nearly_euclidean(neighbors):
 
 @pytest.mark.parametrize("neighbors", [4, 8, 16])
 @pytest.mark.parametrize("data", ["l2", "l1"])
-def test_clean_regions_come_back(neighbors, data):
+def test_clean_regions_are_recovered(neighbors, data):
     clean = np.full((30, 34, 3), 0.2)
     y, x = np.mgrid[:30, :34]
     clean[(y - 14) ** 2 + (x - 15) ** 2 < 90] = [0.8, 0.5, 0.3]
@@ -72,9 +72,9 @@ def test_clean_regions_come_back(neighbors, data):
 
 
 def test_lower_than_region_fusion_and_slower_growth_is_lower():
-    picture = js.datasets.add_noise(js.datasets.shapes(40, 40, seed=3), 0.1, seed=4)
+    image = js.datasets.add_noise(js.datasets.shapes(40, 40, seed=3), 0.1, seed=4)
     energy = {
-        name: js.metrics.energy_edge(js.smooth(picture, method, weight=0.1, **more), picture, 0.1, tol=1e-7)
+        name: js.metrics.energy_edge(js.smooth(image, method, weight=0.1, **more), image, 0.1, tol=1e-7)
         for name, method, more in [
             ("fusion", "region-fusion", {}),
             ("fast", "potts", {}),
@@ -85,21 +85,21 @@ def test_lower_than_region_fusion_and_slower_growth_is_lower():
 
 
 def test_missing_pixels_take_their_region():
-    picture = np.zeros((12, 14))
-    picture[:, 7:] = 1.0
+    image = np.zeros((12, 14))
+    image[:, 7:] = 1.0
     mask = np.random.default_rng(1).random((12, 14)) > 0.5
-    out = js.smooth(np.where(mask, picture, 0.6), "potts", weight=0.1, mask=mask)
-    np.testing.assert_allclose(out[mask], picture[mask], atol=1e-6)
+    out = js.smooth(np.where(mask, image, 0.6), "potts", weight=0.1, mask=mask)
+    np.testing.assert_allclose(out[mask], image[mask], atol=1e-6)
     assert np.isin(out.round(5), [0.0, 1.0]).all()
 
 
 def test_spikes_do_not_move_medians():
-    picture = np.full((16, 16), 0.2)
-    picture[:, 8:] = 0.7
-    spiky = picture.copy()
+    image = np.full((16, 16), 0.2)
+    image[:, 8:] = 0.7
+    spiky = image.copy()
     spiky[np.random.default_rng(0).random((16, 16)) < 0.15] = 1.0
     out = js.smooth(spiky, "potts", weight=0.8, data="l1")
-    np.testing.assert_allclose(out, picture, atol=1e-6)
+    np.testing.assert_allclose(out, image, atol=1e-6)
 
 
 @pytest.mark.parametrize("data", ["l2", "l1"])

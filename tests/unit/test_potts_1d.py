@@ -1,4 +1,4 @@
-"""The exact 1-D Potts kernel against brute force over all partitions, and against its own definition."""
+"""The exact 1-D Potts kernel against brute force over all partitions, and against the full recursion."""
 
 from itertools import combinations, pairwise
 
@@ -14,7 +14,7 @@ def energy(u, f, weight, w, data):
 
 
 def least_energy(f, weight, w, data):
-    """The best of all 2^(n-1) partitions; the fit of each segment by trying every value that can be best."""
+    """Return the least energy of all 2^(n-1) partitions; segments are fitted by trying all candidate values."""
 
     def segment(values, weights):
         if data == "l2":
@@ -79,10 +79,10 @@ def test_constant_fit_is_the_best(data):
 
 
 @pytest.mark.parametrize("data", ["l2", "l1"])
-def test_lines_are_independent_and_views_are_read_rightly(data):
+def test_lines_are_independent_and_may_be_views(data):
     rng = np.random.default_rng(3)
-    picture = rng.random((13, 17, 3), dtype=np.float32)
-    columns = picture.transpose(1, 0, 2)
+    image = rng.random((13, 17, 3), dtype=np.float32)
+    columns = image.transpose(1, 0, 2)
     together = potts_lines(columns, 0.2, data=data)
     assert together.dtype == np.float32
     each = [potts_lines(np.ascontiguousarray(columns[k : k + 1]), 0.2, data=data) for k in range(17)]
@@ -100,7 +100,7 @@ def test_lines_are_independent_and_views_are_read_rightly(data):
 @pytest.mark.parametrize("data", ["l2", "l1"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_flat_lines_far_from_zero_stay_flat(data, dtype):
-    """Moments are differences of large numbers: without the shift, a bright line would lose its digits."""
+    """Moments are differences of large sums: without the shift, a bright line would lose digits."""
     f = np.full((2, 400, 1), 1000.0, dtype)
     f[:, 200:] += 0.5
     out = potts_lines(f, 1e-3, data=data)

@@ -1,4 +1,4 @@
-"""The descent: its moves are exact, its energy is the energy and never rises, and tiny pictures reach the optimum."""
+"""Potts descent: exact moves, a correct energy that never rises, and the optimum of tiny images."""
 
 import numpy as np
 import pytest
@@ -13,11 +13,11 @@ from jumpset.smoothers import PottsDescent, RegionFusion
 
 
 def least_energy(image, weight, neighbors=4):
-    """The true minimum of a tiny ``(H, W, C)`` picture over all partitions, by Russian doll search.
+    """Return the least energy of a tiny ``(H, W, C)`` image over all partitions, by Russian doll search.
 
-    Pixels are given to regions in raster order. The optima of the last 1, 2, 3 … pixels alone are found one after
-    the other; the energy of a beginning plus the optimum of what remains bounds every completion from below,
-    for errors and jumps only grow when the two are put together.
+    Pixels are assigned to regions in raster order. The optima of the last 1, 2, 3 … pixels alone are computed one
+    after the other. The energy of an assignment of the first pixels plus the optimum of the remaining ones is a
+    lower bound of every completion, since errors and jumps only grow when both are combined.
     """
     height, width, _ = image.shape
     root = np.sqrt(2)
@@ -28,7 +28,7 @@ def least_energy(image, weight, neighbors=4):
     n = len(pixels)
     optimum = np.zeros(n + 1)
     for first in range(n - 1, -1, -1):
-        # one pixel more costs at most its jumps to the others
+        # a further pixel costs at most its jumps to the others
         bound = optimum[first + 1] + weight * edges[:, 2].sum() + 1e-9
         optimum[first] = _search(pixels, width, edges, weight, first, bound, optimum)
     return optimum[0]
@@ -39,7 +39,7 @@ def _search(pixels, width, edges, weight, first, bound, optimum):
     n, bands = pixels.shape
     label = np.full(n, -1)
     count, total, square = np.zeros(n), np.zeros((n, bands)), np.zeros(n)
-    used = np.zeros(n + 1, np.int64)  # regions in use before a pixel
+    used = np.zeros(n + 1, np.int64)  # number of regions before a pixel
     sums = np.zeros(n + 1)  # energy before a pixel
     tried = np.full(n, -1)
     best = bound
@@ -132,11 +132,11 @@ def test_energy_components_and_transposed_grid(seed):
     fine, count = partitions.components(grid, label)
     assert sorted(np.unique(fine)) == list(range(count))
     split = partitions.fitted(grid, fine, count)
-    assert partitions.energy(grid, split) <= energy + 1e-12  # cut along edges that cost nothing
+    assert partitions.energy(grid, split) <= energy + 1e-12  # split along edges of cost 0
 
 
 @pytest.mark.parametrize("neighbors", [4, 8])
-def test_components_are_those_of_scipy(neighbors):
+def test_components_equal_scipy(neighbors):
     rng = np.random.default_rng(1)
     grid = random_grid(rng, neighbors, (13, 17), weighted=False)
     label = rng.integers(0, 3, (13, 17)).astype(np.int32)
@@ -165,18 +165,18 @@ def test_a_row_gets_its_best_labels(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_pixels_without_a_choice_are_fixed_ends(seed):
-    """A pixel whose neighbours all have its label keeps it: a run beside it pays for a different one."""
+    """A pixel whose neighbours all have its label keeps it; an adjacent run pays the jump for another label."""
     rng = np.random.default_rng(seed)
     grid = random_grid(rng, (4, 8)[seed % 2], (2, 13), weighted=seed % 4 > 1)
     label = np.zeros((2, 13), np.int32)
-    label[0, 2::5] = 1  # gives a choice to the pixels below them, and not to those between
+    label[0, 2::5] = 1  # the pixels below have two possible labels, those between only one
     mean = np.array([0.3, 0.7])[:, None].repeat(grid.pixels.shape[2], 1)
     expected = potts_moves.move_rows_plain(grid, label, mean, 1)
     potts_moves._move_rows(0, 1, 1, grid, label, mean, np.zeros(2, np.int64))
     assert plain_energy(grid, label, mean) == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_cut_is_found_and_a_bad_one_is_not_made():
+def test_a_split_is_made_only_where_it_lowers_the_energy():
     pixels = np.zeros((9, 12, 1))
     pixels[3:6, 4:9] = 1.0
     grid = partitions.make_grid(pixels, np.ones((9, 12)), edge_weights(4, 9, 12) * 0.1, OFFSETS[4])
@@ -200,65 +200,67 @@ def test_splits_and_descent_never_raise_the_energy(seed):
 
 @pytest.mark.parametrize("neighbors", [4, 8])
 @pytest.mark.parametrize("weight", [0.003, 0.02, 0.2])
-def test_at_most_region_fusion_and_the_energy_is_true(neighbors, weight):
-    picture = js.datasets.add_noise(js.datasets.shapes(40, 56, seed=3), 0.1, seed=4)
-    result = js.run(picture, PottsDescent(weight=weight, neighbors=neighbors))
+def test_energy_is_correct_and_at_most_that_of_region_fusion(neighbors, weight):
+    image = js.datasets.add_noise(js.datasets.shapes(40, 56, seed=3), 0.1, seed=4)
+    result = js.run(image, PottsDescent(weight=weight, neighbors=neighbors))
     energies = result.history["energy"]
     assert (np.diff(energies) <= 0).all()
     assert result.status is js.Status.CONVERGED
-    true = js.metrics.energy_edge(result.image, picture, weight, neighbors=neighbors)
+    true = js.metrics.energy_edge(result.image, image, weight, neighbors=neighbors)
     assert energies[-1] == pytest.approx(true, rel=1e-5)
-    fused = js.run(picture, RegionFusion(weight=weight, neighbors=neighbors, levels=10))
-    assert energies[0] == pytest.approx(fused.history["energy"][-1], rel=1e-9)  # so never above it
-    better = js.run(picture, js.method("potts-descent", preset="lowest", weight=weight, neighbors=neighbors))
+    fusion = js.run(image, RegionFusion(weight=weight, neighbors=neighbors, levels=10))
+    assert energies[0] == pytest.approx(
+        fusion.history["energy"][-1], rel=1e-9
+    )  # the start, which later energies do not exceed
+    better = js.run(image, js.method("potts-descent", preset="lowest", weight=weight, neighbors=neighbors))
     assert (np.diff(better.history["energy"]) <= 0).all()
 
 
-def test_it_sees_a_wrong_move(monkeypatch):
-    """The comparison above fails if labels are chosen at random."""
+def test_a_wrong_move_is_rejected(monkeypatch):
+    """A move that raises the energy is undone."""
     import jumpset.smoothers.potts_descent as module
 
     def wrong(grid, label, mean):
         label[...] = np.random.default_rng(0).permutation(label.ravel()).reshape(label.shape)
 
     monkeypatch.setattr(module, "move_rows", wrong)
-    picture = js.datasets.shapes(40, 56, seed=3)
-    result = js.run(picture, PottsDescent(weight=0.02))
-    assert result.history["energy"][-1] == result.history["energy"][0]  # undone: never above its start
+    image = js.datasets.shapes(40, 56, seed=3)
+    result = js.run(image, PottsDescent(weight=0.02))
+    assert result.history["energy"][-1] == result.history["energy"][0]
 
 
 @pytest.mark.parametrize("neighbors", [4, 8])
-def test_never_below_the_optimum_and_often_at_it(neighbors):
+def test_never_below_the_optimum_and_mostly_at_it(neighbors):
     rng = np.random.default_rng(5)
     reached = {"region-fusion": 0, "potts-descent": 0}
     for _ in range(30):
-        picture = np.kron(rng.integers(0, 3, (2, 2)), np.ones((2, 2))) / 2
-        picture = np.where(rng.random((4, 4)) < 0.2, rng.integers(0, 3, (4, 4)) / 2, picture)[..., None]
-        best = least_energy(picture, 0.1, neighbors)
+        image = np.kron(rng.integers(0, 3, (2, 2)), np.ones((2, 2))) / 2
+        image = np.where(rng.random((4, 4)) < 0.2, rng.integers(0, 3, (4, 4)) / 2, image)[..., None]
+        best = least_energy(image, 0.1, neighbors)
         for name in reached:
-            out = js.smooth(picture, name, weight=0.1, neighbors=neighbors)
-            energy = js.metrics.energy_edge(out, picture, 0.1, neighbors=neighbors, tol=1e-9)
+            out = js.smooth(image, name, weight=0.1, neighbors=neighbors)
+            energy = js.metrics.energy_edge(out, image, 0.1, neighbors=neighbors, tol=1e-9)
             assert energy >= best - 1e-9
             reached[name] += energy <= best + 1e-9
     assert reached["potts-descent"] >= max(20, reached["region-fusion"])
 
 
 def test_missing_pixels_are_filled():
-    picture = np.zeros((10, 12))
-    picture[:, 6:] = 1.0
+    image = np.zeros((10, 12))
+    image[:, 6:] = 1.0
     mask = np.random.default_rng(2).random((10, 12)) > 0.4
-    out = js.smooth(np.where(mask, picture, 0.3), "potts-descent", weight=0.05, mask=mask)
-    np.testing.assert_allclose(out[:, [0, 1, 10, 11]], picture[:, [0, 1, 10, 11]])
-    np.testing.assert_allclose(out[mask], picture[mask])
+    out = js.smooth(np.where(mask, image, 0.3), "potts-descent", weight=0.05, mask=mask)
+    np.testing.assert_allclose(out[:, [0, 1, 10, 11]], image[:, [0, 1, 10, 11]])
+    np.testing.assert_allclose(out[mask], image[mask])
 
 
 def test_cut_edges_hold():
-    picture = np.random.default_rng(0).random((6, 8))
+    image = np.random.default_rng(0).random((6, 8))
     cut = np.ones((2, 6, 8))
     cut[0, :, 3] = 0
-    out = js.smooth(picture, "potts-descent", weight=1e3, edge_weights=cut)
-    np.testing.assert_allclose(out[:, :4], picture[:, :4].mean())
-    np.testing.assert_allclose(out[:, 4:], picture[:, 4:].mean())
+    out = js.smooth(image, "potts-descent", weight=1e3, edge_weights=cut)
+    np.testing.assert_allclose(out[:, :4], image[:, :4].mean())
+    np.testing.assert_allclose(out[:, 4:], image[:, 4:].mean())
 
 
 @pytest.mark.parametrize(

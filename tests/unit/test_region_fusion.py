@@ -1,4 +1,4 @@
-"""The kernel equals its definition; its bookkeeping is true; weights and neighbourhoods do what they say."""
+"""Region fusion: the kernel equals its definition, its totals and thresholds are correct, weights and edges act."""
 
 import numpy as np
 import pytest
@@ -30,13 +30,13 @@ def test_kernel_equals_its_definition(seed):
     neighbors = (4, 8)[seed % 2]
     image = rng.random((rng.integers(1, 9), rng.integers(1, 9), rng.integers(1, 4))).round(rng.integers(1, 4))
     weights = np.ones((neighbors // 2, *image.shape[:2]))
-    if seed % 3 == 0:  # some edges cut, some weak
+    if seed % 3 == 0:  # some edges are cut, some weak
         weights *= rng.random(weights.shape) * rng.integers(0, 2, weights.shape)
     fast, plain, _ = run_both(image, weights, neighbors, weight=0.2 * rng.random())
     np.testing.assert_allclose(fast, plain, rtol=0, atol=1e-12)
 
 
-def test_the_comparison_sees_a_wrong_kernel(monkeypatch):
+def test_the_comparison_detects_a_wrong_kernel(monkeypatch):
     wrong = kernel.sweep
     monkeypatch.setattr(kernel, "sweep", lambda regions, level: wrong(regions, 1.05 * level))
     rng = np.random.default_rng(0)
@@ -47,16 +47,16 @@ def test_the_comparison_sees_a_wrong_kernel(monkeypatch):
     assert max(differences) > 1e-3
 
 
-pictures = arrays(
+images = arrays(
     np.float64, st.tuples(*[st.integers(1, 12)] * 2, st.integers(1, 4)), elements=st.floats(0, 1, width=16)
 )
 
 
 @settings(deadline=None, max_examples=60)
-@given(pictures, st.floats(0, 0.5), st.sampled_from([4, 8]))
+@given(images, st.floats(0, 0.5), st.sampled_from([4, 8]))
 def test_recorded_energy_is_the_energy(image, weight, neighbors):
     result = js.run(image, RegionFusion(weight=weight, neighbors=neighbors))
-    # labels, not colours: two touching regions of equal mean still have a boundary
+    # by labels, not colours: two adjacent regions of equal mean have a boundary
     height, width, _ = image.shape
     labels = kernel.labels(result.state.regions[0]).reshape(height, width)
     lengths = edge_weights(neighbors, height, width)[:, 0, 0]
@@ -68,15 +68,15 @@ def test_recorded_energy_is_the_energy(image, weight, neighbors):
     energy = ((result.image - image) ** 2).sum() + weight * boundary
     assert result.history["energy"][-1] == pytest.approx(energy, abs=1e-9)
     assert result.history["regions"][-1] == labels.max() + 1
-    for label in range(labels.max() + 1):  # each region is its mean
+    for label in range(labels.max() + 1):  # each region has its mean colour
         inside = labels == label
         np.testing.assert_allclose(
             result.image[inside], image[inside].mean(0, keepdims=True).repeat(inside.sum(), 0)
         )
 
 
-def test_no_merge_is_left_undone():
-    """At the end no pair of neighbours would gain by merging (after a last sweep that finds nothing)."""
+def test_no_possible_merge_remains():
+    """After sweeps at one level until none merges, every further merge would raise the energy."""
     image = np.random.default_rng(3).random((20, 20, 3))
     regions = kernel.make_regions(image, np.ones((2, 20, 20)), OFFSETS[4])
     while kernel.sweep(regions, 0.05):
@@ -123,11 +123,11 @@ def test_every_pair_is_due_when_it_could_merge(neighbors, seed):
             assert min(regions.threshold[[i, j]]) <= rise / boundary * (1 + 1e-9)
 
 
-def test_large_weight_joins_all_and_cut_edges_hold():
+def test_large_weight_merges_all_but_across_cut_edges():
     image = np.random.default_rng(0).random((6, 8))
     np.testing.assert_allclose(js.smooth(image, weight=1e3), image.mean())
     cut = torch.ones(2, 6, 8)
-    cut[0, :, 3] = 0  # nothing crosses from column 3 to 4
+    cut[0, :, 3] = 0  # no edge between columns 3 and 4
     halves = js.smooth(image, weight=1e3, edge_weights=cut)
     np.testing.assert_allclose(halves[:, :4], image[:, :4].mean())
     np.testing.assert_allclose(halves[:, 4:], image[:, 4:].mean())

@@ -1,4 +1,4 @@
-"""Semi-sparsity: the kernel equals its definition, the solve is exact, slopes cost nothing."""
+"""Semi-sparsity: the kernel equals its definition, the solve is exact, slopes have no cost."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def mirrored(i, n):
 
 
 def second_differences(height, width):
-    """Dense B: four directions, mirrored borders."""
+    """Return dense B: four directions, mirrored borders."""
     n = height * width
     B = np.zeros((4, n, n))
     for k, (dy, dx) in enumerate(DIRECTIONS):
@@ -35,7 +35,7 @@ def second_differences(height, width):
 
 
 def first_differences(height, width):
-    """Dense D⊤D of the mirrored picture: half of it forwards, half backwards, since mirroring turns them."""
+    """Return dense D⊤D of the mirrored image: half forwards, half backwards, since mirroring exchanges them."""
     n = height * width
     out = np.zeros((n, n))
     for dy, dx in DIRECTIONS:
@@ -62,7 +62,7 @@ def test_kernel_equals_its_definition(shape, threshold, double, seed):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (5, 1), (2, 3), (6, 5)])
 def test_against_dense_algebra(shape):
-    """The whole method with explicit matrices and `np.linalg.solve`; the borders are in the matrices."""
+    """Compute all steps with explicit matrices, which include the borders, and `np.linalg.solve`."""
     height, width = shape
     f = np.random.default_rng(2).random((height * width, 3))
     B, DD = second_differences(height, width), first_differences(height, width)
@@ -95,7 +95,7 @@ def test_published_schedule():
 
 
 def test_a_slope_stays_a_slope():
-    """l0 of first differences makes stairs of it."""
+    """The l0 norm of first differences turns a slope into stairs."""
     rng = np.random.default_rng(0)
     slope = np.linspace(0.2, 0.8, 60)[None].repeat(40, 0)
     noisy = slope + 0.02 * rng.standard_normal(slope.shape)

@@ -1,4 +1,4 @@
-"""Structure and texture come apart; where there is no texture, nothing happens; each part earns its place."""
+"""Structure and texture: separation, images without texture, the effect of each step; whitened fidelity."""
 
 import dataclasses
 
@@ -22,41 +22,41 @@ def psnr(u, truth):
     return js.metrics.psnr(np.clip(u, 0, 1), truth, data_range=1.0)
 
 
-def test_better_than_its_parts(pair):
-    picture, structure = pair
-    ours = psnr(js.smooth(picture, "structure-texture"), structure)
-    assert ours > psnr(picture, structure) + 6
-    assert ours > psnr(js.smooth(picture, "region-fusion"), structure) + 1
-    assert ours > psnr(js.smooth(picture, "collaborative"), structure) + 1
+def test_better_than_single_methods(pair):
+    image, structure = pair
+    ours = psnr(js.smooth(image, "structure-texture"), structure)
+    assert ours > psnr(image, structure) + 6
+    assert ours > psnr(js.smooth(image, "region-fusion"), structure) + 1
+    assert ours > psnr(js.smooth(image, "collaborative"), structure) + 1
 
 
-def test_result_carries_both_parts(pair):
-    picture, _ = pair
-    result = js.run(picture, StructureTexture())
+def test_result_contains_both_parts(pair):
+    image, _ = pair
+    result = js.run(image, StructureTexture())
     state = result.state
     torch.testing.assert_close(state.structure + state.texture, state.source)
     np.testing.assert_array_equal(result.image, state.structure[0].permute(1, 2, 0).numpy())
     assert result.status is js.Status.CONVERGED
     assert len(result.history["texture"]) == 7
-    (told,) = state.textures
-    np.testing.assert_allclose(told.strength, 10 / 255, rtol=0.4)
+    (found,) = state.textures
+    np.testing.assert_allclose(found.strength, 10 / 255, rtol=0.4)
 
 
-def test_every_stage_is_nearer(pair):
-    picture, structure = pair
+def test_every_step_is_nearer_to_the_truth(pair):
+    image, structure = pair
     scores = []
-    js.run(picture, StructureTexture(), callback=lambda step: scores.append(psnr(step.image, structure)))
+    js.run(image, StructureTexture(), callback=lambda step: scores.append(psnr(step.image, structure)))
     assert scores[0] < scores[1] < scores[2] < scores[4] < scores[5] < scores[6]
 
 
 def test_the_fourth_step_is_its_formula(pair):
-    """y + 0.7 exp(-|y - v|² / 2 s²) (v - y), s half of the texture's deviation, with the mean of y."""
+    """It is y + 0.7 exp(-|y - v|² / 2 s²) (v - y), s half of the texture's deviation, with the mean of y."""
     _, structure = pair
     texture = js.texture.Texture(0.04 * np.eye(3), np.ones((3, 1, 1)))
     noisy = structure + texture.sample(*structure.shape[:2], seed=1)
     method = StructureTexture(texture=texture, group=8, radius=8)
     y, ours = (js.run(noisy, method, max_steps=n).state.structure.double() for n in (3, 4))
-    # refusion = 2 counts in variances of a component; the methods inside one another take 50 levels
+    # refusion = 2 is in units of a component's variance; inner fusions have 50 levels
     v = js.run(y, RegionFusion(weight=2 * 0.04**2, levels=50)).image
     s2 = 0.5**2 * 3 * 0.04**2
     blend = y + 0.7 * torch.exp(-(y - v).square().sum(1, keepdim=True) / (2 * s2)) * (v - y)
@@ -85,23 +85,23 @@ def test_white_noise(pair):
 
 
 def test_a_known_texture_is_used(pair):
-    picture, structure = pair
-    texture = js.estimate_texture(picture, structure)
-    result = js.run(picture, StructureTexture(texture=texture))
+    image, structure = pair
+    texture = js.estimate_texture(image, structure)
+    result = js.run(image, StructureTexture(texture=texture))
     assert result.state.textures == (texture,)
-    assert psnr(result.image, structure) > psnr(picture, structure) + 6
+    assert psnr(result.image, structure) > psnr(image, structure) + 6
 
 
 def test_weight_is_in_units_of_the_texture(pair):
-    picture, _ = pair
-    texture = js.estimate_texture(picture)
-    stronger = js.smooth(picture, StructureTexture(texture=texture, weight=2.0))
-    same = js.smooth(picture, StructureTexture(texture=texture.scaled(2.0)))
+    image, _ = pair
+    texture = js.estimate_texture(image)
+    stronger = js.smooth(image, StructureTexture(texture=texture, weight=2.0))
+    same = js.smooth(image, StructureTexture(texture=texture.scaled(2.0)))
     np.testing.assert_allclose(stronger, same, atol=1e-6)
 
 
-def test_a_follower_takes_its_edges_from_cleaner_components():
-    """An edge through z[1], z[0] a multiple of it with an error: the error goes, an edge of z[0] alone stays."""
+def test_prediction_takes_edges_from_cleaner_components():
+    """Where z[0] is a multiple of z[1] with an error, the error is removed; an edge of z[0] alone is kept."""
     rng = np.random.default_rng(0)
     ramp = np.clip((np.mgrid[:40, :40].sum(axis=0) - 40) / 3 + 0.5, 0, 1)  # an anti-aliased diagonal
     truth = np.stack([8 * ramp, 50 * ramp])
@@ -116,7 +116,7 @@ def test_a_follower_takes_its_edges_from_cleaner_components():
     assert error[28:34, :10].mean() < 1.5 * before[28:34, :10].mean()
 
 
-def test_a_gaussian_texture_is_told_from_detail():
+def test_a_gaussian_texture_is_distinguished_from_detail():
     r = np.exp(-np.add.outer(*2 * [np.abs(np.arange(-9, 10)) / 3.0]))
     texture = js.texture.Texture(0.1 * np.eye(1), r[None])
     field = texture.whiten(torch.from_numpy(texture.sample(256, 256)).permute(2, 0, 1)[None])[0].numpy()
@@ -127,8 +127,8 @@ def test_a_gaussian_texture_is_told_from_detail():
     assert power_nonuniformity(field[:, :16, :64], texture) == 0.0
 
 
-def test_noisy_detail_is_left_to_the_collaborative_filter():
-    """Fine stripes in a quarter of the picture, whose contrast is that of the noise."""
+def test_noisy_detail_is_filtered_by_collaborative_alone():
+    """Fine stripes in a quarter of the image, with the contrast of the noise."""
     rng = np.random.default_rng(0)
     truth = np.full((128, 128, 3), 0.5, np.float32)
     truth[:64, :64] += 0.15 * np.sin(1.3 * np.arange(64, dtype=np.float32))[:, None]
@@ -148,10 +148,10 @@ def test_impossible_settings(setting):
 
 @pytest.mark.parametrize("prior", ["l0", "tv"])
 def test_whitened_fidelity(pair, prior):
-    picture, structure = (x[:64, :72] for x in pair)
+    image, structure = (x[:64, :72] for x in pair)
     method = js.method("whitened", preset="tv" if prior == "tv" else None)
-    result = js.run(picture, method)
-    assert psnr(result.image, structure) > psnr(picture, structure) + 3
+    result = js.run(image, method)
+    assert psnr(result.image, structure) > psnr(image, structure) + 3
     residual = result.history["residual"]
     assert residual[-1] < 0.1 * max(residual)  # u and v agree in the end
 

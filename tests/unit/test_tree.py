@@ -1,4 +1,4 @@
-"""The region tree: nested cuts, true energies near region fusion's, the best cut at every weight, files."""
+"""The region tree: nested cuts, correct energies near those of region fusion, best cuts, files."""
 
 import itertools
 
@@ -13,12 +13,12 @@ from jumpset.operators.neighborhoods import OFFSETS
 
 
 @pytest.fixture(scope="module")
-def picture():
+def image():
     return js.datasets.add_noise(js.datasets.shapes(40, 48, seed=2), 0.08, seed=3).astype(np.float32)
 
 
-def energy(labels, picture, weight, neighbors=4):
-    flat = picture.reshape(labels.size, -1).astype(float)
+def energy(labels, image, weight, neighbors=4):
+    flat = image.reshape(labels.size, -1).astype(float)
     size = np.bincount(labels.ravel())[1:]
     mean = np.stack([np.bincount(labels.ravel(), c)[1:] / size for c in flat.T], -1)
     squares = ((flat - mean[labels.ravel() - 1]) ** 2).sum()
@@ -31,16 +31,16 @@ def is_coarser(coarse, fine):
 
 
 @pytest.mark.parametrize("neighbors", [4, 8])
-def test_close_to_region_fusion_at_every_weight(picture, neighbors):
-    tree = js.RegionTree(picture, neighbors=neighbors)
+def test_close_to_region_fusion_at_every_weight(image, neighbors):
+    tree = js.RegionTree(image, neighbors=neighbors)
     for weight in (0.002, 0.01, 0.05, 0.2):
-        mine = energy(tree.labels(weight=weight), picture, weight, neighbors)
-        fused = js.run(picture, js.smoothers.RegionFusion(weight=weight, neighbors=neighbors))
-        assert mine <= 1.03 * fused.history["energy"][-1]
+        mine = energy(tree.labels(weight=weight), image, weight, neighbors)
+        fusion = js.run(image, js.smoothers.RegionFusion(weight=weight, neighbors=neighbors))
+        assert mine <= 1.03 * fusion.history["energy"][-1]
 
 
-def test_cuts_nest_and_have_the_size_asked_for(picture):
-    tree = js.RegionTree(picture)
+def test_cuts_nest_and_have_the_requested_size(image):
+    tree = js.RegionTree(image)
     before = tree.labels(n_regions=tree.n_leaves)
     assert before.max() == 40 * 48
     for n in (1000, 200, 51, 50, 7, 2, 1):
@@ -55,7 +55,7 @@ def test_cuts_nest_and_have_the_size_asked_for(picture):
         assert is_coarser(labels, before)
         before = labels
     assert before.max() == 1
-    regions = regionprops(tree.labels(n_regions=9), intensity_image=picture)
+    regions = regionprops(tree.labels(n_regions=9), intensity_image=image)
     assert len(regions) == 9
     smoothed = tree.smooth(n_regions=9)
     for region in regions:
@@ -64,8 +64,8 @@ def test_cuts_nest_and_have_the_size_asked_for(picture):
 
 
 @pytest.mark.parametrize("neighbors", [4, 8])
-def test_the_curve_is_the_energy_of_its_partitions(picture, neighbors):
-    tree = js.RegionTree(picture, neighbors=neighbors)
+def test_the_curve_is_the_energy_of_its_partitions(image, neighbors):
+    tree = js.RegionTree(image, neighbors=neighbors)
     curve = tree.energies()
     assert (np.diff(curve.weights) > 0).all()
     assert (np.diff(curve.n_regions) < 0).all()
@@ -74,14 +74,14 @@ def test_the_curve_is_the_energy_of_its_partitions(picture, neighbors):
         weight = curve.weights[k]
         labels = tree.labels(weight=weight)
         assert labels.max() == curve.n_regions[k]
-        assert energy(labels, picture, weight, neighbors) == pytest.approx(
+        assert energy(labels, image, weight, neighbors) == pytest.approx(
             curve.energies[k], rel=1e-5, abs=1e-5
         )
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_each_cut_is_the_best_of_the_tree(seed):
-    """Against all cuts: every set of merges that holds those below each of its own."""
+    """Compare with all cuts: all sets of merges that contain every merge below each of their merges."""
     rng = np.random.default_rng(seed)
     regions = make_regions(rng.random((2, 5, 1)).round(1), np.ones((2, 2, 5)), OFFSETS[4])
     history = merge_tree.make_history(regions)
@@ -109,7 +109,7 @@ def test_each_cut_is_the_best_of_the_tree(seed):
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "int16", "float16", "float64"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (6, 1), (9, 8), (7, 6, 5), (8, 7, 4)])
-def test_kinds_of_pictures(dtype, shape):
+def test_shapes_and_dtypes(dtype, shape):
     rng = np.random.default_rng(0)
     values = rng.random(shape)
     image = (
@@ -140,9 +140,9 @@ def test_equal_colours_merge_at_weight_zero_and_cut_edges_never():
         tree.labels(n_regions=1)
 
 
-def test_save_and_load(picture, tmp_path):
-    image = np.rint(255 * picture.clip(0, 1)).astype(np.uint8)
-    tree = js.RegionTree(np.moveaxis(image, -1, 0), channel_axis=0)
+def test_save_and_load(image, tmp_path):
+    levels = np.rint(255 * image.clip(0, 1)).astype(np.uint8)
+    tree = js.RegionTree(np.moveaxis(levels, -1, 0), channel_axis=0)
     path = tmp_path / "tree.npz"
     tree.save(path)
     again = js.RegionTree.load(path)
@@ -163,26 +163,26 @@ def test_save_and_load(picture, tmp_path):
     with pytest.raises(js.FileError, match="no region tree"):
         js.RegionTree.load(tmp_path / "other.npz")
     data = dict(np.load(path))
-    data["into"] = np.roll(data["into"], 1)  # may lead in circles
+    data["into"] = np.roll(data["into"], 1)  # the links may form a circle
     np.savez(tmp_path / "circle.npz", **data)
     with pytest.raises(js.FileError):
         js.RegionTree.load(tmp_path / "circle.npz")
 
 
-def test_float32_gives_nearly_the_same(picture, monkeypatch):
+def test_float32_gives_nearly_the_same(image, monkeypatch):
     import jumpset.regions.tree as module
 
-    exact = js.RegionTree(picture)
+    exact = js.RegionTree(image)
     monkeypatch.setattr(module, "working_dtype", lambda n: np.float32)
-    single = js.RegionTree(picture)
+    single = js.RegionTree(image)
     for weight in (0.01, 0.1):
-        a, b = (energy(t.labels(weight=weight), picture, weight) for t in (exact, single))
+        a, b = (energy(t.labels(weight=weight), image, weight) for t in (exact, single))
         assert b == pytest.approx(a, rel=1e-3)
 
 
-def test_progress_rises_to_one(picture):
+def test_progress_rises_to_one(image):
     seen = []
-    js.RegionTree(picture, progress=seen.append)
+    js.RegionTree(image, progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
 
@@ -198,12 +198,12 @@ def test_progress_rises_to_one(picture):
         {"weight": -1},
     ],
 )
-def test_bad_cuts(picture, wrong):
+def test_bad_cuts(image, wrong):
     with pytest.raises(js.InputError):
-        js.RegionTree(picture[:5, :5]).labels(**wrong)
+        js.RegionTree(image[:5, :5]).labels(**wrong)
 
 
 @pytest.mark.parametrize("wrong", [[[1.0]], np.zeros((2, 2, 2, 2)), np.full((3, 3), np.nan)])
-def test_bad_pictures(wrong):
+def test_bad_images(wrong):
     with pytest.raises(js.InputError):
         js.RegionTree(wrong)
