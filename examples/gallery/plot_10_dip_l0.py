@@ -3,7 +3,8 @@ A deep image prior with the l0 gradient
 =======================================
 
 ADMM for the l0 gradient, in which a network is fitted to one image without training data. It starts from
-region fusion. The image is small; a photograph takes about half a minute.
+region fusion. With ``start_blend=0.4`` the answer contains 40 % of the start, which is better at this number
+of steps; by default it is that of the network alone. The image is small; a photograph takes about a minute.
 """
 
 import matplotlib.pyplot as plt
@@ -12,9 +13,9 @@ import jumpset as js
 
 image, truth = js.datasets.textured(72, 96, seed=4)
 
-film = js.running.Snapshots(every=80)
-method = js.method("dip-l0", outer_steps=80)
-result = js.run(image, method, callback=film, check_every=80)
+film = js.running.Snapshots(every=120)
+method = js.method("dip-l0", start_blend=0.4)
+result = js.run(image, method, callback=film, check_every=120)
 print(f"{result.status.name}: {result.n_steps} steps in {result.elapsed:.1f} s")
 
 panels = {"input": image, "truth": truth}
