@@ -1,1 +1,1 @@
-"""Fast loops. Nothing outside this folder imports numba; each kernel stands beside its plain formula."""
+"""Compiled loops. No other package imports numba; each kernel has a plain definition, which tests compare."""
