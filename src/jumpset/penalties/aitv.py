@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.images import check_images, per_image
 from jumpset.operators.norms import root
 from jumpset.operators.precision import to_float64
 from jumpset.operators.spectral import smooth_solve
 from jumpset.penalties._gradient_squares import squares_by_axis
-from jumpset.penalties.base import Penalty
+from jumpset.penalties.base import Channels, Penalty, coupling
 from jumpset.penalties.total_variation import TotalVariation
 
 _POLISH = 3
@@ -49,15 +50,11 @@ class AITV(Penalty):
     α above 0. Half precision is computed, and returned, in float32.
     """
 
-    alpha: float = 0.5
-    channels: Literal["joint", "separate"] = "joint"
+    alpha: float = parameter(0.5, checks.real, at_least=0.0, at_most=1.0)
+    channels: Channels = coupling()
 
     name: ClassVar[str] = "aitv"
     paper: ClassVar[str] = "Lou, Zeng, Osher, Xin, SIIMS 2015"
-
-    def __post_init__(self) -> None:
-        checks.real("alpha", self.alpha, at_least=0.0, at_most=1.0)
-        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     @property
     def convex(self) -> bool:  # type: ignore[override]

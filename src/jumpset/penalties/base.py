@@ -11,6 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import NoProx
+from jumpset._core.types import Checked, parameter
 from jumpset.operators.images import check_images
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single
@@ -19,11 +20,17 @@ from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution
 if TYPE_CHECKING:
     from jumpset.penalties.weighted_sum import WeightedSum
 
+Channels = Literal["joint", "separate"]
 Normalize = Literal["sum", "mean"]
 Reduction = Literal["none", "mean", "sum"]
 
 
-class Penalty(ABC):
+def coupling(default: Channels = "joint") -> Any:
+    """The field ``channels`` of a penalty."""
+    return parameter(default, checks.one_of, allowed=("joint", "separate"))
+
+
+class Penalty(Checked, ABC):
     """R(x): small for images that are flat, or empty, in large contiguous regions.
 
     A subclass is a frozen dataclass with one method, :meth:`terms`; value, loss, sums and multiples follow.

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties.base import Penalty
 
@@ -50,18 +51,13 @@ class Connectedness(Penalty):
     continuous, and begin when the object has taken shape.
     """
 
-    threshold: float = 0.1
-    islands: float = 1.0
-    holes: float = 1.0
+    threshold: float = parameter(0.1, checks.real, at_least=0.0)
+    islands: float = parameter(1.0, checks.real, at_least=0.0)
+    holes: float = parameter(1.0, checks.real, at_least=0.0)
 
     name: ClassVar[str] = "connectedness"
     paper: ClassVar[str] = "after Hu, Li, Samaras, Chen, NeurIPS 2019"
     convex: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        checks.real("threshold", self.threshold, at_least=0.0)
-        checks.real("islands", self.islands, at_least=0.0)
-        checks.real("holes", self.holes, at_least=0.0)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Intensities on islands, missing intensities in holes."""

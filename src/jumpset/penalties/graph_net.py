@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.penalties.base import Penalty, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
@@ -39,13 +40,10 @@ class GraphNet(Penalty):
     analysis with GraphNet", NeuroImage 2013. The prox has no closed form.
     """
 
-    ratio: float = 0.1
+    ratio: float = parameter(0.1, checks.real, at_least=0.0)
 
     name: ClassVar[str] = "graph-net"
     paper: ClassVar[str] = "Grosenick et al., NeuroImage 2013"
-
-    def __post_init__(self) -> None:
-        checks.real("ratio", self.ratio, at_least=0.0)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Both parts of each pixel."""

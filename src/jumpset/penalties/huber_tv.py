@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import root
 from jumpset.penalties._gradient_squares import squares_by_axis
-from jumpset.penalties.base import Penalty, SolvedProx
+from jumpset.penalties.base import Channels, Penalty, SolvedProx, coupling
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 
 
@@ -45,15 +46,11 @@ class HuberTV(SolvedProx):
     precision is computed, and returned, in float32.
     """
 
-    delta: float = 0.01
-    channels: Literal["joint", "separate"] = "joint"
+    delta: float = parameter(0.01, checks.real, above=0.0)
+    channels: Channels = coupling()
 
     name: ClassVar[str] = "huber-tv"
     paper: ClassVar[str] = "Werlberger et al., BMVC 2009"
-
-    def __post_init__(self) -> None:
-        checks.real("delta", self.delta, above=0.0)
-        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def prox_solution(
         self,
@@ -108,15 +105,11 @@ class Charbonnier(Penalty):
     returned, in float32.
     """
 
-    eps: float = 1e-3
-    channels: Literal["joint", "separate"] = "joint"
+    eps: float = parameter(1e-3, checks.real, above=0.0)
+    channels: Channels = coupling()
 
     name: ClassVar[str] = "charbonnier"
     paper: ClassVar[str] = "Charbonnier, Blanc-Féraud, Aubert, Barlaud, ICIP 1994"
-
-    def __post_init__(self) -> None:
-        checks.real("eps", self.eps, above=0.0)
-        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """The formula above, a map."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from jumpset._core import checks
 from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties._jumps import Surrogate, annealed_scale, check_surrogate, height, jumps
 from jumpset.penalties._lines import prox_of_jumps
-from jumpset.penalties.base import Penalty
+from jumpset.penalties.base import Channels, Penalty, coupling
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,15 @@ class L0Gradient(Penalty):
 
     scale: float = 0.0
     surrogate: Surrogate = "gaussian"
-    channels: Literal["joint", "separate"] = "joint"
+    channels: Channels = coupling()
 
     name: ClassVar[str] = "l0-gradient"
     paper: ClassVar[str] = "Xu, Lu, Xu, Jia, SIGGRAPH Asia 2011"
     convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_surrogate(self.scale, self.surrogate)
-        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def annealed(self, step: int, n_steps: int, start: float = 0.5, stop: float = 0.02) -> L0Gradient:
         """The same penalty at a step of the continuation; see :meth:`Potts.annealed`."""

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.types import parameter
 from jumpset.operators.differences import spatial_axes
 from jumpset.operators.images import check_images, per_image
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import to_float64
 from jumpset.operators.windows import check_sizes, sizes_per_axis, window_sums
 from jumpset.penalties._masks import keep_inside
-from jumpset.penalties.base import Penalty
+from jumpset.penalties.base import Channels, Penalty, coupling
 from jumpset.prox.latent_groups import latent_shrinkage
 
 _TINY = 1e-30
@@ -61,19 +62,13 @@ class LatentGroups(Penalty):
     (envelope theorem).
     """
 
-    window: int | tuple[int, ...] = 5
-    tol: float = 1e-3
-    max_steps: int = 2000
-    channels: Literal["joint", "separate"] = "joint"
+    window: int | tuple[int, ...] = parameter(5, check_sizes)
+    tol: float = parameter(1e-3, checks.real, above=0.0)
+    max_steps: int = parameter(2000, checks.integer, at_least=1)
+    channels: Channels = coupling()
 
     name: ClassVar[str] = "latent-groups"
     paper: ClassVar[str] = "Jacob, Obozinski, Vert, ICML 2009"
-
-    def __post_init__(self) -> None:
-        check_sizes("window", self.window)
-        checks.real("tol", self.tol, above=0.0)
-        checks.integer("max_steps", self.max_steps, at_least=1)
-        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """``α x``, with the maximiser α held fixed."""

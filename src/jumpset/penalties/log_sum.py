@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._scalar import ScalarPenalty, cubic_roots, newton_polish
 
@@ -36,14 +37,11 @@ class LogSum(ScalarPenalty):
     so that the slope at zero is 1. The prox compares both stationary points of its closed form.
     """
 
-    scale: float = 0.1
+    scale: float = parameter(0.1, checks.real, above=0.0)
 
     name: ClassVar[str] = "log-sum"
     paper: ClassVar[str] = "Candès, Wakin, Boyd, JFAA 2008"
     convex: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        checks.real("scale", self.scale, above=0.0)
 
     def profile(self, size: Any) -> Any:
         """``s log(1 + |x| / s)``."""
@@ -83,14 +81,11 @@ class Cauchy(ScalarPenalty):
     "Plenoxels", CVPR 2022) is ``4 * Cauchy(scale=0.5 ** 0.5)``. The prox compares all roots of its cubic.
     """
 
-    scale: float = 0.1
+    scale: float = parameter(0.1, checks.real, above=0.0)
 
     name: ClassVar[str] = "cauchy"
     paper: ClassVar[str] = "Black, Anandan, CVIU 1996"
     convex: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        checks.real("scale", self.scale, above=0.0)
 
     def profile(self, size: Any) -> Any:
         """``s²/2 log(1 + x²/s²)``."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._scalar import ScalarPenalty
 
@@ -36,14 +37,11 @@ class MCP(ScalarPenalty):
     λ R with s = γλ. The prox is firm thresholding for tau < s, else hard thresholding at √(tau s).
     """
 
-    scale: float = 0.2
+    scale: float = parameter(0.2, checks.real, above=0.0)
 
     name: ClassVar[str] = "mcp"
     paper: ClassVar[str] = "Zhang, Annals of Statistics 2010"
     convex: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        checks.real("scale", self.scale, above=0.0)
 
     def profile(self, size: Any) -> Any:
         """ρ above."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.types import parameter
 from jumpset.operators.differences import shifted_difference, spatial_axes
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
@@ -16,7 +17,7 @@ from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties._jumps import Surrogate, annealed_scale, check_surrogate, height, jumps
 from jumpset.penalties._lines import prox_of_jumps
-from jumpset.penalties.base import Penalty
+from jumpset.penalties.base import Channels, Penalty, coupling
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,16 @@ class Potts(Penalty):
 
     scale: float = 0.0
     surrogate: Surrogate = "gaussian"
-    neighbors: int = 4
-    channels: Literal["joint", "separate"] = "joint"
+    neighbors: int = parameter(4, checks.one_of, allowed=(4, 8))
+    channels: Channels = coupling()
 
     name: ClassVar[str] = "potts"
     paper: ClassVar[str] = "Geman, Geman, PAMI 1984"
     convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_surrogate(self.scale, self.surrogate)
-        checks.one_of("neighbors", self.neighbors, (4, 8))
-        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def annealed(self, step: int, n_steps: int, start: float = 0.5, stop: float = 0.02) -> Potts:
         """The penalty at a step of the continuation, ``s = start (stop / start)^(step / (n_steps − 1))``.

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.operators.images import check_images, per_image
 from jumpset.penalties._tiles import random_shift
 from jumpset.penalties.base import Penalty
@@ -47,8 +48,8 @@ class QuadtreeGroups(Penalty):
     composition of block soft thresholdings, leaves first.
     """
 
-    levels: int = 4
-    growth: float = 1.0
+    levels: int = parameter(4, checks.integer, at_least=1, at_most=20)
+    growth: float = parameter(1.0, checks.real, above=0.0)
     shift: int | tuple[int, ...] = 0
     channels: Literal["joint", "separate"] = "joint"
 
@@ -56,8 +57,7 @@ class QuadtreeGroups(Penalty):
     paper: ClassVar[str] = "Jenatton, Mairal, Obozinski, Bach, JMLR 2011"
 
     def __post_init__(self) -> None:
-        checks.integer("levels", self.levels, at_least=1, at_most=20)
-        checks.real("growth", self.growth, above=0.0)
+        super().__post_init__()
         self._level(0)  # checks the rest
 
     def at_step(self, step: int, seed: int = 0) -> QuadtreeGroups:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._scalar import ScalarPenalty
 
@@ -39,16 +40,12 @@ class SCAD(ScalarPenalty):
     prox is the global minimiser for every tau, also where it has no closed form in the paper.
     """
 
-    scale: float = 0.1
-    a: float = 3.7
+    scale: float = parameter(0.1, checks.real, above=0.0)
+    a: float = parameter(3.7, checks.real, above=1.0)
 
     name: ClassVar[str] = "scad"
     paper: ClassVar[str] = "Fan, Li, JASA 2001"
     convex: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        checks.real("scale", self.scale, above=0.0)
-        checks.real("a", self.a, above=1.0)
 
     def profile(self, size: Any) -> Any:
         """ρ above, written as ``m − max(m − s, 0)² / 2(a − 1)s`` with m = min(t, a s)."""

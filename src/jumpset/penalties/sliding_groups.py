@@ -9,6 +9,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import NoProx
+from jumpset._core.types import parameter
 from jumpset.kernels.values import sliding_groups as kernel
 from jumpset.operators.images import check_images, per_image
 from jumpset.operators.namespaces import namespace
@@ -16,7 +17,7 @@ from jumpset.operators.norms import over_channels, power, root
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.windows import box_sums, check_sizes, sizes_per_axis
 from jumpset.penalties._masks import inside_like, keep_inside
-from jumpset.penalties.base import Penalty
+from jumpset.penalties.base import Channels, Penalty, coupling
 from jumpset.prox.overlapping_groups import overlapping_shrinkage
 
 
@@ -60,21 +61,16 @@ class SlidingGroups(Penalty):
     float64 pictures go through a fused kernel, everything else through the formula of :meth:`terms`.
     """
 
-    window: int | tuple[int, ...] = 5
-    phi: Literal["identity", "log", "mcp", "lp"] = "identity"
-    scale: float = 1.0
-    p: float = 0.5
-    channels: Literal["joint", "separate"] = "joint"
+    window: int | tuple[int, ...] = parameter(5, check_sizes)
+    phi: Literal["identity", "log", "mcp", "lp"] = parameter(
+        "identity", checks.one_of, allowed=("identity", "log", "mcp", "lp")
+    )
+    scale: float = parameter(1.0, checks.real, above=0.0)
+    p: float = parameter(0.5, checks.real, above=0.0, at_most=1.0)
+    channels: Channels = coupling()
 
     name: ClassVar[str] = "sliding-groups"
     paper: ClassVar[str] = "Chen, Selesnick, Signal Processing 2014"
-
-    def __post_init__(self) -> None:
-        check_sizes("window", self.window)
-        checks.one_of("phi", self.phi, ("identity", "log", "mcp", "lp"))
-        checks.real("scale", self.scale, above=0.0)
-        checks.real("p", self.p, above=0.0, at_most=1.0)
-        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     @property
     def convex(self) -> bool:  # type: ignore[override]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.types import parameter
 from jumpset.operators.images import per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties.base import Penalty, fused_sum
@@ -43,19 +44,19 @@ class SparseGroup(Penalty):
     """
 
     groups: TiledGroups | QuadtreeGroups | SlidingGroups = field(default_factory=TiledGroups)
-    ratio: float = 0.5
+    ratio: float = parameter(0.5, checks.real, at_least=0.0)
 
     name: ClassVar[str] = "sparse-group"
     paper: ClassVar[str] = "Simon, Friedman, Hastie, Tibshirani, JCGS 2013"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.groups, TiledGroups | QuadtreeGroups | SlidingGroups):
             raise InputError(
                 "groups must be a group penalty",
                 given=repr(self.groups),
                 do="pass TiledGroups(…), QuadtreeGroups(…) or SlidingGroups(…)",
             )
-        checks.real("ratio", self.ratio, at_least=0.0)
 
     @property
     def convex(self) -> bool:  # type: ignore[override]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties.base import SolvedProx, fused_sum
+from jumpset.penalties.base import Channels, SolvedProx, coupling, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
@@ -44,17 +45,12 @@ class SparseTV(SolvedProx):
     JRSS B 2005. Gradient descent alone rarely reaches exact zeros; the prox does.
     """
 
-    ratio: float = 0.5
-    isotropic: bool = True
-    channels: Literal["joint", "separate"] = "joint"
+    ratio: float = parameter(0.5, checks.real, at_least=0.0)
+    isotropic: bool = parameter(True, checks.flag)
+    channels: Channels = coupling()
 
     name: ClassVar[str] = "sparse-tv"
     paper: ClassVar[str] = "Tibshirani et al., JRSS B 2005"
-
-    def __post_init__(self) -> None:
-        checks.real("ratio", self.ratio, at_least=0.0)
-        checks.flag("isotropic", self.isotropic)
-        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def _tv(self) -> TotalVariation:
         return TotalVariation(isotropic=self.isotropic, channels=self.channels)

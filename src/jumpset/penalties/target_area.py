@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties._masks import inside_like, keep_inside
-from jumpset.penalties.base import Penalty
+from jumpset.penalties.base import Channels, Penalty, coupling
 from jumpset.penalties.total_variation import TotalVariation
 
 
@@ -54,20 +55,18 @@ class TargetArea(Penalty):
     the soft support is flat, so that an empty picture gets no gradient from a ``scale``.
     """
 
-    fraction: float = 0.1
-    perimeter: float = 0.1
+    fraction: float = parameter(0.1, checks.real, at_least=0.0, at_most=1.0)
+    perimeter: float = parameter(0.1, checks.real, at_least=0.0)
     scale: float | None = None
-    channels: Literal["separate", "joint"] = "separate"
+    channels: Channels = coupling("separate")
 
     name: ClassVar[str] = "target-area"
     paper: ClassVar[str] = "Fong, Patrick, Vedaldi, ICCV 2019"
 
     def __post_init__(self) -> None:
-        checks.real("fraction", self.fraction, at_least=0.0, at_most=1.0)
-        checks.real("perimeter", self.perimeter, at_least=0.0)
+        super().__post_init__()
         if self.scale is not None:
             checks.real("scale", self.scale, at_least=1e-12)
-        checks.one_of("channels", self.channels, ("separate", "joint"))
         if self.channels == "joint":
             checks.real("scale, which joint channels need,", self.scale, at_least=1e-12)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.types import parameter
 from jumpset.operators.images import check_images, per_image
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties.base import Penalty
+from jumpset.penalties.base import Channels, Penalty, coupling
 from jumpset.prox.tgv import tgv_prox
 from jumpset.prox.tgv_fields import Grid, solve, solve_in_graph
 
@@ -54,19 +55,13 @@ class TGV2(Penalty):
     the border and to the outline of a mask. Half precision is computed, and returned, in float32.
     """
 
-    alpha0: float = 2.0
-    alpha1: float = 1.0
-    steps: int = 300
-    channels: Literal["joint", "separate"] = "joint"
+    alpha0: float = parameter(2.0, checks.real, above=0.0)
+    alpha1: float = parameter(1.0, checks.real, above=0.0)
+    steps: int = parameter(300, checks.integer, at_least=1)
+    channels: Channels = coupling()
 
     name: ClassVar[str] = "tgv2"
     paper: ClassVar[str] = "Bredies, Kunisch, Pock, SIIMS 2010"
-
-    def __post_init__(self) -> None:
-        checks.real("alpha0", self.alpha0, above=0.0)
-        checks.real("alpha1", self.alpha1, above=0.0)
-        checks.integer("steps", self.steps, at_least=1)
-        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Both norms at each pixel, for the w that was found."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.operators.images import check_images, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
@@ -16,7 +17,7 @@ from jumpset.operators.precision import at_least_single
 from jumpset.operators.windows import check_sizes, sizes_per_axis
 from jumpset.penalties._masks import inside_like, keep_inside
 from jumpset.penalties._tiles import random_shift, tile_sums
-from jumpset.penalties.base import Penalty
+from jumpset.penalties.base import Channels, Penalty, coupling
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,21 @@ class TiledGroups(Penalty):
 
     Examples
     --------
-    >>> loss = js.PenaltyLoss(js.penalties.TiledGroups(8).at_step, weight=1e-3)  # a new grid after each loss.step()
+    >>> tiles = js.penalties.TiledGroups(8)
+    >>> loss = js.PenaltyLoss(tiles.at_step, weight=1e-3)  # a new grid after each loss.step()
     """
 
-    tile: int | tuple[int, ...] = 4
+    tile: int | tuple[int, ...] = parameter(4, check_sizes)
     shift: int | tuple[int, ...] = 0
-    channels: Literal["joint", "separate"] = "joint"
+    channels: Channels = coupling()
 
     name: ClassVar[str] = "tiled-groups"
     paper: ClassVar[str] = "Yuan, Lin, JRSS B 2006"
 
     def __post_init__(self) -> None:
-        check_sizes("tile", self.tile)
+        super().__post_init__()
         for one in self.shift if isinstance(self.shift, tuple) else (self.shift,):
             checks.integer("shift", one, at_least=0)
-        checks.one_of("channels", self.channels, ("joint", "separate"))
 
     def at_step(self, step: int, seed: int = 0) -> TiledGroups:
         """The same penalty with the grid at a random place that depends on ``step`` and ``seed`` alone."""

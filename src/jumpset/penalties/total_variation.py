@@ -9,6 +9,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError, NoProx
+from jumpset._core.types import parameter
 from jumpset.kernels.values import total_variation as kernel
 from jumpset.operators.differences import forward, second, shifted_difference, spatial_axes
 from jumpset.operators.images import check_images, per_image
@@ -16,7 +17,7 @@ from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.spectral import smooth_solve
-from jumpset.penalties.base import SolvedProx
+from jumpset.penalties.base import Channels, SolvedProx, coupling
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, exactly, tv_prox
 
 Scheme = Literal["forward", "upwind", "8-neighbor"]
@@ -62,21 +63,17 @@ class TotalVariation(SolvedProx):
     precision in float32, through the formula of :meth:`terms`.
     """
 
-    beta: float = 1.0
-    order: int = 1
-    isotropic: bool = True
-    channels: Literal["joint", "separate"] = "joint"
-    scheme: Scheme = "forward"
+    beta: float = parameter(1.0, checks.real, above=0.0)
+    order: int = parameter(1, checks.one_of, allowed=(1, 2))
+    isotropic: bool = parameter(True, checks.flag)
+    channels: Channels = coupling()
+    scheme: Scheme = parameter("forward", checks.one_of, allowed=("forward", "upwind", "8-neighbor"))
 
     name: ClassVar[str] = "total-variation"
     paper: ClassVar[str] = "Rudin, Osher, Fatemi, Physica D 1992"
 
     def __post_init__(self) -> None:
-        checks.real("beta", self.beta, above=0.0)
-        checks.one_of("order", self.order, (1, 2))
-        checks.flag("isotropic", self.isotropic)
-        checks.one_of("channels", self.channels, ("joint", "separate"))
-        checks.one_of("scheme", self.scheme, ("forward", "upwind", "8-neighbor"))
+        super().__post_init__()
         if self.scheme != "forward" and self.order == 2:
             raise InputError(
                 "second differences have one scheme",
@@ -97,7 +94,7 @@ class TotalVariation(SolvedProx):
 
     @property
     def has_prox(self) -> bool:
-        """Whether :meth:`prox` is defined; on other grids than ``scheme="forward"``, for any channel count."""
+        """Whether :meth:`prox` is defined for any number of channels."""
         if self.order != 1:
             return False
         if self.beta == 2.0:

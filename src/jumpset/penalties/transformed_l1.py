@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.penalties._scalar import ScalarPenalty, cubic_roots, newton_polish
 
 
@@ -34,14 +35,11 @@ class TransformedL1(ScalarPenalty):
     Programming 2018. The prox compares all roots of its cubic with 0.
     """
 
-    a: float = 1.0
+    a: float = parameter(1.0, checks.real, above=0.0)
 
     name: ClassVar[str] = "transformed-l1"
     paper: ClassVar[str] = "Zhang, Xin, Mathematical Programming 2018"
     convex: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        checks.real("a", self.a, above=0.0)
 
     def profile(self, size: Any) -> Any:
         """``(a + 1) t / (a + t)``."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.types import parameter
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.images import check_images
@@ -57,15 +58,16 @@ class VectorialTV(SolvedProx):
     Half precision is computed, and returned, in float32.
     """
 
-    coupling: Literal["l2", "linf", "nuclear"] = "l2"
-    isotropic: bool = True
+    coupling: Literal["l2", "linf", "nuclear"] = parameter(
+        "l2", checks.one_of, allowed=("l2", "linf", "nuclear")
+    )
+    isotropic: bool = parameter(True, checks.flag)
 
     name: ClassVar[str] = "vectorial-tv"
     paper: ClassVar[str] = "Duran, Moeller, Sbert, Cremers, SIIMS 2016"
 
     def __post_init__(self) -> None:
-        checks.one_of("coupling", self.coupling, ("l2", "linf", "nuclear"))
-        checks.flag("isotropic", self.isotropic)
+        super().__post_init__()
         if self.coupling == "nuclear" and not self.isotropic:
             raise InputError(
                 "the nuclear norm treats all directions alike",

@@ -102,7 +102,7 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
         A named setting of that method, replacing its defaults.
     **hyper
         Hyper-parameters; they replace those of the preset. A parameter that holds an object, such as the
-        solver of ``"dip-l0"``, also takes the object's name. The name of a parameter in the literature, such as
+        solver of ``"dip-l0"``, also takes the object's name. A parameter's name in the literature, such as
         ``sigma_range`` of ``"bilateral"``, stands for the name that all methods share (``weight``).
 
     Raises
