@@ -24,6 +24,7 @@ from skimage.restoration import denoise_tv_chambolle
 from timing import take_turns
 
 import jumpset as js
+from jumpset.kernels.buffers import Pool
 from jumpset.kernels.tv import dual as kernel
 from jumpset.smoothers.tv import TV
 
@@ -79,14 +80,14 @@ def race(f, repeats):
 def floor(f):
     """Print the milliseconds of one iteration, and of moving its bytes."""
     x = torch.from_numpy(f)[None, None]
-    p, old, spare = (torch.zeros(1, 2, 1, *f.shape, dtype=x.dtype) for _ in range(3))
+    p, old = (torch.zeros(1, 2, 1, *f.shape, dtype=x.dtype) for _ in range(2))
     half = torch.zeros(7 * f.size // 2, dtype=x.dtype)  # a copy reads and writes: 3.5 planes move 7
     target = torch.zeros_like(half)
     for isotropic in (True, False):
         advance = partial(
             kernel.advance,
-            *(x, p, old, spare),
-            momentum=[0.9], weight=WEIGHT, step=0.125, isotropic=isotropic, active=[True],
+            *(x, p, old, Pool()),
+            momentum=[0.9], weight=WEIGHT, step=0.125, isotropic=isotropic,
         )  # fmt: skip
         step, copy = take_turns([advance, lambda: target.copy_(half)], 200)
         moved = 7 * x.nbytes

@@ -16,7 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jumpset.kernels import _buffers, threads
+from jumpset.kernels import buffers, threads
 from jumpset.kernels.values import total_variation as kernel
 from jumpset.kernels.values.total_variation_loops import run_rows
 from jumpset.penalties import TotalVariation
@@ -87,11 +87,12 @@ def test_plain_formula_of_the_kernel_is_that_of_the_penalty(penalty):
 
 @pytest.mark.parametrize("normalize", ["sum", "mean"])
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
-def test_the_loss_is_the_same(normalize, reduction):
+@pytest.mark.parametrize("channels", ["separate", "joint"])  # loops of one channel, and of any number
+def test_the_loss_is_the_same(normalize, reduction, channels):
     x = picture((3, 2, 5, 6)).requires_grad_()
     options = {"normalize": normalize, "reduction": reduction}
     results = []
-    for loss in (TotalVariation()(x, **options), Unfused()(x, **options)):
+    for loss in (TotalVariation(channels=channels)(x, **options), Unfused(channels=channels)(x, **options)):
         results.append((loss.detach(), torch.autograd.grad(0.3 * loss.sum(), x)[0]))
     torch.testing.assert_close(results[0], results[1])
 
@@ -265,20 +266,20 @@ def test_in_bands_lets_go_of_its_arrays(monkeypatch):
 
 
 def test_memory_is_used_again_but_never_shared():
-    first = _buffers.empty((3, 5), np.dtype(np.float32))
+    first = buffers.empty((3, 5), np.dtype(np.float32))
     place = first.data_ptr()
-    second = _buffers.empty((3, 5), np.dtype(np.float32))
+    second = buffers.empty((3, 5), np.dtype(np.float32))
     assert second.data_ptr() != place  # the first is still held
     place = second.data_ptr()
     part = second[1:].detach()
     del second
-    assert _buffers.empty((3, 5), np.dtype(np.float32)).data_ptr() != place  # a part of it is still held
+    assert buffers.empty((3, 5), np.dtype(np.float32)).data_ptr() != place  # a part of it is still held
     del part
-    third = _buffers.empty((5, 3), np.dtype(np.float32))
+    third = buffers.empty((5, 3), np.dtype(np.float32))
     place = third.data_ptr()
     del third
-    assert _buffers.empty((3, 5), np.dtype(np.float32)).data_ptr() == place
-    assert _buffers.empty((0, 4), np.dtype(np.float64)).shape == (0, 4)
+    assert buffers.empty((3, 5), np.dtype(np.float32)).data_ptr() == place
+    assert buffers.empty((0, 4), np.dtype(np.float64)).shape == (0, 4)
 
 
 # --- what torch may do with it

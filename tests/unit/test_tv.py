@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jumpset as js
+from jumpset.kernels.buffers import Pool
 from jumpset.kernels.tv import dual as kernel
 from jumpset.kernels.tv import gap
 from jumpset.operators import divergence, gradient
@@ -51,17 +52,13 @@ def solve(f, **settings):
 def test_loops_equal_the_plain_formulas(shape, isotropic, dtype, seed):
     f = pictures(*shape, seed=seed, dtype=dtype)
     p, old = (dual_field(f, 0.1, isotropic, seed + k) for k in (1, 2))
-    active = [k != 1 for k in range(len(f))]
-    spare = p.clone()
     common = {
         "momentum": [0.7] * len(f),
         "weight": 0.1,
         "step": 0.125,
         "isotropic": isotropic,
-        "active": active,
     }
-    fast = kernel.advance(f, p, old, spare, **common)
-    assert fast is spare
+    fast = kernel.advance(f, p, old, Pool(), **common)
     close = {"rtol": 0, "atol": CLOSE[dtype]}
     torch.testing.assert_close(fast, kernel.advance_plain(f, p, old, **common), **close)
     u = kernel.primal(f, fast)
@@ -147,8 +144,8 @@ def test_certificate_sees_a_wrong_border(isotropic, monkeypatch):
     best = solve(f, isotropic=isotropic, tol=1e-11, max_steps=200_000).history["energy"][-1]
     right = kernel.advance
 
-    def leaky(f, p, old, spare, **settings):
-        new = right(f, p, old, spare, **settings)
+    def leaky(f, p, old, pool, **settings):
+        new = right(f, p, old, pool, **settings)
         new[..., -1] = new[..., -2]  # the last column should have no difference to the right
         return new
 
@@ -169,9 +166,9 @@ def test_certificate_sees_a_wrong_projection(monkeypatch):
 
 def test_float32_is_lifted_where_it_could_not_reach_tol():
     f = pictures(1, 1, 30, 30, dtype=torch.float32)
-    assert solve(f, tol=1e-4).state.groups[0].f.dtype == torch.float32
+    assert solve(f, tol=1e-4).state.done[0].f.dtype == torch.float32
     result = solve(f, tol=1e-9, max_steps=100_000)
-    assert result.state.groups[0].f.dtype == torch.float64
+    assert result.state.done[0].f.dtype == torch.float64
     assert result.image.dtype == torch.float32
 
 
@@ -255,7 +252,7 @@ def test_weight_just_below_the_shortcut_converges_to_the_mean(dtype):
     """Large weights that are not seen to give the mean are iterated, and give it as well."""
     f = pictures(1, 1, 16, 12, dtype=dtype)
     method = TV(weight=0.8, max_steps=50_000)
-    assert method.init(f).groups[0].done == [False]
+    assert len(method.init(f).running[0].places) == 1
     result = solve(f, weight=method.weight, max_steps=method.max_steps)
     assert result.n_steps > 0
     torch.testing.assert_close(result.image, f.mean().expand_as(f), rtol=0, atol=5e-3)

@@ -1,1 +1,1 @@
-"""Solvers of proximal operators without a closed form: total variation, TGV, overlapping and latent groups."""
+"""Solvers behind the proximal operators without a closed form: total variation, TGV, overlapping groups."""

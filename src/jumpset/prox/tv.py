@@ -11,10 +11,11 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.iterate import Moment, iterate
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.gradient import divergence
 from jumpset.operators.images import check_images, per_image
-from jumpset.prox.tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
+from jumpset.prox.tv_dual import AcceleratedDual, Model, images, read
 from jumpset.prox.tv_lines import solve_lines
 
 TOL = 1e-6
@@ -143,30 +144,17 @@ def _by_fields(
     for tau in taus.unique().tolist():
         where = torch.nonzero(taus == tau).flatten()
         model = Model(tau, terms.norm, terms.delta, tau * terms.ratio)
-        groups = start(v[where], model, tol, None if dual is None else dual[where])
-        n_steps = max(n_steps, _run(groups, model, tol, max_steps))
-        for group in groups:
-            answers = images(group, model)
-            for k, place in enumerate(group.places):
-                u[where[place]], gaps[where[place]] = answers[k].to(u), group.gap[k]
-                duals[where[place]] = (group.p[k].div_(tau) if tau > 0 else group.p[k]).to(duals)
+        method = AcceleratedDual(model, tol, max_steps)
+        begin = method.start(v[where], None if dual is None else dual[where])
+        for moment in iterate(method, v[where], start=Moment(0, begin)):
+            state = moment.state
+        n_steps = max(n_steps, state.n_steps)
+        for group in state.groups:
+            group = read(group, model)
+            places = where[torch.from_numpy(group.places)]
+            u[places], gaps[places.cpu()] = images(group, model).to(u), torch.from_numpy(group.gap)
+            duals[places] = (group.p / tau if tau > 0 else group.p).to(duals)
     return u, gaps, n_steps, duals
-
-
-def _run(groups: tuple[Group, ...], model: Model, tol: float, max_steps: int) -> int:
-    """Until all pictures are done, or the limit; the number of steps."""
-    for step in range(max_steps + 1):
-        if step % CHECK_EVERY == 0 or step == max_steps:
-            for group in groups:
-                read(group, model)
-                settle(group, tol)
-            if all(all(group.done) for group in groups):
-                return step
-        if step < max_steps:
-            for group in groups:
-                if not all(group.done):
-                    advance(group, model)
-    return max_steps
 
 
 def _axes_of(v: Tensor) -> tuple[list[list[int]], list[float]]:

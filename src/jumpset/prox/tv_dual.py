@@ -1,6 +1,6 @@
-"""Models of the total variation family by the accelerated dual method, each picture to a certified accuracy.
+"""Models of the total variation family by the accelerated dual method, each image to a certified accuracy.
 
-One implementation for the smoother and for the proximal operators. Two-dimensional pictures with the plain
+One implementation for the smoother and for the proximal operators. Two-dimensional images with the plain
 norms go through the fused loops of :mod:`jumpset.kernels.tv.dual`, all others through those of
 :mod:`jumpset.kernels.tv.dual_general`.
 """
@@ -8,11 +8,17 @@ norms go through the fused loops of :mod:`jumpset.kernels.tv.dual`, all others t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from jumpset._core.types import Iteration, Status
+from jumpset.kernels.buffers import Pool
 from jumpset.kernels.tv import dual as fused
 from jumpset.kernels.tv import dual_general as general
 from jumpset.kernels.tv.gap import measure
@@ -39,154 +45,251 @@ class Model:
         return f.ndim == 4 and self.norm in ("l2", "l2-each") and self.delta == 0.0 and self.soft == 0.0
 
 
-@dataclass
-class Group:
-    """Pictures computed in one dtype. Each list has one entry a picture; the kernel works in place."""
+class Group(NamedTuple):
+    """Images computed in one dtype; the arrays have one entry an image, and may be empty."""
 
-    places: list[int]  # where in the batch
-    f: Tensor  # (B, C, *spatial), the pictures; the answer itself where it is known beforehand
-    p: Tensor  # (B, D, C, *spatial), the dual field
+    places: np.ndarray  # positions in the batch
+    f: Tensor  # (N, C, *spatial), the images; the solution itself where it is known beforehand
+    p: Tensor  # (N, D, C, *spatial), the dual field
     old: Tensor  # the dual field one step before
-    spare: Tensor  # room for the next one
-    since: list[int]  # steps since the last restart
-    energy: list[float]  # primal objective at the last reading
-    gap: list[float]  # duality gap relative to it
-    bound: list[float]  # energy of the dual field then, a lower bound of the least energy
-    done: list[bool]  # converged at a reading of the schedule: frozen
-    fresh: bool = True  # energy and gap belong to p
+    since: np.ndarray  # steps since the last restart
+    bound: np.ndarray  # energy of the dual field at the last check, a lower bound of the least energy
+    energy: np.ndarray  # primal objective at the last reading, float64
+    gap: np.ndarray  # duality gap relative to it
+    is_read: bool  # whether energy and gap belong to p
+
+    def take(self, which: np.ndarray) -> Group:
+        """The images for which the bool array ``which`` is true."""
+        index = torch.from_numpy(which).to(self.f.device)
+        arrays = (x[index] if isinstance(x, Tensor) else x[which] for x in self[:-1])
+        return Group(*arrays, is_read=self.is_read)
 
 
-def start(pictures: Tensor, model: Model, tol: float, duals: Tensor | None = None) -> tuple[Group, ...]:
-    """Groups of the pictures ``(B, C, *spatial)``; ``duals``, where to start, are those for weight 1."""
-    starts = [
-        _start(k, picture[None], model, tol, None if duals is None else duals[k : k + 1])
-        for k, picture in enumerate(pictures)
-    ]
-    dtypes = sorted({group.f.dtype for group in starts}, key=str)
-    return tuple(_join([group for group in starts if group.f.dtype == dtype]) for dtype in dtypes)
+class State(NamedTuple):
+    """A group for each dtype of the images that are iterated, and another of those that have converged."""
+
+    source: Tensor  # (B, C, *spatial), the images as given
+    model: Model
+    running: tuple[Group, ...]
+    done: tuple[Group, ...]
+    pool: Pool  # memory of the dual fields
+    n_steps: int
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """All groups."""
+        return (*self.running, *self.done)
 
 
-def advance(group: Group, model: Model) -> None:
-    """One step of every picture that is not done."""
-    axes = sum(n > 1 for n in group.f.shape[2:])
+class DualMethod(Iteration[State]):
+    """Accelerated gradient projection on the dual of a :class:`Model`, each image until its gap is small."""
+
+    check_every: ClassVar[int] = CHECK_EVERY
+
+    tol: float
+
+    @abstractmethod
+    def _model(self) -> Model:
+        """The objective."""
+
+    def _is_joint(self) -> bool:
+        """Whether the channels are coupled; otherwise each is an image of its own."""
+        return True
+
+    def init(self, image: Tensor) -> State:
+        """A dual field of zeros; an image whose solution is known is done."""
+        return self.start(image)
+
+    def start(self, image: Tensor, duals: Tensor | None = None) -> State:
+        """The state at the dual fields ``duals`` of weight 1, default zeros."""
+        model, groups, known = self._model(), [], []
+        for k, f in enumerate(image if self._is_joint() else image.flatten(0, 1)[:, None]):
+            dual = None if duals is None else duals[k : k + 1]
+            group, is_known = _start(k, f[None], model, self.tol, dual)
+            groups.append(group)
+            known.append(is_known)
+        running, done = [], []
+        for dtype in sorted({group.f.dtype for group in groups}, key=str):
+            chosen = [k for k, group in enumerate(groups) if group.f.dtype == dtype]
+            joined, is_done = _join([groups[k] for k in chosen]), np.array([known[k] for k in chosen])
+            rest, ended = _split(joined, is_done)
+            running.append(rest)
+            done.append(ended)
+        return self._check(State(image, model, tuple(running), tuple(done), Pool(most=8), n_steps=0))
+
+    def step(self, state: State) -> State:
+        """One accelerated step; every ``check_every`` steps, restarts and a check which images are done."""
+        source, model, running, done, pool, n_steps = state
+        running = tuple([advance(g, model, pool) if len(g.places) else g for g in running])
+        state = State(source, model, running, done, pool, n_steps + 1)
+        return state if state.n_steps % self.check_every else self._check(state)
+
+    def _check(self, state: State) -> State:
+        """Restart the momentum where the dual energy fell; move what has converged to the done."""
+        running, done = list(state.running), list(state.done)
+        for k, group in enumerate(running):
+            if len(group.places):
+                group = read(group, state.model)
+                bound = group.energy * (1.0 - group.gap)
+                group = group._replace(since=np.where(bound < group.bound, 0, group.since), bound=bound)
+                is_done = group.gap <= self.tol
+                running[k] = group
+                if is_done.any():
+                    running[k], ended = _split(group, is_done)
+                    done[k] = _join([done[k], ended])
+        return state._replace(running=tuple(running), done=tuple(done))
+
+    def image(self, state: State) -> Tensor:
+        """The images that belong to the dual fields."""
+        out = {}
+        for group in state.groups:
+            for place, u in zip(group.places.tolist(), images(group, state.model), strict=True):
+                out[place] = u.to(state.source.dtype)
+        return torch.stack([out[k] for k in range(len(out))]).reshape(state.source.shape)
+
+    def record(self, state: State) -> dict[str, float]:
+        """The energy, summed over the batch, and the largest relative duality gap."""
+        energies, gaps = {}, []
+        for group in state.groups:
+            group = read(group, state.model)
+            energies.update(zip(group.places.tolist(), group.energy.tolist(), strict=True))
+            gaps += group.gap.tolist()
+        return {"energy": sum(energies[k] for k in range(len(energies))), "gap": max(gaps)}
+
+    def finished(self, state: State) -> Status | None:
+        """When every image has reached ``tol``."""
+        gaps = [read(group, state.model).gap for group in state.running]
+        return Status.CONVERGED if all((gap <= self.tol).all() for gap in gaps) else None
+
+
+@dataclass(frozen=True)
+class AcceleratedDual(DualMethod):
+    """The method for any model of the family.
+
+    Parameters
+    ----------
+    model
+        The objective; its norm couples the channels.
+    tol
+        An image is done when its duality gap is at most this part of its energy.
+    max_steps
+        Step limit.
+    """
+
+    model: Model
+    tol: float
+    max_steps: int = 10_000
+
+    name: ClassVar[str] = "accelerated-dual"
+    paper: ClassVar[str] = "Beck & Teboulle, IEEE TIP 2009"
+
+    def _model(self) -> Model:
+        return self.model
+
+
+def advance(group: Group, model: Model, pool: Pool) -> Group:
+    """One step of every image."""
+    f, p, weight = group.f, group.p, model.weight
+    axes = f.ndim - 2 - f.shape[2:].count(1)
     step = 0.25 / max(axes, 1)  # 1 / ‖grad‖²
-    momentum = [max(k - 1, 0) / (k + _LAG) for k in group.since]
-    active = [not done for done in group.done]
-    arrays = (group.f, group.p, group.old, group.spare)
-    if model.is_fused(group.f):
+    momentum = [max(k - 1, 0) / (k + _LAG) for k in group.since.tolist()]
+    if model.is_fused(f):
         isotropic = model.norm == "l2"
         new = fused.advance(
-            *arrays, momentum=momentum, weight=model.weight, step=step, isotropic=isotropic, active=active
+            f, p, group.old, pool, momentum=momentum, weight=weight, step=step, isotropic=isotropic
         )
     else:
-        bend = step * model.delta / model.weight  # what makes the dual strongly convex
+        bend = step * model.delta / weight  # what makes the dual strongly convex
         root = math.sqrt(bend / (1.0 + bend))
         momentum = [min(m, (1.0 - root) / (1.0 + root)) for m in momentum]
-        settings = {"weight": model.weight, "step": step, "keep": 1.0 / (1.0 + bend), "soft": model.soft}
-        new = general.advance(*arrays, momentum=momentum, norm=model.norm, active=active, **settings)
-    group.p, group.old, group.spare = new, group.p, group.old
-    group.since = [k + 1 for k in group.since]
-    group.fresh = False
+        settings = {"weight": weight, "step": step, "keep": 1.0 / (1.0 + bend), "soft": model.soft}
+        new = general.advance(f, p, group.old, pool, momentum=momentum, norm=model.norm, **settings)
+    return Group(group.places, f, new, p, group.since + 1, group.bound, group.energy, group.gap, False)
 
 
-def read(group: Group, model: Model) -> None:
-    """Energy and gap of the present field."""
-    if group.fresh:
-        return
-    for k, done in enumerate(group.done):
-        if not done:
-            f, p = group.f[k], group.p[k]
-            u = images(group, model, k)[0]
-            if model.is_fused(group.f):
-                energy, gap = measure(u, f, p, model.weight, model.norm == "l2")
-            else:
-                settings = {"weight": model.weight, "delta": model.delta, "soft": model.soft}
-                energy, gap = general.measure(u, f, p, norm=model.norm, **settings)
-            group.energy[k], group.gap[k] = energy, gap / energy if energy > 0 else 0.0
-    group.fresh = True
-
-
-def settle(group: Group, tol: float) -> None:
-    """Restart the momentum where the dual energy fell; freeze what has converged."""
-    for k, done in enumerate(group.done):
-        if done:
-            continue
-        bound = group.energy[k] * (1.0 - group.gap[k])
-        if bound < group.bound[k]:
-            group.since[k] = 0
-        group.bound[k] = bound
-        if group.gap[k] <= tol:
-            group.done[k] = True
-            if len(group.done) > 1 and fused.has_loops(group.f):
-                # the three buffers go on changing places for the others, so each must hold the answer
-                group.old[k] = group.spare[k] = group.p[k]
+def read(group: Group, model: Model) -> Group:
+    """The group with the energy and the gap of its present field."""
+    if group.is_read:
+        return group
+    found = np.zeros((len(group.places), 2))
+    for k in range(len(found)):
+        f, p = group.f[k], group.p[k]
+        u = images(group, model, k)[0]
+        if model.is_fused(group.f):
+            energy, gap = measure(u, f, p, model.weight, model.norm == "l2")
+        else:
+            settings = {"weight": model.weight, "delta": model.delta, "soft": model.soft}
+            energy, gap = general.measure(u, f, p, norm=model.norm, **settings)
+        found[k] = energy, gap / energy if energy > 0 else 0.0
+    return group._replace(energy=found[:, 0], gap=found[:, 1], is_read=True)
 
 
 def images(group: Group, model: Model, k: int | None = None) -> Tensor:
-    """The pictures that belong to the dual fields, or picture k alone; ``soft(f + div p)``."""
+    """The images that belong to the dual fields, or image k alone; ``soft(f + div p)``."""
     f, p = (group.f, group.p) if k is None else (group.f[k : k + 1], group.p[k : k + 1])
     return fused.primal(f, p) if model.is_fused(f) else general.primal_plain(f, p, model.soft)
 
 
-def _start(place: int, picture: Tensor, model: Model, tol: float, dual: Tensor | None) -> Group:
-    """A group of one picture ``(1, C, *spatial)``."""
-    f = picture.contiguous()
+def _start(place: int, image: Tensor, model: Model, tol: float, dual: Tensor | None) -> tuple[Group, bool]:
+    """A group of one image ``(1, C, *spatial)``, and whether its solution is known."""
+    f = image.contiguous()
     axes = f.ndim - 2
     zero = torch.zeros(1, axes, *f.shape[1:], dtype=f.dtype, device=f.device)
-    group = Group([place], f, zero, zero, zero, [0], [0.0], [0.0], [0.0], [True])
+    none = np.zeros(1)
+    group = Group(np.array([place]), f, zero, zero, np.array([0]), none, none, none, is_read=True)
     low, high = f.detach().flatten(2).aminmax(dim=2)
     size, spread = float(torch.maximum(high, -low).max()), float((high - low).max())
-    if model.weight <= _NEGLIGIBLE * size or spread == 0.0:
-        group.energy = [_energy_of(general.primal_plain(f, zero[:, :0], model.soft), f, model)]
-        return group  # the picture itself, or its soft threshold
+    known = lambda f, u: (group._replace(f=f, energy=np.array([_energy_of(u, image, model)])), True)  # noqa: E731
+    if model.weight <= _NEGLIGIBLE * size or spread == 0.0:  # the image itself, or its soft threshold
+        return known(f, general.primal_plain(f, zero[:, :0], model.soft))
     # No field of size w has a divergence above 2 w an axis: this spares the usual weights the second test.
     if model.delta == 0.0 and 4.0 * axes * model.weight >= spread:
         mean = f.mean(dim=tuple(range(2, f.ndim)), keepdim=True, dtype=torch.float64)
         if model.weight >= _weight_of_mean(f, mean, model.norm):
-            group.f = mean.to(f.dtype).expand_as(f).contiguous()
-            group.energy = [_energy_of(general.primal_plain(group.f, zero[:, :0], model.soft), f, model)]
-            return group
-    group.done, group.fresh = [False], False
-    read(group, model)
+            flat = mean.to(f.dtype).expand_as(f).contiguous()
+            return known(flat, general.primal_plain(flat, zero[:, :0], model.soft))
+    group = read(group._replace(is_read=False), model)
     if f.dtype == torch.float32:
         # Rounding makes flat regions rough by about this much TV; the least energy is below the bound.
         rough = model.weight * f.numel() * torch.finfo(f.dtype).eps * (size + model.weight)
-        bound = group.energy[0]
+        bound = float(group.energy[0])
         if model.soft == 0.0:
             bound = min(bound, 0.5 * f.numel() * float(f.detach().var(correction=0)))
         if rough > tol * bound or not 1e-12 < size < 1e12:  # squares must not overflow or vanish
-            group.f, group.p = f.double(), zero.double()
+            group = group._replace(f=f.double(), p=zero.double(), old=zero.double())
     if dual is not None:
-        group.p = (model.weight * dual).to(group.p)
-        group.fresh = False
-        read(group, model)
-    group.old, group.spare = group.p.clone(), torch.empty_like(group.p)
-    return group
+        p = (model.weight * dual).to(group.p)
+        group = read(group._replace(p=p, old=p, is_read=False), model)
+    return group, False
 
 
 def _energy_of(u: Tensor, f: Tensor, model: Model) -> float:
-    """Of a flat picture, or where the weight is negligible."""
+    """Energy of a flat image, or where the weight is negligible."""
     u = u.detach().double()
     return 0.5 * float((u - f.detach().double()).square().sum()) + model.soft * float(u.abs().sum())
 
 
-def _join(groups: list[Group]) -> Group:
+def _split(group: Group, is_done: np.ndarray) -> tuple[Group, Group]:
+    """The images that are not done, and those that are."""
+    rest, ended = (group if which.all() else group.take(which) for which in (~is_done, is_done))
+    return rest, ended
+
+
+def _join(groups: Sequence[Group]) -> Group:
     """One group of several."""
+    groups = [group for group in groups if len(group.places)] or groups[:1]
     if len(groups) == 1:
         return groups[0]
-    joined: dict[str, object] = {"fresh": all(g.fresh for g in groups)}
-    for name in ("f", "p", "old", "spare"):
-        joined[name] = torch.cat([getattr(g, name) for g in groups])
-    for name in {f.name for f in fields(Group)} - set(joined):
-        joined[name] = [x for g in groups for x in getattr(g, name)]
-    return Group(**joined)  # type: ignore[arg-type]
+    columns = zip(*(group[:-1] for group in groups), strict=True)
+    arrays = (torch.cat(c) if isinstance(c[0], Tensor) else np.concatenate(c) for c in columns)
+    return Group(*arrays, is_read=all(group.is_read for group in groups))
 
 
 def _weight_of_mean(f: Tensor, mean: Tensor, norm: Norm) -> float:
     """A weight from which on the mean is optimal.
 
-    That is the size of any field with divergence ``mean − f``. This one evens out each row, then carries
-    what the rows have too much or too little straight down, and so on through the axes.
+    That is the size of any field with divergence ``mean − f``. This one evens out each row, then carries the
+    difference of the rows from their mean along the next axis, and so on.
     """
     lack, field = mean - f.detach(), []
     for axis in range(f.ndim - 1, 1, -1):

@@ -67,9 +67,7 @@ def smooth(
     """
     iteration = make_method(method, preset=preset, **hyper) if isinstance(method, str) else method
     if not isinstance(method, str) and (preset is not None or hyper):
-        raise TypeError(
-            "preset and hyper-parameters go with a method's name; a method object has its own"
-        )
+        raise TypeError("preset and hyper-parameters go with a method's name; a method object has its own")
 
     result = run(
         image,

@@ -81,7 +81,6 @@ def with_callback(
     for moment in moments:
         if moment.is_reading and moment.status is not Status.DIVERGED:
             with clock.paused():
-
                 image = partial(_answer, method, moment.state, restore)
                 if method.in_place:
                     image = partial(_same, image())

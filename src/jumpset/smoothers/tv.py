@@ -5,25 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor
-
 from jumpset._core import checks
-from jumpset._core.types import Iteration, Status
-from jumpset.prox.tv_dual import CHECK_EVERY, Group, Model, advance, images, read, settle, start
+from jumpset.prox.tv_dual import DualMethod, Model
 
 
 @dataclass(frozen=True)
-class State:
-    """The groups hold all numbers; they are updated in place."""
-
-    source: Tensor  # (B, C, H, W), the picture as given
-    groups: tuple[Group, ...]
-    n_steps: int
-
-
-@dataclass(frozen=True)
-class TV(Iteration[State]):
+class TV(DualMethod):
     r"""Total variation: removes noise and grain, keeps edges; convex, solved to a stated accuracy.
 
     Minimises, for each image,
@@ -77,7 +64,6 @@ class TV(Iteration[State]):
     name: ClassVar[str] = "tv"
     paper: ClassVar[str] = "Rudin, Osher & Fatemi, Physica D 1992"
     presets: ClassVar[dict[str, dict[str, Any]]] = {"accurate": {"tol": 1e-6, "max_steps": 100_000}}
-    check_every: ClassVar[int] = CHECK_EVERY
 
     def __post_init__(self) -> None:
         checks.real("weight", self.weight, at_least=0.0)
@@ -89,40 +75,5 @@ class TV(Iteration[State]):
     def _model(self) -> Model:
         return Model(self.weight, "l2" if self.isotropic else "l2-each")
 
-    def init(self, image: Tensor) -> State:
-        """No dual field yet: the picture itself is the first answer, or the last where that is known."""
-        pictures = image.flatten(0, 1)[:, None] if self.channels == "separate" else image
-        return State(image, start(pictures, self._model(), self.tol), n_steps=0)
-
-    def step(self, state: State) -> State:
-        """One accelerated step on the dual; every ``check_every`` steps, restarts and freezes where due."""
-        n_steps = state.n_steps + 1
-        for group in state.groups:
-            if not all(group.done):
-                advance(group, self._model())
-                if n_steps % self.check_every == 0:
-                    read(group, self._model())
-                    settle(group, self.tol)
-        return State(state.source, state.groups, n_steps)
-
-    def image(self, state: State) -> Tensor:
-        """The picture that belongs to the dual field, f + div p."""
-        count = sum(len(group.places) for group in state.groups)
-        out: list[Tensor] = [state.source] * count
-        for group in state.groups:
-            for place, u in zip(group.places, images(group, self._model()), strict=True):
-                out[place] = u.to(state.source.dtype)
-        return torch.stack(out).reshape(state.source.shape)
-
-    def record(self, state: State) -> dict[str, float]:
-        """The objective above, summed over the batch, and the largest relative duality gap."""
-        for group in state.groups:
-            read(group, self._model())
-        return {
-            "energy": sum(sum(group.energy) for group in state.groups),
-            "gap": max(max(group.gap) for group in state.groups),
-        }
-
-    def finished(self, state: State) -> Status | None:
-        """When every picture has reached ``tol``."""
-        return Status.CONVERGED if self.record(state)["gap"] <= self.tol else None
+    def _is_joint(self) -> bool:
+        return self.channels == "joint"

@@ -1,8 +1,9 @@
 """The guided filter: means over square windows, and a small linear system in each pixel.
 
-Window sums along a row are made by doubling: those of 2, 4, 8 … samples from those of half as many, and the
-window from the ones that its length in binary names. Unlike a running sum, no sample waits for the one
-before it. Down the columns a running sum in double precision works on all columns side by side.
+Window sums along a row are computed by doubling: sums of 2, 4, 8 … samples from sums of half as many, and the
+window sum from the sums that the binary digits of its length select. Unlike in a running sum, no sample
+depends on the previous one. Down the columns a running sum in double precision processes all columns
+together.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from jumpset.kernels import _buffers
+from jumpset.kernels import buffers
 from jumpset.kernels.threads import parallel_rows
 
-# A division is a division, without a branch that would keep the loop from being vectorised.
+# NumPy's error model has no branch for division by zero, which would prevent vectorisation.
 _FAST: dict[str, Any] = {
     "cache": True,
     "nogil": True,
@@ -25,14 +26,14 @@ _FAST: dict[str, Any] = {
 
 
 def box_means(planes: np.ndarray, products: np.ndarray, radius: int) -> np.ndarray:
-    """Means of planes and products of planes over the part of the ``(2 radius + 1)²`` window in the picture.
+    """Return means of planes and of products of planes over ``(2 radius + 1)²`` windows, cut at the border.
 
     Parameters
     ----------
     planes
         ``(P, H, W)``, contiguous.
     products
-        ``(M, 2)`` int64: the two planes of each product; −1 as the second for a plane itself.
+        ``(M, 2)`` int64: the two planes of each product; −1 as the second for the plane alone.
     radius
         At least 1.
 
@@ -41,7 +42,7 @@ def box_means(planes: np.ndarray, products: np.ndarray, radius: int) -> np.ndarr
     np.ndarray
         ``(M, H, W)``.
     """
-    out = _buffers.empty((len(products), *planes.shape[1:]), planes.dtype).numpy()
+    out = buffers.empty((len(products), *planes.shape[1:]), planes.dtype).numpy()
     parallel_rows(_means, len(products), planes, products, radius, out)
     return out
 
@@ -54,7 +55,7 @@ def coefficients(
     which: np.ndarray,
     weight: float,
 ) -> np.ndarray:
-    """The affine model ``f ≈ Σ_i a_i g_i + b`` of each window, ridge ``weight`` on a; ``((G + 1) C, H, W)``.
+    """Return the model ``f ≈ Σ_i a_i g_i + b`` of each window, ridge ``weight`` on a, ``((G + 1) C, H, W)``.
 
     Parameters
     ----------
@@ -63,11 +64,11 @@ def coefficients(
     squares
         Window means of ``g_i g_j``, i ≥ j, ``(G (G + 1) / 2, H, W)``.
     products, which
-        Window means of ``f_c g_i``, and the number of each pair's among them, ``(C, G)`` int64.
+        Window means of ``f_c g_i``, and the index of each pair among them, ``(C, G)`` int64.
     weight
         Positive.
     """
-    out = _buffers.empty(((len(guide) + 1) * len(f), *guide.shape[1:]), guide.dtype).numpy()
+    out = buffers.empty(((len(guide) + 1) * len(f), *guide.shape[1:]), guide.dtype).numpy()
     parallel_rows(_solve_rows, guide.shape[1], guide, squares, f, products, which, weight, out)
     return out
 
@@ -79,10 +80,10 @@ def apply_models(models: np.ndarray, guide: np.ndarray, out: np.ndarray) -> None
 
 @njit(**_FAST)
 def _means(start, stop, planes, products, radius, out):
-    """Window sums of each row as it enters, kept until it leaves; sums of these down the columns."""
+    """Sum windows along each row that enters, and sum these down the columns until the row leaves."""
     _, height, width = planes.shape
     across, down = min(radius, width - 1), min(radius, height - 1)
-    # of the last rows, one more than the window has: what leaves is taken away after what enters is there
+    # one row more than the window has, since the leaving row is subtracted after the entering row is computed
     sums, nothing = np.empty((2 * down + 2, width), planes.dtype), np.zeros(width, planes.dtype)
     padded, spare = np.zeros(width + 2 * across, planes.dtype), np.empty(width + 2 * across, planes.dtype)
     totals, share = np.empty(width), np.empty(width)
@@ -121,7 +122,7 @@ def _means(start, stop, planes, products, radius, out):
 
 @njit(**_FAST)
 def _window_sums(padded, spare, radius, out):
-    """``out[x] = padded[x] + … + padded[x + 2 radius]``; both others are overwritten."""
+    """Set ``out[x] = padded[x] + … + padded[x + 2 radius]``; ``padded`` and ``spare`` are overwritten."""
     width, count = len(out), 2 * radius + 1
     length, size, offset = len(padded), 1, 0  # padded[x] is the sum of ``size`` samples from x on
     out[:] = 0.0
@@ -143,9 +144,9 @@ def _window_sums(padded, spare, radius, out):
 
 @njit(**_FAST)
 def _solve_rows(start, stop, guide, squares, f, products, which, weight, out):
-    """(cov(g) + weight) a = cov(g, f) by a Cholesky factor in each pixel, then b = mean f − a · mean g.
+    """Solve (cov(g) + weight) a = cov(g, f) by a Cholesky factor in each pixel; set b = mean f − a · mean g.
 
-    The pixels of a row go side by side: factor and a are rows of double precision.
+    The pixels of a row are processed together: the factor and a are rows in double precision.
     """
     bands, channels, width = len(guide), len(f), guide.shape[2]
     factor, a = np.empty((bands, bands, width)), np.empty((bands, width))
@@ -162,7 +163,7 @@ def _solve_rows(start, stop, guide, squares, f, products, which, weight, out):
                         value[x] = max(value[x], 0.0) + weight
                 for m in range(j):
                     _subtract(value, factor[i, m], factor[j, m])
-                if i == j:  # rounding may leave less than the ridge, which the exact pivot never is
+                if i == j:  # the exact pivot is at least the ridge, but rounding may make it smaller
                     for x in range(width):
                         value[x] = 1.0 / np.sqrt(max(value[x], weight))
                 else:

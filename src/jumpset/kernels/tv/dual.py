@@ -1,20 +1,20 @@
-"""The dual iteration of total variation: fused loops for the CPU, and the plain formula that they must equal.
+"""The dual iteration of total variation: fused loops for the CPU, and the plain formula as their definition.
 
-A picture f, C channels jointly, and a dual field p, two entries (down, right) per pixel and channel:
+For an image f, C channels jointly, and a dual field p, two entries (down, right) per pixel and channel:
 
-    u = f + div p                                       (the primal picture)
+    u = f + div p                                       (the primal image)
     y = p + momentum (p - old)                          (extrapolation)
     q = y + step grad(f + div y)
     p = q min(1, weight / |q|)                          (projection)
 
 |q| is taken over channels and both directions of a pixel (isotropic), or over channels for each direction.
-Entries of p that point out of the picture are zero, and stay zero.
+Entries of p that point out of the image are zero and remain zero.
 
-The loops visit each row once and keep what lies between two rows in cache: an iteration reads f, p and old
-and writes the new p, 5 reads and 2 writes of a plane (9 transfers where lines are fetched before a write).
+The loops visit each row once and keep the values between two rows in cache: an iteration reads f, p and old
+and writes the new p, 5 reads and 2 writes of a plane (9 transfers where cache lines are read before a write).
 
-Bands of rows run on threads of their own (:mod:`jumpset.kernels.threads`). A band reads one row beyond its
-ends and writes to a third buffer: bands need not wait for each other, and no digit depends on the cuts.
+Bands of rows run on threads (:mod:`jumpset.kernels.threads`). A band reads one row beyond its ends and writes
+to a third buffer, so that bands are independent and no digit depends on their limits.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from jumpset.kernels.buffers import Pool
 from jumpset.kernels.threads import parallel_rows
 
-LEAST_BAND = 1 << 16  # values that are worth waking a thread for
-# Fast mathematics is harmless: all values are finite (inputs are checked, p is bounded).
-# error_model: a division is a division, without a branch that would keep the loop from being vectorised.
+LEAST_BAND = 1 << 16  # values per thread at least
+# Fast mathematics is safe: all values are finite (inputs are checked, p is bounded).
+# NumPy's error model has no branch for division by zero, which would prevent vectorisation.
 FAST: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": True}
 
 
@@ -38,15 +39,14 @@ def advance(
     f: Tensor,
     p: Tensor,
     old: Tensor,
-    spare: Tensor,
+    pool: Pool,
     *,
     momentum: list[float],
     weight: float,
     step: float,
     isotropic: bool,
-    active: list[bool],
 ) -> Tensor:
-    """One iteration for each active picture of a batch.
+    """One iteration for each picture of a batch.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def advance(
         ``(B, C, H, W)``, contiguous.
     p, old
         ``(B, 2, C, H, W)``, the dual field and the one before it.
-    spare
-        Like ``p``: where the loops write. A picture that is not active must be the same in p, old and spare.
-    momentum, active
+    pool
+        Memory for the result of the loops.
+    momentum
         One entry per picture.
     weight
         Above 0.
@@ -68,20 +68,17 @@ def advance(
     Returns
     -------
     Tensor
-        The new dual field: ``spare`` itself, or a new tensor where the plain formula ran.
+        The new dual field.
     """
     if not has_loops(f):
-        return advance_plain(
-            f, p, old, momentum=momentum, weight=weight, step=step, isotropic=isotropic, active=active
-        )
-    fields = [x.detach().numpy() for x in (f, p, old, spare)]
-    for k, on in enumerate(active):
-        if on:
-            arrays = [x[k] for x in fields]
-            number = arrays[0].dtype.type  # Python floats would lift the loops to float64
-            scalars = (number(momentum[k]), number(step), number(weight))
-            parallel_rows(_advance, f.shape[2], *arrays, *scalars, isotropic, least=least_rows(f))
-    return spare
+        return advance_plain(f, p, old, momentum=momentum, weight=weight, step=step, isotropic=isotropic)
+    images, fields, before = f.detach().numpy(), p.numpy(), old.numpy()
+    new = pool.array(fields.shape, fields.dtype)
+    number = fields.dtype.type  # Python floats would lift the loops to float64
+    for k, arrays in enumerate(zip(images, fields, before, new, strict=True)):
+        scalars = (number(momentum[k]), number(step), number(weight))
+        parallel_rows(_advance, f.shape[2], *arrays, *scalars, isotropic, least=least_rows(f))
+    return torch.from_numpy(new)
 
 
 def advance_plain(
@@ -93,23 +90,18 @@ def advance_plain(
     weight: float,
     step: float,
     isotropic: bool,
-    active: list[bool],
 ) -> Tensor:
     """The definition of :func:`advance`, for any device, differentiable."""
-
-    def column(values: list[Any], dtype: torch.dtype) -> Tensor:
-        return torch.tensor(values, dtype=dtype, device=f.device).reshape(-1, 1, 1, 1, 1)
-
-    y = p + column(momentum, f.dtype) * (p - old)
+    column = torch.tensor(momentum, dtype=f.dtype, device=f.device).reshape(-1, 1, 1, 1, 1)
+    y = p + column * (p - old)
     q = y + step * gradient_plain(primal_plain(f, y))
     axes = (1, 2) if isotropic else 2
     norm = torch.linalg.vector_norm(q, dim=axes, keepdim=True)  # its slope at 0 is 0, not NaN
-    new = torch.where(norm > weight, q * (weight / norm.clamp_min(weight)), q)
-    return torch.where(column(active, torch.bool), new, p)
+    return torch.where(norm > weight, q * (weight / norm.clamp_min(weight)), q)
 
 
 def primal(f: Tensor, p: Tensor) -> Tensor:
-    """``u = f + div p`` for ``(B, C, H, W)`` and ``(B, 2, C, H, W)``."""
+    """Return ``u = f + div p`` for ``(B, C, H, W)`` and ``(B, 2, C, H, W)``."""
     if not has_loops(f):
         return primal_plain(f, p)
     u = torch.empty_like(f)
@@ -130,27 +122,27 @@ def primal_plain(f: Tensor, p: Tensor) -> Tensor:
 
 
 def gradient_plain(u: Tensor) -> Tensor:
-    """``(B, 2, C, H, W)`` forward differences, zero at the far border."""
+    """Return ``(B, 2, C, H, W)`` forward differences, zero at the last row and column."""
     down = u.diff(dim=-2, append=u[..., -1:, :])
     right = u.diff(dim=-1, append=u[..., -1:])
     return torch.stack((down, right), dim=1)
 
 
 def least_rows(f: Tensor) -> int:
-    """Rows of ``(…, C, H, W)`` that are worth a thread."""
+    """Return the least number of rows of ``(…, C, H, W)`` per thread."""
     return -(-LEAST_BAND // (f.shape[-1] * f.shape[-3]))
 
 
 def has_loops(f: Tensor) -> bool:
-    """Whether the loops can run: on the CPU, and where no gradient is asked for."""
+    """Return whether the loops can run: on the CPU, without a gradient."""
     return f.device.type == "cpu" and not (f.requires_grad and torch.is_grad_enabled())
 
 
 @njit(**FAST)
 def _advance(first, last, f, p, old, new, momentum, step, weight, isotropic):
     channels, height, width = f.shape
-    y = np.empty((2, 2, channels, width), f.dtype)  # two rows in turn, two directions
-    u = np.empty((2, channels, width + 1), f.dtype)  # the extra place repeats the last: no difference there
+    y = np.empty((2, 2, channels, width), f.dtype)  # two rows alternately, two directions
+    u = np.empty((2, channels, width + 1), f.dtype)  # a further column repeats the last: the difference is 0
     above = np.zeros((channels, width), f.dtype)
     size = np.empty((2, width), f.dtype)
     if first > 0:
@@ -177,13 +169,13 @@ def _extrapolate(p, old, momentum, y):
 
 @njit(**FAST)
 def _primal_row(f, down, old_down, right, old_right, momentum, above, y_down, y_right, u):
-    """The extrapolated field of one row, and ``u`` from it."""
+    """Compute the extrapolated field of one row, and ``u`` from it."""
     width = len(f)
     y_down[0] = down[0] + momentum * (down[0] - old_down[0])
     y_right[0] = right[0] + momentum * (right[0] - old_right[0])
     u[0] = f[0] + ((y_down[0] - above[0]) + y_right[0])
     for j in range(1, width):
-        # computed anew: reading y_right[j - 1] would make each step wait for the last
+        # computed again, since reading y_right[j - 1] would make each step depend on the last
         left = right[j - 1] + momentum * (right[j - 1] - old_right[j - 1])
         r = right[j] + momentum * (right[j] - old_right[j])
         d = down[j] + momentum * (down[j] - old_down[j])
@@ -213,8 +205,8 @@ def _project_row(y, u, below, step, weight, isotropic, size, new, row):
 
 @njit(**FAST)
 def _project_alone(y_down, y_right, u, below, step, weight, isotropic, new_down, new_right):
-    """The three loops below as one, for a single channel."""
-    one = weight / weight  # of the picture's own dtype
+    """Combine the three loops below into one, for a single channel."""
+    one = weight / weight  # of the image's dtype
     if isotropic:
         for j in range(len(y_down)):
             d = y_down[j] + step * (below[j] - u[j])

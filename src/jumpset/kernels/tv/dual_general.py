@@ -1,14 +1,14 @@
 """The dual iteration of total variation in its general form: any norm, one to three axes, Huber, sparsity.
 
-As in :mod:`jumpset.kernels.tv.dual`, with u the minimiser given the field,
+As in :mod:`jumpset.kernels.tv.dual`, with u the minimiser for a given field,
 
-    u = soft(f + div p, soft)                              (the primal picture)
+    u = soft(f + div p, soft)                              (the primal image)
     y = p + momentum (p - old)                             (extrapolation)
     q = keep (y + step grad(soft(f + div y, soft)))
     p = projection of q onto the dual ball of size weight  (:mod:`jumpset.kernels.tv.norms`)
 
-``keep`` below 1 is Huber's function, 1 / (1 + step delta / weight). Here the loops go over a picture twice,
-to u and from it to p. The last axis is a row; the others are flattened to a list of rows.
+``keep`` is 1 / (1 + step delta / weight), below 1 for Huber's function. The loops pass over an image twice,
+first to u and then to p. The last axis is a row; the others are flattened to a list of rows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from jumpset.kernels.buffers import Pool
 from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.tv.dual import FAST, LEAST_BAND, has_loops
 from jumpset.kernels.tv.norms import NEWTON_STEPS, NORMS, Norm, dual_norm_of, norm_of, pair_axis, project
@@ -27,7 +28,7 @@ def advance(
     f: Tensor,
     p: Tensor,
     old: Tensor,
-    spare: Tensor,
+    pool: Pool,
     *,
     momentum: list[float],
     weight: float,
@@ -35,9 +36,8 @@ def advance(
     keep: float,
     soft: float,
     norm: Norm,
-    active: list[bool],
 ) -> Tensor:
-    """One iteration for each active picture of a batch.
+    """One iteration for each picture of a batch.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ def advance(
         ``(B, C, *spatial)``, contiguous, one to three spatial axes.
     p, old
         ``(B, D, C, *spatial)``, the dual field and the one before it.
-    spare
-        Like ``p``: where the loops write. A picture that is not active must be the same in p, old and spare.
-    momentum, active
+    pool
+        Memory for the result of the loops.
+    momentum
         One entry a picture.
     weight, step, keep, soft, norm
         See above; ``step`` at most 1 / ‖grad‖², and ``weight`` above 0.
@@ -55,35 +55,31 @@ def advance(
     Returns
     -------
     Tensor
-        The new dual field: ``spare`` itself, or a new tensor where the plain formula ran.
+        The new dual field.
     """
     if not has_loops(f):
         column = (-1, *[1] * (p.ndim - 1))
         y = p + torch.tensor(momentum, dtype=f.dtype, device=f.device).reshape(column) * (p - old)
-        q = keep * (y + step * gradient(primal_plain(f, y, soft)))
-        on = torch.tensor(active, device=f.device).reshape(column)
-        return torch.where(on, project(q, norm, weight), p)
+        return project(keep * (y + step * gradient(primal_plain(f, y, soft))), norm, weight)
     channels, width = f.shape[1], f.shape[-1]
     outer = np.array(f.shape[2:-1] or (1,), dtype=np.int64)
     rows = int(outer.prod())
     sort = pair_axis(p.shape[1], channels) if norm == "nuclear" else 0
     least = -(-LEAST_BAND // (width * channels * 4))
-    for k, on in enumerate(active):
-        if on:
-            number = f.numpy().dtype.type  # Python floats would lift the loops to float64
-            x = f[k].numpy().reshape(channels, rows, width)
-            fields = [t[k].numpy().reshape(-1, channels, rows, width) for t in (p, old, spare)]
-            u = np.empty_like(x)
-            parallel_rows(
-                _descend, rows, x, *fields, u, outer, number(momentum[k]), number(soft), least=least
-            )
-            scalars = (number(step), number(keep), number(weight))
-            parallel_rows(_project, rows, u, fields[2], outer, *scalars, NORMS.index(norm), sort, least=least)
-    return spare
+    new = pool.array(p.shape, p.numpy().dtype)
+    number = new.dtype.type  # Python floats would lift the loops to float64
+    for k in range(len(f)):
+        x = f[k].numpy().reshape(channels, rows, width)
+        fields = [t[k].reshape(-1, channels, rows, width) for t in (p.numpy(), old.numpy(), new)]
+        u = np.empty_like(x)
+        parallel_rows(_descend, rows, x, *fields, u, outer, number(momentum[k]), number(soft), least=least)
+        scalars = (number(step), number(keep), number(weight))
+        parallel_rows(_project, rows, u, fields[2], outer, *scalars, NORMS.index(norm), sort, least=least)
+    return torch.from_numpy(new)
 
 
 def primal_plain(f: Tensor, p: Tensor, soft: float = 0.0) -> Tensor:
-    """``soft(f + div p, soft)``."""
+    """Return ``soft(f + div p, soft)``."""
     u = f
     for d in range(p.shape[1]):
         axis = d + 2
@@ -94,21 +90,21 @@ def primal_plain(f: Tensor, p: Tensor, soft: float = 0.0) -> Tensor:
 
 
 def gradient(u: Tensor) -> Tensor:
-    """``(B, D, C, *spatial)`` forward differences, zero at the far border."""
+    """Return ``(B, D, C, *spatial)`` forward differences, zero at the end of each axis."""
     return torch.stack([u.diff(dim=a, append=u.narrow(a, -1, 1)) for a in range(2, u.ndim)], dim=1)
 
 
 def measure(
     u: Tensor, f: Tensor, p: Tensor, *, weight: float, delta: float, soft: float, norm: Norm
 ) -> tuple[float, float]:
-    """Energy and duality gap of one picture ``u = soft(f + div p)``, both in float64.
+    """Return the energy and the duality gap of one image ``u = soft(f + div p)``, both in float64.
 
-    With h Huber's function (|t| where delta is 0) and p̂ the field p, pulled into the ball where rounding has
-    left it outside, ``energy = ½ ‖u − f‖² + weight Σ h(|grad u|) + soft Σ |u|`` and
+    With h Huber's function (|t| where delta is 0) and p̂ the field p, scaled into the dual ball where
+    rounding has left it outside, ``energy = ½ ‖u − f‖² + weight Σ h(|grad u|) + soft Σ |u|`` and
 
     gap = Σ weight h(|grad u|) − ⟨grad u, p̂⟩ + delta / (2 weight) ‖p̂‖².
 
-    No term is negative; what is left out is the square of a rounding error.
+    No term is negative; the omitted term is the square of a rounding error.
 
     Parameters
     ----------
@@ -128,7 +124,7 @@ def measure(
 
 @njit(**FAST)
 def _descend(first, last, f, p, old, y, u, outer, momentum, soft):
-    """``y``, extrapolated, and ``u`` from it."""
+    """Compute the extrapolated ``y``, and ``u`` from it."""
     directions, channels, _, width = p.shape
     for row in range(first, last):
         for c in range(channels):
@@ -158,7 +154,7 @@ def _descend(first, last, f, p, old, y, u, outer, momentum, soft):
 
 @njit(**FAST)
 def _project(first, last, u, p, outer, step, keep, weight, norm, pair):
-    """``p`` from y, which it holds."""
+    """Replace y, which ``p`` contains, by the new field."""
     directions, channels, _, width = p.shape
     size = np.empty(width, u.dtype)
     matrix = np.empty((directions, channels), u.dtype)
@@ -195,13 +191,13 @@ def _project(first, last, u, p, outer, step, keep, weight, norm, pair):
 
 @njit(**FAST)
 def _scale(q, size, weight):
-    """Divide each column of ``(D, C, width)`` by what its length exceeds."""
+    """Scale each column of ``(D, C, width)`` to length ``weight`` where it is longer."""
     size[:] = 0
     for d in range(q.shape[0]):
         for c in range(q.shape[1]):
             for j in range(len(size)):
                 size[j] += q[d, c, j] * q[d, c, j]
-    one = weight / weight  # of the picture's own dtype
+    one = weight / weight  # of the image's dtype
     for j in range(len(size)):
         size[j] = weight / np.sqrt(size[j]) if size[j] > weight * weight else one
     for d in range(q.shape[0]):
@@ -212,7 +208,7 @@ def _scale(q, size, weight):
 
 @njit(**FAST)
 def _sort(q, sums):
-    """Partial sums of the magnitudes, the largest first."""
+    """Compute partial sums of the magnitudes, the largest first."""
     for c in range(len(q)):
         x, place = abs(q[c]), c
         while place > 0 and sums[place - 1] < x:
@@ -241,7 +237,7 @@ def _shrink(q, sums, weight):
 
 @njit(**FAST)
 def _shrink_together(q, sums, weight):
-    """See ``_shrink_channels`` of the plain formulas."""
+    """Shrink as the plain ``_shrink_channels`` of :mod:`jumpset.kernels.tv.norms`."""
     bound, total = np.float64(weight), 0.0
     for d in range(len(q)):
         side = 0.0
@@ -283,7 +279,7 @@ def _left(sums, mu):
 
 @njit(**FAST)
 def _clip(q, weight):
-    """Singular values of ``(2, n)`` or ``(1, n)``; see ``_clip_singular_values`` of the plain formulas."""
+    """Clip the singular values of ``(2, n)`` or ``(1, n)``, as the plain ``_clip_singular_values`` does."""
     a = b = c = 0.0
     x, y = q[0], q[-1]
     for k in range(len(x)):

@@ -1,7 +1,7 @@
-"""The l1 norm, fused: value and gradient in one pass, as a torch operator.
+"""The fused kernel of the l1 norm: value and gradient in one pass, as a torch operator.
 
-Memory moved, in units of the picture: one reading, and one writing where a gradient is wanted. The plain
-formula moves about ten.
+The image is read once, and the gradient is written once where it is required. The plain formula moves about
+ten times the memory of the image.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset.kernels._buffers import empty
+from jumpset.kernels.buffers import empty
 from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.values import _operator
 from jumpset.kernels.values.l1_loops import run_parts
 
 applies = _operator.takes
-_BAND = 1 << 17  # entries that are worth a thread
-_PARTS = 16  # of an image at most, for the threads
+_BAND = 1 << 17  # entries per thread at least
+_PARTS = 16  # parts of an image at most, for the threads
 
 
 def l1(x: Tensor, factor: float = 1.0) -> Tensor:
-    """``factor · Σ |x|`` of each image, ``(B,)``, for an x ``(B, …)`` for which :func:`applies` holds."""
+    """Return ``factor · Σ |x|`` of each image, ``(B,)``, for an x ``(B, …)`` that :func:`applies` accepts."""
     return _kernel(x, factor)
 
 
@@ -31,7 +31,7 @@ def l1_plain(x: Tensor) -> Tensor:
 
 
 def _value_and_gradient(x: Tensor, factor: float, with_gradient: bool) -> tuple[Tensor, Tensor]:
-    """``factor · Σ |x|``, ``(B,)``, and its gradient, which is empty where it is not wanted."""
+    """Return ``factor · Σ |x|``, ``(B,)``, and its gradient, which is empty unless ``with_gradient``."""
     images = x.detach().contiguous().numpy()
     size = images.size // len(images)
     parts = next(n for n in range(min(_PARTS, size), 0, -1) if size % n == 0)

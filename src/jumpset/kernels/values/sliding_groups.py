@@ -1,9 +1,10 @@
-"""Sliding-window groups, fused: value and gradient of ``Σ_i φ(‖u_W(i)‖₂)`` in one pass, as a torch operator.
+"""The fused kernel of sliding-window groups: value and gradient of ``Σ_i φ(‖u_W(i)‖₂)`` in one pass.
 
-A window covers the rows ``i − before … i + after`` of its centre i (columns alike), cut at the border.
+A window covers the rows ``i − before … i + after`` of its centre i (columns likewise), cut at the border.
 
-Memory moved: the picture is read once and the gradient written once; the box sums in between
-(:mod:`jumpset.kernels.values.sliding_groups_loops`) stay in the cache and hardly depend on the window.
+The image is read once and the gradient is written once; the box sums in between
+(:mod:`jumpset.kernels.values.sliding_groups_loops`) stay in the cache, and their cost hardly depends on the
+window.
 """
 
 from __future__ import annotations
@@ -14,29 +15,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset.kernels._buffers import empty
+from jumpset.kernels.buffers import empty
 from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.values import _operator
 from jumpset.kernels.values.sliding_groups_loops import run_tasks
 
 PROFILES = ("identity", "log", "mcp", "lp", "charbonnier")
-_BAND = 256  # rows that are worth a task of their own: its margin of two windows is computed twice
+_BAND = 256  # rows per task at least, since its margin of two windows is computed twice
 
 
 def applies(x: Any) -> bool:
-    """Whether the fused kernel takes ``x``: ``(B, C, H, W)`` that :func:`jumpset.kernels.values._operator.takes`."""
+    """Return whether the fused kernel accepts ``x``, a ``(B, C, H, W)`` CPU tensor of float32 or float64."""
     return _operator.takes(x) and x.ndim == 4
 
 
 def sliding_groups(
     x: Tensor, window: list[int], phi: str, parameter: float, joint: bool, factor: float = 1.0
 ) -> Tensor:
-    """``factor · Σ_i φ(‖u_W(i)‖₂)`` of each image.
+    """Return ``factor · Σ_i φ(‖u_W(i)‖₂)`` of each image.
 
     Parameters
     ----------
     x
-        ``(B, C, H, W)`` for which :func:`applies` holds.
+        ``(B, C, H, W)`` that :func:`applies` accepts.
     window
         Rows and columns.
     phi
@@ -46,7 +47,7 @@ def sliding_groups(
     joint
         Whether the channels share a group.
     factor
-        What the loss multiplies by. The gradient is written with it, which saves a pass over it later.
+        Factor of the value and of the gradient, which saves a later pass over the gradient.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def sliding_groups_plain(x: Tensor, window: list[int], phi: str, parameter: floa
 
 
 def profile(norm: Tensor, positive: Tensor, phi: str, parameter: float) -> Tensor:
-    """φ of the norms; ``positive`` tells where they are not zero."""
+    """Return φ of the norms; ``positive`` is whether they are not zero."""
     if phi == "log":
         return parameter * torch.log1p(norm / parameter)
     if phi == "mcp":
@@ -91,13 +92,13 @@ def value_and_gradient(
     factor: float,
     with_gradient: bool,
 ) -> tuple[Tensor, Tensor]:
-    """:func:`sliding_groups` and its gradient, which is empty where it is not wanted."""
+    """Return :func:`sliding_groups` and its gradient, which is empty unless ``with_gradient``."""
     batch, channels, height, width = x.shape
-    members = channels if joint else 1  # planes that share their groups
+    members = channels if joint else 1  # number of planes that share their groups
     planes = x.detach().contiguous().numpy().reshape(-1, members, height, width)
     kind = planes.dtype.type
     gradient = empty(planes.shape if with_gradient else (len(planes), 0, 0, 0), planes.dtype)
-    # a window that reaches beyond the picture on both sides is as good as one that just reaches the ends
+    # a window that extends beyond the image on both sides equals one that ends at its borders
     reach = tuple(
         min(side, length - 1)
         for size, length in zip(window, (height, width), strict=True)

@@ -1,8 +1,9 @@
-"""Total variation, fused: value and gradient in one pass, as a torch operator.
+"""The fused kernel of total variation: value and gradient in one pass, as a torch operator.
 
-Memory moved, in units of the picture: one reading, and one writing where a gradient is wanted, which is as
-much as a copy moves. The plain formula moves about forty. The loops are in
-:mod:`jumpset.kernels.values.total_variation_loops`, those for CUDA in :mod:`jumpset.kernels.values.total_variation_triton`.
+The image is read once, and the gradient is written once where it is required: as much memory as a copy moves.
+The plain formula moves about forty times the memory of the image. The loops are in
+:mod:`jumpset.kernels.values.total_variation_loops`, and for CUDA in
+:mod:`jumpset.kernels.values.total_variation_triton`.
 """
 
 from __future__ import annotations
@@ -13,26 +14,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset.kernels._buffers import empty
+from jumpset.kernels.buffers import empty
 from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.values import _operator
 from jumpset.kernels.values.total_variation_loops import run_rows
 
-_BAND = 1 << 15  # pixels that are worth a thread
+_BAND = 1 << 15  # pixels per thread at least
 
 
 def applies(x: Any) -> bool:
-    """Whether the fused kernel takes ``x``: ``(B, C, H, W)`` that :func:`jumpset.kernels.values._operator.takes`."""
+    """Return whether a fused kernel accepts ``x``, a ``(B, C, H, W)`` tensor of float32 or float64."""
     return _operator.takes(x, gpu=True) and x.ndim == 4
 
 
 def total_variation(x: Tensor, beta: float, isotropic: bool, joint: bool, factor: float = 1.0) -> Tensor:
-    """``factor · R(x)`` of each image, with R as in :func:`total_variation_plain`.
+    """Return ``factor · R(x)`` of each image, with R as in :func:`total_variation_plain`.
 
     Parameters
     ----------
     x
-        ``(B, C, H, W)`` for which :func:`applies` holds.
+        ``(B, C, H, W)`` that :func:`applies` accepts.
     beta
         Exponent, above 0.
     isotropic
@@ -40,7 +41,7 @@ def total_variation(x: Tensor, beta: float, isotropic: bool, joint: bool, factor
     joint
         Whether the channels share a root.
     factor
-        What a loss multiplies R by. Given here, it costs no pass over the gradient.
+        Factor of the value and of the gradient, which saves a later pass over the gradient.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def total_variation_plain(x: Tensor, beta: float, isotropic: bool, joint: bool) 
 def _value_and_gradient(
     x: Tensor, beta: float, isotropic: bool, joint: bool, factor: float, with_gradient: bool
 ) -> tuple[Tensor, Tensor]:
-    """``factor · R(x)``, ``(B,)``, and its gradient, which is empty where it is not wanted."""
+    """Return ``factor · R(x)``, ``(B,)``, and its gradient, which is empty unless ``with_gradient``."""
     if x.device.type == "cuda":
         from jumpset.kernels.values import total_variation_triton as gpu
 

@@ -1,0 +1,84 @@
+"""Memory for large results that are computed again and again, such as the gradient of a loss.
+
+New memory is slow: the operating system clears each page at its first use, which takes longer than to fill it
+with a gradient. The memory of an array of the same size that nobody holds any more is used instead.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_LINE = 64  # bytes of a cache line: vector loads across two of them take longer
+
+
+class Pool:
+    """CPU tensors in the memory of previous ones.
+
+    Parameters
+    ----------
+    most
+        Arrays that are known to the pool at most.
+    largest
+        Bytes of these arrays at most.
+    """
+
+    def __init__(self, most: int = 4, largest: float = math.inf) -> None:
+        self._most, self._largest = most, largest
+        self._lock = threading.Lock()
+        # Memory, and the array whose end releases it; the newest at the end.
+        self._spares: list[tuple[np.ndarray, weakref.ref[np.ndarray]]] = []
+
+    def array(self, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+        """An array with undefined content, in the memory of a previous one where nobody holds that one."""
+        with self._lock:
+            memory = self._take(math.prod(shape) * dtype.itemsize)
+            array = np.ndarray(shape, dtype, buffer=memory)
+            if memory.nbytes <= self._largest:
+                self._spares.append((memory, weakref.ref(array)))
+                self._trim()
+            return array
+
+    def empty(self, shape: Sequence[int], dtype: np.dtype) -> Tensor:
+        """:meth:`array` as a tensor, which keeps it as long as anything shares the tensor's memory."""
+        return torch.from_numpy(self.array(shape, dtype))
+
+    def _take(self, size: int) -> np.ndarray:
+        """The newest spare of a size that nobody holds, or new memory."""
+        for k in reversed(range(len(self._spares))):
+            memory, holder = self._spares[k]
+            if memory.nbytes == size and holder() is None:
+                del self._spares[k]
+                return memory
+        memory = np.empty(size + _LINE, np.uint8)
+        return memory[-memory.ctypes.data % _LINE :][:size]
+
+    def _trim(self) -> None:
+        """Drop the oldest arrays beyond the limits."""
+        if len(self._spares) > self._most:
+            del self._spares[0]
+        if self._largest < math.inf:
+            excess = sum(memory.nbytes for memory, _ in self._spares) - self._largest
+            while excess > 0:
+                excess -= self._spares.pop(0)[0].nbytes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Pool, (self._most, self._largest)  # a copy has no memory yet
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing, for a checkpoint of a state that holds a pool."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to load."""
+
+
+empty = Pool(largest=1 << 28).empty
+"""Of a pool that the whole process shares; it keeps at most 256 MiB between two calls."""
