@@ -77,8 +77,8 @@ class State(NamedTuple):
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """All groups."""
-        return (*self.running, *self.done)
+        """The groups that are not empty."""
+        return tuple(group for group in (*self.running, *self.done) if len(group.places))
 
 
 class DualMethod(Iteration[State]):
