@@ -1,4 +1,4 @@
-"""TV: loops equal the plain formula, the gap is a certificate, and the model's own laws hold."""
+"""TV: the loops equal the plain formula, the gap is a certificate, and properties of the model hold."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,19 +19,19 @@ sizes = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 9), st.in
 CLOSE = {torch.float64: 1e-12, torch.float32: 2e-6}
 
 
-def pictures(*shape, seed=0, dtype=torch.float64):
+def images(*shape, seed=0, dtype=torch.float64):
     return torch.from_numpy(np.random.default_rng(seed).random(shape)).to(dtype)
 
 
 def dual_field(f, weight, isotropic, seed):
-    """A random feasible field, some of it on the bound."""
+    """Return a random feasible field, partly on the bound."""
     p = gradient(torch.randn(f.shape, generator=torch.Generator().manual_seed(seed), dtype=f.dtype)) * weight
     norm = torch.linalg.vector_norm(p, dim=(1, 2) if isotropic else 2, keepdim=True)
     return p * (weight / norm.clamp_min(weight))
 
 
 def energy(u, f, weight, isotropic=True, channels="joint"):
-    """The objective as the docstring states it, one number a picture."""
+    """Return the objective as the docstring states it, one number per image."""
     axes = tuple(k for k, on in ((1, isotropic), (2, channels == "joint")) if on)
     squares = gradient(u).square()
     length = (squares.sum(axes) if axes else squares).sqrt().flatten(1).sum(1)
@@ -50,7 +50,7 @@ def solve(f, **settings):
 @settings(deadline=None, max_examples=60)
 @given(sizes, st.booleans(), st.sampled_from([torch.float32, torch.float64]), st.integers(0, 2**31))
 def test_loops_equal_the_plain_formulas(shape, isotropic, dtype, seed):
-    f = pictures(*shape, seed=seed, dtype=dtype)
+    f = images(*shape, seed=seed, dtype=dtype)
     p, old = (dual_field(f, 0.1, isotropic, seed + k) for k in (1, 2))
     common = {
         "momentum": [0.7] * len(f),
@@ -71,10 +71,10 @@ def test_loops_equal_the_plain_formulas(shape, isotropic, dtype, seed):
 
 @pytest.mark.parametrize("isotropic", [True, False])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_no_digit_depends_on_the_threads(isotropic, channels, monkeypatch):
+def test_result_does_not_depend_on_threads(isotropic, channels, monkeypatch):
     monkeypatch.setattr(kernel, "LEAST_BAND", 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
-    f = pictures(1, channels, 23, 37, dtype=torch.float32)
+    f = images(1, channels, 23, 37, dtype=torch.float32)
     many = solve(f, isotropic=isotropic)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     one = solve(f, isotropic=isotropic)
@@ -85,7 +85,7 @@ def test_no_digit_depends_on_the_threads(isotropic, channels, monkeypatch):
 def test_several_callers_at_once(monkeypatch):
     monkeypatch.setattr(kernel, "LEAST_BAND", 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    f = [pictures(1, 1, 40, 30, seed=k, dtype=torch.float32) for k in range(8)]
+    f = [images(1, 1, 40, 30, seed=k, dtype=torch.float32) for k in range(8)]
     alone = [solve(x).image for x in f]
     with ThreadPoolExecutor(4) as callers:
         together = list(callers.map(lambda x: solve(x).image, f))
@@ -93,7 +93,7 @@ def test_several_callers_at_once(monkeypatch):
 
 
 def test_plain_path_gives_gradients():
-    f = pictures(2, 2, 3, 4).requires_grad_()
+    f = images(2, 2, 3, 4).requires_grad_()
     method = TV(weight=0.05, tol=1e-12)
 
     def ten_steps(x):
@@ -111,7 +111,7 @@ def test_plain_path_gives_gradients():
 
 
 def check_certificate(method, f, best, steps=60):
-    """At every reading, energy - gap ≤ best ≤ energy, and both are what a direct calculation says."""
+    """At every reading, energy - gap ≤ best ≤ energy, and both equal a direct calculation."""
     state = method.init(f)
     for n in range(steps):
         if n % 10 == 0:
@@ -132,15 +132,15 @@ def check_certificate(method, f, best, steps=60):
 @pytest.mark.parametrize("isotropic", [True, False])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_gap_is_a_certificate(isotropic, channels):
-    f = pictures(1, channels, 12, 9)
+    f = images(1, channels, 12, 9)
     best = solve(f, isotropic=isotropic, tol=1e-11, max_steps=200_000).history["energy"][-1]
     check_certificate(TV(isotropic=isotropic), f, best)
 
 
 @pytest.mark.parametrize("isotropic", [True, False])
-def test_certificate_sees_a_wrong_border(isotropic, monkeypatch):
-    """A loop that lets flow out of the picture must not pass."""
-    f = pictures(1, 1, 12, 9)
+def test_certificate_detects_a_wrong_border(isotropic, monkeypatch):
+    """The check fails for loops with flow out of the image."""
+    f = images(1, 1, 12, 9)
     best = solve(f, isotropic=isotropic, tol=1e-11, max_steps=200_000).history["energy"][-1]
     right = kernel.advance
 
@@ -154,9 +154,9 @@ def test_certificate_sees_a_wrong_border(isotropic, monkeypatch):
         check_certificate(TV(isotropic=isotropic), f, best)
 
 
-def test_certificate_sees_a_wrong_projection(monkeypatch):
-    """A field beyond the bound overstates the lower bound."""
-    f = pictures(1, 1, 12, 9)
+def test_certificate_detects_a_wrong_projection(monkeypatch):
+    """The check fails for a field outside the dual ball, which overestimates the lower bound."""
+    f = images(1, 1, 12, 9)
     best = solve(f, tol=1e-11, max_steps=200_000).history["energy"][-1]
     right = kernel.advance
     monkeypatch.setattr(kernel, "advance", lambda *a, **k: right(*a, **{**k, "weight": 1.2 * k["weight"]}))
@@ -164,18 +164,19 @@ def test_certificate_sees_a_wrong_projection(monkeypatch):
         check_certificate(TV(), f, best)
 
 
-def test_float32_is_lifted_where_it_could_not_reach_tol():
-    f = pictures(1, 1, 30, 30, dtype=torch.float32)
+def test_float32_is_converted_to_float64_where_tol_requires_it():
+    f = images(1, 1, 30, 30, dtype=torch.float32)
     assert solve(f, tol=1e-4).state.done[0].f.dtype == torch.float32
     result = solve(f, tol=1e-9, max_steps=100_000)
     assert result.state.done[0].f.dtype == torch.float64
-    assert result.image.dtype == torch.float32
+    exact = solve(f.double(), tol=1e-9, max_steps=100_000).image
+    torch.testing.assert_close(result.image, exact.float(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("factor", [1e-20, 1e20])
 def test_extreme_units(factor):
-    """Below the driver, which asks for intensities near [0, 1], any unit will do."""
-    f = pictures(1, 1, 8, 9, dtype=torch.float32)
+    """The method itself, unlike `run`, accepts intensities in any unit."""
+    f = images(1, 1, 8, 9, dtype=torch.float32)
     method = TV(weight=0.1 * factor)
     state = method.init(f * factor)
     while method.finished(state) is None:
@@ -183,7 +184,7 @@ def test_extreme_units(factor):
     torch.testing.assert_close(method.image(state) / factor, solve(f, weight=0.1).image, rtol=0, atol=5e-3)
 
 
-# --- laws of the model ----------------------------------------------------------------------------------------
+# --- properties of the model ----------------------------------------------------------------------------------
 
 MODES = [(isotropic, channels) for isotropic in (True, False) for channels in ("joint", "separate")]
 
@@ -191,10 +192,10 @@ MODES = [(isotropic, channels) for isotropic in (True, False) for channels in ("
 @pytest.mark.parametrize(("isotropic", "channels"), MODES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_batch_equals_loop_bit_for_bit(isotropic, channels, dtype):
-    f = pictures(5, 3, 14, 11, seed=4, dtype=dtype)
-    f[1] *= 0.1  # another number of steps
-    f[2] = 0.4  # done at once
-    f[3] = 0.5 + 0.01 * f[3]  # the weight of the mean
+    f = images(5, 3, 14, 11, seed=4, dtype=dtype)
+    f[1] *= 0.1  # takes another number of steps
+    f[2] = 0.4  # needs no step
+    f[3] = 0.5 + 0.01 * f[3]  # the weight is so large that the answer is the mean
     f[4] = 0.5 + 1e-4 * f[4]
     method = TV(weight=0.03, isotropic=isotropic, channels=channels)
     together = js.run(f, method)
@@ -208,7 +209,7 @@ def test_batch_equals_loop_bit_for_bit(isotropic, channels, dtype):
 @pytest.mark.parametrize(("isotropic", "channels"), MODES)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 17), (17, 1), (2, 2), (9, 13)])
 def test_scale_and_shift(isotropic, channels, shape):
-    f = pictures(1, 3, *shape)
+    f = images(1, 3, *shape)
     settings = {"isotropic": isotropic, "channels": channels, "tol": 1e-10, "max_steps": 100_000}
     plain = solve(f, weight=0.1, **settings).image
     other = solve(0.25 * f + 0.3, weight=0.025, **settings).image
@@ -219,16 +220,16 @@ def test_scale_and_shift(isotropic, channels, shape):
 
 
 @pytest.mark.parametrize("isotropic", [True, False])
-def test_transposed_picture_gives_transposed_answer(isotropic):
-    f = pictures(1, 2, 9, 13)
+def test_transposed_image_gives_transposed_answer(isotropic):
+    f = images(1, 2, 9, 13)
     settings = {"isotropic": isotropic, "tol": 1e-9, "max_steps": 100_000}
     one, other = solve(f, **settings).image, solve(f.mT.contiguous(), **settings).image
     torch.testing.assert_close(other, one.mT, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_nothing_to_do_is_exact(dtype):
-    f = pictures(2, 3, 7, 8, dtype=dtype)
+def test_weight_zero_and_flat_images_are_exact(dtype):
+    f = images(2, 3, 7, 8, dtype=dtype)
     assert torch.equal(solve(f, weight=0.0).image, f)
     flat = torch.full((1, 2, 9, 7), 0.1, dtype=dtype)
     flat[:, 1] = 0.7
@@ -240,7 +241,7 @@ def test_nothing_to_do_is_exact(dtype):
 @pytest.mark.parametrize(("isotropic", "channels"), MODES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_large_weight_gives_the_mean(isotropic, channels, dtype):
-    f = pictures(2, 3, 16, 12, dtype=dtype)
+    f = images(2, 3, 16, 12, dtype=dtype)
     result = solve(f, weight=10.0, isotropic=isotropic, channels=channels)
     mean = f.mean((-2, -1), keepdim=True)
     torch.testing.assert_close(result.image, mean.expand_as(f), rtol=0, atol=1e-6)
@@ -249,8 +250,8 @@ def test_large_weight_gives_the_mean(isotropic, channels, dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_weight_just_below_the_shortcut_converges_to_the_mean(dtype):
-    """Large weights that are not seen to give the mean are iterated, and give it as well."""
-    f = pictures(1, 1, 16, 12, dtype=dtype)
+    """Large weights for which no shortcut proves that the answer is the mean give it by iteration."""
+    f = images(1, 1, 16, 12, dtype=dtype)
     method = TV(weight=0.8, max_steps=50_000)
     assert len(method.init(f).running[0].places) == 1
     result = solve(f, weight=method.weight, max_steps=method.max_steps)
@@ -258,9 +259,9 @@ def test_weight_just_below_the_shortcut_converges_to_the_mean(dtype):
     torch.testing.assert_close(result.image, f.mean().expand_as(f), rtol=0, atol=5e-3)
 
 
-def test_readings_change_nothing():
-    """Neither how often a caller reads nor a callback's look at the picture enters the result."""
-    f = pictures(2, 1, 20, 20, dtype=torch.float32)
+def test_readings_do_not_change_the_result():
+    """The result depends neither on how often the record is read nor on callbacks that read the image."""
+    f = images(2, 1, 20, 20, dtype=torch.float32)
     seen = []
     usual, often = (
         js.run(f, TV()),

@@ -1,7 +1,7 @@
-"""Memory for large results that are computed again and again, such as the gradient of a loss.
+"""Memory for large results that are computed repeatedly, such as the gradient of a loss.
 
-New memory is slow: the operating system clears each page at its first use, which takes longer than to fill it
-with a gradient. The memory of an array of the same size that nobody holds any more is used instead.
+New memory is slow: the operating system clears each page at its first use, which takes longer than filling it
+with a gradient. The memory of a deleted array of the same size is used instead.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_LINE = 64  # bytes of a cache line: vector loads across two of them take longer
+_LINE = 64  # bytes of a cache line, to which memory is aligned: vector loads across two lines take longer
 
 
 class Pool:
-    """CPU tensors in the memory of previous ones.
+    """Arrays and CPU tensors in the memory of deleted ones.
 
     Parameters
     ----------
     most
-        Arrays that are known to the pool at most.
+        Largest number of arrays whose memory the pool keeps.
     largest
-        Bytes of these arrays at most.
+        Largest number of their bytes.
     """
 
     def __init__(self, most: int = 4, largest: float = math.inf) -> None:
         self._most, self._largest = most, largest
         self._lock = threading.Lock()
-        # Memory, and the array whose end releases it; the newest at the end.
+        # Memory, and the array whose deletion releases it; the newest at the end.
         self._spares: list[tuple[np.ndarray, weakref.ref[np.ndarray]]] = []
 
     def array(self, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-        """An array with undefined content, in the memory of a previous one where nobody holds that one."""
+        """Return an array with undefined content, in the memory of a deleted array if there is one."""
         with self._lock:
             memory = self._take(math.prod(shape) * dtype.itemsize)
             array = np.ndarray(shape, dtype, buffer=memory)
@@ -47,11 +47,11 @@ class Pool:
             return array
 
     def empty(self, shape: Sequence[int], dtype: np.dtype) -> Tensor:
-        """:meth:`array` as a tensor, which keeps it as long as anything shares the tensor's memory."""
+        """Return :meth:`array` as a tensor; its memory is released when no tensor or view shares it."""
         return torch.from_numpy(self.array(shape, dtype))
 
     def _take(self, size: int) -> np.ndarray:
-        """The newest spare of a size that nobody holds, or new memory."""
+        """Return the newest released memory of this size, or new memory."""
         for k in reversed(range(len(self._spares))):
             memory, holder = self._spares[k]
             if memory.nbytes == size and holder() is None:
@@ -73,12 +73,12 @@ class Pool:
         return Pool, (self._most, self._largest)  # a copy has no memory yet
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing, for a checkpoint of a state that holds a pool."""
+        """Return an empty dictionary, for checkpoints of a state that has a pool."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to load."""
+        """Do nothing: a pool has no state to load."""
 
 
 empty = Pool(largest=1 << 28).empty
-"""Of a pool that the whole process shares; it keeps at most 256 MiB between two calls."""
+"""Return a tensor from a pool that the whole process shares, and that keeps at most 256 MiB."""

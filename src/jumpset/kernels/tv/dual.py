@@ -46,24 +46,24 @@ def advance(
     step: float,
     isotropic: bool,
 ) -> Tensor:
-    """One iteration for each picture of a batch.
+    """Compute one iteration for each image of a batch.
 
     Parameters
     ----------
     f
         ``(B, C, H, W)``, contiguous.
     p, old
-        ``(B, 2, C, H, W)``, the dual field and the one before it.
+        ``(B, 2, C, H, W)``, the dual field and the previous one.
     pool
         Memory for the result of the loops.
     momentum
-        One entry per picture.
+        One entry per image.
     weight
-        Above 0.
+        Weight of total variation, above 0.
     step
-        At most 1 / ‖grad‖²: 1/8 in two dimensions.
+        Step size, at most 1 / ‖grad‖²: 1/8 in two dimensions.
     isotropic
-        Which norm, see above.
+        Whether the norm |q| is taken over both directions.
 
     Returns
     -------

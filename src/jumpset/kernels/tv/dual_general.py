@@ -37,20 +37,20 @@ def advance(
     soft: float,
     norm: Norm,
 ) -> Tensor:
-    """One iteration for each picture of a batch.
+    """Compute one iteration for each image of a batch.
 
     Parameters
     ----------
     f
         ``(B, C, *spatial)``, contiguous, one to three spatial axes.
     p, old
-        ``(B, D, C, *spatial)``, the dual field and the one before it.
+        ``(B, D, C, *spatial)``, the dual field and the previous one.
     pool
         Memory for the result of the loops.
     momentum
-        One entry a picture.
+        One entry per image.
     weight, step, keep, soft, norm
-        See above; ``step`` at most 1 / ‖grad‖², and ``weight`` above 0.
+        As in the formulas above; ``step`` is at most 1 / ‖grad‖², and ``weight`` above 0.
 
     Returns
     -------
