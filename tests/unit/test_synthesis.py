@@ -70,7 +70,7 @@ def test_downsampling_filters():
     large = np.full((60, 120, 3), 40, np.uint8)
     large[:, 61:] = 200
     for _ in range(200):
-        row = _scenes._shrink(rng, Image.fromarray(large), (60, 30), 2)[15, :, 0].astype(int)
+        row = _drawing.shrink(rng, Image.fromarray(large), (60, 30), 2)[15, :, 0].astype(int)
         widths.append(np.count_nonzero(np.diff(row)))
         over += row.max() > 203
     assert np.mean(np.array(widths) >= 4) > 0.5 > np.mean(np.array(widths) <= 2)

@@ -1,4 +1,4 @@
-"""The elements of the drawn scenes: fields, outlines, curves, level sets, and a canvas."""
+"""The elements of the drawn scenes: fields, outlines, curves, level sets, a canvas, and downsampling."""
 
 from __future__ import annotations
 
@@ -150,3 +150,16 @@ def apply_palette(labels: Pixels, colours: Pixels) -> Pixels:
     image = Image.fromarray(labels)
     image.putpalette(colours.tobytes())
     return np.asarray(image.convert("RGB"))
+
+
+def shrink(rng: _Rng, large: Image.Image, size: tuple[int, int], parts: int) -> Pixels:
+    """Downsample to a size by a box filter, or by a wider filter, which leaves slight ringing at edges."""
+    method = Image.Resampling
+    filters = (method.BOX, method.BILINEAR, method.BICUBIC, method.LANCZOS)
+    first, second = rng.choice(filters, size=2, p=(0.2, 0.1, 0.6, 0.1))
+    if parts > 1 and rng.random() < 0.12:
+        # an image that was resized twice
+        between = rng.uniform(0.75, 1.5)
+        large = large.resize((round(between * size[0]) + 1, round(between * size[1]) + 1), method(first))
+        second = method.BICUBIC
+    return np.asarray(large.resize(size, method(second)))

@@ -24,6 +24,7 @@ from jumpset.datasets._drawing import (
     random_field,
     random_outline,
     rough_field,
+    shrink,
     smooth_field,
 )
 from jumpset.datasets._palettes import palette, ramp, shade
@@ -284,21 +285,8 @@ def random_scene(rng: _Rng, height: int, width: int) -> Pixels:
     unit = parts * np.exp(rng.uniform(np.log(0.6), np.log(1.8)))
     family = FAMILIES[rng.choice(len(FAMILIES), p=SHARES)]
     large = Image.fromarray(family(rng, parts * height, parts * width, float(unit)))
-    small = _shrink(rng, large, (width, height), parts)
+    small = shrink(rng, large, (width, height), parts)
     if rng.random() < 0.15:
         sigma = rng.uniform(0.3, 0.7)
         small = np.rint(gaussian_filter(small.astype(np.float32), (sigma, sigma, 0))).astype(np.uint8)
     return small
-
-
-def _shrink(rng: _Rng, large: Image.Image, size: tuple[int, int], parts: int) -> Pixels:
-    """Downsample to a size by a box filter, or by a wider filter, which leaves slight ringing at edges."""
-    method = Image.Resampling
-    filters = (method.BOX, method.BILINEAR, method.BICUBIC, method.LANCZOS)
-    first, second = rng.choice(filters, size=2, p=(0.2, 0.1, 0.6, 0.1))
-    if parts > 1 and rng.random() < 0.12:
-        # an image that was resized twice
-        between = rng.uniform(0.75, 1.5)
-        large = large.resize((round(between * size[0]) + 1, round(between * size[1]) + 1), method(first))
-        second = method.BICUBIC
-    return np.asarray(large.resize(size, method(second)))
