@@ -1,4 +1,4 @@
-"""R(x), one penalty a file: value, loss, gradient, and prox where one exists."""
+"""Penalties R(x), one per module: value, loss, gradient, and the proximal operator if there is one."""
 
 from jumpset.penalties.aitv import AITV as AITV
 from jumpset.penalties.base import Penalty as Penalty

@@ -1,4 +1,4 @@
-"""Squares of the forward differences, as the penalties on gradient norms need them."""
+"""Squares of the forward differences, for the penalties on gradient norms."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from jumpset.operators.precision import at_least_single
 
 
 def squares_by_axis(x: Any, channels: str, mask: Any = None) -> list[Any]:
-    """``d_k²`` for each spatial axis k, summed over the channels where these are coupled.
+    """Return ``d_k²`` for each spatial axis k, summed over the channels if these are coupled.
 
-    In float32 where x has half precision, whose squares would overflow or vanish.
+    If x has half precision, the squares are in float32, since they would overflow or vanish otherwise.
     """
     wide = at_least_single(x)
     differences = [forward(wide, k, mask) for k in spatial_axes(x)]

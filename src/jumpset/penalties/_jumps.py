@@ -1,4 +1,4 @@
-"""Counting jumps, hard, or by a surrogate that has a gradient."""
+"""The count of jumps, exact or by a surrogate that has a gradient."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Surrogate = Literal["gaussian", "rational"]
 
 
 def count(size: Any) -> Any:
-    """1 where ``size`` is not 0, with the gradient 0 (and not none, so that a sum with others trains)."""
+    """Return 1 where ``size`` is not 0, with the gradient 0 (not none: a sum with other penalties trains)."""
     xp = namespace(size)
     ones, zeros = xp.ones_like(size), xp.zeros_like(size)
     finite = xp.where(size == size, size, zeros)  # 0 · NaN would be NaN
@@ -19,15 +19,16 @@ def count(size: Any) -> Any:
 
 
 def height(d: Any, scale: float) -> Any:
-    """What :func:`jumps` takes of a difference; such heights may be added up over channels and directions.
+    """Return the argument of :func:`jumps` for a difference; it may be summed over channels and directions.
 
-    The square, or for the hard count the size: the square of a small difference may vanish.
+    This is the square, or for the hard count the magnitude, since the square of a small difference may
+    vanish.
     """
     return namespace(d).abs(d) if scale == 0.0 else d * d
 
 
 def jumps(heights: Any, scale: float, surrogate: str) -> Any:
-    """1 where the height is not 0; with a scale above 0, a smooth function that rises from 0 to 1."""
+    """Return 1 where the height is not 0; with a scale above 0, a smooth function that rises from 0 to 1."""
     if scale == 0.0:
         return count(heights)
     if surrogate == "gaussian":
@@ -44,7 +45,7 @@ def check_surrogate(scale: float, surrogate: str) -> None:
 
 
 def annealed_scale(step: int, n_steps: int, start: float, stop: float) -> float:
-    """``start (stop / start)^(step / (n_steps − 1))``, constant before and after."""
+    """Return ``start (stop / start)^(step / (n_steps − 1))``, which is constant from the last step on."""
     checks.integer("step", step, at_least=0)
     checks.integer("n_steps", n_steps, at_least=1)
     checks.real("start", start, above=0.0)

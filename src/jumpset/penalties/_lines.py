@@ -1,4 +1,4 @@
-"""Exact proximal operators of jump penalties on pictures that are lines: one spatial axis longer than 1."""
+"""Exact proximal operators of jump penalties on images with one spatial axis longer than 1."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from jumpset.operators.precision import at_least_single
 
 def prox_of_jumps(v: Tensor, tau: float | Tensor, scale: float, channels: Literal["separate", "joint"],
                   who: str) -> Tensor:  # fmt: skip
-    """``argmin_u ½‖u − v‖² + tau · (number of jumps)`` by dynamic programming; no derivative.
+    """Compute ``argmin_u ½‖u − v‖² + tau · (number of jumps)`` by dynamic programming; no derivative.
 
     Raises
     ------
     NoProx
-        For a surrogate, or pictures of several axes, where the problem is NP-hard.
+        For a surrogate, or images with several axes longer than 1, where the problem is NP-hard.
     """
     check_images(v)
     if scale != 0.0:
@@ -28,7 +28,7 @@ def prox_of_jumps(v: Tensor, tau: float | Tensor, scale: float, channels: Litera
     if sum(n > 1 for n in v.shape[2:]) > 1:
         raise NoProx(
             f"{who} has a proximal operator in one dimension only: in more it is NP-hard;"
-            " js.smooth(image, 'region-fusion') looks for a small value"
+            " js.smooth(image, 'region-fusion') approximates it"
         )
     taus = per_image(tau, v)
     weight = 2.0 * torch.as_tensor(taus).detach().double().reshape(-1)  # the kernel has no ½

@@ -1,4 +1,4 @@
-"""What a mask does to groups: pixels outside count as zeros, and windows are cut at its outline."""
+"""Masks of group penalties: pixels outside count as zeros, and the outline cuts windows."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from jumpset.operators.namespaces import namespace
 
 
 def keep_inside(x: Any, mask: Any) -> Any:
-    """``x`` with zeros outside the mask."""
+    """Return ``x`` with zeros outside the mask."""
     xp = namespace(x)
     return x if mask is None else xp.where(mask, x, xp.zeros_like(x))
 
 
 def inside_like(mask: Any, x: Any, channels: str) -> Any:
-    """The mask as ones and zeros, ``(B, C, *spatial)``, or one channel where the channels are coupled.
+    """Return the mask as ones and zeros, ``(B, C, *spatial)``, or one channel if the channels are coupled.
 
-    A pixel that is inside in one channel is inside for a group of all channels.
+    A pixel that is inside the mask in one channel is inside for a group of all channels.
     """
     xp = namespace(x)
     inside = xp.astype(xp.broadcast_to(mask, x.shape), x.dtype)

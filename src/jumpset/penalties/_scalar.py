@@ -1,4 +1,4 @@
-"""Penalties that look at each entry by itself, ``R(x) = Σ ρ(|x|)``, each with its global prox."""
+"""Separable penalties, ``R(x) = Σ ρ(|x|)``, each with its global prox."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class ScalarPenalty(Penalty):
 
     @abstractmethod
     def profile(self, size: Any) -> Any:
-        """ρ of sizes ≥ 0, any array library."""
+        """Return ρ of magnitudes ≥ 0, for any array library."""
 
     @abstractmethod
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
-        """Places that may minimise ``½(u − size)² + tau ρ(u)`` over u > 0, the minimiser among them."""
+        """Return candidates that include the minimiser of ``½(u − size)² + tau ρ(u)`` over u > 0."""
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """``ρ(|x|)``."""
+        """Return ``ρ(|x|)``."""
         xp = namespace(x)
         wide = at_least_single(keep_inside(x, mask))
-        # JAX takes 1 for the slope of |x| at 0; the subgradient of least norm is 0
+        # the derivative of |x| at 0 is 1 in JAX; the subgradient of least norm is 0
         size = xp.where(wide != 0, xp.abs(wide), xp.zeros_like(wide))
         return xp.astype(self.profile(size), x.dtype)
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """The global minimiser, entry by entry; where two tie, the smaller one. Differentiable."""
+        """Compute the global minimiser of each entry, the smaller one of two equal ones. Differentiable."""
         check_images(v)
         size = to_float64(v).abs()
         taus = per_image(tau, size)
@@ -51,20 +51,20 @@ class ScalarPenalty(Penalty):
 
 
 def newton_polish(u: Tensor, value: Tensor, slope: Tensor) -> Tensor:
-    """One Newton step from a root known to rounding, which carries the derivative of the implicit function.
+    """Take one Newton step from a root known to rounding, which has the derivative of the implicit function.
 
-    ``value`` and ``slope`` are the equation and its derivative at u; differentiating the root's closed
-    form instead would fail where roots meet.
+    ``value`` and ``slope`` are the equation and its derivative at u. The derivative of the closed form does
+    not exist where roots coincide.
     """
-    sound = slope.detach().abs() > 0
-    return u - torch.where(sound, value / torch.where(sound, slope.detach(), 1.0), 0.0)
+    is_simple = slope.detach().abs() > 0
+    return u - torch.where(is_simple, value / torch.where(is_simple, slope.detach(), 1.0), 0.0)
 
 
 @torch.no_grad()
 def cubic_roots(a: Tensor, b: Tensor, c: Tensor) -> list[Tensor]:
-    """Real roots of ``u³ + a u² + b u + c``: three tensors, equal where there is one root.
+    """Compute the real roots of ``u³ + a u² + b u + c``: three tensors, equal where there is one root.
 
-    The closed form by cosines and cube roots, then Newton's method.
+    By the closed form with cosines and cube roots, then Newton's method.
     """
     third = a / 3
     p = b - a * third  # the depressed cubic t³ + p t + q, u = t − a / 3

@@ -1,4 +1,4 @@
-"""Sums over the tiles of a grid, handed back to each pixel, in the formula language."""
+"""Sums over the tiles of a grid at each pixel, for any array library."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from jumpset.operators.windows import slab
 
 
 def tile_sums(x: Any, tile: Sequence[int], shift: Sequence[int]) -> Any:
-    """At each pixel the sum of ``x`` over the tile that holds it; shaped like ``x``.
+    """Return at each pixel the sum of ``x`` over the tile that contains it; shaped like ``x``.
 
-    Tiles begin ``shift`` places before the picture and are cut at its border.
+    Tiles begin ``shift`` pixels before the image and are cut at its border.
     """
     xp = namespace(x)
     for axis, size, before in zip(spatial_axes(x), tile, shift, strict=True):
@@ -32,7 +32,7 @@ def tile_sums(x: Any, tile: Sequence[int], shift: Sequence[int]) -> Any:
 
 
 def _extend(x: Any, axis: int, before: int, after: int) -> Any:
-    """Zeros at both ends, any number of them."""
+    """Append zeros at both ends, any number of them."""
     xp = namespace(x)
     parts = [x]
     for count, place in ((before, 0), (after, len(parts) + 1)):
@@ -44,6 +44,6 @@ def _extend(x: Any, axis: int, before: int, after: int) -> Any:
 
 
 def random_shift(tile: Sequence[int], step: int, seed: int) -> tuple[int, ...]:
-    """A place for the grid, the same whenever step and seed are the same."""
+    """Draw a position of the grid, which depends on step and seed only."""
     draw = np.random.default_rng((seed, step))
     return tuple(int(draw.integers(size)) for size in tile)

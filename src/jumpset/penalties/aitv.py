@@ -20,16 +20,16 @@ from jumpset.penalties.base import Channels, Penalty, coupling
 from jumpset.penalties.total_variation import TotalVariation
 
 _POLISH = 3
-_FLAT = 1e-4  # of the range of v: smaller gradients are none
+_FLAT = 1e-4  # of the range of v: smaller gradients count as zero
 
 
 @dataclass(frozen=True)
 class AITV(Penalty):
-    r"""AITV: gradients along one axis at a time, for pictures of boxes, letters and sharp corners.
+    r"""AITV: favours gradients along one axis, for images of boxes, letters and sharp corners.
 
     .. math:: R(x) = \sum_p \|\nabla x_p\|_1 - \alpha \|\nabla x_p\|_2
 
-    with forward differences, zero across the border. With α = 1, gradients along an axis are free of charge.
+    with forward differences, zero across the border. With α = 1, gradients along an axis have the value 0.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ class AITV(Penalty):
 
     Notes
     -----
-    Y. Lou, T. Zeng, S. Osher, J. Xin, SIIMS 2015; K. Bui, F. Park, Y. Lou, J. Xin, SIIMS 2021. Not convex for
-    α above 0. Half precision is computed, and returned, in float32.
+    Y. Lou, T. Zeng, S. Osher, J. Xin, SIIMS 2015; K. Bui, F. Park, Y. Lou, J. Xin, SIIMS 2021. R is not
+    convex for α above 0. Half precision is computed, and returned, in float32.
     """
 
     alpha: float = parameter(0.5, checks.real, at_least=0.0, at_most=1.0)
@@ -62,27 +62,28 @@ class AITV(Penalty):
         return self.alpha == 0.0
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """The formula above, a map."""
+        """Return the terms of the formula above."""
         squares = squares_by_axis(x, self.channels, mask)
         return sum(root(s) for s in squares) - self.alpha * root(sum(squares))
 
     def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = 1e-4, max_steps: int = 300) -> Tensor:
-        """A stationary point of ``½‖u − v‖² + tau R(u)``; for α = 0 or one axis the exact minimiser.
+        """Compute a stationary point of ``½‖u − v‖² + tau R(u)``; for α = 0 or one axis the exact minimiser.
 
-        ADMM on d = ∇u, whose d-step has a closed form (Y. Lou, M. Yan, J. Sci. Comput. 2018), from d = ∇v.
-        Then the difference of convex functions: ``−α ‖∇u‖₂`` is replaced by its tangent, which leaves a prox
-        of anisotropic total variation. That makes flat what is nearly flat. No derivative.
+        First ADMM on d = ∇u, whose d-step has a closed form (Y. Lou, M. Yan, J. Sci. Comput. 2018), from
+        d = ∇v. Then three steps of the difference-of-convex-functions algorithm: the tangent of
+        ``−α ‖∇u‖₂`` replaces that term, which leaves a prox of anisotropic total variation and makes nearly
+        flat regions exactly flat. The result has no derivative.
 
         Parameters
         ----------
         v
             ``(B, C, *spatial)``.
         tau
-            A number, or one number an image.
+            A number, or one number per image.
         tol
-            An image's ADMM stops when a step moves ∇u and d by at most ``tol`` of ``‖∇v‖``.
+            The ADMM of an image stops when a step changes ∇u and d by at most ``tol ‖∇v‖``.
         max_steps
-            Limit of its steps.
+            Limit of the steps of ADMM.
         """
         checks.real("tol", tol, above=0.0)
         checks.integer("max_steps", max_steps, at_least=1)
@@ -100,13 +101,13 @@ class AITV(Penalty):
             for _ in range(_POLISH):
                 slope = gradient(u)
                 size = slope.square().sum(axes, keepdim=True).sqrt()
-                # the tangent at a flat place is any vector of length up to α: 0 keeps it flat
+                # at a flat pixel any vector of length up to α is a tangent; 0 keeps the pixel flat
                 q = torch.where(size > still, slope / torch.where(size > 0, size, 1.0), 0.0)
                 u = tv.prox(wide - taus * self.alpha * divergence(q), tau)
         return u.to(v.dtype)
 
     def _by_admm(self, v: Tensor, taus: float | Tensor, tol: float, max_steps: int) -> Tensor:
-        """``u = (1 + ∇ᵀ∇)⁻¹ (v + ∇ᵀ(d − y))``, ``d = shrink(∇u + y)``, ``y += ∇u − d``, for each image."""
+        """Repeat ``u = (1 + ∇ᵀ∇)⁻¹ (v + ∇ᵀ(d − y))``, ``d = shrink(∇u + y)``, ``y += ∇u − d``."""
         per_field = torch.as_tensor(taus).to(v).reshape(-1, *[1] * v.ndim)  # (B, D, C, *spatial)
         d = gradient(v)
         y = torch.zeros_like(d)
@@ -127,10 +128,11 @@ class AITV(Penalty):
 
 
 def _l1_minus_l2(y: Tensor, t: Tensor, alpha: float, joint: bool) -> Tensor:
-    """``argmin_x ½‖x − y‖² + t (‖x‖₁ − α ‖x‖₂)`` over the directions, axis 1.
+    """Compute ``argmin_x ½‖x − y‖² + t (‖x‖₁ − α ‖x‖₂)`` over the directions, axis 1.
 
-    Above t: soft thresholding, then longer by ``t α``. Below: the largest entry alone, by ``t (1 − α)``
-    smaller, or nothing. With joint channels an entry is the norm of a direction over the channels.
+    If the largest entry exceeds t: soft thresholding, then the length is increased by ``t α``. Otherwise: the
+    largest entry alone, reduced by ``t (1 − α)``, or zero. With joint channels an entry is the norm of a
+    direction over the channels.
     """
     entry = y.square().sum(2, keepdim=True).sqrt() if joint else y.abs()
     largest = entry.amax(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""What every penalty is: a frozen record of hyper-parameters with one formula."""
+"""The base class of all penalties: a frozen dataclass of hyper-parameters with one formula."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def coupling(default: Channels = "joint") -> Any:
 class Penalty(Checked, ABC):
     """R(x): small for images that are flat, or empty, in large contiguous regions.
 
-    A subclass is a frozen dataclass with one method, :meth:`terms`; value, loss, sums and multiples follow.
-    Arrays are ``(B, C, *spatial)`` with one to three spatial axes: torch tensors, or NumPy, JAX, CuPy or
-    TensorFlow arrays, for which the same formula is evaluated.
+    A subclass is a frozen dataclass that defines one method, :meth:`terms`; this class derives value, loss,
+    sums and multiples from it. Arrays are ``(B, C, *spatial)`` with one to three spatial axes: torch tensors,
+    or NumPy, JAX, CuPy or TensorFlow arrays, for which the same formula is evaluated.
     """
 
     name: ClassVar[str]
@@ -45,7 +45,7 @@ class Penalty(Checked, ABC):
     convex: ClassVar[bool] = True
     """Whether R is convex."""
     separable: ClassVar[bool] = False
-    """Whether R is a sum over the entries, ``Σ ρ(x_{c, p})``: the prox then maps each entry by itself."""
+    """Whether R is a sum over the entries, ``Σ ρ(x_{c, p})``: the prox then maps entries independently."""
 
     @property
     def has_prox(self) -> bool:
@@ -54,21 +54,21 @@ class Penalty(Checked, ABC):
 
     @abstractmethod
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """The formula: a non-negative map that sums to R(x), broadcastable to ``(B, C, *spatial)``.
+        """Return the terms of R(x): a map ≥ 0 that sums to it, broadcastable to ``(B, C, *spatial)``.
 
-        Terms that touch a pixel outside ``mask`` (bool, broadcastable to x) are zero, as if the mask's
-        outline were the border of the picture.
+        Terms that involve a pixel outside ``mask`` (bool, broadcastable to x) are zero, as if the outline of
+        the mask were the border of the image.
         """
 
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """R(x) of each image: the sum exactly as in the class's formula.
+        """Compute R(x) of each image, the sum exactly as in the formula of the class.
 
         Parameters
         ----------
         x
             ``(B, C, *spatial)``, floats.
         mask
-            Optional bool array that broadcasts to x; pixels outside it do not take part.
+            Optional bool array that broadcasts to x; pixels outside it have no influence.
         weight_map
             Optional non-negative array that broadcasts to x; multiplies the term of each pixel.
 
@@ -88,12 +88,12 @@ class Penalty(Checked, ABC):
         return xp.sum(terms, axis=tuple(range(1, len(terms.shape))))
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:  # noqa: ARG002
-        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image.
+        """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image.
 
         Raises
         ------
         NoProx
-            Where the package cannot evaluate it.
+            If the package cannot compute it.
         """
         raise NoProx(
             f"{type(self).__name__} has no proximal operator; use its gradient, or a penalty that has one"
@@ -108,15 +108,15 @@ class Penalty(Checked, ABC):
         normalize: Normalize = "mean",
         reduction: Reduction = "mean",
     ) -> Any:
-        """Loss for training.
+        """Compute the loss for training.
 
         Parameters
         ----------
         x, mask, weight_map
             As in :meth:`value`.
         normalize
-            ``"mean"``: R divided by the number of pixels (of the mask, where one is given), so that the loss
-            keeps its size when the resolution changes. ``"sum"``: R itself.
+            ``"mean"``: R divided by the number of pixels (of the mask, if one is given), so that the loss
+            does not depend on the resolution. ``"sum"``: R itself.
         reduction
             Over the batch: ``"mean"``, ``"sum"``, or ``"none"`` for one number an image.
 
@@ -127,7 +127,7 @@ class Penalty(Checked, ABC):
         checks.one_of("normalize", normalize, ("sum", "mean"))
         checks.one_of("reduction", reduction, ("none", "mean", "sum"))
         if mask is None and weight_map is None and isinstance(x, Tensor) and x.ndim > 2:
-            # a kernel writes the gradient with the factor of the loss, where a quotient would cost a pass
+            # the kernel multiplies the gradient by this factor; a division would need another pass over it
             factor = 1.0 / self._pixels(x, None) if normalize == "mean" else 1.0
             fused = self._fused(x, factor / max(len(x), 1) if reduction == "mean" else factor)
             if fused is not None:
@@ -141,11 +141,11 @@ class Penalty(Checked, ABC):
         return xp.mean(value) if reduction == "mean" else xp.sum(value)
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:  # noqa: ARG002
-        """``factor · R(x)`` of each image by a kernel, where there is one that takes ``x``."""
+        """Compute ``factor · R(x)`` of each image by a fused kernel; None if no kernel takes ``x``."""
         return None
 
     def _pixels(self, x: Any, mask: Any) -> Any:
-        """Pixels of each image, or of its mask: a number or ``(B,)``."""
+        """Return the number of pixels of each image, or of its mask: a number or ``(B,)``."""
         if mask is None and None not in tuple(x.shape[2:]):
             return float(prod(x.shape[2:]))
         xp = namespace(x)
@@ -168,18 +168,18 @@ class Penalty(Checked, ABC):
         return _weighted_sum((*self._parts(), *other._parts()))
 
     def _parts(self) -> tuple[tuple[float, Penalty], ...]:
-        """The penalty as a weighted sum: weights and penalties."""
+        """Return the weights and penalties of the sum that the penalty is."""
         return ((1.0, self),)
 
 
 def _weighted_sum(parts: tuple[tuple[float, Penalty], ...]) -> WeightedSum:
-    from jumpset.penalties.weighted_sum import WeightedSum  # which knows penalties, as this file cannot
+    from jumpset.penalties.weighted_sum import WeightedSum  # it imports penalties, which import this module
 
     return WeightedSum(parts)
 
 
 def fused_sum(parts: Iterable[tuple[float, Penalty]], x: Tensor, factor: float) -> Tensor:
-    """``factor · Σ_k w_k R_k(x)`` of each image, each part by its kernel where one takes ``x``."""
+    """Compute ``factor · Σ_k w_k R_k(x)`` of each image, each part by its fused kernel if it takes ``x``."""
     total: Any = 0.0
     for weight, part in parts:
         fused = part._fused(x, weight * factor)
@@ -188,10 +188,10 @@ def fused_sum(parts: Iterable[tuple[float, Penalty]], x: Tensor, factor: float) 
 
 
 class SolvedProx(Penalty):
-    """A penalty whose proximal point is solved for, and comes with a certificate."""
+    """A penalty whose proximal point is computed by iteration, with a duality gap as its certificate."""
 
     def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
-        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, without derivative; see :meth:`prox_solution`."""
+        """Compute ``argmin_u ½‖u − v‖² + tau R(u)``, without derivative; see :meth:`prox_solution`."""
         return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
 
     @abstractmethod
@@ -204,4 +204,4 @@ class SolvedProx(Penalty):
         max_steps: int = MAX_STEPS,
         dual: Tensor | None = None,
     ) -> ProxSolution:
-        """The proximal point with its certificate."""
+        """Compute the proximal point and its duality gap."""

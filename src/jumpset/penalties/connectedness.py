@@ -1,4 +1,4 @@
-"""One object without holes."""
+"""Connectedness: one object without holes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from jumpset.penalties.base import Penalty
 
 @dataclass(frozen=True)
 class Connectedness(Penalty):
-    r"""Connectedness: suppresses islands and fills holes, where the picture shows one object.
+    r"""Connectedness: suppresses islands and fills holes, for images of one object.
 
     .. math:: R(x) = a \sum_{p \in \text{islands}} x_p + b \sum_{p \in \text{holes}} (t - x_p)
 
-    for pictures of intensities or masks. The support is {x > t}; islands are its components other than the
-    one of largest mass Σ x, and holes are the components of {x ≤ t} that do not touch the border.
+    for images of intensities or masks. The support is {x > t}; islands are all its components except that of
+    largest mass Σ x, and holes are the components of {x ≤ t} that do not touch the border.
 
     Parameters
     ----------
@@ -43,12 +43,13 @@ class Connectedness(Penalty):
     -----
     A piecewise penalty, written for this package in the spirit of topological losses (X. Hu et al.,
     "Topology-preserving deep image segmentation", NeurIPS 2019; J. Clough et al., PAMI 2022) with components
-    in place of persistent homology. Islands and holes are found anew at each evaluation, on the CPU, and are
-    held fixed for the gradient, which is a on islands and −b on holes: exact while no component appears,
-    vanishes, joins or overtakes the largest, and R jumps where one does. Components of the support join
-    across corners and those of its complement do not (A. Rosenfeld, JACM 1970), in each channel by itself.
-    The components of the complement are cut at a mask's outline. Combine it with a penalty that is
-    continuous, and begin when the object has taken shape.
+    in place of persistent homology. Each evaluation determines islands and holes, on the CPU, and the
+    gradient holds them fixed: it is a on islands and −b on holes, which is exact while no component appears,
+    vanishes, merges or overtakes the largest. R jumps where one does. In each channel separately, the
+    components of the support are connected across corners and those of its complement are not (A. Rosenfeld,
+    JACM 1970). The
+    outline of a mask cuts the components of the complement. Combine this penalty with a continuous one, and
+    add it once the object has taken shape.
     """
 
     threshold: float = parameter(0.1, checks.real, at_least=0.0)
@@ -60,7 +61,7 @@ class Connectedness(Penalty):
     convex: ClassVar[bool] = False
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """Intensities on islands, missing intensities in holes."""
+        """Return the intensities on islands, and the missing intensities in holes."""
         xp = namespace(x)
         values = _to_numpy(x)
         inside = np.broadcast_to(True if mask is None else _to_numpy(mask), values.shape)
@@ -74,7 +75,7 @@ class Connectedness(Penalty):
 
 
 def _find(x: np.ndarray, inside: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Bool maps of islands and holes of one channel."""
+    """Return bool maps of the islands and holes of one channel."""
     support = inside & (x > threshold)
     labels, count = _components(support, ndimage.generate_binary_structure(x.ndim, x.ndim))
     island = np.zeros_like(support)
@@ -86,14 +87,14 @@ def _find(x: np.ndarray, inside: np.ndarray, threshold: float) -> tuple[np.ndarr
     is_hole[0] = False
     outside = ~np.pad(inside, 1)
     for axis in range(x.ndim):
-        for step in (-1, 1):  # a pixel at the border, or beside one that the mask leaves out
+        for step in (-1, 1):  # a pixel at the border, or next to one outside the mask
             beside = np.roll(outside, step, axis)[(slice(1, -1),) * x.ndim]
             is_hole[np.unique(labels[beside])] = False
     return island, is_hole[labels]
 
 
 def _components(where: np.ndarray, structure: np.ndarray | None) -> tuple[np.ndarray, int]:
-    """Numbered from 1, and how many; without a structure pixels join by their sides."""
+    """Return labels from 1, and their number; without a structure pixels are connected by their sides."""
     labels = np.empty(where.shape, dtype=np.int32)
     ndimage.label(where, structure=structure, output=labels)
     return labels, int(labels.max(initial=0))
@@ -107,16 +108,16 @@ def _to_numpy(x: Any) -> np.ndarray:
         return x.get()
     try:
         return np.asarray(x)
-    except Exception as error:  # each library has its own
+    except Exception as error:  # each library raises another class
         raise InputError(
-            "components are found in numbers, which are not there while a function is traced",
+            "components cannot be computed while a function is traced",
             given=type(x).__name__,
             do="use torch tensors, or evaluate outside of jit, grad and tf.function",
         ) from error
 
 
 def _like(found: np.ndarray, x: Any) -> Any:
-    """The map as an array of x's library, on its device."""
+    """Return the map as an array of x's library, on its device."""
     if isinstance(x, Tensor):
         return torch.from_numpy(found).to(x.device)
     return namespace(x).asarray(found) if hasattr(namespace(x), "asarray") else found

@@ -1,7 +1,7 @@
-"""What other libraries call total variation, each as one line of ours.
+"""The total variation losses of other libraries, each as one line of jumpset.
 
-"TV" means at least four things. ``CONVENTIONS["torchmetrics"](x)`` is the number that torchmetrics would give
-for the same ``(B, C, H, W)`` tensor; read the line to see which of our settings that is.
+"TV" means at least four things. ``CONVENTIONS["torchmetrics-sum"](x)`` is the number that torchmetrics
+computes for the same ``(B, C, H, W)`` tensor; the line shows the settings of jumpset that give it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SQUARED = TotalVariation(beta=2.0, channels="separate")
 
 
 def _per_direction(x: Tensor, beta: float, axes: tuple[int, ...]) -> Tensor:
-    """Mean of ``|d|^β`` over the differences that exist, summed over the two directions."""
+    """Compute the mean of ``|d|^β`` over the differences inside the image, summed over both directions."""
     counts = [x[:, :1].numel() // len(x) // x.shape[k] * (x.shape[k] - 1) for k in (2, 3)]
     channels = x.shape[1] if 1 in axes else 1
     images = len(x) if 0 in axes else 1
@@ -36,7 +36,7 @@ CONVENTIONS: dict[str, Callable[..., Tensor]] = {
     "torchmetrics-mean": lambda x: _ANISOTROPIC(x, normalize="sum", reduction="mean"),
     # tf.image.total_variation: (B,), for channels last in TensorFlow
     "tensorflow": lambda x: _ANISOTROPIC(x, normalize="sum", reduction="none"),
-    # piq.total_variation: l2 is the norm of the whole gradient field, not a total variation
+    # piq.total_variation: l2 is the norm of the whole gradient field and not a total variation
     "piq-l1": lambda x: _ANISOTROPIC(x, normalize="sum"),
     "piq-l2": lambda x: _SQUARED(x, normalize="sum", reduction="none").sqrt().mean(),
     "piq-l2-squared": lambda x: _SQUARED(x, normalize="sum"),
@@ -44,11 +44,11 @@ CONVENTIONS: dict[str, Callable[..., Tensor]] = {
     "deepinv-TVPrior": lambda x: _ISOTROPIC.value(x),
     "deepinv-TVL1Prior": lambda x: _ANISOTROPIC.value(x),
     "deepinv-TVLoss": lambda x: 2.0 * _per_direction(x, 2.0, (1, 2, 3)),
-    # the DIP program's tv_loss: its beta is half of ours, and it leaves out the last row and column
+    # tv_loss of the DIP program: its beta is half of jumpset's, and it omits the last row and column
     "dip-program": lambda x, beta=0.5: (
         TotalVariation(beta=2.0 * beta, channels="separate").terms(x)[..., :-1, :-1].sum()
     ),
-    # the TVLoss of many blogs: squared, and divided by the batch once more than a mean would be
+    # the TVLoss of many blogs: squared, and divided by the batch size twice
     "blog-TVLoss": lambda x: 2.0 * _per_direction(x, 2.0, (1, 2, 3)).sum() / len(x),
 }
-"""Name of the convention to a function of a ``(B, C, H, W)`` tensor."""
+"""The name of each convention, and its function of a ``(B, C, H, W)`` tensor."""

@@ -1,4 +1,4 @@
-"""GraphNet: squared differences and L1, the cheap baseline for sparse and smooth."""
+"""GraphNet: squared differences and L1, the cheap baseline for sparse and smooth images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SQUARED_TV = TotalVariation(beta=2.0, channels="separate")
 
 @dataclass(frozen=True)
 class GraphNet(Penalty):
-    r"""GraphNet: zeros, and smooth bumps between them; cheap, but its edges are blurred.
+    r"""GraphNet: zeros, and smooth bumps between them; cheap, but it blurs edges.
 
     .. math:: R(x) = \sum_p \|\nabla x_p\|_2^2 + \rho \sum_{c,p} |x_{c,p}|
 
@@ -27,7 +27,7 @@ class GraphNet(Penalty):
     Parameters
     ----------
     ratio
-        ρ, at least 0: how much sparsity weighs against smoothness.
+        ρ, at least 0: weight of sparsity relative to smoothness.
 
     Raises
     ------
@@ -46,13 +46,13 @@ class GraphNet(Penalty):
     paper: ClassVar[str] = "Grosenick et al., NeuroImage 2013"
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """Both parts of each pixel."""
+        """Return the sum of both parts at each pixel."""
         return _SQUARED_TV.terms(x, mask) + self.ratio * L1().terms(x, mask)
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
         return fused_sum(((1.0, _SQUARED_TV), (self.ratio, L1())), x, factor)
 
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """R(x) of each image; see :meth:`Penalty.value`."""
+        """Compute R(x) of each image; see :meth:`Penalty.value`."""
         smoothness = _SQUARED_TV.value(x, mask=mask, weight_map=weight_map)
         return smoothness + self.ratio * L1().value(x, mask=mask, weight_map=weight_map)

@@ -1,4 +1,4 @@
-"""Total variation that is quadratic for small gradients: Huber's function, and Charbonnier's."""
+"""Total variation that is quadratic for small gradients: Huber's and Charbonnier's functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 
 @dataclass(frozen=True)
 class HuberTV(SolvedProx):
-    r"""Huber TV: total variation without staircases, for pictures of smooth shading between edges.
+    r"""Huber TV: total variation without staircases, for images with smooth shading between edges.
 
     .. math:: R(x) = \sum_p h_\delta\bigl(\|\nabla x_p\|_2\bigr), \qquad
               h_\delta(t) = \begin{cases} t^2 / 2\delta & t \le \delta \\ t - \delta / 2 & t > \delta
@@ -29,7 +29,7 @@ class HuberTV(SolvedProx):
     Parameters
     ----------
     delta
-        δ, above 0, in intensities: gradients below it are shading, above it edges.
+        δ, above 0, in intensities: smaller gradients count as shading, larger ones as edges.
     channels
         ``"joint"``: one norm over directions and channels. ``"separate"``: the sum over the channels.
 
@@ -41,9 +41,9 @@ class HuberTV(SolvedProx):
     Notes
     -----
     P. Huber, Ann. Math. Stat. 1964; as a regulariser: M. Werlberger, W. Trobin, T. Pock, A. Wedel, D.
-    Cremers, H. Bischof, BMVC 2009. Huber's function is taken of the norm of the gradient, not of each
-    component. R is at most the isotropic total variation, and at least that minus δ/2 a pixel. Half
-    precision is computed, and returned, in float32.
+    Cremers, H. Bischof, BMVC 2009. Huber's function is applied to the norm of the gradient, not to each
+    component. R is at most the isotropic total variation TV, and at least TV − δ/2 per pixel. Half precision
+    is computed, and returned, in float32.
     """
 
     delta: float = parameter(0.01, checks.real, above=0.0)
@@ -61,16 +61,16 @@ class HuberTV(SolvedProx):
         max_steps: int = MAX_STEPS,
         dual: Tensor | None = None,
     ) -> ProxSolution:
-        """The proximal point with its certificate; parameters as of :meth:`TotalVariation.prox_solution`.
+        """Compute the proximal point and its gap; parameters as of :meth:`TotalVariation.prox_solution`.
 
-        The accelerated dual method, whose momentum is bounded by the curvature that δ gives the dual.
+        By the accelerated dual method; the strong convexity that δ gives the dual bounds its momentum.
         """
         coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
         terms = Terms("l2", coupled, delta=float(self.delta))
         return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """Huber's function of the gradient's norm."""
+        """Return Huber's function of the norm of the gradient."""
         squares = sum(squares_by_axis(x, self.channels, mask))
         norm = root(squares)
         is_shading = norm <= self.delta
@@ -79,7 +79,7 @@ class HuberTV(SolvedProx):
 
 @dataclass(frozen=True)
 class Charbonnier(Penalty):
-    r"""Charbonnier TV: total variation rounded off at 0, with derivatives of every order.
+    r"""Charbonnier TV: total variation smoothed at 0, with derivatives of every order.
 
     .. math:: R(x) = \sum_p \sqrt{\|\nabla x_p\|_2^2 + \varepsilon^2} - \varepsilon
 
@@ -88,7 +88,8 @@ class Charbonnier(Penalty):
     Parameters
     ----------
     eps
-        ε, above 0, in intensities: gradients well below it count as ``t² / 2ε``, well above it as ``t − ε``.
+        ε, above 0, in intensities: gradients t well below it count as ``t² / 2ε``, well above it as
+        ``t − ε``.
     channels
         ``"joint"``: one norm over directions and channels. ``"separate"``: the sum over the channels.
 
@@ -100,8 +101,8 @@ class Charbonnier(Penalty):
     Notes
     -----
     P. Charbonnier, L. Blanc-Féraud, G. Aubert, M. Barlaud, ICIP 1994; R. Acar, C. Vogel, Inverse Problems
-    1994. (1) ε is subtracted, so that flat pictures have the value 0. (2) Evaluated as
-    ``t² / (√(t² + ε²) + ε)``, which is the same without cancellation. Half precision is computed, and
+    1994. (1) ε is subtracted, so that flat images have the value 0. (2) The terms are evaluated as
+    ``t² / (√(t² + ε²) + ε)``, which is equal and avoids cancellation. Half precision is computed, and
     returned, in float32.
     """
 
@@ -112,6 +113,6 @@ class Charbonnier(Penalty):
     paper: ClassVar[str] = "Charbonnier, Blanc-Féraud, Aubert, Barlaud, ICIP 1994"
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """The formula above, a map."""
+        """Return the terms of the formula above."""
         squares = sum(squares_by_axis(x, self.channels, mask))
         return squares / (root(squares + self.eps**2) + self.eps)

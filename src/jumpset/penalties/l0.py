@@ -13,14 +13,14 @@ from jumpset.penalties._scalar import ScalarPenalty
 
 @dataclass(frozen=True)
 class L0(ScalarPenalty):
-    r"""The number of nonzero entries: for its prox, hard thresholding, and as a measure.
+    r"""The number of nonzero entries, for its prox, hard thresholding, and as a measure.
 
     .. math:: R(x) = \sum_{c, p} [x_{c, p} \ne 0]
 
     Notes
     -----
-    T. Blumensath, M. Davies, JFAA 2008. The gradient is 0 everywhere, so that training sees nothing of it.
-    The prox keeps ``|v| > √(2 tau)`` (½‖u − v‖² in front, as for every penalty here).
+    T. Blumensath, M. Davies, JFAA 2008. The gradient is 0 everywhere, so that it has no effect on training.
+    The prox keeps entries with ``|v| > √(2 tau)`` (the fidelity is ½‖u − v‖², as for every penalty here).
     """
 
     name: ClassVar[str] = "l0"
@@ -28,9 +28,9 @@ class L0(ScalarPenalty):
     convex: ClassVar[bool] = False
 
     def profile(self, size: Any) -> Any:
-        """1 where the entry is not zero."""
+        """Return 1 where the entry is not zero."""
         return count(size)
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:  # noqa: ARG002
-        """The entry itself."""
+        """Return the entry itself."""
         return [size]

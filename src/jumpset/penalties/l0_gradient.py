@@ -1,4 +1,4 @@
-"""The number of pixels at which the picture changes."""
+"""The number of pixels at which the image changes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class L0Gradient(Penalty):
     Notes
     -----
     L. Xu, C. Lu, Y. Xu, J. Jia, "Image smoothing via L0 gradient minimization", SIGGRAPH Asia 2011. Unlike
-    :class:`Potts`, a corner pixel that changes in two directions counts once. Continuation as there.
+    :class:`Potts`, a corner pixel that changes in two directions counts once. Continuation as for Potts.
     """
 
     scale: float = 0.0
@@ -58,11 +58,11 @@ class L0Gradient(Penalty):
         check_surrogate(self.scale, self.surrogate)
 
     def annealed(self, step: int, n_steps: int, start: float = 0.5, stop: float = 0.02) -> L0Gradient:
-        """The same penalty at a step of the continuation; see :meth:`Potts.annealed`."""
+        """Return the penalty at a step of the continuation; see :meth:`Potts.annealed`."""
         return replace(self, scale=annealed_scale(step, n_steps, start, stop))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """ψ of the gradient at each pixel."""
+        """Return ψ of the gradient at each pixel."""
         xp = namespace(x)
         wide = at_least_single(x)
         heights = None
@@ -78,13 +78,13 @@ class L0Gradient(Penalty):
         return False
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """The exact minimiser, for pictures that are lines: one spatial axis longer than 1; no derivative.
+        """Compute the exact minimiser, for images with one spatial axis longer than 1; no derivative.
 
         Dynamic programming over all segmentations (:mod:`jumpset.kernels.regions.potts_1d`).
 
         Raises
         ------
         NoProx
-            For pictures of two or three axes, where the problem is NP-hard, and for the surrogates.
+            For images with two or three such axes, where the problem is NP-hard, and for the surrogates.
         """
         return prox_of_jumps(v, tau, self.scale, self.channels, type(self).__name__)

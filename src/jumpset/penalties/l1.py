@@ -1,4 +1,4 @@
-"""The l1 norm: zeros anywhere, adjacency ignored."""
+"""The l1 norm: zeros without regard to adjacency."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from jumpset.penalties.base import Penalty
 
 @dataclass(frozen=True)
 class L1(Penalty):
-    r"""The l1 norm: pulls every pixel towards zero, each for itself.
+    r"""The l1 norm: shrinks each pixel towards zero, independently of the others.
 
     .. math:: R(x) = \sum_{c, p} |x_{c, p}|
 
-    The baseline of all sparse penalties: it takes no account of adjacency, so its zeros scatter.
+    The baseline of all sparse penalties. It ignores adjacency, so its zeros are scattered.
 
     Notes
     -----
@@ -32,14 +32,14 @@ class L1(Penalty):
     separable: ClassVar[bool] = True
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """``|x|``."""
+        """Return ``|x|``."""
         xp = namespace(x)
-        kept = x != 0 if mask is None else (x != 0) & mask  # JAX gives |x| the slope 1 at 0
+        kept = x != 0 if mask is None else (x != 0) & mask  # the derivative of |x| at 0 is 1 in JAX
         return xp.where(kept, xp.abs(x), xp.zeros_like(x))
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
         return kernel.l1(x, factor) if kernel.applies(x) else None
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """Soft thresholding, ``sign(v) max(|v| − tau, 0)``."""
+        """Compute the soft threshold, ``sign(v) max(|v| − tau, 0)``."""
         return torch.sign(v) * (v.abs() - per_image(tau, v)).clamp_min(0.0)

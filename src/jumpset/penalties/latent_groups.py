@@ -22,27 +22,27 @@ from jumpset.penalties.base import Channels, Penalty, coupling
 from jumpset.prox.latent_groups import latent_shrinkage
 
 _TINY = 1e-30
-_LOWEST = -200.0  # of log η: such a window plays no part, and may come back
+_LOWEST = -200.0  # of log η: such a window has no effect, and its η can grow again
 
 
 @dataclass(frozen=True)
 class LatentGroups(Penalty):
-    r"""Latent groups: the support becomes a union of windows, instead of the zeros as with sliding groups.
+    r"""Latent groups: the support becomes a union of windows; with sliding groups, the zeros do.
 
     .. math:: R(x) = \min \Bigl\{ \sum_i \|z_i\|_2 : \sum_i z_i = x,\ \operatorname{supp} z_i \subset W(i)
               \Bigr\} = \max \Bigl\{ \langle \alpha, x \rangle : \|\alpha_{W(i)}\|_2 \le 1 \Bigr\}
 
-    over all windows of one size that fit the picture. Torch tensors only.
+    over all windows of one size within the image. Torch tensors only.
 
     Parameters
     ----------
     window
-        Pixels along each spatial axis: one number, or one an axis. Cut down to the picture where it is
+        Pixels along each spatial axis: one number, or one per axis; reduced to the size of the image if it is
         larger.
     tol
-        The value is below the exact one by at most this share.
+        The value is below the exact one by at most this part of it.
     max_steps
-        Limit of the inner iteration; a ``RuntimeWarning`` tells when an image reaches it.
+        Limit of the inner iteration; a ``RuntimeWarning`` reports that an image has reached it.
     channels
         ``"joint"``: a group holds all channels of its window. ``"separate"``: the sum over the channels.
 
@@ -54,12 +54,12 @@ class LatentGroups(Penalty):
     Notes
     -----
     L. Jacob, G. Obozinski, J.-P. Vert, "Group lasso with overlap and graph lasso", ICML 2009. The inner
-    iteration works on one number η_i a window instead of the z_i: with ``ζ_p = Σ_{i : p ∈ W(i)} η_i`` and α =
+    iteration has one number η_i per window instead of the z_i: with ``ζ_p = Σ_{i : p ∈ W(i)} η_i`` and α =
     x/ζ, repeat ``η_i ← η_i ‖α_W(i)‖₂``, the majorisation-minimisation of ``½ Σ_p x_p²/ζ_p + ½ Σ_i η_i``, with
     Nesterov's extrapolation of log η, restarted where that sum rises; in double precision. ``Σ_i η_i
-    ‖α_W(i)‖`` is an upper bound of R, and ⟨α, x⟩, α scaled to be feasible, a lower one; each image stops by
-    itself when they are near enough. The value returned is the lower bound and the gradient is its α
-    (envelope theorem).
+    ‖α_W(i)‖`` is an upper bound of R, and ⟨α, x⟩ with α scaled to be feasible a lower bound; each image stops
+    separately when their relative distance is at most ``tol``. The value returned is the lower bound and the
+    gradient is its α (envelope theorem).
     """
 
     window: int | tuple[int, ...] = parameter(5, check_sizes)
@@ -71,10 +71,10 @@ class LatentGroups(Penalty):
     paper: ClassVar[str] = "Jacob, Obozinski, Vert, ICML 2009"
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """``α x``, with the maximiser α held fixed."""
+        """Return ``α x``, with the maximiser α held fixed."""
         if not isinstance(x, Tensor):
             raise InputError(
-                "latent groups need their own solver, which is written for torch",
+                "LatentGroups needs its inner solver, which is written for torch",
                 given=type(x).__name__,
                 do="convert with torch.from_numpy, or use SlidingGroups",
             )
@@ -82,22 +82,22 @@ class LatentGroups(Penalty):
         return self._dual(inside.detach()).to(x.dtype) * inside
 
     def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = 1e-4, max_steps: int = 10_000) -> Tensor:
-        """Latent group shrinkage; exact zeros, no derivative.
+        """Compute latent group shrinkage; exact zeros, no derivative.
 
-        v minus the nearest point of the set over which R is a maximum, times tau, by the same iteration as
-        the value, in double precision. Each image stops by itself when its duality gap proves
-        ``‖u − prox‖₂ ≤ tol ‖v‖₂``. What the bound cannot tell from zero is set to zero.
+        The prox is v minus its projection onto tau times the set of α above, by the same iteration as the
+        value, in double precision. Each image stops separately when its duality gap proves
+        ``‖u − prox‖₂ ≤ tol ‖v‖₂``. Pixels that the bound cannot distinguish from zero are set to zero.
 
         Parameters
         ----------
         v
             ``(B, C, *spatial)``.
         tau
-            A number, or one number an image.
+            A number, or one number per image.
         tol
-            Relative distance to the exact answer.
+            Relative distance to the exact solution.
         max_steps
-            Limit; a ``RuntimeWarning`` tells when an image reaches it.
+            Limit; a ``RuntimeWarning`` reports that an image has reached it.
         """
         checks.real("tol", tol, above=0.0)
         checks.integer("max_steps", max_steps, at_least=1)
@@ -117,16 +117,16 @@ class LatentGroups(Penalty):
         return [min(size, length) for size, length in zip(sizes, x.shape[2:], strict=True)]
 
     def _dual(self, x: Tensor) -> Tensor:
-        """Feasible α with ⟨α, x⟩ ≥ (1 − tol) R(x), of each image."""
+        """Compute a feasible α with ⟨α, x⟩ ≥ (1 − tol) R(x), for each image."""
         check_images(x)
         window = self._window(x)
         wide = to_float64(x)
         largest = wide.abs().amax(dim=tuple(range(1, x.ndim)), keepdim=True)
         wide = wide / torch.where(largest > 0, largest, 1.0)
         answer = torch.zeros_like(wide)
-        open_ = torch.nonzero(largest.flatten() > 0).flatten()  # images that are not done
-        y = self._sums(torch.zeros_like(wide), window)[open_]  # log η, one number a window
-        last = y.clone()  # what the iteration itself gave last, before the extrapolation
+        open_ = torch.nonzero(largest.flatten() > 0).flatten()  # images that have not converged
+        y = self._sums(torch.zeros_like(wide), window)[open_]  # log η, one number per window
+        last = y.clone()  # the last iterate before the extrapolation
         momentum = y.new_ones(len(open_))
         energy = y.new_full((len(open_),), torch.inf)
         missing = 0.0
@@ -137,7 +137,7 @@ class LatentGroups(Penalty):
             zeta = self._cover(eta, window)
             alpha = torch.where(f != 0, f / torch.where(f != 0, zeta, 1.0), 0.0)
             norms = self._sums(alpha.square(), window).sqrt()
-            # with separate channels each channel has its own groups, and its own scale
+            # separate channels have their own groups, and their own scale
             peak = norms.amax(dim=tuple(range(2, x.ndim)), keepdim=True).clamp_min(1.0)
             upper = (eta * norms).flatten(1).sum(1)
             gap = 1 - (alpha / peak * f).flatten(1).sum(1) / upper
@@ -146,7 +146,7 @@ class LatentGroups(Penalty):
                 missing = float(gap.max())
                 done = torch.ones_like(done)
             answer[open_[done]] = (alpha / peak)[done]
-            # one step, and ahead along its direction, as long as the energy falls
+            # one step, extrapolated along its direction while the energy decreases
             new = (y + norms.clamp_min(_TINY).log()).clamp_min(_LOWEST)
             now = (alpha * f).flatten(1).sum(1) + eta.flatten(1).sum(1)
             momentum = torch.where(now > energy, 1.0, momentum)
@@ -165,14 +165,14 @@ class LatentGroups(Penalty):
         return answer
 
     def _sums(self, squares: Tensor, window: list[int]) -> Tensor:
-        """Sums over every window that fits."""
+        """Return the sums over every window within the image."""
         squares = over_channels(squares, self.channels)
         for axis, size in zip(spatial_axes(squares), window, strict=True):
             squares = window_sums(squares, axis, size)
         return squares
 
     def _cover(self, eta: Tensor, window: list[int]) -> Tensor:
-        """Sums over the windows that hold each pixel."""
+        """Return the sums over the windows that contain each pixel."""
         for axis, size in zip(spatial_axes(eta), window, strict=True):
             border = [0, 0] * (eta.ndim - 1 - axis) + [size - 1, size - 1]
             eta = window_sums(torch.nn.functional.pad(eta, border), axis, size)

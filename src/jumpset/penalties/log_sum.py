@@ -23,8 +23,8 @@ class LogSum(ScalarPenalty):
     Parameters
     ----------
     scale
-        s, above 0, in the unit of x: entries well below it are treated as by l1 (slope 1 at zero), and
-        those well above it hardly shrink.
+        s, above 0, in the unit of x: entries well below it are shrunk as by l1 (slope 1 at zero), and those
+        well above it hardly at all.
 
     Raises
     ------
@@ -34,7 +34,7 @@ class LogSum(ScalarPenalty):
     Notes
     -----
     E. Candès, M. Wakin, S. Boyd, "Enhancing sparsity by reweighted l1 minimization", JFAA 2008; here scaled
-    so that the slope at zero is 1. The prox compares both stationary points of its closed form.
+    so that the slope at zero is 1. The prox compares the stationary point of its closed form with 0.
     """
 
     scale: float = parameter(0.1, checks.real, above=0.0)
@@ -44,11 +44,11 @@ class LogSum(ScalarPenalty):
     convex: ClassVar[bool] = False
 
     def profile(self, size: Any) -> Any:
-        """``s log(1 + |x| / s)``."""
+        """Return ``s log(1 + |x| / s)``."""
         return self.scale * namespace(size).log1p(size / self.scale)
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
-        """The larger root of ``(u − v)(s + u) + tau s = 0``; the smaller one is a maximum."""
+        """Return the larger root of ``(u − v)(s + u) + tau s = 0``; the smaller one is a maximum."""
         with torch.no_grad():
             inside = (size + self.scale).square() - 4 * tau * self.scale
             u = ((size - self.scale + inside.clamp_min(0.0).sqrt()) / 2).clamp_min(0.0)
@@ -63,7 +63,7 @@ class Cauchy(ScalarPenalty):
 
     .. math:: R(x) = \sum_{c, p} \frac{s^2}{2} \log\bigl(1 + x_{c, p}^2 / s^2\bigr)
 
-    It has no kink: it makes small entries smaller and does not make zeros.
+    It is smooth at 0, so that it shrinks small entries but sets none to zero.
 
     Parameters
     ----------
@@ -88,12 +88,12 @@ class Cauchy(ScalarPenalty):
     convex: ClassVar[bool] = False
 
     def profile(self, size: Any) -> Any:
-        """``s²/2 log(1 + x²/s²)``."""
+        """Return ``s²/2 log(1 + x²/s²)``."""
         ratio = size / self.scale
         return 0.5 * self.scale**2 * namespace(size).log1p(ratio * ratio)
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
-        """The roots of ``u³ − v u² + s² (1 + tau) u − s² v = 0``."""
+        """Return the roots of ``u³ − v u² + s² (1 + tau) u − s² v = 0``."""
         square = self.scale**2
         linear = torch.as_tensor(square * (1 + tau)).to(size)
         polished = []

@@ -16,7 +16,7 @@ from jumpset.penalties._scalar import ScalarPenalty
 
 @dataclass(frozen=True)
 class MCP(ScalarPenalty):
-    r"""Minimax concave penalty: l1 near zero, constant above a scale, so that large entries keep their size.
+    r"""Minimax concave penalty: l1 near zero, constant above a scale; large entries are not shrunk.
 
     .. math:: R(x) = \sum_{c, p} \rho(|x_{c, p}|), \qquad
               \rho(t) = \begin{cases} t - t^2 / 2s & t \le s \\ s / 2 & t > s \end{cases}
@@ -33,8 +33,8 @@ class MCP(ScalarPenalty):
 
     Notes
     -----
-    C.-H. Zhang, Annals of Statistics 2010, with his λ taken out as the factor of the penalty: his (λ, γ) is
-    λ R with s = γλ. The prox is firm thresholding for tau < s, else hard thresholding at √(tau s).
+    C.-H. Zhang, Annals of Statistics 2010, with the λ of the paper as the factor of the penalty: its (λ, γ)
+    is λ R with s = γλ. The prox is firm thresholding for tau < s, else hard thresholding at √(tau s).
     """
 
     scale: float = parameter(0.2, checks.real, above=0.0)
@@ -44,13 +44,13 @@ class MCP(ScalarPenalty):
     convex: ClassVar[bool] = False
 
     def profile(self, size: Any) -> Any:
-        """ρ above."""
+        """Return ρ above."""
         xp = namespace(size)
         capped = xp.where(size < self.scale, size, xp.ones_like(size) * self.scale)
         return capped - capped * capped / (2 * self.scale)
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
-        """The stationary point below s, where it is a minimum, and v itself above s."""
+        """Return the stationary point below s, if it is a minimum, and v itself above s."""
         taus = torch.as_tensor(tau).to(size)
         convex = taus < self.scale
         stretch = torch.where(convex, 1 - taus / self.scale, 1.0)

@@ -22,7 +22,7 @@ from jumpset.penalties.base import Channels, Penalty, coupling
 
 @dataclass(frozen=True)
 class Potts(Penalty):
-    r"""Potts: the number, or length, of jumps between neighbours, however high they are.
+    r"""Potts: the number, or length, of jumps between neighbours, independent of their height.
 
     .. math:: R(x) = \sum_{(p, q)} \omega_{pq}\, \psi(\|x_p - x_q\|), \qquad \psi(d) = [d \ne 0], \quad
               1 - e^{-d^2 / 2 s^2}, \quad \text{or} \quad \frac{d^2}{d^2 + s^2}
@@ -35,24 +35,25 @@ class Potts(Penalty):
     scale
         s, in intensities, 0 or at least 1e-12. 0: the hard count.
     surrogate
-        ``"gaussian"``, the exponential above, or ``"rational"``, whose pull on high jumps fades more slowly.
+        ``"gaussian"``, the exponential above, or ``"rational"``, whose gradient decays more slowly with
+        height.
     neighbors
-        4: neighbours along the axes, each pair weighs 1 (in 1-D and 3-D too). 8: diagonals as well, with
-        the weights √2−1 and 1−√½ that make the length nearly isotropic; two spatial axes.
+        4: neighbours along the axes, each pair with weight 1 (in 1-D and 3-D too). 8: diagonals as well, with
+        the weights √2−1 and 1−√½, which make the length nearly isotropic; two spatial axes.
     channels
         ``"joint"``: one jump for all channels. ``"separate"``: the sum over the channels.
 
     Raises
     ------
     InputError
-        A parameter out of range, or 8 neighbours in other than two spatial axes.
+        A parameter out of range, or 8 neighbours without exactly two spatial axes.
 
     Notes
     -----
     R. Potts, 1952; S. Geman, D. Geman, PAMI 1984; surrogates: Geman, McClure 1987 (rational) and Leclerc,
     IJCV 1989 (Gaussian); grid weights: M. Storath, A. Weinmann, SIIMS 2014. Continuation (:meth:`annealed`):
-    a surrogate is nearly quadratic for d ≪ s and blind to d ≫ s. Begin with s at the height of the edges and
-    lower it to about the noise's standard deviation; beyond that, noise counts as edges.
+    a surrogate is nearly quadratic for d ≪ s and nearly constant for d ≫ s. Begin with s at the height of the
+    edges and lower it to about the standard deviation of the noise; below that, noise counts as edges.
     """
 
     scale: float = 0.0
@@ -69,7 +70,7 @@ class Potts(Penalty):
         check_surrogate(self.scale, self.surrogate)
 
     def annealed(self, step: int, n_steps: int, start: float = 0.5, stop: float = 0.02) -> Potts:
-        """The penalty at a step of the continuation, ``s = start (stop / start)^(step / (n_steps − 1))``.
+        """Return the penalty at a step of the continuation: ``s = start (stop/start)^(step/(n_steps−1))``.
 
         Examples
         --------
@@ -79,7 +80,7 @@ class Potts(Penalty):
         return replace(self, scale=annealed_scale(step, n_steps, start, stop))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """Weighted jumps from each pixel to its forward neighbours."""
+        """Return the weighted jumps from each pixel to its forward neighbours."""
         xp = namespace(x)
         wide = at_least_single(x)
         total = None
@@ -97,14 +98,14 @@ class Potts(Penalty):
         return False
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """The exact minimiser, for pictures that are lines: one spatial axis longer than 1; no derivative.
+        """Compute the exact minimiser, for images with one spatial axis longer than 1; no derivative.
 
         Dynamic programming over all segmentations (:mod:`jumpset.kernels.regions.potts_1d`).
 
         Raises
         ------
         NoProx
-            For pictures of two or three axes, where the problem is NP-hard, and for the surrogates.
+            For images with two or three such axes, where the problem is NP-hard, and for the surrogates.
         """
         return prox_of_jumps(v, tau, self.scale, self.channels, type(self).__name__)
 

@@ -1,4 +1,4 @@
-"""Quadtree groups: tiles within tiles, with an exact proximal operator."""
+"""Quadtree groups: nested tiles, with an exact proximal operator."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ class QuadtreeGroups(Penalty):
 
     .. math:: R(x) = \sum_{l=0}^{L-1} \gamma^l \sum_{T \in \mathcal T_l} \|x_T\|_2
 
-    over the tiles of 2^l pixels along each axis, cut at the border. Each tile is made of tiles of the level
-    below: a pixel can only be nonzero if all tiles above it are.
+    over the tiles of 2^l pixels along each axis, cut at the border. Each tile consists of tiles of the level
+    below, and a pixel can be nonzero only if all tiles that contain it are.
 
     Parameters
     ----------
     levels
         L, from 1: tiles from single pixels (l = 0, where the norm is ``|x|``) to 2^(L−1) pixels wide.
     growth
-        γ, above 0. A tile's norm grows like its width, so that 1 puts the stress on small tiles and 2 on
-        large ones.
+        γ, above 0. The norm of a tile grows in proportion to its width, so that 1 emphasises small tiles and
+        2 large ones.
     shift
-        How many pixels before the picture's corner the grids begin: one number, or one an axis.
+        Pixels between the start of the grids and the corner of the image: one number, or one per axis.
     channels
         ``"joint"``: a group holds all channels of its tile. ``"separate"``: the sum over the channels.
 
     Raises
     ------
     InputError
-        A parameter out of range, or one that does not fit the number of spatial axes.
+        A parameter out of range, or one that does not match the number of spatial axes.
 
     Notes
     -----
@@ -61,20 +61,20 @@ class QuadtreeGroups(Penalty):
         self._level(0)  # checks the rest
 
     def at_step(self, step: int, seed: int = 0) -> QuadtreeGroups:
-        """The same penalty with the grids at a random place that depends on ``step`` and ``seed`` alone."""
+        """Return the penalty with its grids at a random position that depends on ``step`` and ``seed``."""
         checks.integer("step", step, at_least=0)
         checks.integer("seed", seed, at_least=0)
         return replace(self, shift=random_shift((2 ** (self.levels - 1),) * 3, step, seed))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """The tiles' norms of all levels, in equal shares on their pixels."""
+        """Return the norms of the tiles of all levels, distributed equally over their pixels."""
         total = self._level(0).terms(x, mask)
         for level in range(1, self.levels):
             total = total + self.growth**level * self._level(level).terms(x, mask)
         return total
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """Block soft thresholding of the tiles, from pixels up to the largest; differentiable."""
+        """Compute block soft thresholds of the tiles, from pixels up to the largest; differentiable."""
         check_images(v)
         per_image(tau, v)  # checks it before it is scaled
         u = v
@@ -83,5 +83,5 @@ class QuadtreeGroups(Penalty):
         return u
 
     def _level(self, level: int) -> TiledGroups:
-        """Tiles of one level: with a common shift, each lies within one of the next level."""
+        """Return the tiles of one level: with a common shift, each lies within a tile of the next level."""
         return TiledGroups(tile=2**level, shift=self.shift, channels=self.channels)

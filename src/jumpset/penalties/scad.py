@@ -16,7 +16,7 @@ from jumpset.penalties._scalar import ScalarPenalty
 
 @dataclass(frozen=True)
 class SCAD(ScalarPenalty):
-    r"""Smoothly clipped absolute deviation: l1 up to a scale, then levelling off to a constant.
+    r"""Smoothly clipped absolute deviation: l1 up to a scale, and constant above a multiple of it.
 
     .. math:: R(x) = \sum_{c, p} \rho(|x_{c, p}|), \qquad
               \rho(t) = \begin{cases} t & t \le s \\
@@ -36,8 +36,8 @@ class SCAD(ScalarPenalty):
 
     Notes
     -----
-    J. Fan, R. Li, JASA 2001 (a = 3.7), with their λ taken out as the factor: λ R with s = λ is theirs. The
-    prox is the global minimiser for every tau, also where it has no closed form in the paper.
+    J. Fan, R. Li, JASA 2001 (a = 3.7), whose penalty is λ R with s = λ. The prox is the global minimiser for
+    every tau, also where the paper has no closed form.
     """
 
     scale: float = parameter(0.1, checks.real, above=0.0)
@@ -48,7 +48,7 @@ class SCAD(ScalarPenalty):
     convex: ClassVar[bool] = False
 
     def profile(self, size: Any) -> Any:
-        """ρ above, written as ``m − max(m − s, 0)² / 2(a − 1)s`` with m = min(t, a s)."""
+        """Return ρ above, as ``m − max(m − s, 0)² / 2(a − 1)s`` with m = min(t, a s)."""
         xp = namespace(size)
         end = self.a * self.scale
         capped = xp.where(size < end, size, xp.ones_like(size) * end)
@@ -56,7 +56,7 @@ class SCAD(ScalarPenalty):
         return capped - excess * excess / (2 * (self.a - 1) * self.scale)
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
-        """A minimiser of each of the three pieces; a concave one shares its ends with the others."""
+        """Return a minimiser of each of the three pieces; a concave one shares its ends with the others."""
         taus = torch.as_tensor(tau).to(size)
         end = self.a * self.scale
         bend = taus / ((self.a - 1) * self.scale)

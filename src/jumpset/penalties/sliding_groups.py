@@ -27,17 +27,17 @@ class SlidingGroups(Penalty):
 
     .. math:: R(x) = \sum_i \varphi\Bigl(\|x_{W(i)}\|_2\Bigr)
 
-    over all pixels i, with the window W(i) centred on i and cut at the border. An isolated pixel is paid for
-    by every window that holds it, and a pixel beside others nearly for nothing, wherever they lie.
+    over all pixels i, with the window W(i) centred on i and cut at the border. An isolated pixel is charged
+    once per window that contains it; a pixel next to other nonzero pixels adds little.
 
     Parameters
     ----------
     window
-        Pixels along each spatial axis: one number, or one an axis. A window of n pixels reaches
-        (n − 1) // 2 back and n // 2 ahead. Zeros come in regions of about this size; the cost hardly
-        depends on it.
+        Pixels along each spatial axis: one number, or one per axis. A window of n pixels extends
+        (n − 1) // 2 pixels back and n // 2 ahead. Zeros form regions of about this size; the computing time
+        hardly depends on it.
     phi
-        ``"identity"``: t, convex. The others shrink large norms less, which keeps contrast:
+        ``"identity"``: t, convex. The others shrink large norms less, which preserves contrast:
         ``"log"``: s log(1 + t / s). ``"mcp"``: t − t² / 2s up to t = s, then constant s / 2.
         ``"lp"``: t^p.
     scale
@@ -57,8 +57,8 @@ class SlidingGroups(Penalty):
     P.-Y. Chen, I. Selesnick, "Translation-invariant shrinkage/thresholding of group sparse signals", Signal
     Processing 2014 (overlapping group shrinkage, 2012); the nonconvex φ: P.-Y. Chen, I. Selesnick, IEEE TSP
     2014. (1) Windows are centred and cut at the border, so that pixels there lie in fewer of them. (2) The
-    gradient at an empty window is 0, the subgradient of least norm; no ε is added. On CPU, float32 and
-    float64 pictures go through a fused kernel, everything else through the formula of :meth:`terms`.
+    gradient at an empty window is 0, the subgradient of least norm; no ε is added. On the CPU, a fused kernel
+    computes float32 and float64 images; the formula of :meth:`terms` computes everything else.
     """
 
     window: int | tuple[int, ...] = parameter(5, check_sizes)
@@ -83,7 +83,7 @@ class SlidingGroups(Penalty):
         return self.phi == "identity"
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """φ of each window's norm, at the window's centre."""
+        """Return φ of the norm of each window, at its centre."""
         xp = namespace(x)
         wide = at_least_single(keep_inside(x, mask))
         window = sizes_per_axis("window", self.window, len(x.shape) - 2)
@@ -112,23 +112,24 @@ class SlidingGroups(Penalty):
         return kernel.sliding_groups(x, window, self.phi, float(parameter), self.channels == "joint", factor)
 
     def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = 1e-4, max_steps: int = 10_000) -> Tensor:
-        """Overlapping group shrinkage, for ``phi="identity"``; exact zeros, no derivative.
+        """Compute overlapping group shrinkage, for ``phi="identity"``; exact zeros, no derivative.
 
         Repeats ``u ← v / (1 + tau Σ_{i : p ∈ W(i)} 1 / ‖u_W(i)‖)`` from u = v, the majorisation-minimisation
-        of Chen and Selesnick, in double precision. Each image stops by itself when its duality gap proves
+        of Chen and Selesnick, in double precision. Each image stops separately when its duality gap proves
         ``‖u − prox‖₂ ≤ tol ‖v‖₂``. Overlapping groups decay towards zero without reaching it, in the exact
-        answer as well, so the smallest pixels, relative to v, are set to zero as far as that bound allows.
+        solution as well. So the pixels that are smallest relative to v are set to zero, as far as that bound
+        allows.
 
         Parameters
         ----------
         v
             ``(B, C, *spatial)``.
         tau
-            A number, or one number an image.
+            A number, or one number per image.
         tol
-            Relative distance to the exact answer.
+            Relative distance to the exact solution.
         max_steps
-            Limit; a ``RuntimeWarning`` tells when an image reaches it.
+            Limit; a ``RuntimeWarning`` reports that an image has reached it.
 
         Raises
         ------

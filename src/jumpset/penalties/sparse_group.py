@@ -1,4 +1,4 @@
-"""Sparse groups: zeros in regions, and single zeros in the regions that are left."""
+"""Sparse groups: zeros in regions, and single zeros within the remaining regions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jumpset.penalties.tiled_groups import TiledGroups
 
 @dataclass(frozen=True)
 class SparseGroup(Penalty):
-    r"""Sparse groups: a group penalty plus a little l1, which clears what groups leave at their outlines.
+    r"""Sparse groups: a group penalty plus l1, which removes small values at the outlines of groups.
 
     .. math:: R(x) = G(x) + \text{ratio}\, \|x\|_1
 
@@ -30,7 +30,7 @@ class SparseGroup(Penalty):
     groups
         G: :class:`TiledGroups`, :class:`QuadtreeGroups` or :class:`SlidingGroups`.
     ratio
-        Weight of the l1 norm beside G, at least 0.
+        Weight of the l1 norm relative to G, at least 0.
 
     Raises
     ------
@@ -69,13 +69,13 @@ class SparseGroup(Penalty):
         return self.groups.has_prox
 
     def at_step(self, step: int, seed: int = 0) -> SparseGroup:
-        """The same penalty with its grid at a random place; sliding groups have none and stay as they are."""
+        """Return the penalty with its grid at a random position; sliding groups have no grid."""
         if isinstance(self.groups, SlidingGroups):
             return self
         return replace(self, groups=self.groups.at_step(step, seed))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """The groups' terms and the sizes, one map a pixel."""
+        """Return the sum of the group terms and the magnitudes at each pixel."""
         xp = namespace(x)
         groups = self.groups.terms(x, mask)
         return xp.sum(groups, axis=1, keepdims=True) + self.ratio * xp.sum(
@@ -86,11 +86,11 @@ class SparseGroup(Penalty):
         return fused_sum(((1.0, self.groups), (self.ratio, L1())), x, factor)
 
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """R(x) of each image; see :meth:`Penalty.value`."""
+        """Compute R(x) of each image; see :meth:`Penalty.value`."""
         groups = self.groups.value(x, mask=mask, weight_map=weight_map)
         return groups + self.ratio * L1().value(x, mask=mask, weight_map=weight_map)
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """The groups' prox of the soft-thresholded picture."""
+        """Compute the prox of the groups of the soft-thresholded image."""
         per_image(tau, v)  # checks it before it is scaled
         return self.groups.prox(L1().prox(v, self.ratio * tau), tau)

@@ -18,21 +18,21 @@ from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 
 @dataclass(frozen=True)
 class SparseTV(SolvedProx):
-    r"""Sparse TV (sparse fused lasso): for pictures that are zero in regions and flat in the others.
+    r"""Sparse TV (sparse fused lasso): for images that are zero in some regions and flat in the others.
 
     .. math:: R(x) = \mathrm{TV}(x) + \rho \sum_{c,p} |x_{c,p}|
 
-    with :class:`TotalVariation` of exponent 1. Where L1 alone scatters its zeros, here a boundary between
-    zero and non-zero pixels costs its length.
+    with :class:`TotalVariation` of exponent 1. L1 alone scatters its zeros; here the length of the boundary
+    between zero and non-zero pixels is penalised, too.
 
     Parameters
     ----------
     ratio
-        ρ, at least 0: how much a pixel's height weighs against an edge of that height.
+        ρ, at least 0: weight of a pixel's magnitude relative to an edge of that height.
     isotropic
-        Whether the directions share a root.
+        Whether the directions share one root.
     channels
-        Of the total variation, ``"joint"`` or ``"separate"``.
+        Channel coupling of the total variation, ``"joint"`` or ``"separate"``.
 
     Raises
     ------
@@ -56,14 +56,14 @@ class SparseTV(SolvedProx):
         return TotalVariation(isotropic=self.isotropic, channels=self.channels)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """Both parts of each pixel, ``(B, 1, *spatial)``."""
+        """Return the sum of both parts at each pixel, ``(B, 1, *spatial)``."""
         return _over_channels(self._tv().terms(x, mask)) + self.ratio * _over_channels(L1().terms(x, mask))
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
         return fused_sum(((1.0, self._tv()), (self.ratio, L1())), x, factor)
 
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """R(x) of each image; see :meth:`Penalty.value`."""
+        """Compute R(x) of each image; see :meth:`Penalty.value`."""
         tv = self._tv().value(x, mask=mask, weight_map=weight_map)
         return tv + self.ratio * L1().value(x, mask=mask, weight_map=weight_map)
 
@@ -76,13 +76,13 @@ class SparseTV(SolvedProx):
         max_steps: int = MAX_STEPS,
         dual: Tensor | None = None,
     ) -> ProxSolution:
-        """The proximal point with its certificate; parameters as of :meth:`TotalVariation.prox_solution`.
+        """Compute the proximal point and its gap; parameters as of :meth:`TotalVariation.prox_solution`.
 
         Anisotropic, separate channels: soft thresholding at ``tau · ratio`` of the prox of total variation,
-        which is exact because thresholding never turns a difference around (J. Friedman, T. Hastie, H.
-        Höfling, R. Tibshirani, Ann. Appl. Stat. 2007). Otherwise that would be wrong, and both parts are
-        minimised together: the picture of a dual field p is ``soft(v + div p, tau · ratio)``. Zeros are
-        exact.
+        which is exact because thresholding never changes the sign of a difference (J. Friedman, T. Hastie,
+        H. Höfling, R. Tibshirani, Ann. Appl. Stat. 2007). Otherwise thresholding would be wrong, and the
+        solver minimises both parts together: the primal image of a dual field p is
+        ``soft(v + div p, tau · ratio)``. Zeros are exact.
         """
         coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
         terms = Terms("l2" if self.isotropic else "l2-each", coupled, ratio=float(self.ratio))

@@ -1,4 +1,4 @@
-"""A known area, and a short outline."""
+"""Target area: supports of known area, with a short outline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jumpset.penalties.total_variation import TotalVariation
 
 @dataclass(frozen=True)
 class TargetArea(Penalty):
-    r"""Target area: for supports whose share of the picture is known, kept compact by their perimeter.
+    r"""Target area: for supports that cover a known fraction of the image, with a short perimeter.
 
     With a soft support m in [0, 1] of N pixels,
 
@@ -26,21 +26,21 @@ class TargetArea(Penalty):
               + \text{perimeter} \cdot \mathrm{TV}(m), \qquad
               m = x \ \text{ or } \ m = \frac{x^2}{x^2 + s^2}
 
-    so that the mean over pixels, the default of losses, is the squared error of the area plus the outline's
-    length per pixel.
+    so that the mean over pixels, the default of losses, is the squared error of the area plus the length of
+    the outline per pixel.
 
     Parameters
     ----------
     fraction
-        Area of the support over area of the picture (or of its mask), from 0 to 1.
+        Area of the support divided by that of the image (or of its mask), from 0 to 1.
     perimeter
-        Weight of the isotropic total variation of m, which for a crisp m is the length of its outline.
+        Weight of the isotropic total variation of m, which for a binary m is the length of its outline.
     scale
-        s, above 0 and at least 1e-12: pixels well above it count as support. ``None``: x is itself a mask in
-        [0, 1], as attribution masks are; values outside are not clipped.
+        s, above 0 and at least 1e-12: pixels well above it count as support. ``None``: x itself is a mask in
+        [0, 1], such as an attribution mask; values outside that range are not clipped.
     channels
-        ``"separate"``: each channel has its own support. ``"joint"``: one support, of the channels' sum of
-        squares; needs a ``scale``.
+        ``"separate"``, the default, unlike for other penalties: each channel has its own support.
+        ``"joint"``: one support, from the sum of squares of the channels; requires ``scale``.
 
     Raises
     ------
@@ -50,9 +50,10 @@ class TargetArea(Penalty):
     Notes
     -----
     After R. Fong, M. Patrick, A. Vedaldi, "Understanding deep networks via extremal perturbations and smooth
-    masks", ICCV 2019, who compare the sorted mask with a step of the wanted area. Here the area enters by
-    its mean, which does not by itself make the mask crisp: the perimeter and the task's own loss do. At x = 0
-    the soft support is flat, so that an empty picture gets no gradient from a ``scale``.
+    masks", ICCV 2019, who compare the sorted mask with a step function of the target area. (1) Here the mean
+    of the mask is compared with the fraction, which alone does not make the mask binary: the perimeter and
+    the loss of the task do. With a ``scale``, the derivative of m at x = 0 is 0, so that an empty image has
+    no gradient.
     """
 
     fraction: float = parameter(0.1, checks.real, at_least=0.0, at_most=1.0)
@@ -76,7 +77,7 @@ class TargetArea(Penalty):
         return self.scale is None
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """The squared error of the area on every pixel, plus the outline's terms."""
+        """Return the squared error of the area at every pixel, plus the terms of the outline."""
         xp = namespace(x)
         support = self._support(at_least_single(keep_inside(x, mask)))
         axes = tuple(range(2, len(x.shape)))

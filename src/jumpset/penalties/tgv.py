@@ -1,4 +1,4 @@
-"""Second-order total generalised variation: edges, and shading in between, without staircases."""
+"""Second-order total generalised variation: edges, and linear shading between them, without staircases."""
 
 from __future__ import annotations
 
@@ -20,39 +20,41 @@ from jumpset.prox.tgv_fields import Grid, solve, solve_in_graph
 
 @dataclass(frozen=True)
 class TGV2(Penalty):
-    r"""TGV²: regions may be ramps, not only flat; for shaded objects, where total variation makes staircases.
+    r"""TGV²: regions are ramps instead of flat, for shaded objects, where total variation causes staircases.
 
     .. math:: R(x) = \min_w \; \alpha_1 \sum_p \|\nabla x_p - w_p\|_2 + \alpha_0 \sum_p \|(E w)_p\|_2
 
-    with forward differences ∇x, a vector field w on the same places, and its symmetrised derivative E w: the
+    with forward differences ∇x, a vector field w on the same grid, and its symmetrised derivative E w: the
     second differences of x where w = ∇x. Torch tensors only.
 
     Parameters
     ----------
     alpha0
-        α₀, above 0: price of a bend. α₀/α₁ is a length in pixels: shading within it counts as an edge.
+        α₀, above 0: weight of second differences. α₀/α₁ is a length in pixels: shorter ramps count as edges.
     alpha1
-        α₁, above 0: price of a jump.
+        α₁, above 0: weight of jumps.
     steps
-        Iterations for w. The value is too large by at most :meth:`gap`; on photographs, 300 steps leave a gap
-        of about 0.5 %, and an error of the value ten times smaller. Time and accuracy grow with ``steps``.
+        Iterations for w. The value exceeds the exact one by at most :meth:`gap`; on photographs, the gap
+        after 300 steps is about 0.5 %, and the error is ten times smaller. Time and accuracy grow with
+        ``steps``.
     channels
-        ``"joint"``: both norms run over the channels too. ``"separate"``: the sum over the channels.
+        ``"joint"``: both norms include the channels. ``"separate"``: the sum over the channels.
 
     Raises
     ------
     InputError
-        A parameter out of range, an array that is no torch tensor, or a ``weight_map`` that is not above 0.
+        A parameter out of range, an array that is not a torch tensor, or a ``weight_map`` not above 0.
 
     Notes
     -----
     K. Bredies, K. Kunisch, T. Pock, "Total generalized variation", SIAM J. Imaging Sciences 2010. w comes
     from the primal-dual iteration of Chambolle and Pock (J. Math. Imaging Vis. 2011) on
     ``min_w max_{‖q‖ ≤ α₀} α₁ ‖∇x − w‖ + ⟨q, E w⟩``, from w = 0, with the step sizes τ = 0.3 μ / (α₀ L) and
-    1 / (τ L²), L² = 4 D, μ the mean of ‖∇x‖: scaled so, R(a x) = a R(x). By the envelope theorem the gradient
+    1 / (τ L²), L² = 4 D, μ the mean of ‖∇x‖, so that R(a x) = a R(x). By the envelope theorem the gradient
     is ``∇ᵀ p``, with the dual field p = Eᵀ q, scaled to ‖p‖ ≤ α₁, held fixed; a second derivative is not
-    defined. (1) A difference exists where its pixels do, in w as well, so that ramps have the value 0 up to
-    the border and to the outline of a mask. Half precision is computed, and returned, in float32.
+    defined. (1) A difference, of w as well, is 0 if one of its pixels lies outside, so that ramps have the
+    value 0 up to the border and to the outline of a mask. Half precision is computed, and returned, in
+    float32.
     """
 
     alpha0: float = parameter(2.0, checks.real, above=0.0)
@@ -64,39 +66,39 @@ class TGV2(Penalty):
     paper: ClassVar[str] = "Bredies, Kunisch, Pock, SIIMS 2010"
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """Both norms at each pixel, for the w that was found."""
+        """Return the sum of both norms at each pixel, for the w of the last iteration."""
         terms, _ = self._terms_and_dual(x, mask, None)
         return terms
 
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """R(x) of each image; see :meth:`Penalty.value`. The weight map takes part in the minimum over w."""
+        """Compute R(x) of each image; see :meth:`Penalty.value`. The minimum is that of the weighted sum."""
         check_images(x)
         terms, _ = self._terms_and_dual(x, mask, weight_map)
         return terms.flatten(1).sum(1)
 
     def gap(self, x: Tensor, *, mask: Any = None, weight_map: Any = None) -> Tensor:
-        """Duality gap of each image, ``(B,)``: R(x) lies between ``value(x) − gap(x)`` and ``value(x)``."""
+        """Return the duality gap, ``(B,)``: R(x) lies between ``value(x) − gap(x)`` and ``value(x)``."""
         check_images(x)
         with torch.no_grad():
             terms, dual = self._terms_and_dual(x, mask, weight_map)
             return (terms - dual).flatten(1).sum(1)
 
     def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = 1e-3, max_steps: int = 20_000) -> Tensor:
-        """TGV² denoising, by the primal-dual iteration of Chambolle and Pock; no derivative.
+        """Compute TGV² denoising by the primal-dual iteration of Chambolle and Pock; no derivative.
 
-        In double precision, with steps that balance the residuals of each image; ``steps`` plays no part.
+        In double precision, with steps that balance the residuals of each image; ``steps`` has no effect.
 
         Parameters
         ----------
         v
             ``(B, C, *spatial)``.
         tau
-            A number, or one number an image.
+            A number, or one number per image.
         tol
             An image stops when its duality gap is at most this part of the objective; a photograph takes
-            several hundred steps to 1e-3, and twice as many to 1e-4.
+            several hundred steps for 1e-3, and twice as many for 1e-4.
         max_steps
-            Limit; a ``RuntimeWarning`` tells when an image reaches it.
+            Limit; a ``RuntimeWarning`` reports that an image has reached it.
         """
         checks.real("tol", tol, above=0.0, below=1.0)
         checks.integer("max_steps", max_steps, at_least=1)
@@ -105,10 +107,10 @@ class TGV2(Penalty):
         return tgv_prox(v, per_image(tau, v), self.alpha0, self.alpha1, joint, tol, max_steps)
 
     def _terms_and_dual(self, x: Any, mask: Any, weight_map: Any) -> tuple[Tensor, Tensor]:
-        """The map of the primal value, with the gradient of the dual one, and the map of the dual value."""
+        """Return the map of the primal value, with the gradient of the dual value, and the dual's map."""
         if not isinstance(x, Tensor):
             raise InputError(
-                "TGV2 needs its own solver, which is written for torch",
+                "TGV2 needs its inner solver, which is written for torch",
                 given=type(x).__name__,
                 do="convert with torch.from_numpy, or use TotalVariation(order=2)",
             )
@@ -121,7 +123,7 @@ class TGV2(Penalty):
         else:
             _check_positive(weight_map)
             weight = ones * weight_map
-            if joint:  # as for every penalty: a weight for each channel multiplies the pixel's one term
+            if joint:  # as for every penalty, a weight per channel multiplies the single term of the pixel
                 per_channel = weight_map.ndim == x.ndim and weight_map.shape[1] > 1
                 weight = weight.sum(1, keepdim=True) if per_channel else weight[:, :1]
         inner = solve_in_graph if torch.compiler.is_compiling() else solve
@@ -137,5 +139,5 @@ def _check_positive(weight_map: Any) -> None:
         raise InputError(
             "TGV2 needs a weight above 0 at every pixel",
             given="a weight_map with smaller ones",
-            do="leave those pixels out with mask",
+            do="exclude those pixels with mask",
         )

@@ -26,28 +26,28 @@ class TiledGroups(Penalty):
 
     .. math:: R(x) = \sum_T \|x_T\|_2
 
-    over the tiles T of a regular grid, cut at the border. The grid shows in the result; in training, a new
-    place for it at every step (:meth:`at_step`) makes it invisible on average.
+    over the tiles T of a regular grid, cut at the border. The grid is visible in the result; in training, a
+    new position at every step (:meth:`at_step`) makes it invisible on average.
 
     Parameters
     ----------
     tile
-        Pixels along each spatial axis: one number, or one an axis.
+        Pixels along each spatial axis: one number, or one per axis.
     shift
-        How many pixels before the picture's corner the grid begins: one number, or one an axis.
+        Pixels between the start of the grid and the corner of the image: one number, or one per axis.
     channels
         ``"joint"``: a group holds all channels of its tile. ``"separate"``: the sum over the channels.
 
     Raises
     ------
     InputError
-        A parameter out of range, or one that does not fit the number of spatial axes.
+        A parameter out of range, or one that does not match the number of spatial axes.
 
     Notes
     -----
     M. Yuan, Y. Lin, "Model selection and estimation in regression with grouped variables", JRSS B 2006, with
-    weight 1 for every group. The map that ``weight_map`` multiplies gives each pixel of a tile
-    the same share of the tile's norm. The gradient at an empty tile is 0.
+    weight 1 for every group. The map that ``weight_map`` multiplies distributes the norm of a tile equally
+    over its pixels. The gradient at an empty tile is 0.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class TiledGroups(Penalty):
             checks.integer("shift", one, at_least=0)
 
     def at_step(self, step: int, seed: int = 0) -> TiledGroups:
-        """The same penalty with the grid at a random place that depends on ``step`` and ``seed`` alone."""
+        """Return the penalty with its grid at a random position that depends on ``step`` and ``seed``."""
         checks.integer("step", step, at_least=0)
         checks.integer("seed", seed, at_least=0)
         tile = self.tile if isinstance(self.tile, tuple) else (self.tile,) * 3
@@ -76,7 +76,7 @@ class TiledGroups(Penalty):
         return replace(self, shift=shift)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """Each tile's norm, in equal shares on its pixels."""
+        """Return the norm of each tile, distributed equally over its pixels."""
         xp = namespace(x)
         wide = at_least_single(keep_inside(x, mask))
         squares = over_channels(wide * wide, self.channels)
@@ -86,7 +86,7 @@ class TiledGroups(Penalty):
         return xp.astype(norm * inside / xp.maximum(count, xp.ones_like(count)), x.dtype)
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """Block soft thresholding, ``v_T max(1 − tau / ‖v_T‖, 0)``; differentiable."""
+        """Compute the block soft threshold, ``v_T max(1 − tau / ‖v_T‖, 0)``; differentiable."""
         check_images(v)
         wide = at_least_single(v)
         norm = root(self._sums(over_channels(wide * wide, self.channels)))
@@ -96,6 +96,6 @@ class TiledGroups(Penalty):
 
     def _sums(self, x: Any) -> Any:
         n_axes = len(x.shape) - 2
-        # a grid placed by at_step carries a shift for every axis there could be
+        # at_step gives shifts for three axes
         shift = self.shift[:n_axes] if isinstance(self.shift, tuple) else self.shift
         return tile_sums(x, sizes_per_axis("tile", self.tile, n_axes), sizes_per_axis("shift", shift, n_axes))

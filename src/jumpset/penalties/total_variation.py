@@ -25,7 +25,7 @@ Scheme = Literal["forward", "upwind", "8-neighbor"]
 
 @dataclass(frozen=True)
 class TotalVariation(SolvedProx):
-    r"""Total variation: small for pictures of few and short edges.
+    r"""Total variation: small for images with few and short edges.
 
     With the differences :math:`d_k x` along the spatial axes k, zero across the border,
 
@@ -38,29 +38,29 @@ class TotalVariation(SolvedProx):
         Exponent, above 0. 1 is total variation; 2 is the squared variation, which blurs edges; below 1 is
         nonconvex and favours few, strong edges.
     order
-        1: first differences. 2: second differences, :math:`(d_{kk}, \sqrt 2\, d_{kl})`, which
-        leave ramps free.
+        1: first differences. 2: second differences, :math:`(d_{kk}, \sqrt 2\, d_{kl})`, which are zero on
+        ramps.
     isotropic
         Whether the directions share one root.
     channels
         ``"joint"``: the squares of all channels share the root. ``"separate"``: the sum over the channels.
     scheme
-        ``"forward"`` differences; ``"upwind"``: at each pixel the differences to all neighbours that lie
-        lower, which sees isolated peaks fully and rotated edges equally (order 1); ``"8-neighbor"``: axes and
+        ``"forward"`` differences; ``"upwind"``: at each pixel the differences to all lower neighbours, so
+        that isolated peaks count fully and rotated edges equally (order 1); ``"8-neighbor"``: axes and
         diagonals with the weights √2−1 and 1−√½ (order 1, two spatial axes, anisotropic).
 
     Raises
     ------
     InputError
-        A parameter out of range, or a combination named as excluded above.
+        A parameter out of range, or a combination that is excluded above.
 
     Notes
     -----
     L. Rudin, S. Osher, E. Fatemi, Physica D 1992; exponent: A. Mahendran, A. Vedaldi, CVPR 2015 (their β);
     upwind: A. Chambolle, S. Levine, B. Lucier, SIIMS 2011; grid weights: M. Storath, A. Weinmann, SIIMS 2014.
-    No ε is added anywhere: at a flat pixel the gradient is the subgradient of least norm, 0. Order 1 with
-    forward differences goes through a fused kernel for float32 and float64 pictures; everything else, half
-    precision in float32, through the formula of :meth:`terms`.
+    No ε is added anywhere: at a flat pixel the gradient is the subgradient of least norm, 0. A fused kernel
+    computes order 1 with forward differences for float32 and float64 images; the formula of :meth:`terms`
+    computes everything else, half precision in float32.
     """
 
     beta: float = parameter(1.0, checks.real, above=0.0)
@@ -111,10 +111,10 @@ class TotalVariation(SolvedProx):
         max_steps: int = MAX_STEPS,
         dual: Tensor | None = None,
     ) -> ProxSolution:
-        """The proximal point with its certificate, for exponents 1 and 2 of first differences.
+        """Compute the proximal point and its duality gap, for exponents 1 and 2 of first differences.
 
-        One direction, and lines in general: exact. Anisotropic: the accelerated dual method, and where it is
-        slow exact solves of lines in turn. Otherwise: the accelerated dual method. Exponent 2: a cosine
+        One spatial axis: exact. Anisotropic: the accelerated dual method, followed by alternating exact
+        solves of lines if it converges slowly. Otherwise: the accelerated dual method. Exponent 2: a cosine
         transform, exact.
 
         Parameters
@@ -122,26 +122,26 @@ class TotalVariation(SolvedProx):
         v
             ``(B, C, *spatial)``, floats, any device; lines are solved on the CPU.
         tau
-            A number, or one number an image.
+            A number, or one number per image.
         tol
-            Each image, or channel of it where channels are separate, ends when its duality gap is at most
-            this part of ``½‖u − v‖² + tau R(u)``. Float32 images are computed in float64 where it takes that.
+            Each image (with separate channels, each channel) ends when its duality gap is at most this part
+            of ``½‖u − v‖² + tau R(u)``. Float32 images are computed in float64 if float32 might not reach it.
         max_steps
-            Limit; a ``RuntimeWarning`` tells when an image reaches it.
+            Limit; a ``RuntimeWarning`` reports that an image has reached it.
         dual
-            Where to start: ``.dual`` of an earlier solution of the same shape and settings.
+            Start: ``.dual`` of an earlier solution of the same shape and settings.
 
         Raises
         ------
         NoProx
             For other exponents (1 < β < 2 has no fast dual form, β < 1 has many local minima), for second
-            differences, for isotropic upwind differences, and for joint channels on other grids than
+            differences, for isotropic upwind differences, and for joint channels with another scheme than
             ``scheme="forward"``.
         """
         if self.beta == 2.0 and self.order == 1 and self.scheme != "8-neighbor":
             checks.real("tol", tol, above=0.0, below=1.0)
             check_images(v)
-            # every edge counts once, whatever the scheme, the isotropy and the channels
+            # every edge counts once, for every scheme, isotropy and coupling
             return exactly(v, smooth_solve(v.detach(), per_image(tau, v)))
         coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
         is_plain = self.scheme == "forward" or not (self.isotropic or coupled)
@@ -165,7 +165,7 @@ class TotalVariation(SolvedProx):
         return kernel.total_variation(x, float(self.beta), self.isotropic, self.channels == "joint", factor)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """The formula above, a map."""
+        """Return the terms of the formula above."""
         differences = self._differences(at_least_single(x), mask)
         squares = [over_channels(w * d * d, self.channels) for w, d in differences]
         if self.isotropic:
@@ -173,11 +173,11 @@ class TotalVariation(SolvedProx):
         return sum(power(s, self.beta / 2) for s in squares)
 
     def _differences(self, x: Any, mask: Any) -> list[tuple[float, Any]]:
-        """Weight of the square, and the difference, of each direction."""
+        """Return each direction's difference, with the weight of its square."""
         axes = list(spatial_axes(x))
         if self.order == 2:
             pure = [(1.0, second(x, k, k, mask)) for k in axes]
-            # each mixed difference stands twice in the Hessian
+            # the Hessian contains each mixed difference twice
             mixed = [(2.0, second(x, k, j, mask)) for k in axes for j in axes if k < j]
             return pure + mixed
         if self.scheme == "upwind":
@@ -191,7 +191,7 @@ class TotalVariation(SolvedProx):
                     do="use scheme='forward'",
                 )
             shifts = [{a: o for a, o in zip(axes, offset, strict=True) if o} for offset in OFFSETS[8]]
-            # the weight stands before |d|^β, so its 2/β-th power before d²
+            # the weight multiplies |d|^β, so its 2/β-th power multiplies d²
             return [
                 (w ** (2 / self.beta), shifted_difference(x, s, mask))
                 for w, s in zip(LENGTHS[8], shifts, strict=True)

@@ -15,7 +15,7 @@ from jumpset.penalties._scalar import ScalarPenalty, cubic_roots, newton_polish
 
 @dataclass(frozen=True)
 class TransformedL1(ScalarPenalty):
-    r"""Transformed l1: goes from l0 to l1 as its scale grows.
+    r"""Transformed l1: interpolates between l0 and l1.
 
     .. math:: R(x) = \sum_{c, p} \frac{(a + 1) |x_{c, p}|}{a + |x_{c, p}|}
 
@@ -42,11 +42,11 @@ class TransformedL1(ScalarPenalty):
     convex: ClassVar[bool] = False
 
     def profile(self, size: Any) -> Any:
-        """``(a + 1) t / (a + t)``."""
+        """Return ``(a + 1) t / (a + t)``."""
         return (self.a + 1) * (size / (self.a + size))
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
-        """The roots of ``(u − v)(a + u)² + tau a (a + 1) = 0``."""
+        """Return the roots of ``(u − v)(a + u)² + tau a (a + 1) = 0``."""
         a, v = self.a, size.detach()
         pull = torch.as_tensor(tau * a * (a + 1)).to(size)
         polished = []

@@ -1,4 +1,4 @@
-"""Total variation of colour and many-band pictures, with the coupling of the channels by choice."""
+"""Total variation of colour and multi-band images, with a choice of channel couplings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 
 @dataclass(frozen=True)
 class VectorialTV(SolvedProx):
-    r"""Vectorial TV: edges at the same place in all channels, for colour and many-band pictures.
+    r"""Vectorial TV: edges at the same place in all channels, for colour and multi-band images.
 
     With the C × D matrix :math:`J_p` of the forward differences of C channels along D axes, zero across the
     border, :math:`R(x) = \sum_p \|J_p\|` where
@@ -34,19 +34,19 @@ class VectorialTV(SolvedProx):
     Parameters
     ----------
     coupling
-        ``"l2"``: the Frobenius norm, channels take part by their contrast. ``"linf"``: the strongest channel
-        pays and the others follow free of charge, the strongest coupling. ``"nuclear"``: the sum of the
-        singular values, small where all channels change in one direction.
+        ``"l2"``: the Frobenius norm, in which channels count by their contrast. ``"linf"``: the strongest
+        coupling; only the channel of highest contrast counts. ``"nuclear"``: the sum of the singular values,
+        small where all channels change in one direction.
     isotropic
-        Whether the directions share a root. If not, ``l2`` and ``linf`` are
+        Whether the directions share one root. If not, ``l2`` and ``linf`` are
         :math:`\sum_k (\sum_c J_{ck}^2)^{1/2}` and :math:`\sum_k \max_c |J_{ck}|`; the nuclear norm has no
         such form.
 
     Raises
     ------
     InputError
-        A parameter out of range; or the nuclear norm for three or more channels on three spatial axes, where
-        it has no closed form.
+        A parameter out of range; or the nuclear norm of three or more channels on three spatial axes, which
+        has no closed form.
 
     Notes
     -----
@@ -54,7 +54,8 @@ class VectorialTV(SolvedProx):
     D. Cremers, "Collaborative total variation", SIIMS 2016 (their ℓ^{∞,1,1} is the anisotropic form);
     nuclear: K. Holt, IEEE TIP 2014. For rank 2 the nuclear norm is ``√(‖J‖² + 2 √(sum of the squares of all
     2 × 2 minors))`` (Cauchy–Binet), which needs no singular vectors; its cost grows with C². At kinks the
-    gradient is the subgradient of least norm: equal channels share it, vanishing singular values have none.
+    gradient is the subgradient of least norm: it is divided equally between equal channels, and singular
+    values of zero contribute nothing.
     Half precision is computed, and returned, in float32.
     """
 
@@ -84,15 +85,15 @@ class VectorialTV(SolvedProx):
         max_steps: int = MAX_STEPS,
         dual: Tensor | None = None,
     ) -> ProxSolution:
-        """The proximal point with its certificate; parameters as of :meth:`TotalVariation.prox_solution`.
+        """Compute the proximal point and its gap; parameters as of :meth:`TotalVariation.prox_solution`.
 
-        The accelerated dual method; the dual balls are those of each pixel's matrix: for ``linf`` of the
-        ``l1`` norms over channels, for ``nuclear`` of the largest singular value.
+        By the accelerated dual method; the dual balls bound, for ``linf``, the ``l1`` norms over channels of
+        each pixel's matrix, and for ``nuclear`` its largest singular value.
 
         Raises
         ------
         InputError
-            As the class, for the nuclear norm.
+            As for the class, for the nuclear norm.
         """
         check_images(v)
         channels, axes = v.shape[1], v.ndim - 2
@@ -105,7 +106,7 @@ class VectorialTV(SolvedProx):
         return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """The norm of each pixel's matrix, ``(B, 1, *spatial)``."""
+        """Return the norm of each pixel's matrix, ``(B, 1, *spatial)``."""
         wide = at_least_single(x)
         columns = [forward(wide, k, mask) for k in spatial_axes(x)]
         if self.coupling == "linf":
@@ -129,7 +130,7 @@ def _check_rank(channels: int, axes: int) -> None:
 
 
 def _squared_minors(columns: list[Any]) -> Any:
-    """Sum of the squares of all 2 × 2 minors of each pixel's matrix, whose rank is at most 2."""
+    """Return the sum of the squares of all 2 × 2 minors of each pixel's matrix, whose rank is at most 2."""
     channels = columns[0].shape[1]
     _check_rank(channels, len(columns))
     total = None

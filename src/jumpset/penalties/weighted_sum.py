@@ -25,8 +25,9 @@ from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution
 class WeightedSum(Penalty):
     """``Σ_k w_k R_k(x)``, the result of ``0.7 * TotalVariation() + 0.3 * L1()``.
 
-    The prox is defined where the package has the sum as one penalty: a multiple of a penalty that has a prox;
-    total variation of exponent 1 plus :class:`L1` (:class:`SparseTV`); groups plus L1 (:class:`SparseGroup`).
+    The prox is defined for sums that the package has as one penalty: a multiple of a penalty that has a prox,
+    total variation of exponent 1 plus :class:`L1` (:class:`SparseTV`), and groups plus L1
+    (:class:`SparseGroup`).
     """
 
     parts: tuple[tuple[float, Penalty], ...]
@@ -52,7 +53,7 @@ class WeightedSum(Penalty):
         return merged is not None and merged[1].has_prox
 
     def merged(self) -> tuple[float, Penalty] | None:
-        """The sum as a factor and one penalty, ``None`` where the package has no such penalty."""
+        """Return the sum as a factor and one penalty; ``None`` if the package has no such penalty."""
         parts = [(w, p) for w, p in self.parts if w > 0] or [(0.0, self.parts[0][1])]
         if len(parts) == 1:
             return parts[0]
@@ -67,21 +68,21 @@ class WeightedSum(Penalty):
         return None if merged is None else (factor, merged)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
-        """Sum of the parts' terms, each summed over the channels."""
+        """Return the sum of the terms of the parts, each summed over the channels."""
         xp = namespace(x)
         return sum(w * xp.sum(p.terms(x, mask), axis=1, keepdims=True) for w, p in self.parts)
 
     def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """Sum of the parts' values: a part with a fused kernel keeps it."""
+        """Return the sum of the values of the parts; each part uses its fused kernel."""
         return sum(w * p.value(x, mask=mask, weight_map=weight_map) for w, p in self.parts)
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, by the prox of the merged penalty.
+        """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image, by the prox of the merged penalty.
 
         Raises
         ------
         NoProx
-            Where the sum is not a multiple of one penalty that has a prox.
+            If the sum is not a multiple of one penalty that has a prox.
         """
         factor, penalty = self._factor_and_penalty()
         per_image(tau, v)  # checks it before it is scaled
@@ -96,12 +97,12 @@ class WeightedSum(Penalty):
         max_steps: int = MAX_STEPS,
         dual: Tensor | None = None,
     ) -> ProxSolution:
-        """The proximal point with its certificate; parameters as of :meth:`TotalVariation.prox_solution`.
+        """Compute the proximal point and its gap; parameters as of :meth:`TotalVariation.prox_solution`.
 
         Raises
         ------
         NoProx
-            Where :meth:`prox` raises it, or the merged penalty has no ``prox_solution``.
+            If :meth:`prox` raises it, or the merged penalty has no ``prox_solution``.
         """
         factor, penalty = self._factor_and_penalty()
         if not isinstance(penalty, SolvedProx):
@@ -127,7 +128,7 @@ class WeightedSum(Penalty):
 
 
 def _with_l1(penalty: Penalty, ratio: float) -> Penalty | None:
-    """``R(x) + ratio ‖x‖₁`` as one penalty, where the package has it."""
+    """Return ``R(x) + ratio ‖x‖₁`` as one penalty; None if the package has no such penalty."""
     if isinstance(penalty, SparseTV | SparseGroup):
         return replace(penalty, ratio=penalty.ratio + ratio)
     if isinstance(penalty, TiledGroups | QuadtreeGroups | SlidingGroups):
