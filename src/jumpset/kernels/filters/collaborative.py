@@ -221,7 +221,7 @@ def _transform(group, n, left, spare):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _haar(group, n):
-    """Orthonormal Haar transform over n blocks in place: entry 0 is the mean, details at stride 2^level."""
+    """Apply the orthonormal Haar transform over n blocks in place: mean first, details at stride 2^level."""
     stride = 1
     while stride < n:
         for a in range(0, n, 2 * stride):

@@ -37,7 +37,7 @@ def gradient_magnitudes(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Ten
 
 
 def gradient_magnitudes_plain(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Tensor]:
-    """The definition of :func:`gradient_magnitudes`."""
+    """Compute :func:`gradient_magnitudes` by its definition."""
     order = 2 if squares else 1
     right, down = (torch.linalg.vector_norm(x.diff(dim=axis), ord=order, dim=1) for axis in (-1, -2))
     return right, down

@@ -74,7 +74,7 @@ def coefficients(
 
 
 def apply_models(models: np.ndarray, guide: np.ndarray, out: np.ndarray) -> None:
-    """``out_c += Σ_i a_ci g_i + b_c`` for models ``((G + 1) C, H, W)`` and guide ``(G, H, W)``."""
+    """Add ``Σ_i a_ci g_i + b_c`` to out_c, for models ``((G + 1) C, H, W)`` and guide ``(G, H, W)``."""
     parallel_rows(_apply_rows, guide.shape[1], models, guide, out, least=16)
 
 

@@ -38,7 +38,7 @@ def keep_jumps(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
 
 
 def keep_jumps_plain(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """The definition of :func:`keep_jumps`."""
+    """Compute :func:`keep_jumps` by its definition."""
     h, v = torch.zeros_like(x), torch.zeros_like(x)
     h[..., :, :-1] = x[..., :, 1:] - x[..., :, :-1]
     v[..., :-1, :] = x[..., 1:, :] - x[..., :-1, :]

@@ -200,7 +200,7 @@ def _shrink(groups, order, limit, answer, running, other):
 
 @njit(cache=True, nogil=True)
 def _haar(row, spare):
-    """Orthonormal Haar transform in place: the mean first, then differences from coarse to fine."""
+    """Apply the orthonormal Haar transform in place: the mean, then differences from coarse to fine."""
     scale = row.dtype.type(0.5**0.5)
     length = len(row)
     while length > 1:
@@ -214,7 +214,7 @@ def _haar(row, spare):
 
 @njit(cache=True, nogil=True)
 def _unhaar(row, spare):
-    """Inverse of :func:`_haar`."""
+    """Invert :func:`_haar`."""
     scale = row.dtype.type(0.5**0.5)
     half = 1
     while 2 * half <= len(row):

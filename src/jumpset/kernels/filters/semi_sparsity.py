@@ -52,7 +52,7 @@ def threshold_second_differences(x: Tensor, threshold: float) -> tuple[Tensor, T
 
 
 def threshold_second_differences_plain(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """The definition of :func:`threshold_second_differences`."""
+    """Compute :func:`threshold_second_differences` by its definition."""
     mirrored = _mirror(x)
     diffs = torch.stack([_second(mirrored, offset) for offset in OFFSETS])
     size = diffs.square().sum(dim=(0, 2), keepdim=True)

@@ -91,7 +91,7 @@ def advance_plain(
     step: float,
     isotropic: bool,
 ) -> Tensor:
-    """The definition of :func:`advance`, for any device, differentiable."""
+    """Compute :func:`advance` by its definition, on any device, differentiably."""
     column = torch.tensor(momentum, dtype=f.dtype, device=f.device).reshape(-1, 1, 1, 1, 1)
     y = p + column * (p - old)
     q = y + step * gradient_plain(primal_plain(f, y))
@@ -111,7 +111,7 @@ def primal(f: Tensor, p: Tensor) -> Tensor:
 
 
 def primal_plain(f: Tensor, p: Tensor) -> Tensor:
-    """The definition of :func:`primal`."""
+    """Compute :func:`primal` by its definition."""
     down, right = p[:, 0, :, :-1, :], p[:, 1, :, :, :-1]
     zero_row, zero_column = torch.zeros_like(f[:, :, :1]), torch.zeros_like(f[..., :1])
     return (

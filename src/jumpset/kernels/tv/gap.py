@@ -42,7 +42,7 @@ def measure(u: Tensor, f: Tensor, p: Tensor, weight: float, isotropic: bool) -> 
 
 
 def measure_plain(u: Tensor, f: Tensor, p: Tensor, weight: float, isotropic: bool) -> tuple[float, float]:
-    """The definition of :func:`measure`."""
+    """Compute :func:`measure` by its definition."""
     u, f, p = (x.detach().double() for x in (u, f, p))
     grad = gradient_plain(u[None])[0]
     axes = (0, 1) if isotropic else 1

@@ -26,7 +26,7 @@ def l1(x: Tensor, factor: float = 1.0) -> Tensor:
 
 
 def l1_plain(x: Tensor) -> Tensor:
-    """The definition of :func:`l1`; its gradient at 0 is 0."""
+    """Compute :func:`l1` by its definition; its gradient at 0 is 0."""
     return x.abs().flatten(1).sum(1)
 
 

@@ -57,7 +57,7 @@ def sliding_groups(
 
 
 def sliding_groups_plain(x: Tensor, window: list[int], phi: str, parameter: float, joint: bool) -> Tensor:
-    """The definition of :func:`sliding_groups`, differentiable any number of times."""
+    """Compute :func:`sliding_groups` by its definition, differentiable any number of times."""
     sums = x.square()
     if joint:
         sums = sums.sum(1, keepdim=True)

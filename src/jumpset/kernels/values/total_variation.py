@@ -51,10 +51,10 @@ def total_variation(x: Tensor, beta: float, isotropic: bool, joint: bool, factor
 
 
 def total_variation_plain(x: Tensor, beta: float, isotropic: bool, joint: bool) -> Tensor:
-    """The definition of the kernel, differentiable any number of times: ``Σ_p (Σ_k d_k²)^(β/2)``.
+    """Compute ``Σ_p (Σ_k d_k²)^(β/2)``, the definition of the kernel, differentiable any number of times.
 
     The forward differences d_k are zero across the border. Where ``isotropic`` is false, the sum over the
-    directions k stands outside the power; where ``joint``, a sum over the channels stands inside.
+    directions k is outside the power; where ``joint``, the sum over the channels is inside.
     """
     squares = []
     for axis, border in ((-1, (0, 1)), (-2, (0, 0, 0, 1))):
