@@ -1,9 +1,9 @@
-"""The proximal operator of latent groups, with a duality gap to tell how exact it is.
+"""The proximal operator of latent groups, with a duality gap that bounds its error.
 
-R is the support function of ``{α : ‖α_W(i)‖₂ ≤ 1 for all i}``, so that the answer is v minus the point of tau
-times that set nearest to v. As for the value, one number η_i ≥ 0 a window stands for it: with f = v / tau and
-``ζ_p = Σ_{i : p ∈ W(i)} η_i``, the minimum of ``½ Σ_p f_p² / (1 + ζ_p) + ½ Σ_i η_i`` gives
-``α = f / (1 + ζ)`` and the answer ``tau f ζ / (1 + ζ)``.
+R is the support function of ``{α : ‖α_W(i)‖₂ ≤ 1 for all i}``, so that the prox is v minus the projection of
+v onto tau times that set. As for the value, the iteration has one number η_i ≥ 0 per window: with f = v / tau
+and ``ζ_p = Σ_{i : p ∈ W(i)} η_i``, the minimum of ``½ Σ_p f_p² / (1 + ζ_p) + ½ Σ_i η_i`` gives
+``α = f / (1 + ζ)`` and the prox ``tau f ζ / (1 + ζ)``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from jumpset.operators.precision import to_float64
 
 _TINY = 1e-30
-_LOWEST = -200.0  # of log η: such a window plays no part, and may come back
+_LOWEST = -200.0  # of log η: such a window has no effect, and its η can grow again
 _CUTS = [10.0**-k for k in range(1, 40)]
 _CHECK_EVERY = 10
 
@@ -30,7 +30,7 @@ def latent_shrinkage(
     tol: float,
     max_steps: int,
 ) -> Tensor:
-    """``argmin_u ½‖u − v‖² + tau R(u)``, each image until its own gap is small enough.
+    """Compute ``argmin_u ½‖u − v‖² + tau R(u)``, each image until its error is at most ``tol``.
 
     Parameters
     ----------
@@ -41,18 +41,18 @@ def latent_shrinkage(
     sums
         Sums over every window.
     cover
-        Sums over the windows that hold each pixel.
+        Sums over the windows that contain each pixel.
     tol
         ‖u − exact‖₂ ≤ tol ‖v‖₂.
     max_steps
-        Iterations.
+        Limit of the iterations.
     """
     with torch.no_grad():
         source = to_float64(v.detach())
         unit = torch.as_tensor(tau).to(source).expand(len(v), *[1] * (v.ndim - 1))
         answer = source.clone()
-        sound = torch.isfinite(source).flatten(1).all(1) & (source != 0).flatten(1).any(1)
-        open_ = torch.nonzero(sound & (unit.flatten() > 0)).flatten()
+        is_valid = torch.isfinite(source).flatten(1).all(1) & (source != 0).flatten(1).any(1)
+        open_ = torch.nonzero(is_valid & (unit.flatten() > 0)).flatten()
         unit = unit[open_]
         f = source[open_] / unit
         allowed = 0.5 * (tol**2) * _sum(f.square())
@@ -67,7 +67,7 @@ def latent_shrinkage(
             alpha = f / (1 + zeta)
             norms = sums(alpha.square()).sqrt()
             now = _sum(alpha * f) + _sum(eta)
-            # the majorisation-minimisation step, and ahead along its direction as long as the energy falls
+            # the majorisation-minimisation step, extrapolated while the energy decreases
             new = (y + norms.clamp_min(_TINY).log()).clamp_min(_LOWEST)
             momentum = torch.where(now > energy, 1.0, momentum)
             faster = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
@@ -77,7 +77,7 @@ def latent_shrinkage(
                 continue
             dual = _dual_value(f, alpha, norms)
             gap = _primal_value(f, alpha, zeta, eta, torch.ones_like(zeta), sums) - dual
-            done = gap <= 0.5 * allowed  # the other half is for the zeros
+            done = gap <= 0.5 * allowed  # the other half is for setting zeros
             if step == max_steps and not bool(done.all()):
                 missing = tol * float((gap / allowed).max()) ** 0.5
                 allowed = torch.maximum(allowed, 2 * gap)
@@ -101,7 +101,7 @@ def latent_shrinkage(
 def _primal_value(
     f: Tensor, alpha: Tensor, zeta: Tensor, eta: Tensor, kept: Tensor, sums: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """An upper bound of the objective at ``u = f ζ / (1 + ζ)``, with zeros where not ``kept``.
+    """Compute an upper bound of the objective at ``u = f ζ / (1 + ζ)``, with zeros where not ``kept``.
 
     u is the sum of the parts ``η_i α`` on the windows, whose norms bound R.
     """
@@ -111,7 +111,7 @@ def _primal_value(
 
 
 def _dual_value(f: Tensor, alpha: Tensor, norms: Tensor) -> Tensor:
-    """A lower bound: ``½‖f‖² − ½‖f − α‖²``, α scaled into the set, each channel of separate ones."""
+    """Compute the lower bound ``½‖f‖² − ½‖f − α‖²``, α scaled into the set (separate channels separately)."""
     peak = norms.amax(dim=tuple(range(2, f.ndim)), keepdim=True).clamp_min(1.0)
     alpha = alpha / peak
     return _sum(alpha * f - 0.5 * alpha.square())
@@ -126,7 +126,7 @@ def _prune(
     allowed: Tensor,
     sums: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """u, with zeros below the largest cut of ζ that leaves the gap as allowed."""
+    """Return u, with zeros below the largest cut of ζ for which the gap is as ``allowed``."""
     answer = f * zeta / (1 + zeta)
     found = torch.zeros(len(f), dtype=torch.bool, device=f.device)
     for cut in _CUTS:

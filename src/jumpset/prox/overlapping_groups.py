@@ -1,4 +1,4 @@
-"""The proximal operator of overlapping groups, with a duality gap to tell how exact it is."""
+"""The proximal operator of overlapping groups, with a duality gap that bounds its error."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ def overlapping_shrinkage(
     tol: float,
     max_steps: int,
 ) -> Tensor:
-    """``argmin_u ½‖u − v‖² + tau Σ_i ‖u_W(i)‖₂``, each image until its own gap is small enough.
+    """Compute ``argmin_u ½‖u − v‖² + tau Σ_i ‖u_W(i)‖₂``, each image until its error is at most ``tol``.
 
-    Where windows shrink to nothing the iteration would fall for ever, and with it the dual point, which is
-    made of directions u_W / ‖u_W‖. So it runs on ``√(‖u_W‖² + ε²)``, with an ε so small that it costs a tenth
-    of the allowed gap, in units in which ε is 1. The gap is that of the objective above, without ε.
+    Where windows vanish the iteration would decrease without end, and the dual point, which consists of the
+    directions u_W / ‖u_W‖, would not converge. So the iteration uses ``√(‖u_W‖² + ε²)``, in units in which ε
+    is 1; this ε changes the objective by at most a tenth of the allowed gap. The gap is that of the objective
+    above, without ε.
 
     Parameters
     ----------
@@ -37,13 +38,13 @@ def overlapping_shrinkage(
     tau
         A number, or ``(B, 1, …)``.
     box
-        Sums over the windows, or over the windows that hold a pixel (``transposed``).
+        Sums over the windows, or over the windows that contain a pixel (``transposed``).
     pull
         Gradient of ``Σ_i √(‖u_W(i)‖² + 1)``.
     tol
         ‖u − exact‖₂ ≤ tol ‖v‖₂.
     max_steps
-        Iterations.
+        Limit of the iterations.
     """
     with torch.no_grad():
         source = to_float64(v.detach())
@@ -69,7 +70,7 @@ def overlapping_shrinkage(
                 continue
             dual = _dual_value(u, before, source, taus, box)
             distance = _distance(u, source, taus, dual, box)
-            done = distance <= 0.5 * allowed  # the other half is for the zeros
+            done = distance <= 0.5 * allowed  # the other half is for setting zeros
             if step == max_steps and not bool(done.all()):
                 missing = float((distance / allowed).max()) * tol
                 allowed = torch.maximum(allowed, distance)
@@ -89,23 +90,23 @@ def overlapping_shrinkage(
 
 
 def _dual_value(u: Tensor, before: Tensor, f: Tensor, t: Tensor, box: Box) -> Tensor:
-    """A lower bound of the objective of each image, ``½‖f‖² − ½‖f − tau Σ_i z_i‖²``.
+    """Compute a lower bound of the objective of each image, ``½‖f‖² − ½‖f − tau Σ_i z_i‖²``.
 
-    With ``z_i = u_W(i) / max(√(‖before_W(i)‖² + 1), ‖u_W(i)‖)``: of norm at most 1, and by the iteration
-    nearly ``f − u = tau Σ_i z_i``, as at the optimum.
+    Here ``z_i = u_W(i) / max(√(‖before_W(i)‖² + 1), ‖u_W(i)‖)`` has norm at most 1, and by the iteration
+    ``f − u ≈ tau Σ_i z_i``, with equality at the optimum.
     """
     inverse = torch.maximum(box(u.square(), False), 1 + box(before.square(), False)).rsqrt()
     return 0.5 * _sum(f.square() - (f - t * u * box(inverse, True)).square())
 
 
 def _distance(u: Tensor, f: Tensor, t: Tensor, dual: Tensor, box: Box) -> Tensor:
-    """Upper bound of the distance to the minimiser: √(2 gap), since the objective is strongly convex."""
+    """Compute an upper bound of the distance to the minimiser: √(2 gap), by strong convexity."""
     primal = 0.5 * _sum((u - f).square()) + _sum(t * box(u.square(), False).sqrt())
     return (2 * (primal - dual)).clamp_min(0.0).sqrt()
 
 
 def _prune(u: Tensor, f: Tensor, t: Tensor, dual: Tensor, wanted: Tensor, box: Box) -> Tensor:
-    """Set to zero what lies below the largest cut, relative to f, that leaves the distance as wanted."""
+    """Set pixels to zero below the largest cut, relative to f, for which the distance is as ``wanted``."""
     shape = (len(u), *[1] * (u.ndim - 1))
     answer, found = u, torch.zeros(len(u), dtype=torch.bool, device=u.device)
     for cut in _CUTS:

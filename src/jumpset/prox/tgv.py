@@ -1,4 +1,4 @@
-"""The proximal operator of TGV²: primal and dual steps on picture and vector field together, with a gap."""
+"""The proximal operator of TGV²: primal-dual iteration on image and vector field, with a duality gap."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from jumpset.operators.precision import to_float64
 from jumpset.prox.tgv_fields import Grid
 
 _CHECK_EVERY = 20
-_RATIO = 1.5  # of the residuals, above which the steps are balanced
-_SHRINK = 0.95  # of each further change of balance: the steps settle
+_RATIO = 1.5  # of the residuals, above which the steps are rebalanced
+_SHRINK = 0.95  # factor of each further change of balance, so that the steps converge
 
 
 def tgv_prox(
     v: Tensor, taus: float | Tensor, alpha0: float, alpha1: float, joint: bool, tol: float, max_steps: int
 ) -> Tensor:
-    """``argmin_u ½‖u − v‖² + tau TGV²(u)``, each image until its own gap is small enough.
+    """Compute ``argmin_u ½‖u − v‖² + tau TGV²(u)``, each image until its gap is at most ``tol``.
 
     The saddle point of ``½‖u − v‖² + ⟨p, ∇u − w⟩ + ⟨q, E w⟩``, ‖p‖ ≤ tau α₁, ‖q‖ ≤ tau α₀. For the lower
-    bound, p is replaced by Eᵀ q, as the minimum over w demands, both scaled into their balls.
+    bound, Eᵀ q replaces p, as the minimum over w requires, and both are scaled into their balls.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ def tgv_prox(
         source = to_float64(v.detach())
         answer = source.clone()
         prices = torch.as_tensor(taus).to(source).expand(len(v), *[1] * (v.ndim - 1)).flatten()
-        level = source.mean(tuple(range(2, v.ndim)), keepdim=True)  # what no difference sees
+        level = source.mean(tuple(range(2, v.ndim)), keepdim=True)  # the differences are independent of it
         size = _squares(source - level).sqrt()
         open_ = torch.nonzero((prices > 0) & (size > 0) & torch.isfinite(size)).flatten()
         missing = 0.0
         if len(open_):
             f, unit = (source - level)[open_], _spread(size[open_], v.ndim)
-            unit = unit / math.sqrt(v[0].numel())  # a picture of unit variance: the steps need not know
+            unit = unit / math.sqrt(v[0].numel())  # the steps are for images of unit variance
             found, missing = _solve(
                 f / unit, prices[open_] / unit.flatten(), alpha0, alpha1, joint, tol, max_steps
             )
@@ -66,14 +66,14 @@ def _solve(
     f: Tensor, taus: Tensor, alpha0: float, alpha1: float, joint: bool, tol: float, max_steps: int
 ) -> tuple[Tensor, float]:
     answer, open_ = f.clone(), torch.arange(len(f), device=f.device)
-    axes = (0, 2) if joint else (0,)  # those of a field (D, B, C, *spatial) that share a norm
-    squared = 4.0 * (f.ndim - 2)  # of ∇, and of E
-    squared = squared + 0.5 + math.sqrt(squared + 0.25)  # of both together
+    axes = (0, 2) if joint else (0,)  # axes of a field (D, B, C, *spatial) that share a norm
+    squared = 4.0 * (f.ndim - 2)  # squared norm of ∇, and of E
+    squared = squared + 0.5 + math.sqrt(squared + 0.25)  # squared norm of both together
     grid = Grid(torch.ones_like(f[:1]))
     u, taus = f, _spread(taus, f.ndim)
     w = torch.zeros_like(grid.gradient(f))
     p, q = torch.zeros_like(w), torch.zeros_like(grid.bend(w))
-    primal = 1.0 / (taus * alpha1 * math.sqrt(squared))  # step sizes, one an image
+    primal = 1.0 / (taus * alpha1 * math.sqrt(squared))  # step sizes, one per image
     change, worst = torch.full_like(taus, 0.5), 0.0
     for step in range(1, max_steps + 1):
         dual = 1.0 / (squared * primal)
@@ -114,7 +114,7 @@ def _gap(
     grid: Grid, u: Tensor, w: Tensor, q: Tensor, f: Tensor, taus: Tensor, alpha0: float, alpha1: float,
     axes: tuple[int, ...],
 ) -> Tensor:  # fmt: skip
-    """Relative duality gap of each image."""
+    """Compute the relative duality gap of each image."""
     p = grid.bend_adjoint(q)
     whole = tuple(range(2 if 2 in axes else 3, p.ndim))
     p = p / (_norm(p, axes) / (taus * alpha1)).amax(whole, keepdim=True).clamp_min(1.0)
@@ -127,7 +127,7 @@ def _gap(
 
 
 def _gradient_adjoint(grid: Grid, p: Tensor) -> Tensor:
-    """∇ᵀ p."""
+    """Compute ∇ᵀ p."""
     total = torch.zeros_like(p[0])
     for axis, field in zip(grid.axes, p, strict=True):
         inner = field.narrow(axis, 0, field.shape[axis] - 1)

@@ -1,7 +1,8 @@
 """The inner problem of TGV², ``min_w α₁ Σ m ‖∇x − w‖ + α₀ Σ m ‖E w‖``, and its dual.
 
-Fields are stacked in front: w and p are ``(D, B, C, *spatial)``, one entry a spatial axis; q has one entry
-for each second difference, the mixed ones times √2, so that its norm over the front axis is Frobenius's.
+The first axis of a field enumerates its components: w and p are ``(D, B, C, *spatial)``, with one entry per
+spatial axis; q has one entry per second difference, the mixed ones times √2, so that its norm over the first
+axis is the Frobenius norm.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from torch import Tensor
 
 
 class Grid:
-    """First and second differences, each zero where one of the pixels that it touches lies outside.
+    """First and second differences, each zero if one of its pixels lies outside.
 
     Parameters
     ----------
     inside
-        ``(B, C, *spatial)``, ones inside picture and mask, zeros outside.
+        ``(B, C, *spatial)``, ones inside image and mask, zeros outside.
     """
 
     def __init__(self, inside: Tensor) -> None:
@@ -26,15 +27,15 @@ class Grid:
         self._edges = [inside * _ahead(inside, k) for k in self.axes]
         self._bends = [e * _behind(e, k) for k, e in zip(self.axes, self._edges, strict=True)]
         pairs = [(i, j) for i in range(len(self.axes)) for j in range(i + 1, len(self.axes))]
-        # a mixed difference needs the four pixels of a cell
+        # a mixed difference involves the four pixels of a cell
         self._cells = {(i, j): self._edges[i] * _ahead(self._edges[i], self.axes[j]) for i, j in pairs}
 
     def gradient(self, x: Tensor) -> Tensor:
-        """∇x."""
+        """Compute ∇x."""
         return torch.stack([e * (_ahead(x, k) - x) for k, e in zip(self.axes, self._edges, strict=True)])
 
     def bend(self, w: Tensor) -> Tensor:
-        """E w."""
+        """Compute E w."""
         pure = [
             b * (w[i] - _behind(w[i], k)) for i, (k, b) in enumerate(zip(self.axes, self._bends, strict=True))
         ]
@@ -45,7 +46,7 @@ class Grid:
         return torch.stack(pure + mixed)
 
     def bend_adjoint(self, q: Tensor) -> Tensor:
-        """Eᵀ q."""
+        """Compute Eᵀ q."""
         parts = []
         for i, (k, b) in enumerate(zip(self.axes, self._bends, strict=True)):
             parts.append(b * q[i] - _ahead(b * q[i], k))
@@ -59,7 +60,7 @@ class Grid:
 def solve(
     x: Tensor, inside: Tensor, weight: Tensor, alpha0: float, alpha1: float, joint: bool, steps: int
 ) -> tuple[Tensor, Tensor]:
-    """The primal value at each pixel, and a feasible dual field p: ``Σ ⟨p, ∇x⟩`` is a lower bound.
+    """Compute the primal value at each pixel, and a feasible dual field p: ``Σ ⟨p, ∇x⟩`` is a lower bound.
 
     Parameters
     ----------
@@ -73,9 +74,9 @@ def solve(
     grid = Grid(inside)
     g = grid.gradient(x)
     axes = (0, 2) if joint else (0,)
-    whole = tuple(range(2 if joint else 3, g.ndim))  # each channel alone is a problem of its own
+    whole = tuple(range(2 if joint else 3, g.ndim))  # separate channels are separate problems
     norm = lambda field: field.square().sum(axes, keepdim=True).sqrt()  # noqa: E731
-    # the steps below are for weights of about 1; a problem's largest weight factors out
+    # the steps below are for weights of about 1: the largest weight of each problem is factored out
     factor = (weight * inside).amax(tuple(k - 1 for k in whole), keepdim=True)
     factor = torch.where(factor > 0, factor, 1.0)
     weight = weight / factor
@@ -100,16 +101,16 @@ def solve(
 
 
 def _ahead(x: Tensor, axis: int) -> Tensor:
-    """``x[p + 1]`` along an axis, zero beyond the end."""
+    """Return ``x[p + 1]`` along an axis, zero beyond the end."""
     return torch.cat([x.narrow(axis, 1, x.shape[axis] - 1), torch.zeros_like(x.narrow(axis, 0, 1))], axis)
 
 
 def _behind(x: Tensor, axis: int) -> Tensor:
-    """``x[p − 1]`` along an axis, zero before the start."""
+    """Return ``x[p − 1]`` along an axis, zero before the start."""
     return torch.cat([torch.zeros_like(x.narrow(axis, 0, 1)), x.narrow(axis, 0, x.shape[axis] - 1)], axis)
 
 
-# One step of a traced graph, instead of ``steps`` copies of the loop.
+# A traced graph contains this as one operation, instead of ``steps`` copies of the loop.
 solve_in_graph = torch.library.custom_op("jumpset::tgv_fields", solve, mutates_args=())
 
 

@@ -1,4 +1,4 @@
-"""Proximal operators of the total variation family: one call for every penalty of it."""
+"""The proximal operators of the total variation family, by one function."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from jumpset.prox.tv_lines import solve_lines
 
 TOL = 1e-6
 MAX_STEPS = 20_000
-# Where every norm is of one number, exact solves of lines are the better choice for small pictures, for which
-# the number of calls counts, and after this many steps of single edges, which regions of many pixels take.
+# If every norm is of one number, exact solves of lines are faster for images of at most this size, where the
+# number of calls dominates, and after this many steps of the dual method, which large flat regions need.
 _FEW_PIXELS = 1 << 14
 _PATIENCE = 1000
 
 
 @dataclass(frozen=True)
 class ProxSolution:
-    """A proximal point with what is known of it; one entry an image, for separate channels the worst."""
+    """A proximal point and its duality gap, one per image: with separate channels, the largest of them."""
 
     image: Tensor
-    """``(B, C, *spatial)``, of the dtype that came in."""
+    """``(B, C, *spatial)``, of the dtype of v."""
     gap: Tensor
     """``(B,)`` float64: duality gap relative to the energy ``½‖u − v‖² + tau R(u)``, before u is rounded."""
     n_steps: int
     """Steps of the slowest image."""
     dual: Tensor
-    """The dual variable, to start a later call of the same shape and settings from."""
+    """The dual variable, the start of a later call of the same shape and settings."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Terms:
     delta: float = 0.0
     ratio: float = 0.0
     directions: tuple[Sequence[Sequence[int]], Sequence[float]] | None = None
-    # offsets and lengths of the edges, where they are not along the axes
+    # offsets and lengths of the edges, if they are not along the axes
 
 
 def tv_prox(
     v: Tensor, tau: float | Tensor, terms: Terms, *, tol: float, max_steps: int, dual: Tensor | None
 ) -> ProxSolution:
-    """``argmin_u ½‖u − v‖² + tau R(u)`` of each image, to a relative duality gap of ``tol``.
+    """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image, to a relative duality gap of ``tol``.
 
-    A ``RuntimeWarning`` tells when an image has not reached it after ``max_steps``.
+    A ``RuntimeWarning`` reports that an image has not reached it after ``max_steps``.
     """
     check_images(v)
     checks.real("tol", tol, above=0.0, below=1.0)
@@ -69,7 +69,7 @@ def tv_prox(
         if not terms.joint:
             pixels, taus = pixels.flatten(0, 1)[:, None], taus.repeat_interleave(v.shape[1])
         axes = sum(n > 1 for n in v.shape[2:])
-        # a pixel's norm is of one number a direction, or there is one direction
+        # the norm of a pixel is of one number per direction, or there is one direction
         by_lines = pixels.shape[1] == 1 and terms.delta == 0.0 and (terms.norm == "l2-each" or axes <= 1)
         small = pixels.shape[2:].numel() <= _FEW_PIXELS or axes <= 1 or terms.directions is not None
         solver = _by_lines if by_lines and small else _by_both if by_lines else _by_fields
@@ -87,7 +87,7 @@ def tv_prox(
 
 
 def exactly(v: Tensor, u: Tensor) -> ProxSolution:
-    """A solution in closed form."""
+    """Return a solution in closed form."""
     none = torch.zeros(len(v), dtype=torch.float64)
     return ProxSolution(u.to(v.dtype), none, 1, v.new_zeros(0))
 
@@ -98,7 +98,7 @@ _Found = tuple[Tensor, Tensor, int, Tensor]
 def _by_lines(
     v: Tensor, taus: Tensor, terms: Terms, tol: float, max_steps: int, dual: Tensor | None
 ) -> _Found:
-    """By exact solves of lines, on the CPU, all pictures at once."""
+    """Solve lines exactly, on the CPU, for all images at once."""
     offsets, lengths = terms.directions or _axes_of(v)
     found = solve_lines(v[:, 0].cpu(), taus, offsets, lengths, tol=tol, max_steps=max_steps, pulls=dual)
     return _soften(found.image[:, None], terms.ratio * taus).to(v), found.gap, found.n_steps, found.pulls
@@ -107,7 +107,7 @@ def _by_lines(
 def _by_both(
     v: Tensor, taus: Tensor, terms: Terms, tol: float, max_steps: int, dual: Tensor | None
 ) -> _Found:
-    """By single edges for a while, then by lines from the dual field reached."""
+    """Use the dual method for a limited number of steps, then lines from its dual field."""
     plain = replace(terms, ratio=0.0)
     u, gaps, n_steps, duals = _by_fields(v, taus, plain, tol, min(max_steps, _PATIENCE), dual)
     late = torch.nonzero(gaps > tol).flatten()
@@ -122,7 +122,7 @@ def _by_both(
         shares = [x.reshape(f.shape) for x in found.pulls.unbind(1)]
         rest = (found.image - f) / w.reshape(-1, *[1] * (f.ndim - 1)) - sum(shares)
         for k, share in zip(used, [rest, *shares], strict=True):
-            p[:, k] = share.cumsum(dim=k + 1)  # the field of one axis whose divergence that is
+            p[:, k] = share.cumsum(dim=k + 1)  # the field of one axis with this divergence
         duals[late] = p[:, :, None].to(duals)
         n_steps += found.n_steps
     return _soften(u, terms.ratio * taus), gaps, n_steps, duals
@@ -131,11 +131,11 @@ def _by_both(
 def _by_fields(
     v: Tensor, taus: Tensor, terms: Terms, tol: float, max_steps: int, dual: Tensor | None
 ) -> _Found:
-    """By the accelerated dual method, pictures of one tau at a time."""
+    """Use the accelerated dual method, for the images of one tau at a time."""
     shape = (len(v), v.ndim - 2, *v.shape[1:])
     if dual is not None and dual.shape != shape:
         raise InputError(
-            "the dual variable does not belong to this picture and penalty",
+            "the dual variable does not belong to this image and penalty",
             given=f"shape {tuple(dual.shape)}",
             do=f"pass .dual of a solution of the same kind, shape {shape}",
         )
@@ -158,19 +158,19 @@ def _by_fields(
 
 
 def _axes_of(v: Tensor) -> tuple[list[list[int]], list[float]]:
-    """The offsets and lengths of the edges along the axes."""
+    """Return the offsets and lengths of the edges along the axes."""
     axes = v.ndim - 2
     return [[int(k == a) for k in range(axes)] for a in range(axes)], [1.0] * axes
 
 
 def _alone(p: Tensor, k: int) -> Tensor:
-    """``(P, D, 1, *spatial)``: entry k of a field ``(P, D, *spatial)``, the others 0."""
+    """Return entry k of a field ``(P, D, *spatial)``, with zeros for the others, ``(P, D, 1, *spatial)``."""
     field = torch.zeros_like(p)
     field[:, k] = p[:, k]
     return field[:, :, None]
 
 
 def _soften(u: Tensor, threshold: Tensor) -> Tensor:
-    """Soft thresholding, exact behind anisotropic total variation: no difference is turned around."""
+    """Threshold softly; exact after anisotropic total variation, as no difference changes its sign."""
     threshold = threshold.to(u).reshape(-1, *[1] * (u.ndim - 1))
     return torch.sign(u) * (u.abs() - threshold).clamp_min(0.0)

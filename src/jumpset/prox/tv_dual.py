@@ -24,7 +24,7 @@ from jumpset.kernels.tv import dual_general as general
 from jumpset.kernels.tv.gap import measure
 from jumpset.kernels.tv.norms import Norm, dual_norm_of
 
-# Weights below this part of the largest value change no digit of it.
+# Weights below this part of the largest value change none of its digits.
 _NEGLIGIBLE = 1e-20
 # The momentum is k / (k + _LAG + 1) after k steps (Chambolle & Dossal 2015); 3 to 10 are about equally fast.
 _LAG = 4.0
@@ -41,32 +41,32 @@ class Model:
     soft: float = 0.0
 
     def is_fused(self, f: Tensor) -> bool:
-        """Whether the fused loops compute it."""
+        """Whether the fused loops apply."""
         return f.ndim == 4 and self.norm in ("l2", "l2-each") and self.delta == 0.0 and self.soft == 0.0
 
 
 class Group(NamedTuple):
-    """Images computed in one dtype; the arrays have one entry an image, and may be empty."""
+    """Images of one computing dtype; the arrays have one entry per image, and may be empty."""
 
     places: np.ndarray  # positions in the batch
-    f: Tensor  # (N, C, *spatial), the images; the solution itself where it is known beforehand
+    f: Tensor  # (N, C, *spatial), the images; the solution itself if it is known in advance
     p: Tensor  # (N, D, C, *spatial), the dual field
     old: Tensor  # the dual field one step before
     since: np.ndarray  # steps since the last restart
-    bound: np.ndarray  # energy of the dual field at the last check, a lower bound of the least energy
+    bound: np.ndarray  # dual energy at the last check, a lower bound of the minimum
     energy: np.ndarray  # primal objective at the last reading, float64
     gap: np.ndarray  # duality gap relative to it
     is_read: bool  # whether energy and gap belong to p
 
     def take(self, which: np.ndarray) -> Group:
-        """The images for which the bool array ``which`` is true."""
+        """Return the images for which the bool array ``which`` is true."""
         index = torch.from_numpy(which).to(self.f.device)
         arrays = (x[index] if isinstance(x, Tensor) else x[which] for x in self[:-1])
         return Group(*arrays, is_read=self.is_read)
 
 
 class State(NamedTuple):
-    """A group for each dtype of the images that are iterated, and another of those that have converged."""
+    """For each computing dtype, a group of the running images, and one of those that have converged."""
 
     source: Tensor  # (B, C, *spatial), the images as given
     model: Model
@@ -77,7 +77,7 @@ class State(NamedTuple):
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """The groups that are not empty."""
+        """All groups that are not empty."""
         return tuple(group for group in (*self.running, *self.done) if len(group.places))
 
 
@@ -93,15 +93,15 @@ class DualMethod(Iteration[State]):
         """The objective."""
 
     def _is_joint(self) -> bool:
-        """Whether the channels are coupled; otherwise each is an image of its own."""
+        """Whether the channels are coupled; otherwise each channel is a separate image."""
         return True
 
     def init(self, image: Tensor) -> State:
-        """A dual field of zeros; an image whose solution is known is done."""
+        """Start at dual fields of zeros; an image whose solution is known is done."""
         return self.start(image)
 
     def start(self, image: Tensor, duals: Tensor | None = None) -> State:
-        """The state at the dual fields ``duals`` of weight 1, default zeros."""
+        """Start at the dual fields ``duals`` of weight 1, default zeros."""
         model, groups, known = self._model(), [], []
         for k, f in enumerate(image if self._is_joint() else image.flatten(0, 1)[:, None]):
             dual = None if duals is None else duals[k : k + 1]
@@ -118,14 +118,14 @@ class DualMethod(Iteration[State]):
         return self._check(State(image, model, tuple(running), tuple(done), Pool(most=8), n_steps=0))
 
     def step(self, state: State) -> State:
-        """One accelerated step; every ``check_every`` steps, restarts and a check which images are done."""
+        """Take one accelerated step; every ``check_every`` steps, restart or end images."""
         source, model, running, done, pool, n_steps = state
         running = tuple([advance(g, model, pool) if len(g.places) else g for g in running])
         state = State(source, model, running, done, pool, n_steps + 1)
         return state if state.n_steps % self.check_every else self._check(state)
 
     def _check(self, state: State) -> State:
-        """Restart the momentum where the dual energy fell; move what has converged to the done."""
+        """Restart the momentum where the dual energy has decreased; move converged images to ``done``."""
         running, done = list(state.running), list(state.done)
         for k, group in enumerate(running):
             if len(group.places):
@@ -140,7 +140,7 @@ class DualMethod(Iteration[State]):
         return state._replace(running=tuple(running), done=tuple(done))
 
     def image(self, state: State) -> Tensor:
-        """The images that belong to the dual fields."""
+        """Return the primal images of the dual fields."""
         out = {}
         for group in state.groups:
             for place, u in zip(group.places.tolist(), images(group, state.model), strict=True):
@@ -148,7 +148,7 @@ class DualMethod(Iteration[State]):
         return torch.stack([out[k] for k in range(len(out))]).reshape(state.source.shape)
 
     def record(self, state: State) -> dict[str, float]:
-        """The energy, summed over the batch, and the largest relative duality gap."""
+        """Return the energy, summed over the batch, and the largest relative duality gap."""
         energies, gaps = {}, []
         for group in state.groups:
             group = read(group, state.model)
@@ -157,7 +157,7 @@ class DualMethod(Iteration[State]):
         return {"energy": sum(energies[k] for k in range(len(energies))), "gap": max(gaps)}
 
     def finished(self, state: State) -> Status | None:
-        """When every image has reached ``tol``."""
+        """Return ``Status.CONVERGED`` once every image has reached ``tol``."""
         gaps = [read(group, state.model).gap for group in state.running]
         return Status.CONVERGED if all((gap <= self.tol).all() for gap in gaps) else None
 
@@ -188,7 +188,7 @@ class AcceleratedDual(DualMethod):
 
 
 def advance(group: Group, model: Model, pool: Pool) -> Group:
-    """One step of every image."""
+    """Take one step of every image."""
     f, p, weight = group.f, group.p, model.weight
     axes = f.ndim - 2 - f.shape[2:].count(1)
     step = 0.25 / max(axes, 1)  # 1 / ‖grad‖²
@@ -199,7 +199,7 @@ def advance(group: Group, model: Model, pool: Pool) -> Group:
             f, p, group.old, pool, momentum=momentum, weight=weight, step=step, isotropic=isotropic
         )
     else:
-        bend = step * model.delta / weight  # what makes the dual strongly convex
+        bend = step * model.delta / weight  # Huber's δ makes the dual strongly convex
         root = math.sqrt(bend / (1.0 + bend))
         momentum = [min(m, (1.0 - root) / (1.0 + root)) for m in momentum]
         settings = {"weight": weight, "step": step, "keep": 1.0 / (1.0 + bend), "soft": model.soft}
@@ -208,7 +208,7 @@ def advance(group: Group, model: Model, pool: Pool) -> Group:
 
 
 def read(group: Group, model: Model) -> Group:
-    """The group with the energy and the gap of its present field."""
+    """Return the group with the energies and gaps of its current fields."""
     if group.is_read:
         return group
     found = np.zeros((len(group.places), 2))
@@ -225,13 +225,13 @@ def read(group: Group, model: Model) -> Group:
 
 
 def images(group: Group, model: Model, k: int | None = None) -> Tensor:
-    """The images that belong to the dual fields, or image k alone; ``soft(f + div p)``."""
+    """Compute the primal images ``soft(f + div p)`` of the dual fields, or image k only."""
     f, p = (group.f, group.p) if k is None else (group.f[k : k + 1], group.p[k : k + 1])
     return fused.primal(f, p) if model.is_fused(f) else general.primal_plain(f, p, model.soft)
 
 
 def _start(place: int, image: Tensor, model: Model, tol: float, dual: Tensor | None) -> tuple[Group, bool]:
-    """A group of one image ``(1, C, *spatial)``, and whether its solution is known."""
+    """Return a group of one image ``(1, C, *spatial)``, and whether its solution is known."""
     f = image.contiguous()
     axes = f.ndim - 2
     zero = torch.zeros(1, axes, *f.shape[1:], dtype=f.dtype, device=f.device)
@@ -242,7 +242,7 @@ def _start(place: int, image: Tensor, model: Model, tol: float, dual: Tensor | N
     known = lambda f, u: (group._replace(f=f, energy=np.array([_energy_of(u, image, model)])), True)  # noqa: E731
     if model.weight <= _NEGLIGIBLE * size or spread == 0.0:  # the image itself, or its soft threshold
         return known(f, general.primal_plain(f, zero[:, :0], model.soft))
-    # No field of size w has a divergence above 2 w an axis: this spares the usual weights the second test.
+    # A field of size w has a divergence of at most 2 w per axis: usual weights skip the second test.
     if model.delta == 0.0 and 4.0 * axes * model.weight >= spread:
         mean = f.mean(dim=tuple(range(2, f.ndim)), keepdim=True, dtype=torch.float64)
         if model.weight >= _weight_of_mean(f, mean, model.norm):
@@ -250,7 +250,7 @@ def _start(place: int, image: Tensor, model: Model, tol: float, dual: Tensor | N
             return known(flat, general.primal_plain(flat, zero[:, :0], model.soft))
     group = read(group._replace(is_read=False), model)
     if f.dtype == torch.float32:
-        # Rounding makes flat regions rough by about this much TV; the least energy is below the bound.
+        # Rounding adds about this much TV to flat regions; the minimum of the energy is below the bound.
         rough = model.weight * f.numel() * torch.finfo(f.dtype).eps * (size + model.weight)
         bound = float(group.energy[0])
         if model.soft == 0.0:
@@ -264,19 +264,19 @@ def _start(place: int, image: Tensor, model: Model, tol: float, dual: Tensor | N
 
 
 def _energy_of(u: Tensor, f: Tensor, model: Model) -> float:
-    """Energy of a flat image, or where the weight is negligible."""
+    """Compute the energy of a flat image, or of one whose weight is negligible."""
     u = u.detach().double()
     return 0.5 * float((u - f.detach().double()).square().sum()) + model.soft * float(u.abs().sum())
 
 
 def _split(group: Group, is_done: np.ndarray) -> tuple[Group, Group]:
-    """The images that are not done, and those that are."""
+    """Return the images that are not done, and those that are."""
     rest, ended = (group if which.all() else group.take(which) for which in (~is_done, is_done))
     return rest, ended
 
 
 def _join(groups: Sequence[Group]) -> Group:
-    """One group of several."""
+    """Join groups to one."""
     groups = [group for group in groups if len(group.places)] or groups[:1]
     if len(groups) == 1:
         return groups[0]
@@ -286,10 +286,10 @@ def _join(groups: Sequence[Group]) -> Group:
 
 
 def _weight_of_mean(f: Tensor, mean: Tensor, norm: Norm) -> float:
-    """A weight from which on the mean is optimal.
+    """Return a weight at and above which the mean is optimal.
 
-    That is the size of any field with divergence ``mean − f``. This one evens out each row, then carries the
-    difference of the rows from their mean along the next axis, and so on.
+    The size of any field with divergence ``mean − f`` is such a weight. The field used here balances each
+    row, then transports the differences between the means of the rows along the next axis, and so on.
     """
     lack, field = mean - f.detach(), []
     for axis in range(f.ndim - 1, 1, -1):

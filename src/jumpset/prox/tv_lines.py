@@ -18,16 +18,16 @@ _LAG = 4.0  # of the momentum, as in the dual iteration of single edges
 
 @dataclass(frozen=True)
 class LineSolution:
-    """What the solver leaves, one entry a picture."""
+    """The result of the solver, one entry per image."""
 
     image: Tensor
     """``(P, *spatial)`` float64."""
     gap: Tensor
-    """``(P,)``: duality gap relative to the energy, a bound of (energy − least energy) / energy."""
+    """``(P,)``: duality gap relative to the energy, a bound of (energy − minimum) / energy."""
     n_steps: int
-    """Rounds through all directions, of the slowest picture."""
+    """Rounds over all directions, of the slowest image."""
     pulls: Tensor
-    """``(P, D − 1, N)``: divergences of the dual fields of all directions but the first, for weight 1."""
+    """``(P, D − 1, N)``: divergences of the dual fields of all directions except the first, for weight 1."""
 
 
 def solve_lines(
@@ -41,12 +41,13 @@ def solve_lines(
     max_steps: int,
     pulls: Tensor | None = None,
 ) -> LineSolution:
-    r"""``argmin_u ½‖u − f‖² + w Σ_d l_d Σ_p e_{d,p} |u_{p + o_d} − u_p|`` of each picture.
+    r"""Compute ``argmin_u ½‖u − f‖² + w Σ_d l_d Σ_p e_{d,p} |u_{p + o_d} − u_p|`` of each image.
 
-    With :math:`K_d` the divergences of the fields that direction d allows, the dual problem is to find
+    With :math:`K_d` the divergences of the feasible fields of direction d, the dual problem is to find
     :math:`a_d \in K_d` of least :math:`\tfrac12 \|f + \sum_d a_d\|^2`, and a projection onto one
     :math:`K_d` is an exact solve of all its lines. Each round solves for :math:`a_1` given the others, then
-    moves these at once from a point ahead, with step 1/(D − 1), the inverse of the Lipschitz constant.
+    updates these simultaneously from an extrapolated point, with step 1/(D − 1), the inverse of the Lipschitz
+    constant.
 
     Parameters
     ----------
@@ -55,30 +56,30 @@ def solve_lines(
     weights
         ``(P,)``, not negative.
     offsets, lengths
-        The directions, see :func:`jumpset.kernels.tv.lines.lines_along`, and what an edge of each weighs.
+        The directions, see :func:`jumpset.kernels.tv.lines.lines_along`, and the weight of an edge of each.
     edges
-        Optional ``(P, *spatial)`` tensors, one a direction: multiply the edge that leaves each pixel.
+        Optional ``(P, *spatial)`` tensors, one per direction: they multiply the edge from each pixel.
     tol
-        A picture is done when its duality gap is at most this part of its energy.
+        An image is done when its duality gap is at most this part of its energy.
     max_steps
-        Rounds at most.
+        Limit of the rounds.
     pulls
-        Where to start: ``pulls`` of an earlier solution; default 0.
+        Start: ``pulls`` of an earlier solution; default 0.
 
     Notes
     -----
     A. Chambolle, T. Pock, "A remark on accelerated block coordinate descent for computing the proximity
-    operators of a sum of convex functions", SMAI J. Comput. Math. 2015; two directions are their algorithm.
-    Differences: (1) the momentum k/(k + 5); (2) a restart where the dual energy has fallen between two
-    readings; (3) more than two directions, as above. The gap holds up to rounding in float64.
+    operators of a sum of convex functions", SMAI J. Comput. Math. 2015; for two directions this is their
+    algorithm. Differences: (1) the momentum k/(k + 5); (2) a restart where the dual energy has decreased
+    between two readings; (3) more than two directions, as above. The gap is valid up to rounding in float64.
     """
     shape = f.shape[1:]
     used = [d for d, o in enumerate(offsets) if all(n > 1 for n, s in zip(shape, o, strict=True) if s)]
     lines = [lines_along(shape, offsets[d]) for d in used]
     middle = f.double().flatten(1).mean(1)
-    centred = f.double().flatten(1) - middle[:, None]  # the sums of the gap lose fewer digits
+    centred = f.double().flatten(1) - middle[:, None]  # the sums of the gap cancel less
     capped = weights.double()
-    if used and edges is None:  # from here on the mean is optimal, and larger numbers only cost digits
+    if used and edges is None:  # larger weights give the mean as well, with larger rounding errors
         capped = torch.minimum(capped, centred.abs().sum(1) / min(float(lengths[d]) for d in used))
     problem = _Problem(
         centred,
@@ -90,7 +91,7 @@ def solve_lines(
     blocks = max(0, len(used) - 1)
     if pulls is not None and pulls.shape != (len(f), blocks, problem.f.shape[1]):
         raise InputError(
-            "the dual variable does not belong to this picture and penalty",
+            "the dual variable does not belong to this image and penalty",
             given=f"shape {tuple(pulls.shape)}",
             do=f"pass .dual of a solution of the same kind, shape {(len(f), blocks, problem.f.shape[1])}",
         )
@@ -119,7 +120,7 @@ class _Problem:
         return _Problem(self.f[which], self.weights[which], self.shape, self.directions, edges)
 
     def solve(self, d: int, v: Tensor) -> Tensor:
-        """Total variation of the lines of direction d."""
+        """Solve total variation of the lines of direction d."""
         u = torch.empty_like(v)
         weights, lines, edges = self._line(d)
         tv_lines(v.numpy(), lines, weights, out=u.numpy(), edges=edges)
@@ -136,7 +137,7 @@ class _Problem:
         u: Tensor,
         pull: Any,
     ) -> None:
-        """``u`` the total variation of ``v = base + sign (a + momentum (a − old))``, and ``pull`` u − v."""
+        """Write the solution of ``v = base + sign (a + momentum (a − old))`` to ``u``, and u − v to ``pull``."""
         weights, lines, edges = self._line(d)
         ahead = (a.numpy(), old.numpy(), momentum.numpy(), sign)
         pulled = None if pull is None else pull.numpy()
@@ -148,7 +149,7 @@ class _Problem:
         return (length * self.weights).numpy(), lines, edges
 
     def measure(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Energy and duality gap of ``u = f + Σ a``: the gap is ``w TV(u) + ⟨u, u − f⟩``."""
+        """Compute energy and duality gap of ``u = f + Σ a``: the gap is ``w TV(u) + ⟨u, u − f⟩``."""
         variation = torch.zeros_like(self.weights)
         sums = torch.zeros(0)
         for d, (_, length, lines) in enumerate(self.directions):
@@ -162,7 +163,7 @@ class _Problem:
 def _iterate(
     problem: _Problem, a: Tensor, tol: float, max_steps: int, answer: Tensor, gaps: Tensor, ends: Tensor
 ) -> int:
-    """Fill answer, gaps and ends, each picture as it is done; the number of rounds."""
+    """Fill answer, gaps and ends for each image when it is done; return the number of rounds."""
     open_ = torch.arange(len(answer))
     old, u = a.clone(), torch.empty_like(problem.f)
     since = torch.zeros(len(a), dtype=torch.float64)
@@ -190,18 +191,18 @@ def _iterate(
 
 
 def _round(problem: _Problem, a: Tensor, old: Tensor, momentum: Tensor, u: Tensor) -> None:
-    """The picture and, in the place of ``old``, the pulls of all directions but the first."""
+    """Compute the image and, in the memory of ``old``, the pulls of all directions except the first."""
     blocks = a.shape[1]
     if blocks == 0:
         u[:] = problem.solve(0, problem.f)
-    elif blocks == 1:  # the step is 1, and the picture is the last solve itself, flat to the last digit
+    elif blocks == 1:  # the step is 1, and the image is the last solve itself, flat to the last digit
         a, old = a[:, 0], old[:, 0]
         problem.solve_ahead(0, problem.f, a, old, momentum, 1.0, u, None)
         problem.solve_ahead(1, u.clone(), a, old, momentum, -1.0, u, old)
     else:
         ahead = torch.lerp(old, a, 1.0 + momentum[:, None, None])
         first = problem.solve(0, problem.f + ahead.sum(1))
-        for k in range(blocks):  # the projection of z onto K is z less the total variation of z
+        for k in range(blocks):  # the projection of z onto K is z minus its solution
             z = ahead[:, k] - first / blocks
             old[:, k] = z - problem.solve(k + 1, z)
         u[:] = first + (old - ahead).sum(1)
