@@ -1,4 +1,4 @@
-"""What a training loop holds: a penalty as a loss, a prox as a layer, controllers of the weight."""
+"""Modules for training: a penalty as a loss, a proximal operator as a layer, controllers of the weight."""
 
 from jumpset.nn.controllers import RegionCountController as RegionCountController
 from jumpset.nn.controllers import ZeroFractionController as ZeroFractionController

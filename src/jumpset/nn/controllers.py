@@ -1,4 +1,4 @@
-"""Weights that follow a target during training: a share of zeros, or a number of regions."""
+"""Controllers that set a weight during training: for a fraction of zeros, or a number of regions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Controller(ABC):
     """Integral control of the logarithm of the weight.
 
     ``weight ← clip(weight · exp(gain · error), bounds)`` after every batch, where the error is positive while
-    the output is less sparse than wanted. With the measure averaged as ``m ← memory · m + (1 − memory) ·
+    the output is less sparse than the target. The measure is averaged as ``m ← memory · m + (1 − memory) ·
     new``.
     """
 
@@ -41,13 +41,13 @@ class _Controller(ABC):
 
     @abstractmethod
     def measure(self, x: Tensor) -> float:
-        """What the controller looks at, of ``(B, C, *spatial)``."""
+        """Return the measure of ``(B, C, *spatial)`` that is compared with the target."""
 
     @abstractmethod
     def _error(self, average: float) -> float: ...
 
     def update(self, x: Tensor) -> float:
-        """Measure a batch of outputs and set the loss's weight; waits for a GPU.
+        """Measure a batch of outputs and set the weight of the loss; synchronises with a GPU.
 
         Returns
         -------
@@ -64,37 +64,38 @@ class _Controller(ABC):
         return self.average
 
     def state_dict(self) -> dict[str, float | None]:
-        """The averaged measure and the weight."""
+        """Return the averaged measure and the weight."""
         return {"average": self.average, "weight": self.loss.weight}
 
     def load_state_dict(self, state: dict[str, float | None]) -> None:
-        """Go on from a :meth:`state_dict`."""
+        """Restore a :meth:`state_dict`."""
         weight = state["weight"]
         assert weight is not None
         self.average, self.loss.weight = state["average"], weight
 
 
 class ZeroFractionController(_Controller):
-    """Sets the weight during training so that a share of the output is zero.
+    """Sets the weight during training so that a given fraction of the output is zero.
 
-    After each batch ``weight ← clip(weight · exp(gain · (fraction − z)), bounds)``, with z the averaged share
-    of entries of magnitude at most ``tol``. A steady z means z = fraction, or a weight at a bound.
+    After each batch ``weight ← clip(weight · exp(gain · (fraction − z)), bounds)``, with z the averaged
+    fraction of entries of magnitude at most ``tol``. If z is constant, z = fraction or the weight is at a
+    bound.
 
     Parameters
     ----------
     loss
         The :class:`PenaltyLoss` whose weight is set.
     fraction
-        Zeros over entries, strictly between 0 and 1.
+        Number of zeros divided by number of entries, strictly between 0 and 1.
     tol
-        Magnitudes up to ``tol`` count as zero. Outputs trained by gradients are rarely exactly zero:
-        0.5 / 255 is where they are when saved with 8 bits.
+        Magnitudes up to ``tol`` count as zero. Outputs trained by gradients are rarely exactly zero; values
+        below 0.5 / 255 are zero when saved with 8 bits.
     gain
-        Speed: with 0.1 a fraction that is off by 0.5 changes the weight by 5 % a batch.
+        Speed: with 0.1 an error of 0.5 changes the weight by 5 % per batch.
     memory
-        Of the running average, from 0 (none) to below 1.
+        Weight of the past in the running average, from 0 (no average) to below 1.
     bounds
-        Least and greatest weight, above 0.
+        Smallest and largest weight, above 0.
 
     Raises
     ------
@@ -122,7 +123,7 @@ class ZeroFractionController(_Controller):
         self.fraction = float(fraction)
 
     def measure(self, x: Tensor) -> float:
-        """Share of entries of magnitude at most ``tol``."""
+        """Return the fraction of entries of magnitude at most ``tol``."""
         return float((x.abs() <= self.tol).double().mean())
 
     def _error(self, average: float) -> float:
@@ -133,19 +134,19 @@ class RegionCountController(_Controller):
     """Sets the weight during training so that the output has a number of flat regions.
 
     After each batch ``weight ← clip(weight · (n / count)^gain, bounds)``, with n the averaged number of
-    regions an image: components of pixels joined to neighbours along the axes that differ by at most ``tol``
-    in every channel.
+    regions per image. A region is a connected component of pixels, where neighbours along the axes are
+    connected if they differ by at most ``tol`` in every channel.
 
     Parameters
     ----------
     loss
         The :class:`PenaltyLoss` whose weight is set.
     count
-        Regions an image, from 1.
+        Regions per image, from 1.
     tol
-        Differences up to ``tol`` do not separate.
+        Differences up to ``tol`` do not separate regions.
     gain, memory, bounds
-        As in :class:`ZeroFractionController`; with gain 0.05 twice the count changes the weight by 3.5 % a
+        As in :class:`ZeroFractionController`; with gain 0.05 twice the count changes the weight by 3.5 % per
         batch.
 
     Raises
@@ -169,11 +170,10 @@ class RegionCountController(_Controller):
         self.count = int(count)
 
     def measure(self, x: Tensor) -> float:
-        """Mean number of regions of the images."""
+        """Return the mean number of regions of the images."""
         check_images(x)
-        arrays = (
-            (x[:, :, None] if x.ndim == 3 else x).double().cpu().numpy()
-        )  # two axes would be a gray image
+        x = x[:, :, None] if x.ndim == 3 else x  # an array with two axes would be a gray image
+        arrays = x.double().cpu().numpy()
         return float(np.mean([count_regions(image, self.tol, channel_axis=0) for image in arrays]))
 
     def _error(self, average: float) -> float:

@@ -29,19 +29,19 @@ class PenaltyLoss(nn.Module):
         Function from the step (0, 1, …) to a factor, at least 0; ``None`` is 1. For a warm-up of 1000 steps,
         ``lambda step: min(1.0, step / 1000)``.
     normalize
-        ``"mean"``: over the pixels, so that the loss does not change with the resolution. ``"sum"``.
+        ``"mean"``: over the pixels, so that the loss does not depend on the resolution. ``"sum"``.
     reduction
-        Over the batch: ``"mean"``, ``"sum"``, or ``"none"`` for one number an image.
+        Over the batch: ``"mean"``, ``"sum"``, or ``"none"`` for one number per image.
 
     Raises
     ------
     InputError
-        A parameter out of range, at once; a schedule or function that returns something else, when it does.
+        A parameter out of range; at the step in question, a schedule or function with an invalid result.
 
     Notes
     -----
-    The step counter is a buffer, advanced by :meth:`step` alone, and the weight travels in ``state_dict``
-    too.
+    The step counter is a buffer that only :meth:`step` advances. ``state_dict`` contains the counter and the
+    weight.
 
     Examples
     --------
@@ -93,19 +93,19 @@ class PenaltyLoss(nn.Module):
         self._weight = float(weight)
 
     def forward(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """The weighted penalty of ``(B, C, *spatial)``; see :meth:`Penalty.__call__`."""
+        """Compute the weighted penalty of ``(B, C, *spatial)``; see :meth:`Penalty.__call__`."""
         value = self._current(
             x, mask=mask, weight_map=weight_map, normalize=self.normalize, reduction=self.reduction
         )
         return self._weight * self._factor * value
 
     def step(self) -> None:
-        """Advance the step counter; call it once a training step."""
+        """Advance the step counter; to be called once per training step."""
         self.n_steps += 1
         self._look_up()
 
     def _look_up(self) -> None:
-        """Penalty and factor of this step: here, so that ``forward`` never waits for a counter on a GPU."""
+        """Set penalty and factor of this step; doing so in ``forward`` would read a counter on a GPU."""
         step = int(self.n_steps)
         self._factor = 1.0 if self.schedule is None else self.schedule(step)
         checks.real(f"schedule({step})", self._factor, at_least=0.0)
@@ -117,14 +117,14 @@ class PenaltyLoss(nn.Module):
         self._current = current
 
     def get_extra_state(self) -> dict[str, float]:
-        """The weight, for ``state_dict``."""
+        """Return the weight, for ``state_dict``."""
         return {"weight": self._weight}
 
     def set_extra_state(self, state: dict[str, float]) -> None:
-        """The weight out of a ``state_dict``."""
+        """Set the weight from a ``state_dict``."""
         self.weight = state["weight"]
 
     def extra_repr(self) -> str:
-        """What stands between the brackets when the module is printed."""
+        """Return the settings, for ``repr``."""
         settings = f"normalize={self.normalize!r}, reduction={self.reduction!r}"
         return f"{self.penalty!r}, weight={self._weight:g}, {settings}"

@@ -30,12 +30,12 @@ from jumpset.penalties.total_variation import TotalVariation
 from jumpset.penalties.vectorial_tv import VectorialTV
 from jumpset.penalties.weighted_sum import WeightedSum
 
-_FINE = {TGV2: 1e-8, LatentGroups: 1e-6}  # tol of the prox where its derivative is a difference
-_STEP = 1e-3  # of such a difference, relative to v
+_FINE = {TGV2: 1e-8, LatentGroups: 1e-6}  # tol of a prox whose derivative is a finite difference
+_STEP = 1e-3  # step of such a difference, relative to v
 
 
 class Prox(nn.Module):
-    r"""Prox layer: exact zeros or flat regions inside a network, trainable through.
+    r"""Prox layer: exact zeros or flat regions inside a network, with derivatives for training.
 
     .. math:: \operatorname{prox}_{\tau R}(v) = \operatorname{argmin}_u \tfrac12 \|u - v\|^2 + \tau R(u)
 
@@ -44,12 +44,12 @@ class Prox(nn.Module):
     penalty
         R; it must have a prox.
     tau
-        At least 0: a number, or a tensor with one number or one an image. Buffer, or parameter if
+        At least 0: a number, or a tensor with one number or one per image; a buffer, or a parameter if
         ``learnable``.
     learnable
-        Whether tau is trained; values below 0 act as 0.
+        Whether tau is trained; values below 0 count as 0.
     flat
-        For the penalties of differences: neighbours that differ by at most this part of v's range belong to
+        For penalties of differences: neighbours that differ by at most this part of the range of v belong to
         one flat region.
 
     Raises
@@ -57,21 +57,21 @@ class Prox(nn.Module):
     InputError
         A parameter out of range.
     NoProx
-        When called, where the penalty has none.
+        When called, if the penalty has no prox.
 
     Notes
     -----
-    Closed forms are differentiated by autograd, in v and in tau. Solved ones have a symmetric derivative J
+    Autograd differentiates closed forms, in v and in tau. Iterative proxes have a symmetric derivative J
     almost everywhere, and ``∂u/∂tau = −J (v − u) / tau``, taken as follows (implicit differentiation on the
     active manifold; S. Vaiter, C. Deledalle, J. Fadili, G. Peyré, C. Dossal, "The degrees of freedom of
     partly smooth regularizers", Ann. Inst. Stat. Math. 2017; no second derivatives):
 
-    - Total variation, sparse TV, VectorialTV of coupling l2, AITV: with Π the mean over each flat region (0
+    - Total variation, sparse TV, VectorialTV with coupling l2, AITV: with Π the mean over each flat region (0
       on regions of zeros), ``J = (Π (I + tau ∇²R) Π)⁺`` by conjugate gradients; for anisotropic TV of
       separate channels this is Π, exactly. Potts and L0Gradient in one dimension: Π.
     - Sliding groups: the same with Π zero where u is. Huber TV, and the exponent 2: Π = I.
-    - TGV2, LatentGroups, other TVs: a central difference of the prox, along the gradient that comes in,
-      solved finely and in double precision; good to about a percent.
+    - TGV2, LatentGroups, other TVs: a central difference of the prox along the incoming gradient, with a
+      small ``tol`` and in double precision; its error is about one percent.
 
     Examples
     --------
@@ -97,11 +97,11 @@ class Prox(nn.Module):
             self.register_buffer("tau", start)
 
     def forward(self, v: Tensor, tau: float | Tensor | None = None) -> Tensor:
-        """``prox(v)``, for this call's ``tau`` where one is given."""
+        """Compute ``prox(v)``, for ``tau`` of this call if it is given."""
         check_images(v)
         given = self.tau.clamp_min(0.0) if tau is None else tau
         taus = torch.as_tensor(given, device=v.device)
-        if taus.ndim == 0:  # a number as (1, …) keeps its derivative, which float() would drop
+        if taus.ndim == 0:  # expand keeps its derivative, which float() would drop
             per_image(taus.detach(), v)
             taus = taus.expand(len(v))
         penalty = self.penalty
@@ -114,22 +114,22 @@ class Prox(nn.Module):
         return _Solved.apply(v, taus, penalty, active, self.flat)
 
     def extra_repr(self) -> str:
-        """The penalty."""
+        """Return the penalty, for ``repr``."""
         return repr(self.penalty)
 
 
 @dataclass(frozen=True)
 class _Manifold:
-    """What stays as it is while the answer moves a little."""
+    """The constraints that stay active for small changes of the input."""
 
     edges: Literal["each", "pixel", "none"] = "none"
-    """Flat neighbours: each pair by itself, or all pairs of a pixel at once."""
+    """Flat neighbours: each pair separately, or all pairs of a pixel together."""
     joint: bool = False
-    """Whether the channels are flat together."""
+    """Whether regions are flat in all channels together."""
     zeros: bool = False
-    """Whether zeros stay zeros."""
+    """Whether zeros stay zero."""
     curved: bool = True
-    """Whether R bends along the manifold."""
+    """Whether R has curvature along the manifold."""
 
 
 def _active_manifold(penalty: Penalty) -> _Manifold | Literal["closed", "difference"]:
@@ -157,7 +157,7 @@ def _active_manifold(penalty: Penalty) -> _Manifold | Literal["closed", "differe
 
 
 class _Solved(torch.autograd.Function):
-    """A prox that is solved by iteration, and its derivative."""
+    """A prox that is computed by iteration, and its derivative."""
 
     @staticmethod
     def forward(ctx: Any, v: Tensor, taus: Tensor, penalty: Penalty, active: Any, flat: float) -> Tensor:
@@ -187,7 +187,7 @@ class _Solved(torch.autograd.Function):
 
 
 def _difference(penalty: Any, v: Tensor, taus: Tensor, g: Tensor) -> Tensor:
-    """J g, J symmetric, by a central difference."""
+    """Compute J g, J symmetric, by a central difference."""
     norm = lambda x: x.flatten(1).norm(dim=1).reshape(-1, *[1] * (x.ndim - 1))  # noqa: E731
     size = norm(g)
     h = _STEP * norm(v) / torch.where(size > 0, size, 1.0)
@@ -200,7 +200,7 @@ def _difference(penalty: Any, v: Tensor, taus: Tensor, g: Tensor) -> Tensor:
 def _implicit(
     penalty: Penalty, active: _Manifold, v: Tensor, u: Tensor, tau: Tensor, g: Tensor, flat: float
 ) -> Tensor:
-    """J g by the tangent space of the active manifold and R's curvature along it."""
+    """Compute J g from the tangent space of the active manifold and the curvature of R along it."""
     regions = None if active.edges == "none" else _regions(u, v, active, flat)
 
     def project(x: Tensor) -> Tensor:
@@ -209,12 +209,12 @@ def _implicit(
         return torch.where(nonzero, x, 0.0) if active.zeros else x
 
     nonzero = torch.ones_like(u, dtype=torch.bool)
-    settled = project(u)  # flat to the last digit, where the solver left it nearly so
+    settled = project(u)  # makes nearly flat regions exactly flat
     nonzero = settled.abs() > (flat * (v.abs().amax()) if regions is not None else 0.0)
     settled = project(settled)
-    wanted = project(g)
+    projected = project(g)
     if not active.curved:
-        return wanted
+        return projected
     with torch.enable_grad():
         place = settled.detach().requires_grad_()
         (slope,) = torch.autograd.grad(penalty.terms(place).sum(), place, create_graph=True)
@@ -222,25 +222,25 @@ def _implicit(
         def apply(w: Tensor) -> Tensor:
             if not slope.requires_grad:
                 return w
-            bend = torch.autograd.grad(slope, place, w, retain_graph=True, allow_unused=True)[0]
-            return w if bend is None else w + tau * project(bend)
+            product = torch.autograd.grad(slope, place, w, retain_graph=True, allow_unused=True)[0]
+            return w if product is None else w + tau * project(product)
 
-        return conjugate_gradient(apply, wanted, wanted, 1e-8, 500)
+        return conjugate_gradient(apply, projected, projected, 1e-8, 500)
 
 
 def _regions(u: Tensor, v: Tensor, active: _Manifold, flat: float) -> Tensor:
-    """Number of the flat region of each pixel, ``(B, C, *spatial)``, or one channel where they are joint."""
+    """Label the flat region of each pixel, ``(B, C, *spatial)``, with one channel for joint channels."""
     spread = (v.flatten(1).amax(1) - v.flatten(1).amin(1)).reshape(-1, *[1] * (v.ndim - 1))
     steps = [u.diff(dim=k, append=u.narrow(k, -1, 1)).abs() for k in range(2, u.ndim)]
     if active.joint:
         steps = [s.amax(1, keepdim=True) for s in steps]
-    still = [s <= flat * spread for s in steps]
+    is_flat = [s <= flat * spread for s in steps]
     if active.edges == "pixel":
-        together = torch.stack(still).all(0)
-        still = [together] * len(steps)
+        all_flat = torch.stack(is_flat).all(0)
+        is_flat = [all_flat] * len(steps)
     places = np.arange(steps[0].numel()).reshape(steps[0].shape)
     starts, ends = [], []
-    for axis, one in enumerate(still, start=2):
+    for axis, one in enumerate(is_flat, start=2):
         inner = one.narrow(axis, 0, one.shape[axis] - 1).cpu().numpy()
         n = places.shape[axis]
         starts.append(np.take(places, range(n - 1), axis)[inner])
@@ -252,7 +252,7 @@ def _regions(u: Tensor, v: Tensor, active: _Manifold, flat: float) -> Tensor:
 
 
 def _region_means(x: Tensor, regions: Tensor, joint: bool) -> Tensor:
-    """Each region's mean; of each channel by itself where they share the regions."""
+    """Return the mean of each region; channels that share their regions have separate means."""
     if joint:
         parts = [_region_means(x[:, c : c + 1], regions, False) for c in range(x.shape[1])]
         return torch.cat(parts, 1)
