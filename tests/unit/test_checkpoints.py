@@ -29,15 +29,12 @@ def picture():
 
 
 @dataclass(frozen=True)
-class Stubborn:
+class Stubborn(js.running.Iteration):
     """A method whose state cannot be saved."""
 
     max_steps: int = 3
     name = "stubborn"
     paper = "none, 2026"
-    presets = {}  # noqa: RUF012
-    batched = True
-    check_every = 1
 
     def init(self, image):
         return image, object()
