@@ -1,4 +1,4 @@
-"""Linear operators on pictures: differences, neighbourhoods, spectral solves."""
+"""Linear operators on images: differences, neighbourhoods, spectral solves."""
 
 from jumpset.operators.gradient import divergence as divergence
 from jumpset.operators.gradient import gradient as gradient

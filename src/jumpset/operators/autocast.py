@@ -1,4 +1,4 @@
-"""In which precision the layers of a network are computed."""
+"""The precision in which the layers of a network are computed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def computes_half(precision: str, device: torch.device) -> bool:
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether products of bfloat16 are faster than those of float32 on the device.
 
-    Intel's processors multiply them fast with AMX alone: their AVX-512 instructions for bfloat16 start half
-    as often as those for float32, and a convolution was measured to take twice the time.
+    On Intel processors they are faster with AMX only: their AVX-512 instructions for bfloat16 have half the
+    throughput of those for float32, and a convolution took twice the time in a measurement.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # older versions do not tell
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # older torch
         return False
     able = torch.cpu.get_capabilities()
     intel = "Intel" in able.get("cpu_name", "")

@@ -1,4 +1,4 @@
-"""Conjugate gradients, in each image by itself."""
+"""Conjugate gradients, separately for each image."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def conjugate_gradient(
     Parameters
     ----------
     apply
-        The map; each image goes by itself.
+        The map; it treats each image separately.
     b, start
-        Right side, and an x near the answer.
+        Right-hand side, and an x near the solution.
     tol
-        An image ends when its residual is at most this part of ‖b‖, or at rounding.
+        An image ends when its residual is at most this part of ‖b‖, or at rounding level.
     max_steps
         Step limit.
     """
@@ -35,8 +35,8 @@ def conjugate_gradient(
             break
         image = apply(p)
         curvature = dot(p, image)
-        sound = active & (curvature > 0)
-        alpha = torch.where(sound, rest / torch.where(sound, curvature, 1.0), 0.0)
+        moves = active & (curvature > 0)
+        alpha = torch.where(moves, rest / torch.where(moves, curvature, 1.0), 0.0)
         x, r = x + alpha * p, r - alpha * image
         new = dot(r, r)
         p = torch.where(active, r + new / torch.where(rest > 0, rest, 1.0) * p, p)

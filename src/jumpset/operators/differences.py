@@ -1,6 +1,6 @@
-"""Finite differences in the formula language: any array library, any number of spatial axes, Neumann borders.
+"""Finite differences for any array library and number of spatial axes, with Neumann borders.
 
-The spatial axes of ``(B, C, *spatial)`` are 2, 3, …; a difference that would leave the picture, or touch a
+The spatial axes of ``(B, C, *spatial)`` are 2, 3, …; a difference that would leave the image, or involves a
 pixel outside the mask, is zero.
 """
 
@@ -12,24 +12,24 @@ from jumpset.operators.namespaces import namespace
 
 
 def spatial_axes(x: Any) -> range:
-    """The axes behind batch and channels."""
+    """Return the axes after batch and channels."""
     return range(2, len(x.shape))
 
 
 def forward(x: Any, axis: int, mask: Any = None) -> Any:
-    """``x[i + 1] − x[i]`` along an axis, zero at the last place; shaped like ``x``."""
+    """Return ``x[i + 1] − x[i]`` along an axis, zero at the last index; shaped like ``x``."""
     return shifted_difference(x, {axis: 1}, mask)
 
 
 def shifted_difference(x: Any, shift: dict[int, int], mask: Any = None) -> Any:
-    """``x[p + shift] − x[p]``, zero where ``p + shift`` lies outside; shaped like ``x``.
+    """Return ``x[p + shift] − x[p]``, zero where ``p + shift`` lies outside; shaped like ``x``.
 
     Parameters
     ----------
     x
         ``(B, C, *spatial)``.
     shift
-        Axis to +1 or −1, e.g. ``{2: 1, 3: -1}`` for the neighbour below and to the left.
+        +1 or −1 for each axis, e.g. ``{2: 1, 3: -1}`` for the neighbour below and to the left.
     mask
         Optional bool array that broadcasts to x.
     """
@@ -44,7 +44,7 @@ def shifted_difference(x: Any, shift: dict[int, int], mask: Any = None) -> Any:
         inside = mask[tuple(there)] & mask[tuple(here)]
         difference = xp.where(inside, difference, xp.zeros_like(difference))
     axes = list(shift)
-    for k in reversed(range(len(axes))):  # give back the cut slabs, as zeros, the last cut first
+    for k in reversed(range(len(axes))):  # restore the slabs that were cut off, as zeros, the last one first
         slab = list(everything)
         for cut in axes[:k]:
             slab[cut] = here[cut]
@@ -56,19 +56,20 @@ def shifted_difference(x: Any, shift: dict[int, int], mask: Any = None) -> Any:
 
 
 def second(x: Any, axis: int, other: int, mask: Any = None) -> Any:
-    """Second difference along two axes, zero where one of its pixels is missing; shaped like ``x``.
+    """Return the second difference along two axes, zero if one of its pixels is outside; shaped like ``x``.
 
-    ``x[i+1] − 2 x[i] + x[i−1]`` for one axis twice, else ``x[i+1, j+1] − x[i+1, j] − x[i, j+1] + x[i, j]``.
+    ``x[i+1] − 2 x[i] + x[i−1]`` if both axes are the same, else
+    ``x[i+1, j+1] − x[i+1, j] − x[i, j+1] + x[i, j]``.
     """
     first = forward(x, axis, mask)
-    complete = _has_next(x, axis, mask)  # where the first difference exists at all
+    complete = _has_next(x, axis, mask)  # where the first difference lies inside
     if axis == other:
         return -shifted_difference(first, {axis: -1}, complete)
     return forward(first, other, complete)
 
 
 def _has_next(x: Any, axis: int, mask: Any) -> Any:
-    """Bool map: the pixel and its neighbour along the axis both lie inside picture and mask."""
+    """Return a bool map: the pixel and its neighbour along the axis both lie inside image and mask."""
     xp = namespace(x)
     inside = xp.ones_like(x) > 0
     if mask is not None:

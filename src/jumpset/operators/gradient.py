@@ -9,7 +9,7 @@ from jumpset._core.errors import InputError
 
 
 def gradient(u: Tensor) -> Tensor:
-    r"""Forward differences along every spatial axis, zero across the border (Neumann).
+    r"""Compute forward differences along every spatial axis, zero across the border (Neumann).
 
     .. math:: (\nabla u)_{d}(x) = u(x + e_d) - u(x), \quad 0 \text{ where } x + e_d \text{ lies outside}
 
@@ -47,11 +47,11 @@ def gradient(u: Tensor) -> Tensor:
 
 
 def divergence(p: Tensor) -> Tensor:
-    r"""The negative adjoint of :func:`gradient`: backward differences with zero flow across the border.
+    r"""Compute the negative adjoint of :func:`gradient`: backward differences, no flow across the border.
 
     .. math:: (\mathrm{div}\, p)(x) = \sum_d p_d(x) - p_d(x - e_d)
 
-    where an entry outside, and one at the far end of its own axis, counts as zero.
+    where an entry outside, and one at the last index of its axis, counts as zero.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Checks that penalties and their solvers share: batches of images, and tau as it multiplies them."""
+"""Checks of batches of images, and the factor tau in a form that multiplies them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_images(x: Any) -> None:
 
 
 def per_image(tau: float | Tensor, v: Tensor) -> float | Tensor:
-    """``tau`` as it multiplies ``v``: a number, or one number an image.
+    """Return ``tau`` in a form that multiplies ``v``: a number, or one number per image.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def per_image(tau: float | Tensor, v: Tensor) -> float | Tensor:
         return float(tau)
     if tau.shape != v.shape[:1]:
         shape = f"shape {tuple(tau.shape)}"
-        raise InputError("tau must be one number, or one an image", given=shape, do=f"pass ({len(v)},)")
+        raise InputError("tau must be one number, or one per image", given=shape, do=f"pass ({len(v)},)")
     if not bool(((tau >= 0) & torch.isfinite(tau)).all()):
         raise InputError("tau must be finite and not negative", given=tau.tolist(), do="clamp it at 0")
     return tau.to(v).reshape(-1, *[1] * (v.ndim - 1))

@@ -1,7 +1,7 @@
-"""One formula for every array library: the functions that the formulas use, wherever the array comes from.
+"""The functions of the formulas in every array library, so that one formula serves all of them.
 
-torch, NumPy, CuPy and JAX offer the names of the array API standard (Python array API, 2023.12), or come
-close; what differs is put right here and nowhere else.
+torch, NumPy, CuPy and JAX have the names of the array API standard (Python array API, 2023.12) or similar
+ones; only this module adapts the differences.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _TORCH = SimpleNamespace(
 
 
 def namespace(x: Any) -> Any:
-    """The module whose functions treat ``x``; only names of the array API standard are used of it.
+    """Return the module of functions for ``x``; callers use names of the array API standard only.
 
     Raises
     ------
     TypeError
-        For something that is no array of a known library.
+        If ``x`` is not an array of a known library.
     """
     if isinstance(x, Tensor):
         return _TORCH

@@ -29,7 +29,7 @@ DIRECTIONS = {
 
 @dataclass(frozen=True)
 class PixelLines:
-    """The lines of one direction."""
+    """All lines of one direction."""
 
     direction: tuple[int, int]
     length: float
@@ -39,19 +39,19 @@ class PixelLines:
     """``(L, n)``: the pixels of each line, -1 beyond its end; None for rows and columns."""
 
     def gather(self, x: np.ndarray) -> np.ndarray:
-        """``(H, W, C)`` as lines ``(L, n, C)``; beyond the ends, anything."""
+        """Return ``(H, W, C)`` as lines ``(L, n, C)``, with undefined values beyond their ends."""
         if self.index is None:
             return x if self.direction == (0, 1) else x.transpose(1, 0, 2)
         return x.reshape(-1, x.shape[2])[self.index]
 
     def gather_mass(self, mass: np.ndarray) -> np.ndarray:
-        """``(H, W)`` weights as ``(L, n)``, 0 beyond the ends, where a line may then do as it likes."""
+        """Return ``(H, W)`` weights as ``(L, n)``, 0 beyond the ends of the lines."""
         if self.index is None:
             return mass if self.direction == (0, 1) else np.ascontiguousarray(mass.T)
         return np.where(self.index >= 0, mass.ravel()[self.index], 0.0)
 
     def scatter(self, lines: np.ndarray) -> np.ndarray:
-        """Lines ``(L, n, C)`` as a new ``(H, W, C)`` picture."""
+        """Return lines ``(L, n, C)`` as a new ``(H, W, C)`` image."""
         if self.index is None:
             return np.ascontiguousarray(lines if self.direction == (0, 1) else lines.transpose(1, 0, 2))
         out = np.empty((self.shape[0] * self.shape[1], lines.shape[2]), lines.dtype)
@@ -60,7 +60,7 @@ class PixelLines:
         return out.reshape(*self.shape, -1)
 
     def pairs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The pixels that begin an edge of this direction, and those at its other end."""
+        """Return the pixels at the start of each edge of this direction, and those at its end."""
         down, right = self.direction
         height, width = self.shape
         first = x[: height - down, max(-right, 0) : width - max(right, 0)]
@@ -73,7 +73,7 @@ class PixelLines:
 
 
 def pixel_lines(height: int, width: int, neighbors: int) -> tuple[PixelLines, ...]:
-    """The lines of all directions that have edges in a grid of this size; at least the rows."""
+    """Return the lines of all directions that have edges in a grid of this size; at least the rows."""
     found = [
         PixelLines((down, right), length, (height, width), _index(height, width, down, right))
         for (down, right), length in DIRECTIONS[neighbors].items()
@@ -86,7 +86,7 @@ def _index(height: int, width: int, down: int, right: int) -> np.ndarray | None:
     if (down, right) in ((0, 1), (1, 0)):
         return None
     y, x = np.indices((height, width))
-    starts = (y < down) | (x - right < 0) | (x - right >= width)  # the pixel before is outside
+    starts = (y < down) | (x - right < 0) | (x - right >= width)  # the previous pixel is outside
     steps = np.arange(1 + min((height - 1) // down, (width - 1) // abs(right)))
     rows = y[starts][:, None] + steps * down
     columns = x[starts][:, None] + steps * right

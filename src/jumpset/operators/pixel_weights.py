@@ -1,4 +1,4 @@
-"""How much each pixel or edge counts: arrays from the user, checked."""
+"""Weights of pixels or edges: checks of arrays from the user."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from jumpset._core.errors import InputError
 
 
 def pixel_weights(height: int, width: int, given: Any = None) -> np.ndarray:
-    """``(height, width)`` float64.
+    """Return the weights as ``(height, width)`` float64.
 
     Parameters
     ----------
     height, width
-        Of the picture.
+        Size of the image.
     given
-        Optional array or tensor of that shape, bool or numbers of at least 0; default: all 1.
+        Optional array or tensor of that shape, bool or numbers ≥ 0; default: all 1.
 
     Raises
     ------
     InputError
-        A wrong shape, negative or non-finite weights, or not one above 0.
+        A wrong shape, negative or non-finite weights, or no weight above 0.
     """
     shape = (height, width)
     if given is None:
         return np.ones(shape)
-    misfit, zero = "mask does not fit the picture", "use 0 for missing pixels"
+    misfit, zero = "mask does not fit the image", "use 0 for missing pixels"
     weights = weights_like(given, shape, "mask", misfit=misfit, zero=zero)
     if not weights.any():
-        raise InputError("mask leaves no pixel", given="all 0", do="pass at least one weight above 0")
+        raise InputError("mask excludes all pixels", given="all 0", do="pass at least one weight above 0")
     return weights
 
 
 def weights_like(given: Any, shape: tuple[int, ...], name: str, *, misfit: str, zero: str) -> np.ndarray:
-    """An array or tensor of that shape, finite and not negative, as float64; else ``InputError``.
+    """Return an array or tensor as float64; ``InputError`` unless it has that shape and is finite and ≥ 0.
 
-    ``misfit`` says what is wrong with another shape, ``zero`` what to do instead of negative numbers.
+    ``misfit`` is the message for another shape, ``zero`` the advice for negative numbers.
     """
     if hasattr(given, "detach"):  # a tensor, wherever it is
         given = given.detach().cpu()

@@ -1,4 +1,4 @@
-"""Exact solves with Neumann borders: the cosine transform diagonalises a reflected picture's Laplacian."""
+"""Exact solves with Neumann borders: the cosine transform diagonalises the Laplacian of a reflected image."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import scipy.fft
 import torch
 from torch import Tensor
 
-_WORKERS = 2  # more gains nothing at picture sizes
+_WORKERS = 2  # more are not faster at the sizes of images
 
 
 def dct2(x: Tensor) -> Tensor:
-    """Orthonormal DCT-II over the last two axes; any leading axes, float32 or float64, any device."""
+    """Compute the orthonormal DCT-II over the last two axes, of float32 or float64, on any device."""
     if x.device.type == "cpu":
         return torch.from_numpy(scipy.fft.dctn(x.numpy(), axes=(-2, -1), norm="ortho", workers=_WORKERS))
     return _dct(_dct(x).mT).mT
 
 
 def idct2(x: Tensor) -> Tensor:
-    """Inverse of :func:`dct2`."""
+    """Compute the inverse of :func:`dct2`."""
     if x.device.type == "cpu":
         return torch.from_numpy(scipy.fft.idctn(x.numpy(), axes=(-2, -1), norm="ortho", workers=_WORKERS))
     return _idct(_idct(x).mT).mT
 
 
 def laplacian_eigenvalues(height: int, width: int, *, like: Tensor) -> Tensor:
-    """``(height, width)``: eigenvalues of D⊤D, D the forward differences of both axes with Neumann borders.
+    """Return the eigenvalues of D⊤D, ``(height, width)``; D: forward differences with Neumann borders.
 
     ``2 − 2 cos(π i / height) + 2 − 2 cos(π j / width)``, for the basis of :func:`dct2`.
     """
@@ -38,7 +38,7 @@ def laplacian_eigenvalues(height: int, width: int, *, like: Tensor) -> Tensor:
 
 
 def smooth_solve(v: Tensor, tau: float | Tensor) -> Tensor:
-    """``argmin_u ½‖u − v‖² + tau ‖∇u‖²`` over all spatial axes of ``(B, C, *spatial)``, in v's dtype.
+    """Compute ``argmin_u ½‖u − v‖² + tau ‖∇u‖²`` over all spatial axes of ``(B, C, *spatial)``.
 
     ``tau`` is not negative: a number, or a tensor that broadcasts to v.
     """
@@ -58,7 +58,7 @@ def smooth_solve(v: Tensor, tau: float | Tensor) -> Tensor:
 
 
 def _dct(x: Tensor) -> Tensor:
-    """DCT-II of the last axis by one complex FFT (Makhoul 1980)."""
+    """Compute the DCT-II of the last axis by one complex FFT (Makhoul 1980)."""
     n = x.shape[-1]
     reordered = torch.cat([x[..., ::2], x[..., 1::2].flip(-1)], dim=-1)
     out = (torch.fft.fft(reordered) * _twiddle(n, x)).real * math.sqrt(2.0 / n)
@@ -67,7 +67,7 @@ def _dct(x: Tensor) -> Tensor:
 
 
 def _idct(x: Tensor) -> Tensor:
-    """Inverse of :func:`_dct`."""
+    """Compute the inverse of :func:`_dct`."""
     n = x.shape[-1]
     x = x * math.sqrt(n / 2.0)
     x[..., 0] *= math.sqrt(2.0)

@@ -1,6 +1,6 @@
-"""The names of the formula language, in TensorFlow: every penalty takes TensorFlow tensors as they are.
+"""The array functions of the formulas in TensorFlow: every penalty takes TensorFlow tensors.
 
-Works eagerly and inside ``tf.function``, with gradients by ``tf.GradientTape``:
+They work eagerly and inside ``tf.function``, with gradients by ``tf.GradientTape``:
 
 >>> loss = js.TotalVariation()(tf.transpose(images, (0, 3, 1, 2)))   # penalties take (B, C, *spatial)
 """

@@ -1,8 +1,8 @@
-"""Sums over sliding windows in the formula language, without a subtraction.
+"""Sums over sliding windows for any array library, without a subtraction.
 
 Running sums (``cumulative_sum`` and a difference) would lose the digits of a dark window behind bright
-pixels, even to negative sums of squares. Here a window is put together of sums over 1, 2, 4, … places, which
-costs the logarithm of its size.
+pixels, and could even give negative sums of squares. Here a window consists of sums over 1, 2, 4, … pixels,
+and the number of additions is logarithmic in its size.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from jumpset.operators.namespaces import namespace
 
 
 def sizes_per_axis(name: str, size: int | Sequence[int], n_axes: int) -> tuple[int, ...]:
-    """A size for each spatial axis, from one for all or one for each.
+    """Return a size for each spatial axis, from one size or one per axis.
 
     Raises
     ------
     InputError
-        As many sizes as there are axes are needed.
+        If the number of sizes is not that of the axes.
     """
     if isinstance(size, int):
         return (size,) * n_axes
     if len(size) != n_axes:
         raise InputError(
-            f"{name} does not fit the number of spatial axes",
+            f"{name} does not match the number of spatial axes",
             given=f"{name}={tuple(size)} for {n_axes} axes",
             do="pass one whole number, or one for each axis",
         )
@@ -36,7 +36,7 @@ def sizes_per_axis(name: str, size: int | Sequence[int], n_axes: int) -> tuple[i
 
 
 def check_sizes(name: str, size: object) -> None:
-    """Raise unless ``size`` is a whole number from 1, or a tuple of such."""
+    """Raise unless ``size`` is a whole number from 1, or a tuple of such numbers."""
     if isinstance(size, tuple) and size:
         for one in size:
             checks.integer(name, one, at_least=1)
@@ -45,13 +45,13 @@ def check_sizes(name: str, size: object) -> None:
 
 
 def box_sums(x: Any, window: Sequence[int], *, transposed: bool = False) -> Any:
-    """Sum over the window centred on each pixel, zeros outside; shaped like ``x``.
+    """Compute the sums over the window centred on each pixel, with zeros outside; shaped like ``x``.
 
-    A window of n places reaches (n − 1) // 2 back and n // 2 ahead; ``transposed`` exchanges the two.
+    A window of n pixels extends (n − 1) // 2 back and n // 2 ahead; ``transposed`` exchanges the two.
     """
     for axis, size in zip(spatial_axes(x), window, strict=True):
         length = x.shape[axis]
-        # beyond the far end there is nothing more to add
+        # pixels beyond the border are zeros
         reach = min((size - 1) // 2, length - 1), min(size // 2, length - 1)
         back, ahead = reversed(reach) if transposed else reach
         x = window_sums(pad_with_zeros(x, axis, back, ahead), axis, back + ahead + 1)
@@ -59,7 +59,7 @@ def box_sums(x: Any, window: Sequence[int], *, transposed: bool = False) -> Any:
 
 
 def window_sums(x: Any, axis: int, size: int) -> Any:
-    """``x[i] + … + x[i + size − 1]`` along an axis, for the places where the window fits."""
+    """Compute ``x[i] + … + x[i + size − 1]`` along an axis, for every i with the window inside."""
     places = x.shape[axis] - size + 1
     total, offset, partial, width = None, 0, x, 1
     while True:
@@ -75,7 +75,7 @@ def window_sums(x: Any, axis: int, size: int) -> Any:
 
 
 def pad_with_zeros(x: Any, axis: int, before: int, after: int) -> Any:
-    """``x`` with zeros at both ends of an axis, each at most as many as ``x`` has places."""
+    """Pad ``x`` with zeros at both ends of an axis, at each end at most as many as ``x`` has entries."""
     xp = namespace(x)
     parts = [x]
     if before:
@@ -86,7 +86,7 @@ def pad_with_zeros(x: Any, axis: int, before: int, after: int) -> Any:
 
 
 def slab(x: Any, axis: int, start: int, stop: int) -> Any:
-    """``x[start:stop]`` along an axis."""
+    """Return ``x[start:stop]`` along an axis."""
     index = [slice(None)] * len(x.shape)
     index[axis] = slice(start, stop)
     return x[tuple(index)]

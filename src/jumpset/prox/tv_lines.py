@@ -137,7 +137,7 @@ class _Problem:
         u: Tensor,
         pull: Any,
     ) -> None:
-        """Solve ``v = base + sign (a + momentum (a − old))``; write the solution to ``u``, u − v to ``pull``."""
+        """Solve ``v = base + sign (a + momentum (a − old))`` into ``u``; write u − v to ``pull``."""
         weights, lines, edges = self._line(d)
         ahead = (a.numpy(), old.numpy(), momentum.numpy(), sign)
         pulled = None if pull is None else pull.numpy()
