@@ -29,7 +29,7 @@ ABLATION = {
     "one fusion as a pilot": {"_part": ("_FUSIONS", ((1.0, 4, False),))},
     "no second fusion": {"refusion": 0.0},
     "no cross-channel prediction": {"_part": ("predict", lambda z, *_: z)},
-    "no second filter": {"_part": ("StructureTexture._refine", lambda self, s: s)},
+    "no second filter": {"_part": ("StructureTexture._refine", lambda _, s: s)},
     "no detection of detail": {"_part": ("_DETAIL", np.inf)},
     "separate components in the filter": {"coupling": 0.0},
     "joint components in the filter": {"coupling": 1.0},
