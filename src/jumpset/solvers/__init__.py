@@ -1,4 +1,4 @@
-"""Solvers of ``½‖A u − f‖² + weight · R(u)`` for any penalty R with a prox, run by :func:`jumpset.run`."""
+"""Solvers of ``½‖A u − f‖² + weight · R(u)`` for any penalty R with a prox, for :func:`jumpset.run`."""
 
 from jumpset.operators.linear import Blur as Blur
 from jumpset.operators.linear import Downsample as Downsample

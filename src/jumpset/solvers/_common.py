@@ -1,4 +1,4 @@
-"""What all solvers share: the objective, the record, the end, and images that are treated each by itself."""
+"""The base class of the solvers: objective, record, stopping rule; functions of each image separately."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jumpset.penalties import Penalty
 
 
 class HasResidual(Protocol):
-    """What :class:`Solver` reads of a state."""
+    """The part of a state that :class:`Solver` reads."""
 
     @property
     def source(self) -> Tensor:
@@ -24,12 +24,12 @@ class HasResidual(Protocol):
 
     @property
     def residual(self) -> Tensor:
-        """``(B,)``, of the last step of each image; 1 before the first."""
+        """``(B,)``, residual of the last step of each image; 1 before the first step."""
         ...
 
 
 class Solver(Iteration[Any]):
-    """Objective, record and end of a solver of ``½‖A u − f‖² + weight · R(u)``."""
+    """A solver of ``½‖A u − f‖² + weight · R(u)``: its objective, record and stopping rule."""
 
     spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     check_every: ClassVar[int] = 10
@@ -55,36 +55,36 @@ class Solver(Iteration[Any]):
         checks.integer("max_steps", self.max_steps, at_least=0)
 
     def objective(self, u: Tensor, f: Tensor) -> Tensor:
-        """``½‖A u − f‖² + weight · R(u)`` of each image, ``(B,)`` in float64."""
+        """Compute ``½‖A u − f‖² + weight · R(u)`` of each image, ``(B,)`` in float64."""
         fit = 0.5 * squares(self.operator(u) - f)
         return fit + self.weight * self.penalty.value(u).to(fit)
 
     def record(self, state: HasResidual) -> dict[str, float]:
-        """The objective, summed over the batch, and the largest residual."""
+        """Return the objective, summed over the batch, and the largest residual."""
         total = self.objective(self.image(state), state.source).sum()
         return {"objective": float(total), "residual": float(state.residual.max())}
 
     def finished(self, state: HasResidual) -> Status | None:
-        """When every image's residual has reached ``tol``."""
+        """Return ``Status.CONVERGED`` once the residual of every image has reached ``tol``."""
         return Status.CONVERGED if bool((state.residual <= self.tol).all()) else None
 
 
 def squares(x: Tensor) -> Tensor:
-    """Sum of squares of each image, ``(B,)`` in float64."""
+    """Compute the sum of squares of each image, ``(B,)`` in float64."""
     return x.double().square().flatten(1).sum(1)
 
 
 def spread(per_image: Tensor, like: Tensor) -> Tensor:
-    """``(B,)`` as ``(B, 1, …)``, to multiply images."""
+    """Reshape ``(B,)`` to ``(B, 1, …)``, which multiplies images."""
     return per_image.to(like).reshape(-1, *[1] * (like.ndim - 1))
 
 
 def relative(change: Tensor, size: Tensor) -> Tensor:
-    """``‖change‖ / ‖size‖`` of each image, ``(B,)``; 0 where nothing changed."""
+    """Compute ``‖change‖ / ‖size‖`` of each image, ``(B,)``; 0 if nothing changed."""
     top, bottom = squares(change).sqrt(), squares(size).sqrt()
     return torch.where(top == 0, 0.0, top / torch.where(bottom > 0, bottom, 1.0))
 
 
 def keep(active: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """``new`` for the active images: one that has converged stays as it is, so that batch equals loop."""
+    """Return ``new`` for active images and ``old`` for converged ones, so that a batch equals a loop."""
     return torch.where(active.reshape(-1, *[1] * (new.ndim - 1)), new, old)

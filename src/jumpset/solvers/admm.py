@@ -1,4 +1,4 @@
-"""ADMM: a least-squares step and a prox step, held together by multipliers (Boyd et al. 2011)."""
+"""ADMM: a least-squares step and a prox step, coupled by multipliers (Boyd et al. 2011)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jumpset.penalties import Penalty
 from jumpset.solvers._common import Solver, keep, relative, spread
 from jumpset.solvers.quadratic import Quadratic, best_for
 
-_BALANCED = 200  # steps after which ρ stays, so that the iteration is ADMM with a constant ρ in the end
+_BALANCED = 200  # ρ is constant after this step, as convergence requires
 _FACTOR = 2.0
 _RATIO = 5.0
 
@@ -26,7 +26,7 @@ class State:
     source: Tensor  # the data f
     back: Tensor  # Aᵀ f
     u: Tensor  # (B, C, *spatial), of the least-squares step
-    z: Tensor  # of the prox step: the answer
+    z: Tensor  # of the prox step: the solution
     d: Tensor  # sum of u − z
     rho: Tensor  # (B,)
     n_steps: int
@@ -35,7 +35,7 @@ class State:
 
 @dataclass(frozen=True)
 class ADMM(Solver):
-    r"""ADMM: for operators whose least squares are solved directly, such as blurs and masks.
+    r"""ADMM: for operators whose least-squares problem has a direct solution, such as blurs and masks.
 
     Minimises :math:`\tfrac12 \|A u - f\|^2 + \text{weight} \cdot R(u)` of each image by
 
@@ -51,12 +51,12 @@ class ADMM(Solver):
     operator
         A, a :class:`jumpset.solvers.LinearOp`.
     rho
-        ρ at the start, above 0. The answer does not depend on it, the number of steps does.
+        Initial ρ, above 0. The number of steps depends on it, the solution does not.
     quadratic
-        The sub-solver of the u-step; default: :class:`Spectral` where it is exact, else
+        The solver of the u-step; default: :class:`Spectral` if it is exact, else
         :class:`ConjugateGradient`.
     tol
-        Ends when ‖u − z‖ and the change of z are at most tol ‖z‖ in every image.
+        The run ends when ‖u − z‖ and the change of z are at most tol ‖z‖ in every image.
     max_steps
         Step limit.
 
@@ -65,15 +65,15 @@ class ADMM(Solver):
     InputError
         A parameter out of range.
     NoProx
-        When run, where the penalty has no prox.
+        During the run, if the penalty has no prox.
 
     Notes
     -----
     S. Boyd, N. Parikh, E. Chu, B. Peleato, J. Eckstein, "Distributed optimization and statistical learning
     via the alternating direction method of multipliers", 2011. (1) For the first 200 steps, ρ is doubled or
-    halved every 10 where one residual is five times the other, in each image by itself (their section 3.4.1).
-    (2) The answer is z, which has the exact zeros of the prox. For a penalty that is not convex, ρ stays, and
-    convergence is not certain; where it comes, the end is a stationary point.
+    halved every 10 if one residual is five times the other, separately for each image (their section 3.4.1).
+    (2) The solution is z, which has the exact zeros of the prox. For a penalty that is not convex, ρ is
+    constant and convergence is not guaranteed; a limit is a stationary point.
     """
 
     penalty: Penalty
@@ -92,13 +92,13 @@ class ADMM(Solver):
         checks.real("rho", self.rho, above=0.0)
 
     def init(self, image: Tensor) -> State:
-        """``u = z = Aᵀ f``, ``d = 0``."""
+        """Start at ``u = z = Aᵀ f``, ``d = 0``."""
         u = self.operator.adjoint(image)
         ones = torch.ones(len(u), dtype=torch.float64, device=u.device)
         return State(image, u, u, u, torch.zeros_like(u), self.rho * ones, 0, ones)
 
     def step(self, state: State) -> State:
-        """Least squares, prox, multipliers; then ρ, if it is due."""
+        """Update u, z and the multipliers; every 10 steps, ρ."""
         active, rho = state.residual > self.tol, spread(state.rho, state.u)
         quadratic = self.quadratic or best_for(self.operator, state.u)
         b = state.back + rho * (state.z - state.d)
@@ -116,5 +116,5 @@ class ADMM(Solver):
         return State(state.source, state.back, u, z, d, new, n_steps, residual)
 
     def image(self, state: State) -> Tensor:
-        """``z``."""
+        """Return ``z``."""
         return state.z

@@ -17,19 +17,19 @@ from jumpset.solvers.quadratic import Quadratic, best_for
 
 @dataclass(frozen=True)
 class State:
-    """The three pictures of one step."""
+    """The three images of one step."""
 
     source: Tensor  # the data f
     back: Tensor  # Aᵀ f
     v: Tensor  # (B, C, *spatial), the governing sequence
     y: Tensor  # of the least-squares step
-    z: Tensor  # of the prox step: the answer
+    z: Tensor  # of the prox step: the solution
     residual: Tensor  # (B,)
 
 
 @dataclass(frozen=True)
 class DouglasRachford(Solver):
-    r"""Douglas–Rachford: as ADMM, with relaxation; robust where little is known of the problem.
+    r"""Douglas–Rachford: as ADMM, with relaxation; robust if little is known about the problem.
 
     Minimises :math:`\tfrac12 \|A u - f\|^2 + \text{weight} \cdot R(u)` of each image by
 
@@ -46,13 +46,13 @@ class DouglasRachford(Solver):
     operator
         A, a :class:`jumpset.solvers.LinearOp`.
     step_size
-        γ, above 0. The answer does not depend on it, the number of steps does.
+        γ, above 0. The number of steps depends on it, the solution does not.
     relaxation
         μ, above 0 and below 2; above 1 is often faster.
     quadratic
-        The sub-solver of the y-step; default as for :class:`ADMM`.
+        The solver of the y-step; default as for :class:`ADMM`.
     tol
-        Ends when ‖z − y‖ ≤ tol ‖z‖ in every image.
+        The run ends when ‖z − y‖ ≤ tol ‖z‖ in every image.
     max_steps
         Step limit.
 
@@ -61,12 +61,12 @@ class DouglasRachford(Solver):
     InputError
         A parameter out of range.
     NoProx
-        When run, where the penalty has no prox.
+        During the run, if the penalty has no prox.
 
     Notes
     -----
     P.-L. Lions, B. Mercier, SIAM J. Numer. Anal. 1979; relaxation: J. Eckstein, D. Bertsekas, Math. Prog.
-    1992. The answer is z, which has the exact zeros of the prox.
+    1992. The solution is z, which has the exact zeros of the prox.
     """
 
     penalty: Penalty
@@ -87,13 +87,13 @@ class DouglasRachford(Solver):
         checks.real("relaxation", self.relaxation, above=0.0, below=2.0)
 
     def init(self, image: Tensor) -> State:
-        """All three are Aᵀ f."""
+        """Start at Aᵀ f."""
         u = self.operator.adjoint(image)
         far = torch.ones(len(u), dtype=torch.float64, device=u.device)
         return State(image, u, u, u, u, far)
 
     def step(self, state: State) -> State:
-        """Least squares, prox of the reflection, and the governing sequence after them."""
+        """Update y by least squares, z by the prox of the reflection, and v."""
         gamma, active = self.step_size, state.residual > self.tol
         rho = spread(torch.full_like(state.residual, 1 / gamma), state.v)
         quadratic = self.quadratic or best_for(self.operator, state.v)
@@ -105,5 +105,5 @@ class DouglasRachford(Solver):
         return State(state.source, state.back, v, y, z, residual)
 
     def image(self, state: State) -> Tensor:
-        """``z``."""
+        """Return ``z``."""
         return state.z

@@ -15,11 +15,11 @@ from jumpset.solvers._common import Solver, keep, relative, spread
 
 @dataclass(frozen=True)
 class State:
-    """u and y of the paper, one t an image."""
+    """u and y of the paper, and one t per image."""
 
     source: Tensor  # the data f
-    u: Tensor  # (B, C, *spatial), the answer so far
-    y: Tensor  # the extrapolated picture
+    u: Tensor  # (B, C, *spatial), the current solution
+    y: Tensor  # the extrapolated image
     t: Tensor  # (B,), of the momentum
     step_size: float  # 1 / ‖A‖²
     residual: Tensor  # (B,)
@@ -27,7 +27,7 @@ class State:
 
 @dataclass(frozen=True)
 class FISTA(Solver):
-    r"""FISTA: the first choice wherever A is cheap and the penalty has a quick prox.
+    r"""FISTA: the first choice if A and the prox of the penalty are cheap to compute.
 
     Minimises :math:`\tfrac12 \|A u - f\|^2 + \text{weight} \cdot R(u)` of each image by
 
@@ -43,7 +43,7 @@ class FISTA(Solver):
     operator
         A, a :class:`jumpset.solvers.LinearOp`.
     tol
-        Ends when ‖u − y‖ ≤ tol ‖u‖ in every image: the step that is left, relative.
+        The run ends when the relative step, ‖u − y‖ / ‖u‖, is at most tol in every image.
     max_steps
         Step limit.
 
@@ -52,14 +52,14 @@ class FISTA(Solver):
     InputError
         A parameter out of range.
     NoProx
-        When run, where the penalty has no prox.
+        During the run, if the penalty has no prox.
 
     Notes
     -----
     A. Beck, M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems",
-    SIIMS 2009. (1) The momentum starts again where ⟨y − u, u − u_old⟩ > 0, in each image by itself (B.
-    O'Donoghue, E. Candès, FoCM 2015). (2) For a penalty that is not convex there is no momentum: this is the
-    forward-backward iteration, and its end a stationary point (H. Attouch, J. Bolte, B. Svaiter, 2013).
+    SIIMS 2009. (1) The momentum restarts if ⟨y − u, u − u_old⟩ > 0, separately for each image (B. O'Donoghue,
+    E. Candès, FoCM 2015). (2) For a penalty that is not convex there is no momentum: this is the
+    forward-backward iteration, whose limit is a stationary point (H. Attouch, J. Bolte, B. Svaiter, 2013).
     """
 
     penalty: Penalty
@@ -75,14 +75,14 @@ class FISTA(Solver):
         self._check()
 
     def init(self, image: Tensor) -> State:
-        """``u = y = Aᵀ f``."""
+        """Start at ``u = y = Aᵀ f``."""
         u = self.operator.adjoint(image)
         squared = operator_norm(self.operator, u) ** 2
         ones = torch.ones(len(u), dtype=torch.float64, device=u.device)
         return State(image, u, u, ones, 1.0 / squared if squared > 0 else 1.0, ones)
 
     def step(self, state: State) -> State:
-        """One proximal gradient step from y, then y ahead of it."""
+        """Take a proximal gradient step from y, then extrapolate y."""
         s, y, active = state.step_size, state.y, state.residual > self.tol
         slope = self.operator.adjoint(self.operator(y) - state.source)
         u = keep(active, self.penalty.prox(y - s * slope, s * self.weight), state.u)
@@ -94,5 +94,5 @@ class FISTA(Solver):
         return State(state.source, u, u + spread(ahead, u) * (u - state.u), new, s, residual)
 
     def image(self, state: State) -> Tensor:
-        """``u``."""
+        """Return ``u``."""
         return state.u

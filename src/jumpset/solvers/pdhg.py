@@ -1,4 +1,4 @@
-"""PDHG: primal and dual steps in turn, for any A, with no system to solve (Chambolle & Pock 2011)."""
+"""PDHG: alternating primal and dual steps for any A, without a linear system (Chambolle & Pock 2011)."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from jumpset.operators.linear import Identity, LinearOp, operator_norm
 from jumpset.penalties import HuberTV, Penalty, TotalVariation
 from jumpset.solvers._common import Solver, keep, spread, squares
 
-_RATIO = 1.5  # of the residuals, above which the steps are balanced
-_SHRINK = 0.95  # of each further change of balance: the steps settle
+_RATIO = 1.5  # of the residuals, above which the steps are rebalanced
+_SHRINK = 0.95  # factor of each further change of balance, so that the steps converge
 
 
 @dataclass(frozen=True)
 class Ball:
-    """Where the dual field of a total variation lives, and Huber's extra quadratic."""
+    """The set of dual fields of a total variation, and Huber's quadratic term."""
 
     axes: tuple[int, ...]
     """Axes of ``(B, D, C, *spatial)`` that share one norm."""
     delta: float
-    """δ of Huber's function, 0 for the total variation itself."""
+    """δ of Huber's function, 0 for total variation."""
 
     def project(self, p: Tensor, weight: float, sigma: Tensor) -> Tensor:
-        """Prox of the conjugate: shrink by Huber's quadratic, then into the ball of radius ``weight``."""
+        """Compute the prox of the conjugate: shrink by Huber's term, then project onto the ball."""
         if weight == 0.0:
             return torch.zeros_like(p)
         p = p / (1 + sigma * self.delta / weight)
@@ -37,7 +37,7 @@ class Ball:
 
 
 def dual_ball(penalty: Penalty) -> Ball | None:
-    """The ball of a total variation of forward first differences, ``None`` for any other penalty."""
+    """Return the ball of a total variation of forward first differences, ``None`` for other penalties."""
     if isinstance(penalty, HuberTV):
         return Ball((1, 2) if penalty.channels == "joint" else (1,), penalty.delta)
     if not isinstance(penalty, TotalVariation):
@@ -50,31 +50,31 @@ def dual_ball(penalty: Penalty) -> Ball | None:
 
 @dataclass(frozen=True)
 class State:
-    """The primal picture, the dual fields, and their steps, one an image."""
+    """The primal image, the dual fields, and their step sizes, one per image."""
 
     source: Tensor  # the data f
-    u: Tensor  # (B, C, *spatial), the answer so far
+    u: Tensor  # (B, C, *spatial), the current solution
     y: Tensor  # dual of the data term, shaped like f
-    p: Tensor  # (B, D, C, *spatial), dual of a total variation; empty where the penalty's prox is used
+    p: Tensor  # (B, D, C, *spatial), dual of a total variation; empty if the prox of the penalty is used
     tau: Tensor  # (B,), primal step
-    change: Tensor  # (B,), by how much the next change of balance moves the steps
+    change: Tensor  # (B,), relative size of the next change of balance
     norms: tuple[float, float]  # of A and of the gradient
     residual: Tensor  # (B,)
 
 
 @dataclass(frozen=True)
 class PDHG(Solver):
-    r"""PDHG: total variation with any operator, and any penalty with a prox; nothing is inverted.
+    r"""PDHG: total variation with any operator, and any penalty with a prox; no linear systems.
 
     Minimises :math:`\tfrac12 \|A u - f\|^2 + \text{weight} \cdot R(u)` of each image. For
-    :class:`TotalVariation` (first forward differences, β = 1) and :class:`HuberTV`, R is taken apart,
+    :class:`TotalVariation` (first forward differences, β = 1) and :class:`HuberTV`, R is split,
     :math:`\max_{\|p\| \le \text{weight}} \langle p, \nabla u \rangle`, and
 
     .. math:: u \leftarrow u - \tau (A^\top y - \operatorname{div} p), \quad
               y \leftarrow \frac{y + \sigma_1 (A \bar u - f)}{1 + \sigma_1}, \quad
               p \leftarrow \Pi (p + \sigma_2 \nabla \bar u), \quad \bar u = 2 u - u_\text{old};
 
-    for any other, the first step is its prox, ``prox_{τ weight R}(u − τ Aᵀ y)``, and there is no p.
+    for other penalties, the first step is the prox, ``prox_{τ weight R}(u − τ Aᵀ y)``, without p.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ class PDHG(Solver):
     operator
         A, a :class:`jumpset.solvers.LinearOp`.
     tol
-        Ends when in every image the primal and the dual residual, what is missing to the two optimality
-        conditions, are at most tol of ‖Aᵀ f‖ and ‖f‖.
+        The run ends when in every image the primal and the dual residual, the errors of the two optimality
+        conditions, are at most tol ‖Aᵀ f‖ and tol ‖f‖.
     max_steps
         Step limit.
 
@@ -95,12 +95,13 @@ class PDHG(Solver):
     InputError
         A parameter out of range.
     NoProx
-        When run, where the penalty has neither.
+        During the run, for other penalties without a prox.
 
     Notes
     -----
-    A. Chambolle, T. Pock, JMIV 2011. (1) Each image's steps are balanced so that its residuals fall together,
-    ever more gently (T. Goldstein, M. Li, X. Yuan, "Adaptive primal-dual splitting methods", NeurIPS 2015).
+    A. Chambolle, T. Pock, JMIV 2011. (1) The step sizes of each image are balanced so that its residuals
+    decrease at the same rate, with ever smaller changes (T. Goldstein, M. Li, X. Yuan, "Adaptive primal-dual
+    splitting methods", NeurIPS 2015).
     (2) ``σ_1 = σ / ‖A‖²`` and ``σ_2 = σ / ‖∇‖²``. (3) For denoising with total variation the record holds the
     duality gap, relative to the objective: a certificate.
     """
@@ -118,17 +119,17 @@ class PDHG(Solver):
         self._check()
 
     def init(self, image: Tensor) -> State:
-        """``u = Aᵀ f``, all duals 0."""
+        """Start at ``u = Aᵀ f`` and dual fields of zeros."""
         u = self.operator.adjoint(image)
         p = gradient(u) * 0 if dual_ball(self.penalty) else u.new_zeros(len(u), 0)
         ones = torch.ones(len(u), dtype=torch.float64, device=u.device)
         of_a = operator_norm(self.operator, u) or 1.0
         norms = of_a, (4.0 * (u.ndim - 2)) ** 0.5
-        tau = ones / of_a**2  # what a gradient step on the data term alone would take
+        tau = ones / of_a**2  # the step size of gradient descent on the data term alone
         return State(image, u, torch.zeros_like(image), p, tau, 0.5 * ones, norms, ones)
 
     def step(self, state: State) -> State:
-        """The primal step, the dual steps, and the balance between them."""
+        """Take the primal step and the dual steps, and balance the step sizes."""
         active, u, ball = state.residual > self.tol, state.u, dual_ball(self.penalty)
         back, ahead = self._transposed(ball), self._forward(ball)
         tau = spread(state.tau, u)
@@ -144,7 +145,7 @@ class PDHG(Solver):
         if ball:
             sigma = spread(second, p)
             p = ball.project(p + sigma * slope, self.weight, sigma)
-        # what is missing to 0 ∈ ∂R + Aᵀ y and to 0 ∈ y + f − A u
+        # the errors of 0 ∈ ∂R + Aᵀ y and of 0 ∈ y + f − A u
         moved_y, moved_p = state.y - y, state.p - p
         image, slope = ahead(u - new)
         primal = squares((u - new) / tau - back(moved_y, moved_p)).sqrt()
@@ -171,11 +172,11 @@ class PDHG(Solver):
         )
 
     def image(self, state: State) -> Tensor:
-        """``u``."""
+        """Return ``u``."""
         return state.u
 
     def record(self, state: State) -> dict[str, float]:
-        """Objective and residual; the largest relative duality gap, for denoising with total variation."""
+        """Return objective and residual; for denoising with total variation the largest relative gap, too."""
         record = super().record(state)
         ball = dual_ball(self.penalty)
         if ball is None or not isinstance(self.operator, Identity):

@@ -1,6 +1,6 @@
-"""The quadratic part of a splitting, ``(AᵀA + ρ) u = b``: exactly by a transform, or by conjugate gradients.
+"""Solvers of ``(AᵀA + ρ) u = b``, the quadratic step of a splitting: by a transform or conjugate gradients.
 
-Both are sub-solvers that can be handed to :class:`jumpset.solvers.ADMM` and
+Both are parameters of :class:`jumpset.solvers.ADMM` and
 :class:`jumpset.solvers.DouglasRachford`.
 """
 
@@ -20,19 +20,19 @@ from jumpset.operators.spectral import dct2, idct2
 
 
 class Quadratic(Protocol):
-    """A way to solve ``(AᵀA + ρ) u = b``."""
+    """A solver of ``(AᵀA + ρ) u = b``."""
 
     def solve(self, operator: LinearOp, b: Tensor, rho: Tensor, start: Tensor) -> Tensor:
-        """u, for one ρ > 0 an image, ``(B, 1, …)``; ``start`` is near it."""
+        """Return u, for one ρ > 0 per image, ``(B, 1, …)``; ``start`` is near u."""
         ...
 
 
 @dataclass(frozen=True)
 class Spectral:
-    """Exact: a division for :class:`Identity` and :class:`Mask`, between two transforms for a :class:`Blur`.
+    """An exact solver: a division for :class:`Identity` and :class:`Mask`, in a transform for :class:`Blur`.
 
-    Fourier's transform for periodic borders, the cosine transform for mirrored ones (two spatial axes and a
-    point-spread function that is its own mirror image).
+    The Fourier transform for periodic borders, the cosine transform for symmetric ones (two spatial axes and
+    a point-spread function that is symmetric along each axis).
 
     Raises
     ------
@@ -41,7 +41,7 @@ class Spectral:
     """
 
     def solve(self, operator: LinearOp, b: Tensor, rho: Tensor, start: Tensor) -> Tensor:  # noqa: ARG002
-        """``u``; see :class:`Quadratic`."""
+        """Return ``u``; see :class:`Quadratic`."""
         if isinstance(operator, Identity):
             return b / (1 + rho)
         if isinstance(operator, Mask):
@@ -53,7 +53,7 @@ class Spectral:
             if operator.boundary == "periodic":
                 gain = torch.fft.fftn(operator(corner), dim=axes).abs().square()
                 return torch.fft.ifftn(torch.fft.fftn(b, dim=axes) / (gain + rho), dim=axes).real
-            # a corner's cosine transform is nowhere zero: the quotient gives every eigenvalue
+            # the cosine transform of a corner has no zeros, so the quotient gives every eigenvalue
             gain = (dct2(operator(corner)) / dct2(corner)).square()
             return idct2(dct2(b) / (gain + rho))
         raise InputError(
@@ -62,7 +62,7 @@ class Spectral:
 
 
 def takes(operator: LinearOp, u: Tensor) -> bool:
-    """Whether :class:`Spectral` can treat the operator."""
+    """Whether :class:`Spectral` is exact for the operator."""
     if isinstance(operator, Blur):
         return operator.boundary == "periodic" or (u.ndim == 4 and operator.is_even)
     return isinstance(operator, Identity | Mask)
@@ -70,14 +70,14 @@ def takes(operator: LinearOp, u: Tensor) -> bool:
 
 @dataclass(frozen=True)
 class ConjugateGradient:
-    """For any operator: conjugate gradients from the last answer.
+    """A solver for any operator: conjugate gradients from the previous solution.
 
     Parameters
     ----------
     tol
-        Ends when the residual is at most this part of ‖b‖, in every image.
+        The iteration ends when the residual is at most this part of ‖b‖, in every image.
     max_steps
-        Step limit; the outer iteration goes on from there.
+        Step limit; the outer iteration continues with the result.
 
     Raises
     ------
@@ -93,12 +93,12 @@ class ConjugateGradient:
         checks.integer("max_steps", self.max_steps, at_least=1)
 
     def solve(self, operator: LinearOp, b: Tensor, rho: Tensor, start: Tensor) -> Tensor:
-        """``u``; see :class:`Quadratic`."""
+        """Return ``u``; see :class:`Quadratic`."""
         return conjugate_gradient(
             lambda x: operator.adjoint(operator(x)) + rho * x, b, start, self.tol, self.max_steps
         )
 
 
 def best_for(operator: LinearOp, like: Tensor) -> Quadratic:
-    """:class:`Spectral` where it is exact, else :class:`ConjugateGradient`."""
+    """Return :class:`Spectral` if it is exact, else :class:`ConjugateGradient`."""
     return Spectral() if takes(operator, like) else ConjugateGradient()
