@@ -1,6 +1,6 @@
-"""Scores of images: PSNR, variants of SSIM, edge preservation, the l0 energies, contiguity of a support.
+"""Scores of a picture: PSNR, two variants of SSIM, edges, the l0 energies, how contiguous a support is.
 
-All functions take NumPy arrays (scikit-image layout) and return plain numbers.
+Everything here takes NumPy arrays (scikit-image layout) and gives plain numbers.
 """
 
 from __future__ import annotations
