@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
-
-from torch import Tensor
 
 from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties._jumps import Surrogate, annealed_scale, check_surrogate, height, jumps
-from jumpset.penalties._lines import prox_of_jumps
-from jumpset.penalties.base import Channels, Penalty, coupling
+from jumpset.penalties._jumps import JumpPenalty, height, jumps
+from jumpset.penalties.base import Channels, coupling
 
 
 @dataclass(frozen=True)
-class L0Gradient(Penalty):
+class L0Gradient(JumpPenalty):
     r"""L0 gradient: the number of pixels whose gradient is not zero.
 
     .. math:: R(x) = \sum_p \psi(\|\nabla x_p\|_2), \qquad \psi(d) = [d \ne 0], \quad
@@ -45,21 +42,10 @@ class L0Gradient(Penalty):
     :class:`Potts`, a corner pixel that changes in two directions counts once. Continuation as for Potts.
     """
 
-    scale: float = 0.0
-    surrogate: Surrogate = "gaussian"
     channels: Channels = coupling()
 
     name: ClassVar[str] = "l0-gradient"
     paper: ClassVar[str] = "Xu, Lu, Xu, Jia, SIGGRAPH Asia 2011"
-    convex: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_surrogate(self.scale, self.surrogate)
-
-    def annealed(self, step: int, n_steps: int, start: float = 0.5, stop: float = 0.02) -> L0Gradient:
-        """Return the penalty at a step of the continuation; see :meth:`Potts.annealed`."""
-        return replace(self, scale=annealed_scale(step, n_steps, start, stop))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return ψ of the gradient at each pixel."""
@@ -71,20 +57,3 @@ class L0Gradient(Penalty):
             step = over_channels(height(d, self.scale), self.channels)
             heights = step if heights is None else heights + step
         return xp.astype(jumps(heights, self.scale, self.surrogate), x.dtype)
-
-    @property
-    def has_prox(self) -> bool:
-        """False: :meth:`prox` is defined for lines only."""
-        return False
-
-    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """Compute the exact minimiser, for images with one spatial axis longer than 1; no derivative.
-
-        Dynamic programming over all segmentations (:mod:`jumpset.kernels.regions.potts_1d`).
-
-        Raises
-        ------
-        NoProx
-            For images with two or three such axes, where the problem is NP-hard, and for the surrogates.
-        """
-        return prox_of_jumps(v, tau, self.scale, self.channels, type(self).__name__)

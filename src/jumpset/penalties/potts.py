@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
-
-from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
@@ -15,13 +13,12 @@ from jumpset.operators.namespaces import namespace
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties._jumps import Surrogate, annealed_scale, check_surrogate, height, jumps
-from jumpset.penalties._lines import prox_of_jumps
-from jumpset.penalties.base import Channels, Penalty, coupling
+from jumpset.penalties._jumps import JumpPenalty, height, jumps
+from jumpset.penalties.base import Channels, coupling
 
 
 @dataclass(frozen=True)
-class Potts(Penalty):
+class Potts(JumpPenalty):
     r"""Potts: the number, or length, of jumps between neighbours, independent of their height.
 
     .. math:: R(x) = \sum_{(p, q)} \omega_{pq}\, \psi(\|x_p - x_q\|), \qquad \psi(d) = [d \ne 0], \quad
@@ -56,28 +53,11 @@ class Potts(Penalty):
     edges and lower it to about the standard deviation of the noise; below that, noise counts as edges.
     """
 
-    scale: float = 0.0
-    surrogate: Surrogate = "gaussian"
     neighbors: int = parameter(4, checks.one_of, allowed=(4, 8))
     channels: Channels = coupling()
 
     name: ClassVar[str] = "potts"
     paper: ClassVar[str] = "Geman, Geman, PAMI 1984"
-    convex: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_surrogate(self.scale, self.surrogate)
-
-    def annealed(self, step: int, n_steps: int, start: float = 0.5, stop: float = 0.02) -> Potts:
-        """Return the penalty at a step of the continuation: ``s = start (stop/start)^(step/(n_steps−1))``.
-
-        Examples
-        --------
-        >>> potts = js.Potts()
-        >>> loss = js.PenaltyLoss(lambda step: potts.annealed(step, 1000), weight=1e-2)
-        """
-        return replace(self, scale=annealed_scale(step, n_steps, start, stop))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return the weighted jumps from each pixel to its forward neighbours."""
@@ -91,23 +71,6 @@ class Potts(Penalty):
             )
             total = term if total is None else total + term
         return xp.astype(total, x.dtype)
-
-    @property
-    def has_prox(self) -> bool:
-        """False: :meth:`prox` is defined for lines only."""
-        return False
-
-    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """Compute the exact minimiser, for images with one spatial axis longer than 1; no derivative.
-
-        Dynamic programming over all segmentations (:mod:`jumpset.kernels.regions.potts_1d`).
-
-        Raises
-        ------
-        NoProx
-            For images with two or three such axes, where the problem is NP-hard, and for the surrogates.
-        """
-        return prox_of_jumps(v, tau, self.scale, self.channels, type(self).__name__)
 
     def _edges(self, x: Any) -> list[tuple[float, dict[int, int]]]:
         axes = list(spatial_axes(x))
