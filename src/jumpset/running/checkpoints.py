@@ -14,7 +14,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
-from jumpset._core.files import as_path, atomic_write
+from jumpset._core.files import atomic_write, check_target
 from jumpset._core.types import Iteration
 
 _FORMAT = 1
@@ -125,17 +125,13 @@ class Checkpoint(StateFile):
     InputError
         If the path is not one, ``every`` is not a number of steps, or the file is of another run.
     FileError
-        If the file exists and is not a complete checkpoint.
+        If the file cannot be written there, or exists and is not a complete checkpoint.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], method: Iteration[Any], image: Tensor, *, every: int | None
     ) -> None:
-        file = as_path(path)
-        if not file.parent.is_dir():
-            raise FileError(
-                "the checkpoint's folder does not exist", given=file.parent, do="make the folder first"
-            )
+        file = check_target(path)
         if every is not None:
             checks.integer("checkpoint_every", every, at_least=1)
         self.every = every or 10 * method.check_every
