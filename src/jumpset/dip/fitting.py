@@ -96,11 +96,6 @@ class Fit:
         self.rollbacks = 0
         """Number of returns to earlier weights."""
 
-    @property
-    def n_tiles(self) -> int:
-        """Tiles, each with a network."""
-        return len(self._parts)
-
     @torch.no_grad()
     def output(self) -> Tensor:
         """The output ``(1, C, H, W)`` for the input without noise."""

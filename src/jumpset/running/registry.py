@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any
@@ -169,4 +168,5 @@ def _info(name: str) -> MethodInfo:
         for f in fields(cls)
         if f.init
     }
-    return MethodInfo(name, doc, cls.paper, defaults, deepcopy(cls.presets), cls)
+    presets = {preset: dict(settings) for preset, settings in cls.presets.items()}
+    return MethodInfo(name, doc, cls.paper, defaults, presets, cls)
