@@ -277,9 +277,9 @@ PAIRS = {
 @pytest.mark.parametrize(
     ("x", "y", "says"),
     [
-        (GOOD, GOOD[1:], "one shape"),
-        (GOOD, GOOD.astype(np.uint8), "one dtype"),
-        (GOOD.astype(np.uint8), GOOD.astype(np.uint16), "one dtype"),
+        (GOOD, GOOD[1:], "same shape"),
+        (GOOD, GOOD.astype(np.uint8), "same dtype"),
+        (GOOD.astype(np.uint8), GOOD.astype(np.uint16), "same dtype"),
         (GOOD[:0], GOOD[:0], "empty"),
         (GOOD, np.where(np.arange(3) == 1, np.nan, GOOD), "finite"),
         (GOOD.astype(complex), GOOD.astype(complex), "real numbers"),
@@ -338,5 +338,5 @@ def test_edge_preservation():
     assert metrics.edge_preservation(flat, y[:5, :6, 0]) == 0.0
     levels = rng.integers(0, 256, (8, 7), dtype=np.uint8)
     assert metrics.edge_preservation(levels, levels) == pytest.approx(1.0)
-    with pytest.raises(InputError, match="one shape"):
+    with pytest.raises(InputError, match="same shape"):
         metrics.edge_preservation(x, y[:, :5])

@@ -1,4 +1,4 @@
-"""The module for training, the controllers of its weight, and the weights for one picture."""
+"""The module for training, the controllers of its weight, and the weights for one image."""
 
 import math
 
@@ -171,7 +171,7 @@ def test_bad_controllers(wrong):
         nn.RegionCountController(P.L1(), 3)
 
 
-# ----------------------------------------------------------------------------- weights for one picture
+# ----------------------------------------------------------------------------- weights for one image
 
 
 def picture():
@@ -229,7 +229,7 @@ def test_weight_for_regions():
     assert weights.weight_for_regions(image, 1, neighbors=8, levels=5) > 0
     with pytest.raises(js.InputError, match="count"):
         weights.weight_for_regions(image, 0)
-    with pytest.raises(js.InputError, match="one picture"):
+    with pytest.raises(js.InputError, match="one image"):
         weights.weight_for_regions(torch.zeros(2, 1, 4, 4), 1)
 
 

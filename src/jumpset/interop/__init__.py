@@ -1,4 +1,4 @@
-"""Bridges to other libraries, one file each; each imports its library only when it is used."""
+"""Adapters to other libraries, one module each, which imports its library only when it is used."""
 
 import lazy_loader as _lazy
 

@@ -1,4 +1,4 @@
-"""A penalty as a deepinv prior: ``fn``, ``grad`` and ``prox`` by their names there."""
+"""A penalty as a deepinv prior, with ``fn``, ``grad`` and ``prox``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PenaltyPrior(Prior):
     Parameters
     ----------
     penalty
-        Any penalty; algorithms that call ``prox`` need one that has it.
+        Any penalty; algorithms that call ``prox`` need one that has a prox.
     """
 
     def __init__(self, penalty: Penalty) -> None:
@@ -29,15 +29,15 @@ class PenaltyPrior(Prior):
         self.explicit_prior = True
 
     def fn(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
-        """R(x), ``(B,)``."""
+        """Compute R(x), ``(B,)``."""
         return self.penalty.value(x)
 
     def grad(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
-        """The gradient, or the subgradient of least norm."""
+        """Compute the gradient, or the subgradient of least norm."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             return torch.autograd.grad(self.penalty.value(x).sum(), x)[0]
 
     def prox(self, x: Tensor, *_: Any, gamma: float | Tensor = 1.0, **__: Any) -> Tensor:
-        """``argmin_u ½‖u − x‖² + gamma R(u)``."""
+        """Compute ``argmin_u ½‖u − x‖² + gamma R(u)``."""
         return self.penalty.prox(x, gamma)

@@ -21,19 +21,19 @@ class PenaltyProx(ProxOperator):
     Parameters
     ----------
     penalty
-        Any penalty; algorithms that call ``prox`` need one that has it.
+        Any penalty; algorithms that call ``prox`` need one that has a prox.
     dims
-        Shape of the picture, ``(H, W)`` or any one to three spatial axes; pyproximal hands over flat vectors.
+        Shape of the image, ``(H, W)`` or any one to three spatial axes, as pyproximal passes flat vectors.
     factor
         Multiplies R, as ``sigma`` of pyproximal's own operators does; above 0.
     channels
-        How many channels lie in front of the spatial axes in the vector.
+        Number of channels, whose axis precedes the spatial axes in the vector.
 
     Raises
     ------
     InputError
-        A shape of other than one to three axes, a factor that is not above 0, or, when called, a vector of
-        another size.
+        A shape without one to three axes, a factor that is not above 0, or, when called, a vector of another
+        size.
     """
 
     def __init__(
@@ -41,24 +41,26 @@ class PenaltyProx(ProxOperator):
     ) -> None:
         super().__init__(None, False)
         if not 1 <= len(dims) <= 3:
-            raise InputError("a picture has one to three axes", given=f"dims={tuple(dims)}", do="pass (H, W)")
+            raise InputError("an image has one to three axes", given=f"dims={tuple(dims)}", do="pass (H, W)")
         if not factor > 0:
             raise InputError("factor must be above 0", given=repr(factor), do="pass the penalty's weight")
         self.penalty, self.factor = penalty, float(factor)
         self.shape4 = (1, channels, *dims)
 
     def __call__(self, x: np.ndarray) -> float:
-        """``factor · R(x)``."""
-        return self.factor * float(self.penalty.value(self._picture(x)))
+        """Compute ``factor · R(x)``."""
+        return self.factor * float(self.penalty.value(self._image(x)))
 
     @_check_tau
     def prox(self, x: np.ndarray, tau: float) -> np.ndarray:
-        """``argmin_u ½‖u − x‖² + tau · factor · R(u)``, flat."""
-        answer = self.penalty.prox(self._picture(x), float(tau) * self.factor)
+        """Compute ``argmin_u ½‖u − x‖² + tau · factor · R(u)``, flat."""
+        answer = self.penalty.prox(self._image(x), float(tau) * self.factor)
         return answer.detach().numpy().reshape(np.shape(x))
 
-    def _picture(self, x: np.ndarray) -> torch.Tensor:
+    def _image(self, x: np.ndarray) -> torch.Tensor:
         array = np.array(x)  # a copy: torch warns of read-only memory
         if array.size != np.prod(self.shape4):
-            raise InputError("the vector is not the picture", given=array.shape, do=f"pass {self.shape4}")
+            raise InputError(
+                "the vector does not have the size of the image", given=array.shape, do=f"pass {self.shape4}"
+            )
         return torch.from_numpy(array.reshape(self.shape4))

@@ -1,4 +1,4 @@
-"""Denoisers in scikit-image's manner: a picture and a weight in, the same kind of picture out."""
+"""Denoisers with the interface of scikit-image: functions of an image and a weight."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def denoise_tv(
 ) -> Any:
     """Total variation denoising, ``argmin_u ½‖u − f‖² + weight · TV(u)``, to a stated accuracy.
 
-    The same weight gives the same picture as scikit-image's ``denoise_tv_chambolle`` run to convergence.
+    The same weight gives the same image as scikit-image's ``denoise_tv_chambolle`` run to convergence.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ def denoise_tv(
     weight
         In intensities; larger is smoother.
     channel_axis
-        The axis of the channels; ``None``: a gray picture.
+        The axis of the channels; ``None``: a gray image.
     isotropic
-        Whether the directions share a root.
+        Whether the directions share one root.
     channels
-        ``"joint"``: channels share their edges. ``"separate"``: each channel by itself.
+        ``"joint"``: channels share their edges. ``"separate"``: each channel separately.
     tol
-        Duality gap at which a picture is done, relative to its energy.
+        Duality gap at which an image is done, relative to its energy.
     max_steps
         Step limit.
 
@@ -59,7 +59,7 @@ def denoise_tv(
     Raises
     ------
     InputError
-        A picture or a parameter that cannot be used.
+        An image or a parameter that cannot be used.
 
     Notes
     -----
@@ -89,9 +89,9 @@ def denoise_sparse_tv(
     weight
         In intensities; larger is smoother and emptier.
     ratio
-        How much a pixel's height weighs against an edge of that height.
+        Weight of a pixel's magnitude relative to an edge of that height.
     isotropic, channels
-        Of the total variation.
+        Of the total variation, as in :func:`denoise_tv`.
 
     Returns
     -------
@@ -100,12 +100,12 @@ def denoise_sparse_tv(
     Raises
     ------
     InputError
-        A picture or a parameter that cannot be used.
+        An image or a parameter that cannot be used.
 
     Notes
     -----
-    R. Tibshirani et al., JRSS B 2005; the solver is :meth:`jumpset.SparseTV.prox`. 0 is intensity 0: for
-    signed integers that is the least value of the dtype.
+    R. Tibshirani et al., JRSS B 2005; the solver is :meth:`jumpset.SparseTV.prox`. Zeros have intensity 0,
+    which for signed integers is the smallest value of the dtype.
     """
     checks.real("weight", weight, at_least=0.0)
     penalty = SparseTV(ratio=ratio, isotropic=isotropic, channels=channels)
@@ -130,14 +130,14 @@ def denoise_groups(
     image, channel_axis
         As in :func:`denoise_tv`.
     weight
-        In intensities; larger is emptier. Noise of deviation σ vanishes from about 2.5 σ / √(pixels of a
-        window) on.
+        In intensities; larger is emptier. Noise of standard deviation σ vanishes from about
+        2.5 σ / √(pixels of a window) on.
     window
         Pixels along each spatial axis.
     channels
-        ``"joint"``: a group holds all channels of its window. ``"separate"``: each channel by itself.
+        ``"joint"``: a group holds all channels of its window. ``"separate"``: each channel separately.
     tol
-        Relative distance to the exact answer.
+        Relative distance to the exact solution.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def denoise_groups(
     Raises
     ------
     InputError
-        A picture or a parameter that cannot be used.
+        An image or a parameter that cannot be used.
 
     Notes
     -----
@@ -164,7 +164,7 @@ def denoise_potts_1d(
     data: Literal["l2", "l1"] = "l2",
     sample_weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The best piecewise constant fit of a signal, exactly: change points and levels at once.
+    """Compute the best piecewise constant fit of a signal exactly: change points and levels.
 
     ``argmin_u Σ_i w_i |u_i − f_i|^q + weight · (number of jumps of u)`` with q = 2 or 1 (no ½).
 
@@ -173,9 +173,9 @@ def denoise_potts_1d(
     signal
         ``(n,)``, or ``(n, C)`` for C channels that jump together; float32 or float64, any range.
     weight
-        Price of a jump, in the unit of the signal (``"l1"``) or its square; larger is flatter.
+        Weight of a jump, in the unit of the signal (``"l1"``) or its square; larger is flatter.
     data
-        ``"l2"``: segments take their mean. ``"l1"``: their median, for outliers.
+        ``"l2"``: the levels are means. ``"l1"``: they are medians, which are robust to outliers.
     sample_weights
         Optional ``(n,)``, at least 0; 0 for missing samples.
 
@@ -186,7 +186,7 @@ def denoise_potts_1d(
     Raises
     ------
     InputError
-        Anything that cannot be used.
+        A signal or a parameter that cannot be used.
 
     Notes
     -----
@@ -205,7 +205,7 @@ def denoise_potts_1d(
         weights = np.asarray(sample_weights, dtype=np.float64)
         if weights.shape != values.shape[:1] or not (np.isfinite(weights) & (weights >= 0)).all():
             raise InputError(
-                "sample_weights must be one number a sample, finite and not negative",
+                "sample_weights must be one number per sample, finite and not negative",
                 given=f"shape {weights.shape}",
                 do=f"pass ({len(values)},), 0 for missing samples",
             )

@@ -15,7 +15,7 @@ with needs("torchmetrics"):
 
 
 class Contiguity(Metric):  # pyright: ignore[reportGeneralTypeIssues]
-    """Means over all images of what :func:`jumpset.metrics.contiguity` measures.
+    """Means of :func:`jumpset.metrics.contiguity` over all images.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Contiguity(Metric):  # pyright: ignore[reportGeneralTypeIssues]
 
     Notes
     -----
-    ``update`` takes ``(B, C, H, W)``; every channel of every image counts as a picture. ``compute`` gives a
+    ``update`` takes ``(B, C, H, W)``; every channel of every image counts separately. ``compute`` returns a
     dictionary of scalars: ``zero_fraction``, ``isolated_fraction``, ``n_components``, ``n_zero_components``,
     ``perimeter`` and ``largest_zero_region`` (pixels).
     """
@@ -57,6 +57,6 @@ class Contiguity(Metric):  # pyright: ignore[reportGeneralTypeIssues]
             self.count += 1
 
     def compute(self) -> dict[str, Tensor]:
-        """Means over what has been added."""
+        """Return the means over all batches."""
         means = self.sums / self.count.clamp_min(1)
         return dict(zip(self.names, means.float(), strict=True))

@@ -1,6 +1,6 @@
-"""Scores of a picture: PSNR, two variants of SSIM, edges, the l0 energies, how contiguous a support is.
+"""Scores of images: PSNR, variants of SSIM, edge preservation, the l0 energies, contiguity of a support.
 
-Everything here takes NumPy arrays (scikit-image layout) and gives plain numbers.
+All functions take NumPy arrays (scikit-image layout) and return plain numbers.
 """
 
 from __future__ import annotations

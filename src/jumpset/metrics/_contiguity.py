@@ -1,4 +1,4 @@
-"""How the zeros and the nonzeros of an array hang together."""
+"""Connected components of the zeros and the nonzeros of an array."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import label
 
-from jumpset._core.checks import real
+from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.metrics._inputs import real_array
 
 
-# Arrays have no truth value, so a generated == would raise: records compare by identity.
+# A generated == would raise, as arrays have no truth value; so records are compared by identity.
 @dataclass(frozen=True, eq=False)
 class Contiguity:
-    """What :func:`contiguity` finds. Sizes are in pixels and sorted, largest first."""
+    """The result of :func:`contiguity`. Sizes are in pixels and sorted, largest first."""
 
     zero_fraction: float  # zero pixels / all pixels
     n_components: int  # 8-connected components of the support
@@ -26,24 +26,22 @@ class Contiguity:
     isolated_fraction: (
         float  # support pixels without a support pixel among their 8 neighbours / support pixels
     )
-    perimeter: (
-        int  # 4-neighbour edges between the support and the zero set; the picture's border is not counted
-    )
+    perimeter: int  # 4-neighbour edges between the support and the zero set, without the border of the image
     largest_zero_region: int  # zero_component_sizes[0], or 0 where nothing is zero
 
 
 def contiguity(x: ArrayLike, tol: float = 0.0) -> Contiguity:
-    """Measure whether an array is empty in *regions*, or only in scattered pixels.
+    """Measure whether the zeros of an array form *regions*, or are scattered pixels.
 
-    The support is ``{p : |x_p| > tol}``. Its components join across corners (8 neighbours) and those of its
-    complement, the zero set, do not (4 neighbours): with this pair of rules a closed curve separates its
-    inside from its outside. A contiguous support has few large components, a short perimeter for its area,
-    and no isolated pixels.
+    The support is ``{p : |x_p| > tol}``. Its components are connected across corners (8 neighbours) and those
+    of its complement, the zero set, are not (4 neighbours): with this pair of neighbourhoods a closed curve
+    separates its inside from its outside. A contiguous support has few large components, a short perimeter
+    for its area, and no isolated pixels.
 
     Parameters
     ----------
     x
-        Two-dimensional array (H, W). Of a colour picture or a stack of features, pass one channel at a time,
+        Two-dimensional array (H, W). For a colour image or a stack of features, pass one channel at a time,
         or a joint magnitude such as ``np.abs(x).max(-1)``.
     tol
         Magnitudes up to ``tol`` count as zero, in the unit of ``x`` itself (integers are not scaled here).
@@ -51,7 +49,7 @@ def contiguity(x: ArrayLike, tol: float = 0.0) -> Contiguity:
     Returns
     -------
     Contiguity
-        With ``isolated_fraction`` 0 where the support is empty.
+        ``isolated_fraction`` is 0 if the support is empty.
 
     Raises
     ------
@@ -62,13 +60,13 @@ def contiguity(x: ArrayLike, tol: float = 0.0) -> Contiguity:
     ----------
     Rosenfeld: Connectivity in digital pictures, Journal of the ACM 1970 (the pair of neighbourhoods).
     """
-    real("tol", tol, at_least=0)
+    checks.real("tol", tol, at_least=0)
     array = real_array(x, "x")
     if array.ndim != 2:
         raise InputError(
             "x must have two axes", given=f"shape {array.shape}", do="pass one channel at a time"
         )
-    # float64 first: the magnitude of the least int8 does not fit int8.
+    # float64 first: the magnitude of the smallest int8 overflows int8.
     support = np.abs(array.astype(np.float64)) > tol
     sizes = _component_sizes(support, np.ones((3, 3), dtype=bool))
     zero_sizes = _component_sizes(~support, None)
@@ -79,7 +77,7 @@ def contiguity(x: ArrayLike, tol: float = 0.0) -> Contiguity:
         component_sizes=sizes,
         n_zero_components=len(zero_sizes),
         zero_component_sizes=zero_sizes,
-        # Components join across corners, so that a pixel is isolated where it is a component by itself.
+        # Components are connected across corners, so an isolated pixel is a component of one pixel.
         isolated_fraction=int((sizes == 1).sum()) / max(n_support, 1),
         perimeter=int((support[1:] != support[:-1]).sum() + (support[:, 1:] != support[:, :-1]).sum()),
         largest_zero_region=int(zero_sizes[0]) if len(zero_sizes) else 0,
@@ -87,7 +85,7 @@ def contiguity(x: ArrayLike, tol: float = 0.0) -> Contiguity:
 
 
 def _component_sizes(mask: np.ndarray, structure: np.ndarray | None) -> np.ndarray:
-    """Sizes of the components, largest first; without a structure pixels join by their four sides."""
+    """Return the sizes of the components, largest first; without a structure pixels have 4 neighbours."""
     labels = np.empty(mask.shape, dtype=np.int32)
     label(mask, structure=structure, output=labels)
     return np.sort(np.bincount(labels.ravel())[1:])[::-1].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Whether the edges of a picture are those of its truth."""
+"""Edge preservation: agreement of the edges of an image with those of its ground truth."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from jumpset.metrics._inputs import channels_last, comparable, span_or
 def edge_preservation(
     image: ArrayLike, truth: ArrayLike, *, data_range: float | None = None, channel_axis: int | None = -1
 ) -> float:
-    """Correlation of the Laplacians of a picture and its truth; 1 is perfect.
+    """Correlation of the Laplacians of an image and its ground truth; 1 is perfect.
 
     ``Σ (Δu - mean Δu)(Δs - mean Δs) / √(Σ (Δu - mean Δu)² Σ (Δs - mean Δs)²)`` over all pixels and channels,
-    with the five-point Laplacian and replicated borders. Blurred edges, halos and left-over texture all lower
-    it; a change of contrast alone does not.
+    with the five-point Laplacian and replicated borders. Blurred edges, halos and remaining texture lower it;
+    a change of contrast alone does not.
 
     Parameters
     ----------
     image, truth
-        Arrays of one shape, (H, W) or with a channel axis, and of one dtype (floats of different widths may
-        mix).
+        Arrays of the same shape, (H, W) or with a channel axis, and the same dtype (two float dtypes may
+        differ).
     data_range
         As in :func:`psnr`: Laplacians below a millionth of it count as zero.
     channel_axis
@@ -31,12 +31,12 @@ def edge_preservation(
     Returns
     -------
     float
-        In [-1, 1]. Where a picture has no edges at all: 1 if neither has, else 0.
+        In [-1, 1]. If an image has no edges at all: 1 if neither image has, else 0.
 
     Raises
     ------
     InputError
-        Shapes or dtypes differ, an array is no picture, empty or non-finite.
+        Shapes or dtypes differ; an array is not an image, is empty or not finite.
 
     References
     ----------
@@ -45,7 +45,7 @@ def edge_preservation(
     """
     x, y = comparable(image, truth, ("image", "truth"))
     least = 1e-6 * span_or(data_range, x.dtype)
-    edges = [_laplacian(channels_last(a, channel_axis, "a picture"), least) for a in (x, y)]
+    edges = [_laplacian(channels_last(a, channel_axis, "an image"), least) for a in (x, y)]
     lengths = [float(np.linalg.norm(e)) for e in edges]
     if min(lengths) == 0.0:
         return 1.0 if max(lengths) == 0.0 else 0.0

@@ -1,11 +1,11 @@
-"""The two l0 energies: changed pixels, and jumps between neighbours. Neither has a half in the fidelity."""
+"""The two l0 energies, of changed pixels and of jumps between neighbours; the fidelity has no factor ½."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jumpset._core.checks import real
+from jumpset._core import checks
 from jumpset.metrics._inputs import channels_last, comparable, real_array, span
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights
@@ -14,13 +14,13 @@ from jumpset.operators.neighborhoods import edge_weights as grid_weights
 def gradient_count(u: ArrayLike, tol: float = 0.0, *, channel_axis: int | None = -1) -> int:
     """Number of pixels whose gradient is not zero.
 
-    ``#{p : ∇u(p) ≠ 0}`` with forward differences to the right and down, zero across the border, and one
-    decision for all channels.
+    ``#{p : ∇u(p) ≠ 0}`` with forward differences to the right and down, zero across the border; a pixel
+    counts once if any channel changes.
 
     Parameters
     ----------
     u
-        Picture, (H, W) or with a channel axis.
+        Image, (H, W) or with a channel axis.
     tol
         A difference counts as zero where its magnitude is at most ``tol`` in every channel. In intensities in
         [0, 1]: for uint8, ``1/255`` is one level.
@@ -30,10 +30,10 @@ def gradient_count(u: ArrayLike, tol: float = 0.0, *, channel_axis: int | None =
     Raises
     ------
     InputError
-        The array is no picture, is empty or non-finite, has signed integers of 32 or 64 bits, or ``tol`` is
+        The array is not an image, is empty or not finite, has signed integers of 32 or 64 bits, or ``tol`` is
         negative.
     """
-    x, threshold = _picture(u, tol, channel_axis)
+    x, threshold = _image(u, tol, channel_axis)
     changed = np.zeros(x.shape[:2], dtype=bool)
     changed[:-1] |= _jumps(x, (1, 0), threshold)
     changed[:, :-1] |= _jumps(x, (0, 1), threshold)
@@ -50,20 +50,19 @@ def jump_count(
 ) -> float:
     """Weighted number of edges between neighbours of different values: the length of the jump set.
 
-    ``Σ_(i,j) ω_ij [u_i ≠ u_j]`` over the edges of the grid, each counted once, and one decision for all
-    channels.
+    ``Σ_(i,j) ω_ij [u_i ≠ u_j]`` over the edges of the grid, each once; an edge counts if any channel differs.
 
     Parameters
     ----------
     u
-        Picture, (H, W) or with a channel axis.
+        Image, (H, W) or with a channel axis.
     tol
         Values count as equal where they differ by at most ``tol`` in every channel, in intensities in [0, 1].
     neighbors
         4 or 8.
     edge_weights
-        Optional ``(D, H, W)``: multiplies ω of the edge that leaves each pixel to the right and down (D = 2),
-        and down-right and down-left (D = 4, with 8 neighbours). ω is 1 with 4 neighbours; with 8, ``√2 - 1``
+        Optional ``(D, H, W)``: multiplies ω of the edge from each pixel to the right and down (D = 2), and
+        down-right and down-left (D = 4, with 8 neighbours). ω is 1 with 4 neighbours; with 8, ``√2 - 1``
         along the axes and ``1 - √2/2`` along the diagonals.
     channel_axis
         The axis of the channels of a 3-D array.
@@ -79,7 +78,7 @@ def jump_count(
     Storath, Weinmann: Fast partitioning of vector-valued images, SIAM Journal on
     Imaging Sciences 2014 (weights).
     """
-    x, threshold = _picture(u, tol, channel_axis)
+    x, threshold = _image(u, tol, channel_axis)
     weights = grid_weights(neighbors, x.shape[0], x.shape[1], edge_weights)
     total = 0.0
     for offset, weight in zip(OFFSETS[neighbors], weights, strict=True):
@@ -94,16 +93,16 @@ def energy_pix(
 ) -> float:
     """The l0 gradient energy that counts pixels.
 
-    ``E_pix(u) = ‖u - f‖² + weight · #{p : ∇u(p) ≠ 0}``: no half, the norm sums over pixels and channels, and
-    the count is that of :func:`gradient_count`. Differences of integers are divided by the range of their
-    dtype.
+    ``E_pix(u) = ‖u - f‖² + weight · #{p : ∇u(p) ≠ 0}``, without a factor ½: the norm sums over pixels and
+    channels, and :func:`gradient_count` is the count. Differences of integers are divided by the range of
+    their dtype.
 
     Parameters
     ----------
     u, f
-        The candidate and the given picture, of one shape and dtype (floats of different widths may mix).
+        The candidate and the given image, of the same shape and dtype (two float dtypes may differ).
     weight
-        Price of one pixel, at least 0, for intensities in [0, 1].
+        Weight of one pixel, at least 0, for intensities in [0, 1].
     tol, channel_axis
         As in :func:`gradient_count`.
 
@@ -116,7 +115,7 @@ def energy_pix(
     ----------
     Xu, Lu, Xu, Jia: Image smoothing via L0 gradient minimization, ACM Transactions on Graphics 2011.
     """
-    real("weight", weight, at_least=0)
+    checks.real("weight", weight, at_least=0)
     fidelity = _fidelity(u, f)
     return fidelity + float(weight) * gradient_count(u, tol, channel_axis=channel_axis)
 
@@ -133,16 +132,16 @@ def energy_edge(
 ) -> float:
     """The Potts energy, which counts edges.
 
-    ``E_edge(u) = ‖u - f‖² + weight · Σ_(i,j) ω_ij [u_i ≠ u_j]``: no half, the norm sums over pixels and
-    channels, and the sum is that of :func:`jump_count`. Differences of integers are divided by the range of
-    their dtype.
+    ``E_edge(u) = ‖u - f‖² + weight · Σ_(i,j) ω_ij [u_i ≠ u_j]``, without a factor ½: the norm sums over
+    pixels and channels, and :func:`jump_count` is the sum. Differences of integers are divided by the range
+    of their dtype.
 
     Parameters
     ----------
     u, f
-        The candidate and the given picture, of one shape and dtype (floats of different widths may mix).
+        The candidate and the given image, of the same shape and dtype (two float dtypes may differ).
     weight
-        Price of one unit of length of the jump set, at least 0, for intensities in [0, 1].
+        Weight of one unit of length of the jump set, at least 0, for intensities in [0, 1].
     neighbors, edge_weights, tol, channel_axis
         As in :func:`jump_count`.
 
@@ -155,21 +154,21 @@ def energy_edge(
     ----------
     Nguyen, Brown: Fast and effective L0 gradient minimization by region fusion, ICCV 2015.
     """
-    real("weight", weight, at_least=0)
+    checks.real("weight", weight, at_least=0)
     fidelity = _fidelity(u, f)
     count = jump_count(u, tol, neighbors=neighbors, edge_weights=edge_weights, channel_axis=channel_axis)
     return fidelity + float(weight) * count
 
 
-def _picture(u: ArrayLike, tol: float, channel_axis: int | None) -> tuple[np.ndarray, float]:
-    """(H, W, C) values as they are, and ``tol`` in their unit: to divide them would round differences."""
-    real("tol", tol, at_least=0)
+def _image(u: ArrayLike, tol: float, channel_axis: int | None) -> tuple[np.ndarray, float]:
+    """Return unscaled (H, W, C) values, and ``tol`` in their unit, as scaling would round differences."""
+    checks.real("tol", tol, at_least=0)
     array = real_array(u, "u")
     return channels_last(array, channel_axis, "u").astype(np.float64), float(tol) * span(array.dtype)
 
 
 def _jumps(x: np.ndarray, offset: tuple[int, int], threshold: float) -> np.ndarray:
-    """Where an edge of this offset joins different values."""
+    """Return where the values of an edge of this offset differ."""
     down, right = offset
     height, width = x.shape[:2]
     start = x[: height - down, max(-right, 0) : width - max(right, 0)]

@@ -1,26 +1,26 @@
-"""Checks that all metrics share: real finite arrays, comparable pairs, and the range of a dtype."""
+"""Checks of all metrics: real finite arrays, comparable pairs, and the range of a dtype."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jumpset._core.checks import real
+from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.ranges import dtype_range, real_array
 
 
 def comparable(a: ArrayLike, b: ArrayLike, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Two arrays of one shape and one dtype; floats of different widths share one range and may mix."""
+    """Return two arrays of the same shape and dtype; two float dtypes, of equal range, may differ."""
     x, y = real_array(a, names[0]), real_array(b, names[1])
     both = f"{names[0]} and {names[1]}"
     if x.shape != y.shape:
         raise InputError(
-            f"{both} must have one shape", given=f"{x.shape} and {y.shape}", do="crop or resize one"
+            f"{both} must have the same shape", given=f"{x.shape} and {y.shape}", do="crop or resize one"
         )
     if x.dtype != y.dtype and not (x.dtype.kind == y.dtype.kind == "f"):
         raise InputError(
-            f"{both} must have one dtype, because each dtype has a range of its own",
+            f"{both} must have the same dtype, because each dtype has another range",
             given=f"{x.dtype} and {y.dtype}",
             do="convert one of them",
         )
@@ -28,21 +28,21 @@ def comparable(a: ArrayLike, b: ArrayLike, names: tuple[str, str]) -> tuple[np.n
 
 
 def span(dtype: np.dtype) -> float:
-    """White minus black."""
+    """Return white minus black."""
     low, high = dtype_range(dtype)
     return high - low
 
 
 def span_or(data_range: float | None, dtype: np.dtype) -> float:
-    """The given range, checked, or else the one of the dtype."""
+    """Return the given range, after a check, or else that of the dtype."""
     if data_range is None:
         return span(dtype)
-    real("data_range", data_range, above=0)
+    checks.real("data_range", data_range, above=0)
     return float(data_range)
 
 
 def channels_last(x: np.ndarray, channel_axis: int | None, name: str) -> np.ndarray:
-    """The picture as (H, W, C); a 2-D array is gray whatever ``channel_axis`` says."""
+    """Return the image as (H, W, C); a 2-D array is gray for any ``channel_axis``."""
     if x.ndim == 2:
         return x[:, :, None]
     if x.ndim == 3 and channel_axis is not None and -3 <= channel_axis < 3:
@@ -50,5 +50,5 @@ def channels_last(x: np.ndarray, channel_axis: int | None, name: str) -> np.ndar
     raise InputError(
         f"{name} must be (H, W), or three axes of which channel_axis names the channels",
         given=f"shape {x.shape}, channel_axis={channel_axis}",
-        do="pass one picture at a time",
+        do="pass one image at a time",
     )

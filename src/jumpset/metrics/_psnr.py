@@ -19,8 +19,8 @@ def psnr(image: ArrayLike, truth: ArrayLike, *, data_range: float | None = None)
     Parameters
     ----------
     image, truth
-        Arrays of one shape, usually (H, W) or (H, W, C), and of one dtype (floats of different widths may
-        mix).
+        Arrays of the same shape, usually (H, W) or (H, W, C), and the same dtype (two float dtypes may
+        differ).
     data_range
         ``L``. Default: 255 for uint8, 65535 for uint16, the range of the dtype for other integers, and 1 for
         floats and booleans. Signed integers of 32 or 64 bits have no default.
@@ -28,7 +28,7 @@ def psnr(image: ArrayLike, truth: ArrayLike, *, data_range: float | None = None)
     Returns
     -------
     float
-        Decibels; ``inf`` where the pictures are identical.
+        Decibels; ``inf`` if the images are identical.
 
     Raises
     ------

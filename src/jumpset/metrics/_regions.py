@@ -1,4 +1,4 @@
-"""How many flat regions an image has."""
+"""The number of flat regions of an image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jumpset._core.ranges import real_array
 
 
 def count_regions(image: ArrayLike, tol: float = 0.0, *, channel_axis: int | None = -1) -> int:
-    """Number of flat regions: components of pixels joined to neighbours along the axes.
+    """Number of flat regions: connected components of equal neighbours along the axes.
 
     Parameters
     ----------
@@ -21,12 +21,12 @@ def count_regions(image: ArrayLike, tol: float = 0.0, *, channel_axis: int | Non
     tol
         Neighbours that differ by at most ``tol`` in every channel belong to one region.
     channel_axis
-        None: every axis is spatial. A 2-D array is gray whatever ``channel_axis`` says.
+        None: every axis is spatial. A 2-D array is gray for any ``channel_axis``.
 
     Raises
     ------
     InputError
-        Not real or not finite, empty, or no such axis.
+        An array that is not real, not finite or empty, or an axis that does not exist.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Structural similarity: per channel, of luma, and of the colour picture taken as a volume."""
+"""Structural similarity: per channel, of luma, and of a colour image as a volume."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 def ssim(
     image: ArrayLike, truth: ArrayLike, *, data_range: float | None = None, channel_axis: int | None = -1
 ) -> float:
-    """Mean structural similarity per channel, averaged over the channels; 1 for identical pictures.
+    """Mean structural similarity per channel, averaged over the channels; 1 for identical images.
 
     ``(2 μx μy + C1)(2 σxy + C2) / ((μx² + μy² + C1)(σx² + σy² + C2))`` at each pixel, with moments under a
     Gaussian window of standard deviation 1.5 and 11 x 11 pixels, ``C1 = (0.01 L)²``, ``C2 = (0.03 L)²``, and
-    population (not sample) covariances. The mean leaves out the 5 border pixels whose windows would leave the
-    picture.
+    population (not sample) covariances. The mean excludes the 5 border pixels whose windows would leave the
+    image.
 
     Parameters
     ----------
     image, truth
-        Pictures of one shape and dtype, (H, W) or with a channel axis (floats of different widths may mix).
+        Images of the same shape and dtype, (H, W) or with a channel axis (two float dtypes may differ).
     data_range
         ``L``; by default that of the dtype, as in :func:`psnr`.
     channel_axis
@@ -38,13 +38,13 @@ def ssim(
     Returns
     -------
     float
-        At most 1. Along an axis shorter than 11 pixels nothing is left out, and windows see the picture
-        mirrored about its border (``d c b a | a b c d | d c b a``), so that any size has a value.
+        At most 1. Along an axis shorter than 11 pixels no pixels are excluded, and windows extend into the
+        image mirrored about its border (``d c b a | a b c d | d c b a``), so that any size has a value.
 
     Raises
     ------
     InputError
-        As in :func:`psnr`, or where the arrays are not pictures.
+        As in :func:`psnr`, or if the arrays are not images.
 
     References
     ----------
@@ -53,7 +53,7 @@ def ssim(
     """
     x, y = comparable(image, truth, ("image", "truth"))
     peak = span_or(data_range, x.dtype)
-    # Channels first: each channel is then one contiguous plane, which the filter runs through fastest.
+    # Channels first: the filter is fastest on a channel that is one contiguous plane.
     x, y = (channels_last(a, channel_axis, "image").transpose(2, 0, 1) for a in (x, y))
     similarity = _similarity(x, y, peak, axes=(1, 2), mode="reflect")
     return float(similarity[:, _inner(similarity.shape[1]), _inner(similarity.shape[2])].mean())
@@ -62,10 +62,10 @@ def ssim(
 def ssim_luma(
     image: ArrayLike, truth: ArrayLike, *, data_range: float | None = None, channel_axis: int | None = -1
 ) -> float:
-    """Mean structural similarity of the luma of two pictures; 1 for identical ones.
+    """Mean structural similarity of the luma of two images; 1 for identical ones.
 
-    :func:`ssim` of ``0.299 R + 0.587 G + 0.114 B``, not rounded: what papers print that turn colour pictures
-    to gray first. Pictures of another number of channels are scored by the mean of their channels.
+    :func:`ssim` of ``0.299 R + 0.587 G + 0.114 B``, not rounded, as in papers that convert colour images to
+    gray first. For another number of channels, the mean of the channels replaces luma.
 
     Parameters
     ----------
@@ -95,19 +95,18 @@ def ssim_luma(
 
 
 def ssim_volume(image: ArrayLike, truth: ArrayLike, *, data_range: float | None = None) -> float:
-    """Mean structural similarity of an (H, W, C) picture read as a *volume*; 1 for identical pictures.
+    """Mean structural similarity of an (H, W, C) image as a *volume*; 1 for identical images.
 
     The formula of :func:`ssim`, with a Gaussian window (1.5, 11 samples wide) over all axes, **colour
-    included**, the border values repeated outwards along each axis, and the mean over every value. It is what
-    MATLAB's ``ssim`` computes for an M x N x 3 array, and what several smoothing papers print; it is larger
-    than :func:`ssim` for most colour pictures, and the two must not be compared. A gray (H, W) picture has
-    the 2-D window.
+    included**, replicated borders along each axis, and the mean over all values. MATLAB's ``ssim`` computes
+    this for an M x N x 3 array, and several smoothing papers report it. It is larger than :func:`ssim` for
+    most colour images, and the two must not be compared. A gray (H, W) image has the 2-D window.
 
     Parameters
     ----------
     image, truth
-        Pictures (H, W), or with a third axis anywhere, of one shape and dtype (floats of different widths may
-        mix).
+        Images (H, W), or with a third axis anywhere, of the same shape and dtype (two float dtypes may
+        differ).
     data_range
         ``L``; by default that of the dtype, as in :func:`psnr`.
 
@@ -119,7 +118,7 @@ def ssim_volume(image: ArrayLike, truth: ArrayLike, *, data_range: float | None 
     Raises
     ------
     InputError
-        As in :func:`psnr`, or where the arrays have neither two nor three axes.
+        As in :func:`psnr`, or if the arrays have neither two nor three axes.
 
     References
     ----------
@@ -130,18 +129,18 @@ def ssim_volume(image: ArrayLike, truth: ArrayLike, *, data_range: float | None 
     peak = span_or(data_range, x.dtype)
     if x.ndim not in (2, 3):
         raise InputError(
-            "image must have two or three axes", given=f"shape {x.shape}", do="pass one picture at a time"
+            "image must have two or three axes", given=f"shape {x.shape}", do="pass one image at a time"
         )
     return float(_similarity(x, y, peak, axes=tuple(range(x.ndim)), mode="nearest").mean())
 
 
 def _inner(length: int) -> slice:
-    """The pixels whose window lies inside the picture, or all where no window fits."""
+    """Return the pixels whose window lies inside the image, or all if no window does."""
     return slice(_RADIUS, length - _RADIUS) if length > 2 * _RADIUS else slice(None)
 
 
 def _similarity(x: np.ndarray, y: np.ndarray, peak: float, axes: tuple[int, ...], mode: str) -> np.ndarray:
-    """The map of similarities, with a Gaussian window over ``axes``."""
+    """Compute the map of similarities, with a Gaussian window over ``axes``."""
     x, y = (np.ascontiguousarray(a, dtype=np.float64) for a in (x, y))
 
     def mean(a: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Choosing the weight of a penalty or of a method."""
+"""Choice of the weight of a penalty or of a method."""
 
 from jumpset.weights.auto import AutoWeight as AutoWeight
 from jumpset.weights.auto import auto_weight as auto_weight

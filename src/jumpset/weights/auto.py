@@ -1,4 +1,4 @@
-"""The weight of a method for one picture: by its noise, an estimated error, or a number of regions."""
+"""The weight of a method for one image: from its noise, an estimated error, or a number of regions."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _SAME = 1e-3  # neighbours that differ by less, in intensities, belong to one re
 
 @dataclass(frozen=True)
 class AutoWeight:
-    """What :func:`auto_weight` found."""
+    """The result of :func:`auto_weight`."""
 
     weight: float
     """The weight."""
     image: Any
-    """The picture smoothed with it, of the kind that came in."""
+    """The image smoothed with it, of the kind of the input."""
     rule: str
-    """The rule that chose it."""
+    """The rule of the choice."""
     sigma: float | None
     """The noise level that was used, in intensities; ``None`` for ``"regions"``."""
     curve: tuple[tuple[float, float], ...]
@@ -57,34 +57,34 @@ def auto_weight(
     value_range: tuple[float, float] | None = None,
     **hyper: Any,
 ) -> AutoWeight:
-    r"""Choose the weight of a method for one picture.
+    r"""Choose the weight of a method for one image.
 
     Parameters
     ----------
     image
-        One picture, as :func:`jumpset.smooth` takes it.
+        One image, as :func:`jumpset.smooth` takes it.
     method
-        A name out of :func:`jumpset.methods`, of a method with a ``weight``.
+        A name from :func:`jumpset.methods`, of a method with a ``weight``.
     rule
-        ``"discrepancy"``: the weight whose residual is as large as the noise, ``‖u − f‖² = N σ²``: never
-        removes more than the noise could be, so a little too smooth. ``"sure"``: the least of Stein's
-        unbiased estimate of the mean squared error, which needs no clean picture; for methods that depend
-        continuously on the picture, such as ``"tv"``. ``"regions"``: the least weight that leaves at most
-        ``regions`` connected regions of one colour.
+        ``"discrepancy"``: the weight whose residual is as large as the noise, ``‖u − f‖² = N σ²``; the result
+        is slightly too smooth. ``"sure"``: the minimum of Stein's unbiased estimate of the mean squared
+        error, which needs no clean image; for methods that depend continuously on the image, such as
+        ``"tv"``. ``"regions"``: the smallest weight whose result has at most ``regions`` connected regions of
+        one colour.
     sigma
         Standard deviation of the noise, in intensities; default: :func:`estimate_noise`.
     regions
-        The wanted number, for that rule.
+        The target number, for the rule ``"regions"``.
     bounds
         Range of the search.
     n_trials
-        Weights to try: bisection, or golden section after a coarse search, of the logarithm.
+        Number of weights to try, by bisection, or by golden section after a coarse search, of the logarithm.
     seed
-        Of the random probe of ``"sure"``.
+        Seed of the random probe of ``"sure"``.
     channel_axis, value_range
         As in :func:`jumpset.run`.
     **hyper
-        The method's other hyper-parameters.
+        Other hyper-parameters of the method.
 
     Returns
     -------
@@ -93,18 +93,18 @@ def auto_weight(
     Raises
     ------
     InputError
-        A parameter out of range, a method without a weight, more than one picture, no ``regions``, or
-        ``regions`` that no weight within bounds reaches.
+        A parameter out of range, a method without a weight, more than one image, no ``regions``, or
+        ``regions`` that no weight within the bounds reaches.
 
     Notes
     -----
     V. Morozov, Soviet Math. Dokl. 1966 (discrepancy); C. Stein, Ann. Stat. 1981, with the divergence by a
     random probe, ``⟨b, (u(f + ε b) − u(f)) / ε⟩`` (S. Ramani, T. Blu, M. Unser, IEEE TIP 2008), b of random
-    signs, ε = 0.1 σ. Where even the upper bound leaves a residual below the noise, it is the answer.
+    signs, ε = 0.1 σ. If even the residual of the upper bound is below the noise, the result is that bound.
 
     Examples
     --------
-    >>> found = js.auto_weight(picture, "tv", "discrepancy", sigma=0.1)  # doctest: +SKIP
+    >>> found = js.auto_weight(image, "tv", "discrepancy", sigma=0.1)  # doctest: +SKIP
     >>> found.weight, found.image  # doctest: +SKIP
     """
     checks.one_of("rule", rule, ("discrepancy", "sure", "regions"))
@@ -119,7 +119,7 @@ def auto_weight(
         )
     f, layout = to_tensor(image, channel_axis=channel_axis, alpha=False, value_range=value_range)
     if len(f) != 1:
-        raise InputError("one picture at a time", given=f"a batch of {len(f)}", do="pass image[:1]")
+        raise InputError("one image at a time", given=f"a batch of {len(f)}", do="pass image[:1]")
     if sigma is not None:
         checks.real("sigma", sigma, at_least=0.0)
     level = None if rule == "regions" else sigma if sigma is not None else _noise(f)
@@ -127,7 +127,7 @@ def auto_weight(
     answers: dict[float, Tensor] = {}
 
     def smoothed(weight: float, g: Tensor = f) -> Tensor:
-        # intensities may leave [-1, 2] with strong noise; values are checked once, above
+        # strong noise may leave [-1, 2]; the values have been checked above
         return smooth(g, make_method(method, weight=weight, **hyper), value_range=(0.0, 1.0))
 
     curve: dict[float, float] = {}
@@ -147,7 +147,7 @@ def auto_weight(
         count = lambda w: trial(w, lambda u: float(_count(u)))  # noqa: E731
         if count(high) > regions:
             raise InputError(
-                "no weight within bounds leaves so few regions",
+                "no weight within the bounds gives so few regions",
                 given=f"{int(curve[high])} regions at weight {high:g}",
                 do="raise the upper bound",
             )
@@ -179,10 +179,10 @@ def auto_weight(
 def estimate_noise(
     image: Any, *, channel_axis: int | None = -1, value_range: tuple[float, float] | None = None
 ) -> float:
-    """Standard deviation of white Gaussian noise, in intensities, robust against edges.
+    """Estimate the standard deviation of white Gaussian noise, in intensities, robustly against edges.
 
-    The median of ``|x − x_right − x_below + x_diagonal| / 2`` over all cells, over 0.6745; over the channels
-    the root of the mean square.
+    The estimate is the median of ``|x − x_right − x_below + x_diagonal| / 2`` over all cells, divided by
+    0.6745; of several channels, the root of their mean square.
 
     Parameters
     ----------
@@ -194,23 +194,23 @@ def estimate_noise(
     Returns
     -------
     float
-        0 for a picture without cells: one row or column.
+        0 for an image without cells: one row or column.
 
     Raises
     ------
     InputError
-        A picture that cannot be used.
+        An image that cannot be used.
 
     Notes
     -----
     D. Donoho, I. Johnstone, Biometrika 1994: the median absolute deviation of the finest diagonal wavelets,
-    here Haar's, undecimated. Texture counts as noise; noise that JPEG has smoothed is underestimated.
+    here undecimated Haar wavelets. Texture counts as noise; noise that JPEG has smoothed is underestimated.
     """
     return _noise(to_tensor(image, channel_axis=channel_axis, alpha=False, value_range=value_range)[0])
 
 
 def _count(u: Tensor, tol: float = _SAME) -> int:
-    """Connected regions of a batch, of 4-neighbours that differ by at most ``tol`` in every channel."""
+    """Count the regions of a batch, of 4-neighbours that differ by at most ``tol`` in every channel."""
     return sum(count_regions(image, tol, channel_axis=0) for image in u.detach().cpu().numpy())
 
 
@@ -235,7 +235,7 @@ def _check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 def _bisect(reached: Callable[[float], bool], low: float, high: float, n_trials: int) -> float:
-    """The least weight that is known to reach; ``high`` reaches."""
+    """Return the smallest weight known to satisfy ``reached``, as ``high`` does."""
     if reached(low):
         return low
     for _ in range(n_trials - 2):
@@ -245,7 +245,7 @@ def _bisect(reached: Callable[[float], bool], low: float, high: float, n_trials:
 
 
 def _golden(value: Callable[[float], float], low: float, high: float, n_trials: int) -> float:
-    """The weight of the least value seen: a coarse grid, then golden section around its best."""
+    """Return the weight of the smallest value: a coarse grid, then golden section around its minimum."""
     coarse = max(2, n_trials // 2)
     grid = [float(w) for w in np.geomspace(low, high, coarse)]
     best = min(range(coarse), key=lambda k: value(grid[k]))

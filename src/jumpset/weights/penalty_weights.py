@@ -1,4 +1,4 @@
-"""The weight for one picture, from a share of zeros, a number of regions, or a noise level."""
+"""The weight of a penalty for one image: from a fraction of zeros, a number of regions, or a noise level."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.penalties.base import Penalty
 from jumpset.penalties.potts import Potts
 
-_DOUBLINGS = 40  # from the start of a search, up or down, before it is given up
+_DOUBLINGS = 40  # limit of the doublings and halvings of a search
 
 
 def weight_for_zero_fraction(
     image: Tensor, penalty: Penalty, fraction: float, *, tol: float = 0.0, accuracy: float = 0.01
 ) -> float:
-    """The least ``tau`` for which ``penalty.prox(image, tau)`` has the wanted share of zeros, by bisection.
+    """Find the smallest ``tau`` for which ``penalty.prox(image, tau)`` has a fraction of zeros, by bisection.
 
     Parameters
     ----------
     image
-        ``(B, C, *spatial)``, floats; entries of all images are counted together.
+        ``(B, C, *spatial)``, floats; the fraction is that of all images together.
     penalty
-        One that has a prox and makes zeros.
+        A penalty with a prox that sets entries to zero.
     fraction
-        Zeros over entries, above 0 and at most 1.
+        Number of zeros divided by number of entries, above 0 and at most 1.
     tol
         Magnitudes up to ``tol`` count as zero.
     accuracy
@@ -42,19 +42,20 @@ def weight_for_zero_fraction(
     Returns
     -------
     float
-        0 where the image has that many zeros already.
+        0 if the image has that many zeros already.
 
     Raises
     ------
     NoProx
         The penalty has no prox.
     InputError
-        A parameter out of range, or a penalty that makes no zeros.
+        A parameter out of range, or a penalty that sets no entries to zero.
 
     Notes
     -----
-    Bisection supposes that zeros grow with the weight. Where they do not quite (overlapping or nonconvex
-    penalties) the answer still has the wanted share, but may not be the least such weight.
+    Bisection assumes that the number of zeros increases with the weight. If it does not always (overlapping
+    or nonconvex penalties), the result still has that fraction of zeros, but may not be the smallest such
+    weight.
     """
     check_images(image)
     checks.real("fraction", fraction, above=0.0, at_most=1.0)
@@ -69,9 +70,9 @@ def weight_for_zero_fraction(
     found = _least(reached, start if start > 0 else 1.0, accuracy)
     if found is None:
         raise InputError(
-            "no weight makes that many zeros",
+            "no weight gives that many zeros",
             given=f"{penalty!r}, fraction={fraction}",
-            do="pass a penalty whose prox makes zeros, such as L1 or SlidingGroups, or tol > 0",
+            do="pass a penalty whose prox gives exact zeros, such as L1 or SlidingGroups, or tol > 0",
         )
     return found
 
@@ -79,16 +80,16 @@ def weight_for_zero_fraction(
 def weight_for_regions(
     image: Any, count: int, *, neighbors: int = 4, levels: int = 50, accuracy: float = 0.01
 ) -> float:
-    """The least weight for which region fusion leaves at most ``count`` regions, by bisection.
+    """Find the smallest weight for which region fusion results in at most ``count`` regions, by bisection.
 
-    It is the λ of ``Σ‖u − f‖² + λ · length of the jumps`` (no ½), as in ``js.smooth(image,
-    method="region-fusion", weight=λ)``; as a ``tau`` of a :class:`Potts` prox with ½ it is λ / 2. Each trial
-    is one region fusion, about twenty in all.
+    The weight is the λ of ``Σ‖u − f‖² + λ · length of the jumps`` (no ½), as in ``js.smooth(image,
+    method="region-fusion", weight=λ)``; the ``tau`` of a :class:`Potts` prox, with ½, is λ / 2. Each trial is
+    one region fusion, about twenty in total.
 
     Parameters
     ----------
     image
-        One picture as :func:`jumpset.smooth` takes it: ``(H, W)`` or ``(H, W, C)``, or ``(1, C, H, W)``.
+        One image as :func:`jumpset.smooth` takes it: ``(H, W)`` or ``(H, W, C)``, or ``(1, C, H, W)``.
     count
         Number of regions, from 1.
     neighbors, levels
@@ -99,12 +100,12 @@ def weight_for_regions(
     Returns
     -------
     float
-        0 where the picture has that few regions of equal colour already.
+        0 if the image has that few regions of equal colour already.
 
     Raises
     ------
     InputError
-        A parameter out of range, or a picture that cannot be used.
+        A parameter out of range, or an image that cannot be used.
     """
     checks.integer("count", count, at_least=1)
     checks.one_of("neighbors", neighbors, (4, 8))
@@ -112,7 +113,7 @@ def weight_for_regions(
     checks.real("accuracy", accuracy, above=0.0)
     pixels = to_tensor(image)[0].double()
     if len(pixels) != 1:
-        raise InputError("one picture at a time", given=f"a batch of {len(pixels)}", do="pass image[:1]")
+        raise InputError("one image at a time", given=f"a batch of {len(pixels)}", do="pass image[:1]")
     pixels = np.ascontiguousarray(pixels[0].permute(1, 2, 0).cpu().numpy())
     lengths = np.array(LENGTHS[neighbors])[:, None, None]
     edges = np.broadcast_to(lengths, (len(lengths), *pixels.shape[:2]))
@@ -124,7 +125,7 @@ def weight_for_regions(
         return int(np.count_nonzero(regions.parent == np.arange(len(regions.parent)))) <= count
 
     found = _least(reached, 0.01, accuracy)
-    assert found is not None  # a weight above the picture's variance leaves one region
+    assert found is not None  # a weight above the variance of the image gives one region
     return found
 
 
@@ -136,37 +137,38 @@ def weight_from_noise(
     fraction: float = 0.99,
     seed: int = 0,
 ) -> float:
-    """The weight at which a picture of nothing but noise would come out empty, or flat.
+    """Return the weight at which an image of pure noise becomes empty, or flat.
 
-    For a penalty that makes zeros: the least ``tau`` whose prox zeroes ``fraction`` of white Gaussian noise
-    (a simulated picture of the given shape), for the objective ``½‖u − f‖² + tau R(u)``. For :class:`Potts`
-    the closed form ``2 sigma² log N``, N the number of pixels, for the objective with no ½: two neighbours
-    differ by √2 sigma times a normal number, and merging them costs half of the square.
+    For a penalty that gives zeros: the smallest ``tau`` whose prox sets ``fraction`` of white Gaussian noise
+    (a simulated image of the given shape) to zero, for the objective ``½‖u − f‖² + tau R(u)``. For
+    :class:`Potts` the closed form ``2 sigma² log N``, N the number of pixels, for the objective without ½:
+    the difference of two neighbours is normal with standard deviation √2 sigma, and merging them adds half of
+    its square to the fidelity.
 
     Parameters
     ----------
     sigma
         Standard deviation of the noise, in intensities.
     penalty
-        A penalty with a prox that makes zeros, or :class:`Potts`.
+        A penalty with a prox that gives zeros, or :class:`Potts`.
     shape
-        ``(B, C, *spatial)`` of the picture; a smaller one is quicker and nearly as good.
+        ``(B, C, *spatial)`` of the image; a smaller shape is faster and nearly as accurate.
     fraction
-        Share of the noise that must vanish.
+        Fraction of the noise that is set to zero.
     seed
-        Of the simulated noise.
+        Seed of the simulated noise.
 
     Raises
     ------
     NoProx
         The penalty has no prox.
     InputError
-        A parameter out of range, or a penalty that makes no zeros.
+        A parameter out of range, or a penalty that gives no zeros.
 
     Notes
     -----
     The quantile universal threshold of C. Giacobino, S. Sardy, J. Diaz-Rodriguez, N. Hengartner, EJS 2017;
-    for l1 it is the universal threshold of D. Donoho, I. Johnstone, Biometrika 1994, where ``fraction`` is 1.
+    for l1 and ``fraction=1`` it is the universal threshold of D. Donoho, I. Johnstone, Biometrika 1994.
     """
     checks.real("sigma", sigma, at_least=0.0)
     if isinstance(penalty, Potts):
@@ -178,7 +180,7 @@ def weight_from_noise(
 
 
 def _least(reached: Callable[[float], bool], start: float, accuracy: float) -> float | None:
-    """The least weight for which ``reached``, or ``None`` if none is found."""
+    """Return the smallest weight for which ``reached`` is true, or ``None`` if none is found."""
     if reached(0.0):
         return 0.0
     high = start
