@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -9,8 +10,8 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Iteration, Status
-from jumpset.operators.linear import LinearOp
+from jumpset._core.types import Iteration, Status, parameter
+from jumpset.operators.linear import Identity, LinearOp
 from jumpset.penalties import Penalty
 
 
@@ -28,31 +29,34 @@ class HasResidual(Protocol):
         ...
 
 
+def _penalty(_: str, value: object) -> None:
+    if not isinstance(value, Penalty):
+        raise InputError(
+            "a solver needs a penalty", given=repr(value), do="pass e.g. js.L1(), or any Penalty"
+        )
+
+
+def _operator(_: str, value: object) -> None:
+    if not isinstance(value, LinearOp):
+        raise InputError(
+            "the operator must be callable and have an adjoint",
+            given=repr(value),
+            do="pass e.g. js.solvers.Blur(psf), or js.solvers.Pair(forward, backward)",
+        )
+
+
+@dataclass(frozen=True)
 class Solver(Iteration[Any]):
     """A solver of ``½‖A u − f‖² + weight · R(u)``: its objective, record and stopping rule."""
 
     spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     check_every: ClassVar[int] = 10
 
-    penalty: Penalty
-    weight: float
-    operator: LinearOp
-    tol: float
-
-    def _check(self) -> None:
-        if not isinstance(self.penalty, Penalty):
-            raise InputError(
-                "a solver needs a penalty", given=repr(self.penalty), do="pass e.g. js.L1(), or any Penalty"
-            )
-        if not isinstance(self.operator, LinearOp):
-            raise InputError(
-                "the operator must be callable and have an adjoint",
-                given=repr(self.operator),
-                do="pass e.g. js.solvers.Blur(psf), or js.solvers.Pair(forward, backward)",
-            )
-        checks.real("weight", self.weight, at_least=0.0)
-        checks.real("tol", self.tol, above=0.0, below=1.0)
-        checks.integer("max_steps", self.max_steps, at_least=0)
+    penalty: Penalty = parameter(None, _penalty)
+    weight: float = parameter(0.1, checks.real, at_least=0.0)
+    operator: LinearOp = parameter(Identity(), _operator)
+    tol: float = parameter(1e-6, checks.real, above=0.0, below=1.0)
+    max_steps: int = parameter(10_000, checks.integer, at_least=0)  # pyright: ignore
 
     def objective(self, u: Tensor, f: Tensor) -> Tensor:
         """Compute ``½‖A u − f‖² + weight · R(u)`` of each image, ``(B,)`` in float64."""

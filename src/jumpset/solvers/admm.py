@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.operators.linear import Identity, LinearOp
-from jumpset.penalties import Penalty
+from jumpset._core.types import parameter
 from jumpset.solvers._common import Solver, keep, relative, spread
 from jumpset.solvers.quadratic import Quadratic, best_for
 
@@ -44,12 +43,8 @@ class ADMM(Solver):
 
     Parameters
     ----------
-    penalty
-        R; it must have a prox.
-    weight
-        Larger is smoother.
-    operator
-        A, a :class:`jumpset.solvers.LinearOp`.
+    penalty, weight, operator, max_steps
+        As in :class:`FISTA`.
     rho
         Initial ρ, above 0. The number of steps depends on it, the solution does not.
     quadratic
@@ -57,8 +52,6 @@ class ADMM(Solver):
         :class:`ConjugateGradient`.
     tol
         The run ends when ‖u − z‖ and the change of z are at most tol ‖z‖ in every image.
-    max_steps
-        Step limit.
 
     Raises
     ------
@@ -76,20 +69,11 @@ class ADMM(Solver):
     constant and convergence is not guaranteed; a limit is a stationary point.
     """
 
-    penalty: Penalty
-    weight: float = 0.1
-    operator: LinearOp = field(default_factory=Identity)
-    rho: float = 1.0
+    rho: float = parameter(1.0, checks.real, above=0.0)
     quadratic: Quadratic | None = None
-    tol: float = 1e-6
-    max_steps: int = 10_000
 
     name: ClassVar[str] = "admm"
     paper: ClassVar[str] = "Boyd, Parikh, Chu, Peleato, Eckstein, 2011"
-
-    def __post_init__(self) -> None:
-        self._check()
-        checks.real("rho", self.rho, above=0.0)
 
     def init(self, image: Tensor) -> State:
         """Start at ``u = z = Aᵀ f``, ``d = 0``."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset.operators.linear import Identity, LinearOp
-from jumpset.penalties import Penalty
+from jumpset._core.types import parameter
 from jumpset.solvers._common import Solver, keep, relative, spread
 from jumpset.solvers.quadratic import Quadratic, best_for
 
@@ -39,12 +38,8 @@ class DouglasRachford(Solver):
 
     Parameters
     ----------
-    penalty
-        R; it must have a prox.
-    weight
-        Larger is smoother.
-    operator
-        A, a :class:`jumpset.solvers.LinearOp`.
+    penalty, weight, operator, max_steps
+        As in :class:`FISTA`.
     step_size
         γ, above 0. The number of steps depends on it, the solution does not.
     relaxation
@@ -53,8 +48,6 @@ class DouglasRachford(Solver):
         The solver of the y-step; default as for :class:`ADMM`.
     tol
         The run ends when ‖z − y‖ ≤ tol ‖z‖ in every image.
-    max_steps
-        Step limit.
 
     Raises
     ------
@@ -69,22 +62,12 @@ class DouglasRachford(Solver):
     1992. The solution is z, which has the exact zeros of the prox.
     """
 
-    penalty: Penalty
-    weight: float = 0.1
-    operator: LinearOp = field(default_factory=Identity)
-    step_size: float = 1.0
-    relaxation: float = 1.5
+    step_size: float = parameter(1.0, checks.real, above=0.0)
+    relaxation: float = parameter(1.5, checks.real, above=0.0, below=2.0)
     quadratic: Quadratic | None = None
-    tol: float = 1e-6
-    max_steps: int = 10_000
 
     name: ClassVar[str] = "douglas-rachford"
     paper: ClassVar[str] = "Lions, Mercier, SIAM J. Numer. Anal. 1979"
-
-    def __post_init__(self) -> None:
-        self._check()
-        checks.real("step_size", self.step_size, above=0.0)
-        checks.real("relaxation", self.relaxation, above=0.0, below=2.0)
 
     def init(self, image: Tensor) -> State:
         """Start at Aᵀ f."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from jumpset.operators.linear import Identity, LinearOp, operator_norm
-from jumpset.penalties import Penalty
+from jumpset.operators.linear import operator_norm
 from jumpset.solvers._common import Solver, keep, relative, spread
 
 
@@ -62,17 +61,8 @@ class FISTA(Solver):
     forward-backward iteration, whose limit is a stationary point (H. Attouch, J. Bolte, B. Svaiter, 2013).
     """
 
-    penalty: Penalty
-    weight: float = 0.1
-    operator: LinearOp = field(default_factory=Identity)
-    tol: float = 1e-6
-    max_steps: int = 10_000
-
     name: ClassVar[str] = "fista"
     paper: ClassVar[str] = "Beck, Teboulle, SIIMS 2009"
-
-    def __post_init__(self) -> None:
-        self._check()
 
     def init(self, image: Tensor) -> State:
         """Start at ``u = y = Aᵀ f``."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from jumpset._core import checks
+from jumpset._core.types import parameter
 from jumpset.operators.gradient import divergence, gradient
-from jumpset.operators.linear import Identity, LinearOp, operator_norm
+from jumpset.operators.linear import Identity, operator_norm
 from jumpset.penalties import HuberTV, Penalty, TotalVariation
 from jumpset.solvers._common import Solver, keep, spread, squares
 
@@ -78,17 +80,11 @@ class PDHG(Solver):
 
     Parameters
     ----------
-    penalty
-        R; total variation or Huber TV, or one that has a prox.
-    weight
-        Larger is smoother.
-    operator
-        A, a :class:`jumpset.solvers.LinearOp`.
+    penalty, weight, operator, max_steps
+        As in :class:`FISTA`; total variation and Huber TV need no prox.
     tol
         The run ends when in every image the primal and the dual residual, the errors of the two optimality
         conditions, are at most tol ‖Aᵀ f‖ and tol ‖f‖.
-    max_steps
-        Step limit.
 
     Raises
     ------
@@ -106,17 +102,11 @@ class PDHG(Solver):
     duality gap, relative to the objective: a certificate.
     """
 
-    penalty: Penalty
-    weight: float = 0.1
-    operator: LinearOp = field(default_factory=Identity)
-    tol: float = 1e-5
-    max_steps: int = 20_000
+    tol: float = parameter(1e-5, checks.real, above=0.0, below=1.0)
+    max_steps: int = parameter(20_000, checks.integer, at_least=0)  # pyright: ignore
 
     name: ClassVar[str] = "pdhg"
     paper: ClassVar[str] = "Chambolle, Pock, JMIV 2011"
-
-    def __post_init__(self) -> None:
-        self._check()
 
     def init(self, image: Tensor) -> State:
         """Start at ``u = Aᵀ f`` and dual fields of zeros."""
