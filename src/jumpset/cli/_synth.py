@@ -29,8 +29,7 @@ def synth(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="Created if missing; must be empty.")],
     count: Annotated[int, typer.Option("-n", "--count", metavar="N", help="Number of pairs.")],
     kind: Annotated[
-        Kind,
-        typer.Option(help="Textures only, JPEG only, or mixed: either, both, noise or nothing."),
+        Kind, typer.Option(help="Textures only, JPEG only, or mixed: either, both, noise or nothing.")
     ] = Kind.mixed,
     size: Annotated[str, typer.Option(metavar="WxH", help="Width and height in pixels.")] = "256x256",
     seed: Annotated[

@@ -22,8 +22,7 @@ _SETTABLE = ("batch_size", "crop", "learning_rate", "ema", "precision", "validat
 @command
 def train(
     name: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help="resnet, vdcnn, jess-net, deep-wls, jumpset-net or dejpeg."),
+        str, typer.Argument(metavar="NAME", help="resnet, vdcnn, jess-net, deep-wls, jumpset-net or dejpeg.")
     ],
     out: Annotated[
         Path,

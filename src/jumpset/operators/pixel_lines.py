@@ -15,10 +15,7 @@ _KNIGHTS = ((1, 2), (2, 1), (1, -2), (2, -1))
 # weights of Storath & Weinmann (2014), whose boundary length is nearest to Euclidean.
 DIRECTIONS = {
     4: {(0, 1): 1.0, (1, 0): 1.0},
-    8: {
-        **dict.fromkeys(((0, 1), (1, 0)), _ROOT2 - 1.0),
-        **dict.fromkeys(_DIAGONALS, 1.0 - _ROOT2 / 2.0),
-    },
+    8: {**dict.fromkeys(((0, 1), (1, 0)), _ROOT2 - 1.0), **dict.fromkeys(_DIAGONALS, 1.0 - _ROOT2 / 2.0)},
     16: {
         **dict.fromkeys(((0, 1), (1, 0)), _ROOT5 - 2.0),
         **dict.fromkeys(_DIAGONALS, _ROOT5 - 1.5 * _ROOT2),

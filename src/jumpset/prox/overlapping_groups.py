@@ -17,12 +17,7 @@ _CUTS = [10.0**-k for k in range(1, 60)]
 
 
 def overlapping_shrinkage(
-    v: Tensor,
-    tau: float | Tensor,
-    box: Box,
-    pull: Callable[[Tensor], Tensor],
-    tol: float,
-    max_steps: int,
+    v: Tensor, tau: float | Tensor, box: Box, pull: Callable[[Tensor], Tensor], tol: float, max_steps: int
 ) -> Tensor:
     """Compute ``argmin_u ½‖u − v‖² + tau Σ_i ‖u_W(i)‖₂``, each image until its error is at most ``tol``.
 

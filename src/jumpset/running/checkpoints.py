@@ -156,9 +156,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [_plain(v) for v in value]
     raise InputError(
-        "a part of the state cannot be saved",
-        given=type(value).__name__,
-        do="run without checkpoint",
+        "a part of the state cannot be saved", given=type(value).__name__, do="run without checkpoint"
     )
 
 

@@ -73,10 +73,7 @@ class RegionFusion(Iteration[State]):
     name: ClassVar[str] = "region-fusion"
     paper: ClassVar[str] = "Nguyen & Brown, ICCV 2015"
     is_symmetric: ClassVar[bool] = False
-    presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "dip-l0": {"levels": 50},
-        "clip-art": {"weight": 0.015},
-    }
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"dip-l0": {"levels": 50}, "clip-art": {"weight": 0.015}}
     in_place: ClassVar[bool] = True  # a copy of all regions at each level would take longer than the merges
     check_every: ClassVar[int] = 10
 

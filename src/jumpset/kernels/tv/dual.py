@@ -82,14 +82,7 @@ def advance(
 
 
 def advance_plain(
-    f: Tensor,
-    p: Tensor,
-    old: Tensor,
-    *,
-    momentum: list[float],
-    weight: float,
-    step: float,
-    isotropic: bool,
+    f: Tensor, p: Tensor, old: Tensor, *, momentum: list[float], weight: float, step: float, isotropic: bool
 ) -> Tensor:
     """Compute :func:`advance` by its definition, on any device, differentiably."""
     column = torch.tensor(momentum, dtype=f.dtype, device=f.device).reshape(-1, 1, 1, 1, 1)

@@ -84,13 +84,7 @@ def profile(norm: Tensor, positive: Tensor, phi: str, parameter: float) -> Tenso
 
 
 def value_and_gradient(
-    x: Tensor,
-    window: list[int],
-    phi: str,
-    parameter: float,
-    joint: bool,
-    factor: float,
-    with_gradient: bool,
+    x: Tensor, window: list[int], phi: str, parameter: float, joint: bool, factor: float, with_gradient: bool
 ) -> tuple[Tensor, Tensor]:
     """Return :func:`sliding_groups` and its gradient, which is empty unless ``with_gradient``."""
     batch, channels, height, width = x.shape
