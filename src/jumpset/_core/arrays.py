@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from jumpset._core.errors import InputError
+from jumpset._core import checks
+from jumpset._core.errors import InputError, RangeWarning
 
 _WIDE = {"float64", "int32", "uint32", "int64", "uint64"}  # computed in float64, all others in float32
+_LITTLE = 1 / 8  # of a range: images that use less come out nearly constant
 _NUMERIC = _WIDE | {"bool", "uint8", "int8", "uint16", "int16", "float16", "bfloat16", "float32"}
+
+ValueRange = tuple[float, float] | Literal["data"]
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,36 @@ def to_tensor(
     *,
     channel_axis: int | None = -1,
     alpha: bool | None = None,
-    value_range: tuple[float, float] | None = None,
+    value_range: ValueRange | None = None,
     device: str | torch.device | None = None,
+    valid: np.ndarray | None = None,
+    spatial_ndims: tuple[int, ...] = (2,),
+    is_data: bool = False,
 ) -> tuple[Tensor, Layout]:
-    """Convert an image to a ``(B, C, H, W)`` tensor of intensities in [0, 1]; see :func:`jumpset.run`.
+    """Convert an image to a ``(B, C, *spatial)`` tensor of intensities in [0, 1]; see :func:`jumpset.run`.
+
+    Parameters
+    ----------
+    image, channel_axis, alpha, value_range, device
+        As in :func:`jumpset.run`.
+    valid
+        Optional ``(B, 1, *spatial)`` bool, B possibly 1: pixels that are not valid may hold anything; they
+        become those of the nearest valid pixel.
+    spatial_ndims
+        Numbers of spatial axes that a tensor may have.
+    is_data
+        Whether ``image`` holds the data of an operator: floats of any size, which are scaled, not shifted.
 
     Raises
     ------
     InputError
         The image is not an array or tensor, has a wrong number of axes, no pixels, a non-numeric dtype or a
         non-finite pixel, or its floats are far outside ``value_range``.
+
+    Warns
+    -----
+    RangeWarning
+        Integers of more than 8 bits use less than 1/8 of their dtype's range.
     """
     is_tensor = isinstance(image, Tensor)
     if not is_tensor and (not isinstance(image, np.ndarray) or isinstance(image, np.ma.MaskedArray)):
@@ -84,9 +109,7 @@ def to_tensor(
         raise InputError(
             "images of this dtype are not supported", given=dtype, do="convert it to float32 or uint8"
         )
-    axis = _check_axes(image, is_tensor, channel_axis)
-    low, high = _value_range(dtype, value_range)
-
+    axis = _check_axes(image, is_tensor, channel_axis, spatial_ndims)
     kept_alpha = None
     if isinstance(image, Tensor):
         tensor = torch.as_tensor(image).detach()
@@ -107,19 +130,62 @@ def to_tensor(
         tensor = torch.from_numpy(array)[None]
     # copied, since a method may work in place; arrays were copied above
     wide = torch.float64 if dtype in _WIDE else torch.float32
-    tensor = tensor.to(device=device, dtype=wide, copy=is_tensor)
+    tensor = tensor.to(device=checks.device("device", device), dtype=wide, copy=is_tensor)
+    if valid is not None:
+        tensor = fill_nearest(tensor, valid)
+    smallest, largest = _check_finite(tensor)
+    low, high = _value_range(dtype, value_range, smallest, largest, is_data=is_data)
     if low != 0.0 or high != 1.0:
         tensor = (tensor - low) / (high - low)
-    _check_values(tensor, (low, high), exact=not dtype.startswith(("float", "bfloat")))
+    if dtype.startswith(("float", "bfloat")):
+        if not is_data:
+            _check_floats(smallest, largest, low, high)
+    elif value_range is None and dtype not in ("bool", "uint8", "int8"):
+        _warn_if_little(smallest, largest, low, high)
     return tensor.contiguous(), Layout(is_tensor, dtype, axis, low, high, kept_alpha)
 
 
-def _check_axes(image: Any, is_tensor: bool, channel_axis: int | None) -> int | None:
+def fill_nearest(image: Tensor, valid: np.ndarray) -> Tensor:
+    """Replace the pixels of ``(B, C, *spatial)`` that are not valid by the nearest valid ones.
+
+    ``valid`` is ``(B, 1, *spatial)`` bool, B possibly 1; :func:`check_valid` checks it.
+    """
+    check_valid(valid, tuple(image.shape))
+    from scipy.ndimage import distance_transform_edt  # a third of a second, which most calls need not wait
+
+    filled = image.detach().cpu().numpy().copy()
+    for k, one in enumerate(filled):
+        known = valid[k % len(valid), 0]
+        if not known.all():
+            nearest: Any = distance_transform_edt(~known, return_distances=False, return_indices=True)
+            one[:] = one[(slice(None), *nearest)]
+    return torch.from_numpy(filled).to(image.device)
+
+
+def check_valid(valid: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise unless ``(B, 1, *spatial)`` bool, B possibly 1, fits images, and each has a valid pixel."""
+    if valid.shape not in ((1, 1, *shape[2:]), (shape[0], 1, *shape[2:])):
+        each = "" if shape[0] == 1 else f", or {(shape[0], 1, *shape[2:])} for one mask an image"
+        raise InputError(
+            "mask does not fit the image", given=f"shape {valid.shape[2:]}", do=f"pass {shape[2:]}{each}"
+        )
+    if not valid.reshape(len(valid), -1).any(1).all():
+        raise InputError(
+            "mask excludes all pixels",
+            given="no valid pixel",
+            do="pass at least one valid pixel in each image",
+        )
+
+
+def _check_axes(
+    image: Any, is_tensor: bool, channel_axis: int | None, spatial_ndims: tuple[int, ...]
+) -> int | None:
     shape = tuple(image.shape)
     if is_tensor:
-        if len(shape) != 4:
+        if len(shape) - 2 not in spatial_ndims:
+            kinds = (f"(B, C, {', '.join('DHW'[-n:])})" for n in sorted(spatial_ndims))
             raise InputError(
-                "a tensor of images must be (B, C, H, W)",
+                f"a tensor of images must be {' or '.join(kinds)}",
                 given=shape,
                 do="add the missing axes, x[None, None] for one gray image",
             )
@@ -141,7 +207,13 @@ def _check_axes(image: Any, is_tensor: bool, channel_axis: int | None) -> int | 
     return axis
 
 
-def _value_range(dtype: str, value_range: tuple[float, float] | None) -> tuple[float, float]:
+def _value_range(
+    dtype: str, value_range: Any, smallest: float, largest: float, *, is_data: bool
+) -> tuple[float, float]:
+    """Return the values of intensity 0 and 1."""
+    if isinstance(value_range, str) and value_range == "data":
+        low, high = (0.0 if is_data else smallest), largest
+        return (low, high) if low < high else (low, low + 1.0)
     if value_range is not None:
         try:
             low, high = (float(v) for v in value_range)
@@ -149,33 +221,54 @@ def _value_range(dtype: str, value_range: tuple[float, float] | None) -> tuple[f
             low = high = float("nan")
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             raise InputError(
-                "value_range must be two finite numbers, low < high",
+                "value_range must be 'data', or two finite numbers, low < high",
                 given=repr(value_range),
-                do="pass e.g. (0, 4095)",
+                do="pass e.g. (0, 4095), or 'data' for the smallest and the largest value of the image",
+            )
+        if is_data and low != 0.0:
+            raise InputError(
+                "the data of an operator can be scaled, but not shifted",
+                given=f"value_range={value_range!r}",
+                do=f"pass (0, {high:g}), or leave value_range out: floats are then taken as they are",
             )
         return low, high
     if dtype == "bool" or dtype.startswith(("float", "bfloat")):
         return 0.0, 1.0
     info = np.iinfo(dtype)
-    return float(info.min), float(info.max)
+    return (0.0 if is_data else float(info.min)), float(info.max)
 
 
-def _check_values(tensor: Tensor, value_range: tuple[float, float], *, exact: bool) -> None:
+def _check_finite(tensor: Tensor) -> tuple[float, float]:
+    """Return the smallest and the largest value; raise unless all are finite."""
     smallest, largest = (v.item() for v in tensor.aminmax())
     if not (np.isfinite(smallest) and np.isfinite(largest)):
         bad = int((~torch.isfinite(tensor)).sum())
         raise InputError(
             "the image has non-finite pixels",
             given=f"{bad} NaN or infinite values",
-            do="replace them, e.g. with np.nan_to_num",
+            do="replace them, or name them missing: missing='nan', with a method that has a mask",
         )
-    if not exact and (smallest < -1.0 or largest > 2.0):  # more than noise exceeds [0, 1]
-        low, high = value_range
-        scale = high - low
+    return smallest, largest
+
+
+def _check_floats(smallest: float, largest: float, low: float, high: float) -> None:
+    """Raise for values far outside the range: more than noise exceeds it."""
+    if smallest < low - (high - low) or largest > high + (high - low):
         raise InputError(
             f"float images are expected within {low:g}…{high:g}",
-            given=f"values from {smallest * scale + low:g} to {largest * scale + low:g}",
-            do="divide by the largest value, or pass value_range=(low, high)",
+            given=f"values from {smallest:g} to {largest:g}",
+            do="divide by the largest value, or pass value_range='data' or (low, high)",
+        )
+
+
+def _warn_if_little(smallest: float, largest: float, low: float, high: float) -> None:
+    if 0.0 < largest - smallest < _LITTLE * (high - low):
+        warnings.warn(
+            f"the image uses {(largest - smallest) / (high - low):.1%} of the range of its dtype, {low:g} to"
+            f" {high:g}, to which weights are relative: it may come out flat; pass value_range='data', or"
+            " e.g. (0, 4095) for 12-bit data (--value-range data on the command line)",
+            RangeWarning,
+            stacklevel=4,
         )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Integral, Real
+from typing import Any
 
 from jumpset._core.errors import InputError
 
@@ -49,6 +50,26 @@ def one_of(name: str, value: object, allowed: Iterable[object]) -> None:
     options = list(allowed)
     if value not in options:
         raise InputError(f"unknown {name}", given=repr(value), do=advise(value, options))
+
+
+def device(name: str, value: Any) -> Any:
+    """Return a device name or ``torch.device``, or None; raise unless torch can compute on it."""
+    if value is None or str(value) == "cpu":
+        return value
+    import torch  # the command line checks its other arguments before it waits for torch
+
+    try:
+        torch.zeros(1, device=value) + 1.0
+        usable = str(value) != "meta"
+    except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError):
+        usable = False
+    if not usable:
+        present = ["cpu", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))]
+        present += ["mps"] * torch.backends.mps.is_available()
+        raise InputError(
+            f"the {name} is not available", given=repr(value), do=f"use one of: {', '.join(present)}"
+        )
+    return value
 
 
 def advise(value: object, options: Iterable[object]) -> str:

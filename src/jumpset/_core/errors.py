@@ -1,4 +1,4 @@
-"""The errors that the package raises: each says what is wrong, what was given, and what to do."""
+"""The errors and warnings of the package: each says what is wrong, what was given, and what to do."""
 
 from __future__ import annotations
 
@@ -53,6 +53,10 @@ class NoProx(JumpsetError, NotImplementedError):
 
 class TrainingDiverged(JumpsetError, ArithmeticError):
     """The loss of a training became infinite or NaN, and did not recover."""
+
+
+class RangeWarning(UserWarning):
+    """An image uses little of its range, or its answer is constant: the range or the weight does not fit."""
 
 
 class Interrupted(KeyboardInterrupt):

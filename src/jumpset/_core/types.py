@@ -107,12 +107,18 @@ def parameter(default: Any, check: Callable[..., None], **bounds: Any) -> Any:
     return field(default=default, metadata={"check": partial(check, **bounds)})
 
 
+def image_parameter() -> Any:
+    """A field for an image that belongs to the input: :func:`jumpset.run` converts both alike."""
+    return field(default=None, compare=False, repr=False, metadata={"is_image": True})
+
+
 def component(
     default: Any,
     by_name: str | Callable[[str], Any] = "method",
     *,
     words: tuple[str, ...] = (),
     check: Callable[[str, Any], None] | None = None,
+    is_image: bool = False,
 ) -> Any:
     """A field that holds an object, for which :func:`jumpset.method` and the command line also take a name.
 
@@ -126,6 +132,10 @@ def component(
         Strings that are values of the field, not names.
     check
         ``check(name, value)`` raises for a value that the field cannot hold.
+    is_image
+        Whether the field may hold an image, as :func:`image_parameter` does.
     """
     checked = {} if check is None else {"check": check}
-    return field(default=default, metadata={"by_name": by_name, "words": words, **checked})
+    return field(
+        default=default, metadata={"by_name": by_name, "words": words, "is_image": is_image, **checked}
+    )

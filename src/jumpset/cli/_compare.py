@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.cli._options import Assignments, Device, MaxSeconds, Methods, Preset, Quiet, Seed, Weight
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
-    check_device,
     check_seconds,
     command,
     interrupts,
@@ -62,7 +62,7 @@ def compare(
     from jumpset.running.run import run
 
     chosen = candidates(names(methods), preset=preset, hyper=hyper, seed=seed)
-    check_device(device)
+    checks.device("device", device)
     picture = io.read_picture(source)
     goal = None if truth is None else _truth(io.read_picture(truth), picture)
 

@@ -141,23 +141,6 @@ def settings(assignments: Sequence[str], **named: Any) -> dict[str, Any]:
     return values
 
 
-def check_device(name: str | None) -> None:
-    """Raise ``InputError`` unless torch has the device."""
-    if name is None:
-        return
-    import torch
-
-    available = ["cpu"]
-    if torch.cuda.is_available():
-        available += ["cuda", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        available.append("mps")
-    if name not in available:
-        raise InputError(
-            "the device is not available", given=repr(name), do=f"use one of: {', '.join(available)}"
-        )
-
-
 def check_seconds(seconds: float | None) -> None:
     """Raise ``InputError`` unless the time limit is above 0."""
     if seconds is not None:

@@ -13,7 +13,7 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.cli._options import AsJson, Checkpoint, Device, Quiet, ValueRange
 from jumpset.cli._progress import Events, Progress
-from jumpset.cli._shared import check_device, check_seconds, command, interrupts, save_report, say, settings
+from jumpset.cli._shared import check_seconds, command, interrupts, save_report, say, settings
 
 if TYPE_CHECKING:
     from jumpset.running.run import Result, Step
@@ -87,7 +87,7 @@ def smooth(
     if seed is not None and not _draws(method, seed):
         del hyper["seed"]
     iteration = registry.for_file(registry.method(method, preset=preset, **hyper), source)
-    check_device(device)
+    checks.device("device", device)
     picture = io.read_picture(source)
     io.check_can_hold(target, picture)
 

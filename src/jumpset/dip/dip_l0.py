@@ -123,7 +123,9 @@ class DIPl0(base.DeepImagePrior[State]):
     solver: Any = component(RegionFusion(levels=20), check=check_solver)
     network: Architecture = component(THIN, architecture, check=check_network)
     network_input: str = parameter("image", checks.one_of, allowed=("image", "noise"))
-    start: Any = component(None, words=("random",), check=partial(check_start, words=("random",)))
+    start: Any = component(
+        None, words=("random",), check=partial(check_start, words=("random",)), is_image=True
+    )
     start_blend: float = parameter(0.0, checks.real, at_least=0.0, at_most=1.0)
     outer_steps: int = parameter(120, checks.integer, at_least=0)
     inner_steps: int = parameter(2, checks.integer, at_least=1)

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import NoProx
+from jumpset._core.iterate import solve
 from jumpset._core.types import Checked, parameter
-from jumpset.operators.images import check_images
+from jumpset.operators.images import check_images, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single
+from jumpset.prox.masked import MaskedProx
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution
 
 if TYPE_CHECKING:
@@ -190,9 +192,26 @@ def fused_sum(parts: Iterable[tuple[float, Penalty]], x: Tensor, factor: float) 
 class SolvedProx(Penalty):
     """A penalty whose proximal point is computed by iteration, with a duality gap as its certificate."""
 
-    def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = TOL, max_steps: int = MAX_STEPS) -> Tensor:
-        """Compute ``argmin_u ½‖u − v‖² + tau R(u)``, without derivative; see :meth:`prox_solution`."""
-        return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
+    def prox(
+        self,
+        v: Tensor,
+        tau: float | Tensor,
+        *,
+        tol: float = TOL,
+        max_steps: int = MAX_STEPS,
+        mask: Any = None,
+    ) -> Tensor:
+        """Compute ``argmin_u ½‖u − v‖² + tau R(u)``, without derivative; see :meth:`prox_solution`.
+
+        With ``mask``, ``½ Σ m ‖u − v‖²``: an array or tensor ``(*spatial)`` or ``(B, 1, *spatial)``, True, or
+        not 0, where a pixel is valid; floats from 0 to 1 are m. The other pixels are filled, whatever they
+        hold; the energy is above its minimum by less than ``tol`` of it.
+        """
+        if mask is None:
+            return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
+        check_images(v)
+        per_image(tau, v)
+        return solve(MaskedProx(self, tau, mask, tol, max_steps), v).to(v.dtype)
 
     @abstractmethod
     def prox_solution(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from jumpset.kernels.regions import fusion as kernel
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
+from jumpset.operators.pixel_weights import fill_missing
 
 
 def fuse(image: Tensor, weight: float, levels: int = 50, neighbors: int = 4) -> Tensor:
@@ -21,16 +22,25 @@ def fuse(image: Tensor, weight: float, levels: int = 50, neighbors: int = 4) -> 
     return paint(regions, image)
 
 
-def start(image: Tensor, neighbors: int, weights: Any = None) -> tuple[kernel.Regions, ...]:
+def start(image: Tensor, neighbors: int, weights: Any = None, mask: Any = None) -> tuple[kernel.Regions, ...]:
     """Make a region of every pixel of each image.
 
-    ``weights`` are the ``edge_weights`` of :class:`~jumpset.smoothers.RegionFusion`.
+    ``weights`` (``edge_weights``) and ``mask`` are those of :class:`~jumpset.smoothers.RegionFusion`.
     """
     height, width = image.shape[-2:]
     edges = edge_weights(neighbors, height, width, weights)
-    pixels = image.detach().cpu().permute(0, 2, 3, 1).numpy()
-    dtype = kernel.working_dtype(height * width)
-    return tuple(kernel.make_regions(p, edges, OFFSETS[neighbors], dtype=dtype) for p in pixels)
+    filled, masses = (image, None) if mask is None else fill_missing(image, mask)
+    pixels = filled.detach().cpu().permute(0, 2, 3, 1).numpy()
+    return tuple(
+        kernel.make_regions(
+            f,
+            edges,
+            OFFSETS[neighbors],
+            mass=None if masses is None else masses[k % len(masses)],
+            dtype=kernel.working_dtype(height * width),
+        )
+        for k, f in enumerate(pixels)
+    )
 
 
 def paint(regions: tuple[kernel.Regions, ...], source: Tensor) -> Tensor:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from jumpset._core import checks
-from jumpset._core.arrays import Layout, to_tensor
+from jumpset._core.arrays import Layout, ValueRange, to_tensor
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import as_path, atomic_write, read_head
 from jumpset.kernels.regions import merge_tree
 from jumpset.kernels.regions.fusion import make_regions, working_dtype
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights
+from jumpset.operators.pixel_weights import is_valid, nan_pixels, pixel_weights
+from jumpset.regions.partition import refit
 
-_FORMAT = 1  # version of the file format
+_FORMATS = 1, 2  # versions of the file format: without and with a mask
 _CHUNKS = 200  # number of progress reports
 
 
@@ -57,7 +59,10 @@ class RegionTree:
         4 or 8 neighbours; 8 makes boundaries nearly isotropic and regions rounder.
     edge_weights
         Optional ``(D, H, W)`` of ω, as for region fusion; 0 cuts an edge.
-    channel_axis, alpha, value_range
+    mask
+        Optional ``(H, W)``: True, or not 0, where a pixel is valid; floats from 0 to 1 weight its error. The
+        cuts fill the other pixels, whatever they hold: each starts in the region of the nearest valid one.
+    channel_axis, alpha, value_range, missing
         As in :func:`jumpset.run`.
     progress
         ``progress(done)`` is called about 200 times with the fraction of merges done.
@@ -65,7 +70,7 @@ class RegionTree:
     Raises
     ------
     InputError
-        The image, ``neighbors`` or ``edge_weights`` cannot be used.
+        The image, ``neighbors``, ``edge_weights`` or ``mask`` cannot be used.
 
     Notes
     -----
@@ -91,16 +96,20 @@ class RegionTree:
         *,
         neighbors: int = 4,
         edge_weights: Any = None,
+        mask: Any = None,
         channel_axis: int | None = -1,
         alpha: bool | None = None,
-        value_range: tuple[float, float] | None = None,
+        value_range: ValueRange | None = None,
+        missing: Literal["nan"] | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> None:
-        pixels, _ = _read(image, channel_axis, alpha, value_range)
-        height, width, _ = pixels.shape
+        mask = nan_pixels(image, channel_axis, mask, missing)
+        pixels, read = _read(image, channel_axis, alpha, value_range, mask)
+        height, width, bands = pixels.shape
+        mass = None if mask is None else pixel_weights((1, bands, height, width), mask)[0]
         weights = grid_weights(neighbors, height, width, edge_weights)
         n = height * width
-        regions = make_regions(pixels, weights, OFFSETS[neighbors], dtype=working_dtype(n))
+        regions = make_regions(pixels, weights, OFFSETS[neighbors], mass=mass, dtype=working_dtype(n))
         boundary = float(regions.totals[1])
         history = merge_tree.make_history(regions)
         while merge_tree.merge_on(regions, history, max(1, n // _CHUNKS)):
@@ -116,7 +125,8 @@ class RegionTree:
         rank[history.child[:m][order]] = np.arange(m, dtype=np.int32)
         self._keep(
             image=np.array(image),
-            layout=(channel_axis, alpha, value_range),
+            layout=(channel_axis, alpha, None if value_range is None else (read.low, read.high)),
+            mass=mass,
             into=history.into,
             rank=rank,
             weight=weight[order],
@@ -130,6 +140,7 @@ class RegionTree:
         *,
         image: np.ndarray,
         layout: tuple[Any, Any, Any],
+        mass: np.ndarray | None,
         into: np.ndarray,
         rank: np.ndarray,
         weight: np.ndarray,
@@ -139,12 +150,13 @@ class RegionTree:
     ) -> None:
         self._image = image
         self._layout = layout
+        self._mass = mass  # (H, W), weight of each pixel's error; None: 1
         self._into, self._rank = into, rank  # (N,): which region absorbed each region, and in which merge
         self._weight, self._rise, self._cost = weight, rise, cost  # (M,), of each merge
         self._boundary = boundary  # total boundary weight of single pixels
         for array in (image, into, rank, weight, rise, cost):
             array.flags.writeable = False
-        self._pixels, self._back = _read(image, *layout)
+        self._pixels, self._back = _read(image, *layout, mass)
         self._shape = self._pixels.shape[:2]
 
     @property
@@ -187,7 +199,11 @@ class RegionTree:
         import torch
 
         label, count = self._cut(n_regions, weight)
-        flat = merge_tree.means(self._pixels, label, count)
+        if self._mass is None:
+            flat = merge_tree.means(self._pixels, label, count)
+        else:
+            pixels = self._pixels
+            flat = refit(label.reshape(self._shape) - 1, pixels, self._mass, "l2", pixels).transpose(2, 0, 1)
         return self._back.restore(torch.from_numpy(flat)[None])
 
     def energies(self) -> TreeEnergies:
@@ -213,7 +229,7 @@ class RegionTree:
         with atomic_write(target) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
-                jumpset_tree=np.array(_FORMAT),
+                jumpset_tree=np.array(_FORMATS[self._mass is not None]),
                 image=self._image,
                 channel_axis=np.array([] if axis is None else [axis]),
                 alpha=np.array([] if alpha is None else [alpha]),
@@ -224,6 +240,7 @@ class RegionTree:
                 rise=self._rise,
                 cost=self._cost,
                 boundary=np.array(self._boundary),
+                mass=np.array([]) if self._mass is None else self._mass,
             )
 
     @classmethod
@@ -239,7 +256,7 @@ class RegionTree:
         read_head(source)
         try:
             with source.open("rb") as file, np.load(file, allow_pickle=False) as data:
-                if int(data["jumpset_tree"]) != _FORMAT:
+                if int(data["jumpset_tree"]) not in _FORMATS:
                     raise FileError(
                         "this version of jumpset does not support the format of the tree",
                         given=source,
@@ -254,6 +271,7 @@ class RegionTree:
                     (float(low_high[0]), float(low_high[1])) if len(low_high) else None,
                 )
                 boundary = float(data["boundary"])
+                mass = data["mass"] if "mass" in data.files and data["mass"].size else None
                 _check_links(**{name: arrays[name] for name in ("into", "rank", "weight")})
         except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
             if isinstance(error, FileError):
@@ -264,7 +282,7 @@ class RegionTree:
                 do="pass a file that RegionTree.save wrote",
             ) from error
         tree = cls.__new__(cls)
-        tree._keep(layout=layout, boundary=boundary, **arrays)
+        tree._keep(layout=layout, boundary=boundary, mass=mass, **arrays)
         return tree
 
     def _cut(self, n_regions: int | None, weight: float | None) -> tuple[np.ndarray, int]:
@@ -292,13 +310,16 @@ def check_tree_path(path: str | os.PathLike[str]) -> Any:
 
 
 def _read(
-    image: Any, channel_axis: int | None, alpha: bool | None, value_range: tuple[float, float] | None
+    image: Any, channel_axis: int | None, alpha: bool | None, value_range: Any, mask: Any
 ) -> tuple[np.ndarray, Layout]:
     if not isinstance(image, np.ndarray):
         raise InputError(
             "the image must be a NumPy array", given=type(image).__name__, do="pass (H, W) or (H, W, C)"
         )
-    tensor, layout = to_tensor(image, channel_axis=channel_axis, alpha=alpha, value_range=value_range)
+    valid = None if mask is None else is_valid(mask)
+    tensor, layout = to_tensor(
+        image, channel_axis=channel_axis, alpha=alpha, value_range=value_range, valid=valid
+    )
     return tensor[0].permute(1, 2, 0).numpy(), layout
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from jumpset._core import checks
-from jumpset._core.arrays import to_tensor
+from jumpset._core.arrays import ValueRange
 from jumpset._core.errors import InputError
 from jumpset._core.iterate import Moment, iterate
 from jumpset._core.types import Iteration, Status
@@ -18,6 +18,7 @@ from jumpset.running import wrappers
 from jumpset.running.batches import SequentialBatch
 from jumpset.running.checkpoints import Checkpoint
 from jumpset.running.clock import Clock
+from jumpset.running.inputs import read_input, warn_if_constant
 from jumpset.running.wrappers import Step
 
 
@@ -77,7 +78,8 @@ def run(
     checkpoint_every: int | None = None,
     channel_axis: int | None = -1,
     alpha: bool | None = None,
-    value_range: tuple[float, float] | None = None,
+    value_range: ValueRange | None = None,
+    missing: Literal["nan"] | None = None,
     device: str | torch.device | None = None,
 ) -> Result:
     """Run a method on an image until the method has finished or a limit is reached.
@@ -86,7 +88,8 @@ def run(
     ----------
     image
         ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, H, W)`` tensor; bool, any integer or float
-        dtype. Integers are scaled by their dtype's range, floats are taken as they are.
+        dtype. Integers are scaled by their dtype's range, floats are taken as they are. For a method with an
+        ``operator``: the operator's data, a tensor ``(B, C, …)`` of any number of axes or such an array.
     method
         A method, e.g. ``js.smoothers.TV(weight=0.1)`` or ``js.method("tv", weight=0.1)``.
     max_steps
@@ -113,7 +116,11 @@ def run(
         Whether the last channel of a NumPy array is alpha, which is passed through unchanged.
         Default: yes for four uint8 channels, no for all else.
     value_range
-        The values that stand for intensity 0 and 1, e.g. ``(0, 4095)`` for 12-bit data in uint16.
+        The values that stand for intensity 0 and 1, e.g. ``(0, 4095)`` for 12-bit data in uint16; or
+        ``"data"``: the smallest and the largest value of the valid pixels, over the whole batch. It holds for
+        the images of the method too (``guidance``, ``start``), if they have the dtype of ``image``.
+    missing
+        ``"nan"``: NaN marks pixels as missing, which the answer fills; for methods with a ``mask``.
     device
         Where to compute; default: the tensor's own device, the CPU for arrays.
 
@@ -129,13 +136,24 @@ def run(
         For an image or an option that cannot be used, or a checkpoint of another run, before any work.
     FileError
         If the checkpoint cannot be read or written.
+
+    Warns
+    -----
+    RangeWarning
+        Little of the range of the image's dtype is used, or the answer is constant and the image is not.
     """
     _check_options(image, method, callback, stop, max_steps, max_seconds, check_every)
-    tensor, layout = to_tensor(
-        image, channel_axis=channel_axis, alpha=alpha, value_range=value_range, device=device
+    tensor, layout, prepared = read_input(
+        image,
+        method,
+        channel_axis=channel_axis,
+        alpha=alpha,
+        value_range=value_range,
+        missing=missing,
+        device=device,
     )
     file = None if checkpoint is None else Checkpoint(checkpoint, method, tensor, every=checkpoint_every)
-    steps = method if method.batched or len(tensor) == 1 else SequentialBatch(method, check_every)
+    steps = prepared if method.batched or len(tensor) == 1 else SequentialBatch(prepared, check_every)
     limit = method.max_steps if max_steps is None else max_steps
     clock = Clock(tensor.device)
     with torch.no_grad():
@@ -165,6 +183,7 @@ def run(
             latest.status = Status.INTERRUPTED
         answer = steps.image(latest.state)
         clock.stop()
+    warn_if_constant(answer, tensor, method)
     status = latest.status or Status.MAX_STEPS
     return Result(
         layout.restore(answer), status, latest.n_steps, clock.elapsed, history, method, latest.state

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
+from jumpset._core.arrays import ValueRange
 from jumpset._core.errors import Interrupted
 from jumpset._core.types import Iteration, Status
 from jumpset.running.registry import method as make_method
@@ -28,7 +29,8 @@ def smooth(
     checkpoint_every: int | None = None,
     channel_axis: int | None = -1,
     alpha: bool | None = None,
-    value_range: tuple[float, float] | None = None,
+    value_range: ValueRange | None = None,
+    missing: Literal["nan"] | None = None,
     device: str | torch.device | None = None,
     **hyper: Any,
 ) -> Any:
@@ -45,7 +47,7 @@ def smooth(
         A named setting of the method.
     max_steps, max_seconds, stop, callback, checkpoint, checkpoint_every
         As in :func:`jumpset.run`; the limits are for the whole batch.
-    channel_axis, alpha, value_range, device
+    channel_axis, alpha, value_range, missing, device
         As in :func:`jumpset.run`.
     **hyper
         The method's hyper-parameters, e.g. ``weight=0.05``. Larger ``weight`` is always smoother.
@@ -81,6 +83,7 @@ def smooth(
         channel_axis=channel_axis,
         alpha=alpha,
         value_range=value_range,
+        missing=missing,
         device=device,
     )
     if result.status is Status.INTERRUPTED:

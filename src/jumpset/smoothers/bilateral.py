@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from jumpset._core import checks
-from jumpset._core.types import parameter
+from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters import bilateral as kernel
 from jumpset.smoothers._numpy import NumpyMethod
 
@@ -48,7 +48,7 @@ class Bilateral(NumpyMethod):
 
     weight: float = parameter(0.1, checks.real, at_least=0.0)
     radius: float = parameter(3.0, checks.real, above=0.0)
-    guidance: Any = field(default=None, compare=False, repr=False)
+    guidance: Any = image_parameter()
 
     name: ClassVar[str] = "bilateral"
     paper: ClassVar[str] = "Tomasi & Manduchi, ICCV 1998"

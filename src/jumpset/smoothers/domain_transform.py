@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import parameter
+from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
 from jumpset.kernels.linear.line_solvers import filter_columns, filter_rows
 from jumpset.smoothers._guidance import match_guidance
@@ -56,7 +56,7 @@ class DomainTransform(NumpyMethod):
     weight: float = parameter(0.4, checks.real, at_least=0.0)
     reach: float = parameter(20.0, checks.real, above=0.0)
     n_steps: int = parameter(3, checks.integer, at_least=1)
-    guidance: Any = field(default=None, compare=False, repr=False)
+    guidance: Any = image_parameter()
 
     name: ClassVar[str] = "domain-transform"
     paper: ClassVar[str] = "Gastal & Oliveira, SIGGRAPH 2011"

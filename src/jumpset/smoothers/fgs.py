@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import parameter
+from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
 from jumpset.kernels.linear.line_solvers import solve_columns, solve_rows
 from jumpset.smoothers._guidance import match_guidance
@@ -55,7 +55,7 @@ class FGS(NumpyMethod):
     weight: float = parameter(300.0, checks.real, at_least=0.0)
     sigma: float = parameter(0.03, checks.real, above=0.0)
     n_steps: int = parameter(3, checks.integer, at_least=1)
-    guidance: Any = field(default=None, compare=False, repr=False)
+    guidance: Any = image_parameter()
 
     name: ClassVar[str] = "fgs"
     paper: ClassVar[str] = "Min, Choi, Lu, Ham, Sohn & Do, IEEE TIP 2014"

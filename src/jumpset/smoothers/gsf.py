@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Iteration, parameter
+from jumpset._core.types import Iteration, image_parameter, parameter
 from jumpset.kernels.filters import gsf as kernel
 from jumpset.kernels.linear.window_laplacian import half_window, solve
 from jumpset.smoothers._guidance import match_guidance
@@ -106,7 +106,7 @@ class GSF(Iteration[State]):
     a: float = parameter(1e-3, checks.real, above=0.0)
     n_steps: int = parameter(10, checks.integer, at_least=0)
     tol: float = parameter(1e-3, checks.real, above=0.0, below=1.0)
-    guidance: Any = field(default=None, compare=False)
+    guidance: Any = image_parameter()
 
     name: ClassVar[str] = "gsf"
     paper: ClassVar[str] = "Liu, Zhang, Lei, Huang, Yang & Reid, AAAI 2020"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from jumpset._core import checks
-from jumpset._core.types import parameter
+from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.guided import apply_models, box_means, coefficients
 from jumpset.smoothers._numpy import NumpyMethod
 
@@ -48,7 +48,7 @@ class Guided(NumpyMethod):
 
     weight: float = parameter(0.01, checks.real, at_least=0.0)
     radius: int = parameter(4, checks.integer, at_least=1)
-    guidance: Any = field(default=None, compare=False, repr=False)
+    guidance: Any = image_parameter()
 
     name: ClassVar[str] = "guided"
     paper: ClassVar[str] = "He, Sun & Tang, IEEE TPAMI 2013"

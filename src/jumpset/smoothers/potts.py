@@ -16,7 +16,7 @@ from jumpset._core import checks
 from jumpset._core.types import Iteration, Status, parameter
 from jumpset.kernels.regions.potts_1d import potts_lines
 from jumpset.operators.pixel_lines import DIRECTIONS, PixelLines, pixel_lines
-from jumpset.operators.pixel_weights import pixel_weights
+from jumpset.operators.pixel_weights import fill_missing
 from jumpset.regions.partition import joined_regions, refit
 
 _NO_REGIONS = np.zeros((0, 0), np.int32)
@@ -26,7 +26,8 @@ _NO_REGIONS = np.zeros((0, 0), np.int32)
 class Splitting:
     """The copies x_s of one image, and the multipliers of x_s = x_t."""
 
-    source: np.ndarray  # (H, W, C) float64, f; missing pixels hold the mean of the others
+    source: np.ndarray  # (H, W, C) float64, f
+    mass: np.ndarray  # (H, W), w
     copies: tuple[np.ndarray, ...]  # x_s of each direction; for absolute errors, one more for the data
     multipliers: tuple[np.ndarray, ...]  # of x_s − x_t, for each pair s < t
     coupling: float  # μ
@@ -41,7 +42,6 @@ class State:
 
     source: Tensor  # (B, C, H, W), f
     lines: tuple[PixelLines, ...]  # of each direction
-    mass: np.ndarray  # (H, W), w
     splittings: tuple[Splitting, ...]
 
 
@@ -69,7 +69,8 @@ class PottsADMM(Iteration[State]):
     data
         ``"l2"``: squared errors. ``"l1"``: absolute errors, robust to outliers.
     mask
-        Optional ``(H, W)`` tensor or array of w, or bool; pixels of weight 0 are filled in.
+        Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
+        floats from 0 to 1 are w. The answer fills the other pixels, whatever they hold.
     coupling
         The first μ, as a multiple of ``weight``.
     growth
@@ -80,7 +81,7 @@ class PottsADMM(Iteration[State]):
     Raises
     ------
     InputError
-        A parameter out of range, or a ``mask`` of another shape or with negative values.
+        A parameter out of range, or a ``mask`` of another shape.
 
     Notes
     -----
@@ -113,17 +114,17 @@ class PottsADMM(Iteration[State]):
     def init(self, image: Tensor) -> State:
         """Start from copies that equal f."""
         height, width = image.shape[-2:]
-        mass = pixel_weights(height, width, self.mask)
+        filled, masses = fill_missing(image, self.mask)
         lines = pixel_lines(height, width, self.neighbors)
-        pixels = image.detach().to("cpu", torch.float64).permute(0, 2, 3, 1).numpy()
-        return State(image, lines, mass, tuple(self._split(f.copy(), mass, len(lines)) for f in pixels))
+        pixels = filled.detach().to("cpu", torch.float64).permute(0, 2, 3, 1).numpy()
+        each = (self._split(f.copy(), masses[k % len(masses)], len(lines)) for k, f in enumerate(pixels))
+        return State(image, lines, tuple(each))
 
     def _split(self, f: np.ndarray, mass: np.ndarray, directions: int) -> Splitting:
-        f[mass == 0.0] = np.average(f, axis=(0, 1), weights=mass[..., None].repeat(f.shape[2], 2))
         # one direction needs no copy for the data: its lines are solved exactly for both kinds of errors
         copies = (f,) * (directions + (self.data == "l1" and directions > 1))
         multipliers = tuple(np.zeros_like(f) for _ in _pairs(copies))
-        return Splitting(f, copies, multipliers, self.coupling * self.weight, 1.0, 0.0, _NO_REGIONS)
+        return Splitting(f, mass, copies, multipliers, self.coupling * self.weight, 1.0, 0.0, _NO_REGIONS)
 
     def step(self, state: State) -> State:
         """Update each copy given the others, then multipliers and μ, of the images whose copies differ."""
@@ -134,25 +135,26 @@ class PottsADMM(Iteration[State]):
         f, mu, lines = now.source, now.coupling, state.lines
         copies = list(now.copies)
         for s, direction in enumerate(lines):
-            copies[s] = self._solve(state, f, direction, *_pull(copies, now.multipliers, mu, s))
+            copies[s] = self._solve(state, now, direction, *_pull(copies, now.multipliers, mu, s))
         if len(copies) > len(lines):  # min over z of w |z − f| + total/2 (z − target/total)²
             target, total = _pull(copies, now.multipliers, mu, len(lines))
             difference = target / total - f
-            threshold = state.mass[..., None] / total
+            threshold = now.mass[..., None] / total
             copies[-1] = f + np.sign(difference) * np.maximum(np.abs(difference) - threshold, 0.0)
         gaps = [copies[s] - copies[t] for s, t in _pairs(copies)]
         multipliers = tuple(m + mu * gap for m, gap in zip(now.multipliers, gaps, strict=True))
         apart, size = max(map(_norm, gaps), default=0.0), _norm(f)
         regions = joined_regions(copies, lines) if apart <= self.tol * size else _NO_REGIONS
-        energy = self._energy(state, f, copies)
+        energy = self._energy(state, now, copies)
         residual = apart / size if size > 0.0 else 0.0
-        return Splitting(f, tuple(copies), multipliers, self.growth * mu, residual, energy, regions)
+        return Splitting(f, now.mass, tuple(copies), multipliers, self.growth * mu, residual, energy, regions)
 
     def _solve(
-        self, state: State, f: np.ndarray, lines: PixelLines, target: np.ndarray, total: float
+        self, state: State, now: Splitting, lines: PixelLines, target: np.ndarray, total: float
     ) -> np.ndarray:
         """The copy of one direction: ``total`` is the weight of the distance to ``target / total``."""
-        directions, mass, cost = len(state.lines), state.mass, self.weight * lines.length
+        directions, cost = len(state.lines), self.weight * lines.length
+        f, mass = now.source, now.mass
         if directions == 1:
             solved = potts_lines(lines.gather(f), cost, lines.gather_mass(mass), data=self.data)
         elif self.data == "l2":
@@ -165,11 +167,11 @@ class PottsADMM(Iteration[State]):
             solved = potts_lines(lines.gather(target / total), cost, lines.gather_mass(weights))
         return lines.scatter(solved)
 
-    def _energy(self, state: State, f: np.ndarray, copies: list[np.ndarray]) -> float:
+    def _energy(self, state: State, now: Splitting, copies: list[np.ndarray]) -> float:
         lines = state.lines
-        errors = np.abs(np.mean(copies[: len(lines)], axis=0) - f) ** (2 if self.data == "l2" else 1)
+        errors = np.abs(np.mean(copies[: len(lines)], axis=0) - now.source) ** (2 if self.data == "l2" else 1)
         jumps = sum(d.length * np.count_nonzero(d.jumps(x)) for d, x in zip(lines, copies, strict=False))
-        return float(np.sum(state.mass[..., None] * errors) + self.weight * jumps)
+        return float(np.sum(now.mass[..., None] * errors) + self.weight * jumps)
 
     def image(self, state: State) -> Tensor:
         """The mean of the copies; the mean or median of each region where the copies agree."""
@@ -179,7 +181,7 @@ class PottsADMM(Iteration[State]):
         for s in state.splittings:
             mean = np.mean(s.copies[: len(state.lines)], axis=0)
             if s.regions.size:
-                mean = refit(s.regions, s.source, state.mass, self.data, otherwise=mean)
+                mean = refit(s.regions, s.source, s.mass, self.data, otherwise=mean)
             answers.append(mean)
         out = torch.from_numpy(np.stack(answers)).permute(0, 3, 1, 2)
         return out.to(state.source).contiguous()

@@ -18,7 +18,7 @@ from jumpset.kernels.regions.partitions import Grid, Partition
 from jumpset.kernels.regions.potts_moves import move_rows
 from jumpset.kernels.regions.potts_splits import split
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
-from jumpset.operators.pixel_weights import pixel_weights
+from jumpset.operators.pixel_weights import fill_missing
 from jumpset.smoothers.potts import PottsADMM
 
 _STARTS = ("region-fusion", "potts")
@@ -77,7 +77,7 @@ class PottsDescent(Iteration[State]):
     n_steps
         Step limit, at least 1. The first step gains most: preset ``"fast"`` takes only this one.
     mask
-        Optional ``(H, W)`` tensor or array of m, or bool; pixels of weight 0 are filled in.
+        As for :class:`PottsADMM`.
     edge_weights
         Optional ``(D, H, W)`` tensor or array that multiplies ω, as for region fusion; 0 cuts an edge.
 
@@ -115,24 +115,27 @@ class PottsDescent(Iteration[State]):
     def init(self, image: Tensor) -> State:
         """Start from the partition of the method ``start``."""
         height, width = image.shape[-2:]
-        mass = pixel_weights(height, width, self.mask)
+        filled, masses = fill_missing(image, self.mask)
         edges = edge_weights(self.neighbors, height, width, self.edge_weights)
         offsets = OFFSETS[self.neighbors]
-        pixels = image.detach().cpu().permute(0, 2, 3, 1).numpy()
+        pixels = filled.detach().cpu().permute(0, 2, 3, 1).numpy()
         descents = []
         for k, f in enumerate(pixels):
+            mass = masses[k % len(masses)]
             rows = partitions.make_grid(f, mass, self.weight * edges, offsets)
             if self.weight == 0.0:
                 label = np.arange(mass.size, dtype=np.int32).reshape(mass.shape)
             else:
-                label = self._potts(image[k : k + 1]) if self.start == "potts" else _fuse(f, rows, offsets)
+                label = (
+                    self._potts(filled[k : k + 1], mass) if self.start == "potts" else _fuse(f, rows, offsets)
+                )
             partition = partitions.fitted(rows, *partitions.components(rows, label))
             energy = partitions.energy(rows, partition)
             descents.append(Descent(rows, partitions.transposed(rows), partition, energy))
         return State(image, tuple(descents))
 
-    def _potts(self, image: Tensor) -> np.ndarray:
-        method = PottsADMM(weight=self.weight, neighbors=self.neighbors, mask=self.mask)
+    def _potts(self, image: Tensor, mass: np.ndarray) -> np.ndarray:
+        method = PottsADMM(weight=self.weight, neighbors=self.neighbors, mask=mass)
         regions = final_state(method, image).splittings[0].regions
         return regions.astype(np.int32) if regions.size else np.zeros(image.shape[-2:], np.int32)
 

@@ -49,11 +49,15 @@ class RegionFusion(Iteration[State]):
     edge_weights
         Optional ``(D, H, W)`` tensor or array that multiplies ω of the edges from each pixel to the right and
         down (D = 2), and to the lower right and lower left (D = 4, with ``neighbors=8``); 0 cuts an edge.
+    mask
+        Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
+        floats from 0 to 1 weight its error. The answer fills the other pixels, whatever they hold: each
+        starts in the region of the nearest valid pixel.
 
     Raises
     ------
     InputError
-        A parameter out of range, or ``edge_weights`` of a wrong shape or negative.
+        A parameter out of range, or ``edge_weights`` or a ``mask`` of a wrong shape.
 
     Notes
     -----
@@ -69,6 +73,7 @@ class RegionFusion(Iteration[State]):
     gamma: float = parameter(1.0, checks.real, above=0.0)
     neighbors: int = parameter(4, checks.one_of, allowed=(4, 8))
     edge_weights: Any = None
+    mask: Any = None
 
     name: ClassVar[str] = "region-fusion"
     paper: ClassVar[str] = "Nguyen & Brown, ICCV 2015"
@@ -84,7 +89,7 @@ class RegionFusion(Iteration[State]):
 
     def init(self, image: Tensor) -> State:
         """Start from one region for each pixel."""
-        return State(image, start(image, self.neighbors, self.edge_weights), n_steps=0)
+        return State(image, start(image, self.neighbors, self.edge_weights, self.mask), n_steps=0)
 
     def step(self, state: State) -> State:
         """Sweep once over all regions at the next level."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from jumpset._core import checks
-from jumpset._core.types import parameter
+from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.linear.strips import smooth_strips
 from jumpset.smoothers._numpy import NumpyMethod
 
@@ -61,7 +61,7 @@ class SGWLS(NumpyMethod):
     exponent: float = parameter(2.5, checks.real, at_least=0.0)
     radius: int = parameter(1, checks.integer, at_least=1)
     n_steps: int = parameter(4, checks.integer, at_least=1)
-    guidance: Any = field(default=None, compare=False, repr=False)
+    guidance: Any = image_parameter()
 
     name: ClassVar[str] = "sg-wls"
     paper: ClassVar[str] = "Liu, Chen, Shen, Liu & Yang, ICCV 2017"

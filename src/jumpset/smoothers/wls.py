@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import parameter
+from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
 from jumpset.kernels.linear.grid_laplacian import solve
 from jumpset.smoothers._guidance import match_guidance
@@ -62,7 +62,7 @@ class WLS(NumpyMethod):
     weight: float = parameter(0.1, checks.real, at_least=0.0)
     exponent: float = parameter(2.0, checks.real, at_least=0.0)
     epsilon: float = parameter(0.3, checks.real, above=0.0)
-    guidance: Any = field(default=None, compare=False, repr=False)
+    guidance: Any = image_parameter()
     tol: float = parameter(1e-5, checks.real, above=0.0, below=1.0)
 
     name: ClassVar[str] = "wls"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,12 +13,14 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.arrays import to_tensor
-from jumpset._core.errors import InputError
+from jumpset._core.arrays import ValueRange, to_tensor
+from jumpset._core.errors import InputError, RangeWarning
+from jumpset._core.iterate import solve
 from jumpset.metrics import count_regions
+from jumpset.operators.pixel_weights import pixel_weights
+from jumpset.running.inputs import read_input
 from jumpset.running.registry import method as make_method
 from jumpset.running.registry import methods
-from jumpset.running.smooth import smooth
 
 Rule = Literal["discrepancy", "sure", "regions"]
 
@@ -41,6 +44,8 @@ class AutoWeight:
     curve: tuple[tuple[float, float], ...]
     """(weight, value) of every trial, by weight: the mean squared residual, the estimated mean squared error,
     or the number of regions."""
+    at_bound: Literal["low", "high"] | None = None
+    """The bound of the search that the weight is, if it is one: a better weight may lie beyond."""
 
 
 def auto_weight(
@@ -54,7 +59,7 @@ def auto_weight(
     n_trials: int = 14,
     seed: int = 0,
     channel_axis: int | None = -1,
-    value_range: tuple[float, float] | None = None,
+    value_range: ValueRange | None = None,
     **hyper: Any,
 ) -> AutoWeight:
     r"""Choose the weight of a method for one image.
@@ -96,11 +101,17 @@ def auto_weight(
         A parameter out of range, a method without a weight, more than one image, no ``regions``, or
         ``regions`` that no weight within the bounds reaches.
 
+    Warns
+    -----
+    RangeWarning
+        The weight is a bound of the search, except for ``"regions"`` at the lower bound.
+
     Notes
     -----
     V. Morozov, Soviet Math. Dokl. 1966 (discrepancy); C. Stein, Ann. Stat. 1981, with the divergence by a
     random probe, ``⟨b, (u(f + ε b) − u(f)) / ε⟩`` (S. Ramani, T. Blu, M. Unser, IEEE TIP 2008), b of random
-    signs, ε = 0.1 σ. If even the residual of the upper bound is below the noise, the result is that bound.
+    signs, ε = 0.1 σ. If even the residual of the upper bound is below the noise, the result is that bound;
+    it is the lower bound where the noise is below the residual there.
 
     Examples
     --------
@@ -117,7 +128,13 @@ def auto_weight(
             given=f"method={method!r}, {sorted(hyper)}",
             do="use e.g. method='tv', without weight=",
         )
-    f, layout = to_tensor(image, channel_axis=channel_axis, alpha=False, value_range=value_range)
+    f, layout, setting = read_input(
+        image,
+        make_method(method, **hyper),
+        channel_axis=channel_axis,
+        alpha=False,
+        value_range=value_range,
+    )
     if len(f) != 1:
         raise InputError("one image at a time", given=f"a batch of {len(f)}", do="pass image[:1]")
     if sigma is not None:
@@ -126,9 +143,16 @@ def auto_weight(
 
     answers: dict[float, Tensor] = {}
 
+    mass = None if getattr(setting, "mask", None) is None else pixel_weights(tuple(f.shape), setting.mask)
+
     def smoothed(weight: float, g: Tensor = f) -> Tensor:
-        # strong noise may leave [-1, 2]; the values have been checked above
-        return smooth(g, make_method(method, weight=weight, **hyper), value_range=(0.0, 1.0))
+        with torch.no_grad():
+            return solve(replace(setting, weight=weight), g)
+
+    def mean_square(u: Tensor) -> float:
+        """Of the difference from f, at the valid pixels."""
+        squares = (u - f).double().square()
+        return float(squares.mean() if mass is None else np.average(squares.mean(1).cpu(), weights=mass))
 
     curve: dict[float, float] = {}
 
@@ -154,7 +178,7 @@ def auto_weight(
         weight = _bisect(lambda w: count(w) <= regions, low, high, n_trials)
     elif rule == "discrepancy":
         assert level is not None
-        residual = lambda w: trial(w, lambda u: float((u - f).double().square().mean()))  # noqa: E731
+        residual = lambda w: trial(w, mean_square)  # noqa: E731
         weight = high if residual(high) < level**2 else _bisect(
             lambda w: residual(w) >= level**2, low, high, n_trials
         )  # fmt: skip
@@ -167,17 +191,26 @@ def auto_weight(
             def value(u: Tensor) -> float:
                 moved = (smoothed(w, f + step * probe) - u).double()
                 divergence = float((probe * moved).mean()) / step
-                return float((u - f).double().square().mean()) + level**2 * (2 * divergence - 1)
+                return mean_square(u) + level**2 * (2 * divergence - 1)
 
             return trial(w, value)
 
         weight = _golden(sure, low, high, n_trials)
     points = tuple(sorted(curve.items()))
-    return AutoWeight(weight, layout.restore(answers[weight]), rule, level, points)
+    at_bound = _bound_of(weight, low, high)
+    if at_bound == "high" or (at_bound == "low" and rule != "regions"):
+        noise = "" if level is None else f", for noise of {level:.3g} in intensities"
+        warnings.warn(
+            f"the weight {weight:g} is a bound of the search{noise}; pass bounds other than {(low, high)}, or"
+            " value_range='data' if the image uses little of its range",
+            RangeWarning,
+            stacklevel=2,
+        )
+    return AutoWeight(weight, layout.restore(answers[weight]), rule, level, points, at_bound)
 
 
 def estimate_noise(
-    image: Any, *, channel_axis: int | None = -1, value_range: tuple[float, float] | None = None
+    image: Any, *, channel_axis: int | None = -1, value_range: ValueRange | None = None
 ) -> float:
     """Estimate the standard deviation of white Gaussian noise, in intensities, robustly against edges.
 
@@ -220,6 +253,14 @@ def _noise(f: Tensor) -> float:
         return 0.0
     levels = cells.transpose(0, 1).flatten(1).median(dim=1).values / _MEDIAN_OF_NORMAL
     return float(levels.square().mean().sqrt())
+
+
+def _bound_of(weight: float, low: float, high: float) -> Literal["low", "high"] | None:
+    """Which bound of the search a weight is."""
+    near = math.log(high / low) * 1e-9
+    if math.log(weight / low) <= near:
+        return "low"
+    return "high" if math.log(high / weight) <= near else None
 
 
 def _check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:

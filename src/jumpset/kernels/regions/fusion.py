@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+_TINY = 1e-12  # mass of a missing pixel
 Offsets = Sequence[tuple[int, int]]
 
 
@@ -74,7 +75,8 @@ def make_regions(
     index = np.int32 if links < 2**31 else np.int64
     regions = Regions(
         parent=np.arange(n, dtype=np.int32),
-        mass=np.ones(n) if mass is None else np.array(mass, dtype=np.float64).reshape(n),
+        # a missing pixel merges at once with one of its colour, and with no other: it must have some mass
+        mass=np.ones(n) if mass is None else np.maximum(mass, _TINY, dtype=np.float64).reshape(n),
         mean=np.array(pixels, dtype=dtype, order="C").reshape(n, bands),  # a copy: merging works in place
         threshold=np.zeros(n, dtype=dtype),
         head=np.full(n, -1, dtype=index),

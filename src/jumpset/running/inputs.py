@@ -1,0 +1,93 @@
+"""What a run is given: an image or data, missing pixels, the images that its method holds."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import fields, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from jumpset._core.arrays import Layout, ValueRange, to_tensor
+from jumpset._core.errors import InputError, RangeWarning
+from jumpset._core.types import Iteration
+from jumpset.operators.linear import Identity
+from jumpset.operators.pixel_weights import is_valid, nan_pixels
+
+_FLAT = 1e-4  # range of a constant answer, relative to that of its image
+
+
+def read_input(
+    image: Any,
+    method: Any,
+    *,
+    channel_axis: int | None,
+    alpha: bool | None,
+    value_range: ValueRange | None,
+    missing: Literal["nan"] | None = None,
+    device: str | torch.device | None = None,
+) -> tuple[Tensor, Layout, Any]:
+    """Convert an image and the images that ``method`` holds; the parameters are those of :func:`jumpset.run`.
+
+    Returns
+    -------
+    tuple
+        The image as ``(B, C, *spatial)`` tensor of intensities, pixels without data filled; its layout; the
+        method, its images as tensors of the same intensities, its mask completed by the missing pixels.
+    """
+    if missing is not None:
+        if not hasattr(method, "mask"):
+            raise InputError(
+                "missing pixels need a method with a mask",
+                given=method.name,
+                do="use e.g. 'region-fusion', 'potts', 'tv', 'wls', 'fgs' or 'gsf', or fill the pixels first",
+            )
+        method = replace(method, mask=nan_pixels(image, channel_axis, method.mask, missing))
+    is_data = not isinstance(getattr(method, "operator", None), (type(None), Identity))
+    mask, axes = getattr(method, "mask", None), {"channel_axis": channel_axis, "alpha": alpha}
+    tensor, layout = to_tensor(
+        image,
+        **axes,
+        value_range=value_range,
+        device=device,
+        valid=None if mask is None else is_valid(mask),
+        spatial_ndims=tuple(range(1, 10)) if is_data else method.spatial_ndims,
+        is_data=is_data,
+    )
+    for field in fields(method):
+        given = getattr(method, field.name)
+        if field.metadata.get("is_image") and hasattr(given, "ndim"):
+            limits = (layout.low, layout.high) if dtype_name(given) == layout.dtype else None
+            try:
+                converted, _ = to_tensor(given, **axes, value_range=limits, device=device)
+            except InputError as error:
+                raise InputError(
+                    f"{field.name} cannot be used: {error.what}", given=error.given, do=error.do
+                ) from None
+            method = replace(method, **{field.name: converted})
+    return tensor, layout, method
+
+
+def dtype_name(image: Any) -> str:
+    """The name of the dtype of an array or tensor."""
+    return str(image.dtype).removeprefix("torch.")
+
+
+def warn_if_constant(answer: Tensor, image: Tensor, method: Iteration) -> None:
+    """Warn if an answer is constant and its image is not."""
+    before, after = _ranges(image), _ranges(answer)
+    if len(before) == len(after) and bool(((before > 0.0) & (after <= _FLAT * before)).any()):
+        do = "lower the weight" if hasattr(method, "weight") else "use another method"
+        warnings.warn(
+            f"the answer is constant: {method.name} found nothing to keep in this image; {do}, or pass"
+            " value_range='data' if the image uses little of its range (--value-range data)",
+            RangeWarning,
+            stacklevel=3,
+        )
+
+
+def _ranges(image: Tensor) -> Tensor:
+    """The largest range of any channel of each image."""
+    low, high = image.flatten(2).aminmax(dim=2)
+    return (high - low).amax(1).cpu()
