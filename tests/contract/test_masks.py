@@ -121,7 +121,7 @@ def test_the_tree_of_an_image_with_missing_pixels(tmp_path):
     label = tree.labels(n_regions=2)
     for k in (1, 2):  # the mean of the valid pixels of each region
         expected = noisy[mask & (label == k)].astype(np.float64).mean(0)
-        np.testing.assert_allclose(answer[label == k][0], expected, atol=1e-6)
+        np.testing.assert_allclose(answer[label == k][0], expected, atol=1e-5)
     assert rms((answer - truth)[14:20, 14:24]) < 0.02
 
 
@@ -134,7 +134,7 @@ def test_the_prox_with_a_mask_is_the_minimiser(penalty):
     _, noisy, mask = scene()
     v = torch.from_numpy(noisy).permute(2, 0, 1)[None].double()
     m = torch.from_numpy(mask)
-    u = penalty.prox(torch.where(m, v, torch.nan), 0.1, mask=mask, tol=1e-6)
+    u = penalty.prox(torch.where(m, v, torch.nan), 0.1, mask=mask, tol=1e-5)
 
     def energy(x):
         return float((0.5 * (x - v)[..., m].square()).sum() + 0.1 * penalty.value(x).sum())
@@ -146,7 +146,7 @@ def test_the_prox_with_a_mask_is_the_minimiser(penalty):
         if k % 2:
             direction = direction * ~m  # only in the holes
         for step in (1e-3, 1e-2):
-            assert energy(u + step * direction) >= least * (1 - 2e-6)
+            assert energy(u + step * direction) >= least * (1 - 3e-5)
     for flat in (u.mean(), v[..., m].mean()):
-        assert energy(u + 0.1 * (flat - u)) >= least * (1 - 2e-6)
+        assert energy(u + 0.1 * (flat - u)) >= least * (1 - 3e-5)
     assert isinstance(penalty, SolvedProx)

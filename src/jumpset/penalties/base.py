@@ -205,7 +205,7 @@ class SolvedProx(Penalty):
 
         With ``mask``, ``½ Σ m ‖u − v‖²``: an array or tensor ``(*spatial)`` or ``(B, 1, *spatial)``, True, or
         not 0, where a pixel is valid; floats from 0 to 1 are m. The other pixels are filled, whatever they
-        hold; the energy is above its minimum by less than ``tol`` of it.
+        hold; the energy is then above its minimum by about ``tol`` of it.
         """
         if mask is None:
             return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image

@@ -11,11 +11,12 @@ from torch import Tensor
 from jumpset._core.types import Iteration, Status
 from jumpset.operators.pixel_weights import fill_missing
 
-_INNER = 0.1  # accuracy of the inner proximal points, relative to that of the whole
+_SMALL = 0.05  # a step gains little if it lowers the energy by less than this part of tol
+_PATIENCE = 4  # such steps in a row that end an image: momentum may start slowly
 
 
 class State(NamedTuple):
-    """u and y of FISTA, and the duality gap of u."""
+    """u and y of FISTA, and how the energy of u falls."""
 
     source: Tensor  # (B, C, *spatial), v with its missing pixels filled
     weights: Tensor  # (B or 1, 1, *spatial), m
@@ -23,8 +24,10 @@ class State(NamedTuple):
     y: Tensor  # the extrapolated image
     t: Tensor  # (B,), of the momentum
     dual: Tensor | None  # of the inner proximal point, at which the next one starts
-    energy: Tensor  # (B,), of u
-    gap: Tensor  # (B,), bound of the energy's distance from its minimum, relative to it
+    best: Tensor  # the u of least energy
+    energy: Tensor  # (B,), of the best u
+    change: Tensor  # (B,), by which the last step has lowered the least energy, relative to it
+    small: Tensor  # (B,), number of steps in a row that gained little
     n_steps: int
 
 
@@ -46,16 +49,15 @@ class MaskedProx(Iteration[State]):
     mask
         m, as for :class:`jumpset.smoothers.TV`.
     tol
-        An image is done when its energy is above the minimum by at most this part.
+        Relative duality gap of each inner proximal point. An image is done when four steps in a row have
+        lowered its energy by less than a twentieth of this part; its energy is then above the minimum by
+        about this part.
     max_steps
         Step limit.
 
     Notes
     -----
-    A. Beck, M. Teboulle, SIIMS 2009, with the restart of B. O'Donoghue, E. Candès, FoCM 2015. The bound: u is
-    the minimiser of the energy plus ``½‖u' − y‖² − ½ Σ m (u' − y)²`` over u', so that for the minimiser u* of
-    the energy E, ``E(u) − E(u*) ≤ ⟨u* − y, u − y⟩ ≤ Σ_p |u_p − y_p| max |u*_p − y_p|``, where u* lies between
-    the least and the largest value of the valid pixels and 0; the gap of the inner point is added.
+    A. Beck, M. Teboulle, SIIMS 2009, with the restart of B. O'Donoghue, E. Candès, FoCM 2015.
     """
 
     penalty: Any
@@ -74,47 +76,45 @@ class MaskedProx(Iteration[State]):
         v, weights = fill_missing(image.detach().double(), self.mask)
         m = torch.from_numpy(weights)[:, None].to(v)
         ones = torch.ones(len(v), dtype=torch.float64)
-        return State(v, m, v, v, ones, None, self._energy(v, v, m), ones, 0)
+        return State(v, m, v, v, ones, None, v, self._energy(v, v, m), ones, 0 * ones, 0)
 
     def step(self, state: State) -> State:
         """Take one proximal step from y, then extrapolate."""
         v, m, y = state.source, state.weights, state.y
-        f = torch.lerp(y, v, m)
-        found = self.penalty.prox_solution(f, self.tau, tol=_INNER * self.tol, dual=state.dual)
-        u, active = found.image, state.gap > self.tol
-        u = torch.where(_spread(active, u), u, state.u)
-        turned = ((y - u).double() * (u - state.u).double()).flatten(1).sum(1).cpu() > 0
+        found = self.penalty.prox_solution(torch.lerp(y, v, m), self.tau, tol=self.tol, dual=state.dual)
+        u, active = found.image, state.small < _PATIENCE
+        turned = _sums((y - u) * (u - state.u)) > 0
         t = torch.where(turned, 1.0, state.t)
         new = (1 + (1 + 4 * t.square()).sqrt()) / 2
         ahead = torch.lerp(state.u, u, _spread(1 + (t - 1) / new, u))
         energy = self._energy(u, v, m)
-        low, high = (x.clamp(*limits) for x, limits in zip(_bounds(v), ((None, 0), (0, None)), strict=True))
-        farthest = torch.maximum(y - _spread(low, y), _spread(high, y) - y)
-        bound = ((u - y).abs() * farthest).double().flatten(1).sum(1).cpu()
-        gap = torch.where(energy > 0, bound / energy, 0.0) + found.gap
-        gap = torch.where(active, gap, state.gap)
-        return State(v, m, u, ahead, new, found.dual, energy, gap, state.n_steps + 1)
+        is_best = active & (energy < state.energy)
+        best = torch.where(_spread(is_best, v), u, state.best)
+        least = torch.where(is_best, energy, state.energy)
+        change = torch.where(state.energy > 0, 1 - least / state.energy, 0.0)
+        small = torch.where(change < _SMALL * self.tol, state.small + 1, 0)
+        small = torch.where(active, small, state.small)
+        return State(v, m, u, ahead, new, found.dual, best, least, change, small, state.n_steps + 1)
 
     def image(self, state: State) -> Tensor:
-        """``u``."""
-        return state.u
+        """The u of least energy."""
+        return state.best
 
     def record(self, state: State) -> dict[str, float]:
-        """The energy, summed over the batch, and the largest bound of its relative error."""
-        return {"energy": float(state.energy.sum()), "gap": float(state.gap.max())}
+        """The energy, summed over the batch, and the largest relative change of it in the last step."""
+        return {"energy": float(state.energy.sum()), "change": float(state.change.max())}
 
     def finished(self, state: State) -> Status | None:
-        """``Status.CONVERGED`` once every image has reached ``tol``."""
-        return Status.CONVERGED if bool((state.gap <= self.tol).all()) else None
+        """``Status.CONVERGED`` once the energy of every image falls no more."""
+        return Status.CONVERGED if bool((state.small >= _PATIENCE).all()) else None
 
     def _energy(self, u: Tensor, v: Tensor, m: Tensor) -> Tensor:
-        fit = 0.5 * (m * (u - v).square()).double().flatten(1).sum(1)
-        return (fit + (self.tau * self.penalty.value(u)).to(fit)).cpu()
+        return 0.5 * _sums(m * (u - v).square()) + (self.tau * self.penalty.value(u)).double().cpu()
 
 
-def _bounds(v: Tensor) -> tuple[Tensor, Tensor]:
-    low, high = v.flatten(1).aminmax(dim=1)
-    return low, high
+def _sums(x: Tensor) -> Tensor:
+    """``(B,)``, the sum over each image."""
+    return x.double().flatten(1).sum(1).cpu()
 
 
 def _spread(per_image: Tensor, like: Tensor) -> Tensor:
