@@ -253,6 +253,16 @@ def test_guidance(name, rng):
         torch.testing.assert_close(together[k : k + 1], alone, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", [*GUIDED, "bilateral", "domain-transform"])
+def test_norms_of_more_than_three_guidance_channels_are_those_of_three(name, rng):
+    """Twelve equal channels are as different as three; one, two and three are summed as in the papers."""
+    f, g = rng.random((9, 11)), rng.random((9, 11, 1))
+    three, twelve = (js.smooth(f, name, guidance=np.repeat(g, n, axis=2)) for n in (3, 12))
+    np.testing.assert_allclose(twelve, three, atol=1e-6 if name == "wls" else 1e-12)
+    one, two = (js.smooth(f, name, guidance=np.repeat(g, n, axis=2)) for n in (1, 2))
+    assert np.abs(one - three).max() > 1e-4 < np.abs(two - three).max()
+
+
 def test_sg_wls_steps_are_guided_by_the_last_result(rng):
     f = rng.random((9, 11))
     twice = js.smooth(js.smooth(f, SGWLS(50.0, n_steps=1)), SGWLS(50.0, n_steps=1))
