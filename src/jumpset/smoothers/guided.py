@@ -12,7 +12,7 @@ from jumpset._core.types import parameter
 from jumpset.kernels.filters.guided import apply_models, box_means, coefficients
 from jumpset.smoothers._numpy import NumpyMethod
 
-# Where the colours of a window lie on a line or a plane, the ridge alone keeps its system regular, and must be
+# Where the colours of a window lie on a line or a plane, the ridge alone keeps its system regular: it must be
 # far above the rounding of the covariances. These are multiples of the largest square of the guidance.
 _LEAST_SINGLE = 1e-5  # below it, all is computed in double precision
 _LEAST_DOUBLE = 1e-13  # the least ridge in double precision; it changes the image by less than rounding
