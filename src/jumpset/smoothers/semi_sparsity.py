@@ -127,7 +127,9 @@ class SemiSparsity(Iteration[State]):
         """Keep the large second differences as g, then fit u to g, to the last slopes and to f."""
         rho, alpha = state.rho, state.alpha
         transposed, kept = threshold_second_differences(state.smoothed, self._cost(state.source) / rho)
-        numerator = dct2(transposed).mul_(rho).add_(state.spectrum)
+        numerator = dct2(transposed).mul_(rho)
+        numerator[..., 0, 0] = 0.0  # rounding, which a large ρ would make a change of the mean
+        numerator.add_(state.spectrum)
         numerator.addcmul_(state.smoothed_spectrum, alpha * state.slopes)
         spectrum = numerator.div_(1.0 + alpha * state.slopes + rho * state.bends)
         after = {"rho": rho * self.kappa, "alpha": alpha * _DECAY, "n_steps": state.n_steps + 1}
