@@ -27,6 +27,8 @@ QUICK = {
 KNOBS = {"l0-projection": ("fraction", 1.0, (0.5, 0.1, 0.01))}
 ALL = sorted(js.methods())
 LEARNED = [name for name in ALL if name in js.learned.SIZES]
+# Without deep image priors, whose networks have done nothing yet after the few steps of a test: how smooth an
+# answer is, its symmetry and its precision say something of the other methods only.
 CLASSICAL = [name for name in ALL if not name.startswith("dip") and name not in LEARNED]
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5, "float16": 2e-3}
 
@@ -330,6 +332,22 @@ def test_guidance_is_only_read(name, rng):
     for view in (guidance.copy(), np.asfortranarray(guidance), guidance[::-1].copy()[::-1]):
         view.flags.writeable = False
         np.testing.assert_array_equal(smooth(image, name, guidance=view), expected)
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if "guidance" in js.methods()[n].defaults])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_guidance_is_scaled_like_an_image(name, dtype):
+    """The image as its own guidance changes nothing, and integers are those intensities that they stand for."""
+    scale = 1 if dtype == "float32" else np.iinfo(dtype).max
+    image = (
+        np.rint(photograph() / 255.0 * scale).astype(dtype) if scale > 1 else photograph() / np.float32(255)
+    )
+    once = {"n_steps": 1} if name == "sg-wls" else {}  # later steps are guided by the last result
+    expected = smooth(image, name, **once)
+    np.testing.assert_array_equal(smooth(image, name, guidance=image, **once), expected)
+    answers = [smooth(image, name, guidance=g) for g in (image, (image / scale).astype(np.float32))]
+    difference = np.abs(answers[0].astype(float) - answers[1])
+    assert difference.max() <= (1e-6 if scale == 1 else 1)
 
 
 @pytest.mark.parametrize("name", ALL)
