@@ -15,7 +15,9 @@ from jumpset.kernels.filters.l0 import keep_jumps
 from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
 from jumpset.smoothers._channels import channel_scale
 
-_END = 8000.0  # the last β over the weight: 100 for the default weight
+_DEFAULT = 0.0125  # weight
+_END = 8000.0  # the last β over the weight, up to the default weight, where it is 100
+_LARGEST_END = 1e5  # the published end
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ class L0Smoothing(Iteration[State]):
     beta_max
         The end of β; also the first β where 2 weight is larger. The squared gradients that remain in flat
         regions are of the order weight / beta_max. None: 8000 weight, so that the thresholds of all steps are
-        the same for every weight, and a larger weight keeps fewer gradients; above weight 1 the thresholds
-        grow instead of β.
+        the same for every weight, and a larger weight keeps fewer gradients. Above the default weight β ends
+        at 640 000 weight², at most 10⁵: the regions are larger, and faint slopes are flattened over a width
+        of √β pixels. Above weight 1 the thresholds grow instead of β.
 
     Raises
     ------
@@ -66,16 +69,17 @@ class L0Smoothing(Iteration[State]):
     -----
     L. Xu, C. Lu, Y. Xu, J. Jia, "Image smoothing via L0 gradient minimization", SIGGRAPH Asia 2011.
     Differences from the paper: (1) exact Neumann borders by the cosine transform, so that nothing wraps
-    around; (2) ``weight=0`` returns the image; (3) β ends at 8000 weight: on textured vector graphics that is
-    nearer to the truth, since regions keep faint slopes instead of staircases; (4) more than three channels
-    count as three, so that noise is smoothed alike whatever their number. The preset ``"paper"`` has the
-    published weight and schedule, which ends at the same β for every weight. With it, and with ``"sharp"``,
-    the number of nonzero gradients of u falls with the weight on most images, but can rise over a range of
-    weights where regions differ by about √(4 λ): the first steps blur their edges into slopes, and later
-    steps keep the slopes. The recorded energy counts the nonzero gradients of g.
+    around; (2) ``weight=0`` returns the image; (3) β ends earlier, at 100 for the default weight: on
+    textured vector graphics that is nearer to the truth, since regions keep faint slopes instead of
+    staircases; (4) more than three channels count as three, so that noise is smoothed alike whatever their
+    number. The preset ``"paper"`` has the published weight and schedule, which ends at the same β for every
+    weight. With it, and with ``"sharp"``, the number of nonzero gradients of u falls with the weight on most
+    images, but can rise over a range of weights where regions differ by about √(4 λ): the first steps blur
+    their edges into slopes, and later steps keep the slopes. The recorded energy counts the nonzero gradients
+    of g.
     """
 
-    weight: float = parameter(0.0125, checks.real, at_least=0.0)
+    weight: float = parameter(_DEFAULT, checks.real, at_least=0.0)
     kappa: float = parameter(2.0, checks.real, above=1.0)
     beta_max: float | None = parameter(None, checks.real_or_none, above=0.0, at_most=1e12)
 
@@ -100,7 +104,7 @@ class L0Smoothing(Iteration[State]):
         """The first β, and the β at which the steps end."""
         if self.beta_max is None:
             weight = min(self.weight, 1.0)
-            return 2.0 * weight, _END * weight
+            return 2.0 * weight, min(_END * weight * max(1.0, weight / _DEFAULT), _LARGEST_END)
         return min(2.0 * self.weight, self.beta_max), self.beta_max
 
     def init(self, image: Tensor) -> State:
