@@ -38,7 +38,8 @@ def weighted_mean(f, g, space, differences):
 def test_bilateral_equals_its_definition(bands, rng):
     f, g = rng.random((11, 9, bands)), rng.random((11, 9, 2))
     ours = js.smooth(f, Bilateral(0.3, radius=1.5))
-    np.testing.assert_allclose(ours, weighted_mean(f, f, 1.5, 0.3), atol=1e-12)
+    own = 0.3 * max(1.0, bands / 3) ** 0.5  # more than three bands count as three
+    np.testing.assert_allclose(ours, weighted_mean(f, f, 1.5, own), atol=1e-12)
     ours = js.smooth(f, Bilateral(0.3, radius=1.5, guidance=g))
     np.testing.assert_allclose(ours, weighted_mean(f, g, 1.5, 0.3), atol=1e-12)
 

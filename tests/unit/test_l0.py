@@ -70,7 +70,60 @@ def test_schedule():
     assert method.max_steps == 22
     result = js.run(np.random.default_rng(0).random((8, 8)), method)
     assert (result.n_steps, result.status) == (22, js.Status.CONVERGED)
-    assert L0Smoothing(weight=1e9).max_steps == 1
+    assert L0Smoothing(weight=1e9, beta_max=1e5).max_steps == 1
+    assert [L0Smoothing(weight=w).max_steps for w in (1e-6, 0.0125, 0.1, 1.0, 1e9)] == [12, 12, 15, 16, 16]
+
+
+def changed_neighbors(image):
+    """Count the pairs of neighbours that differ, in an integer image ``(H, W, C)``."""
+    return sum(int((np.diff(image.astype(int), axis=axis) != 0).any(-1).sum()) for axis in (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        ("coffee", None),
+        ("coffee", "paper"),
+        ("coffee", "clip-art"),
+        ("textured", None),
+        ("textured", "clip-art"),
+    ],
+)
+def test_a_larger_weight_keeps_fewer_gradients(name, preset):
+    textured = js.datasets.synthetic_pairs(1)[0].load()[0][:160, :160]
+    image = js.datasets.coffee()[::3, ::3] if name == "coffee" else textured
+    counts = [
+        changed_neighbors(js.smooth(image, "l0", preset=preset, weight=w))
+        for w in (0.001, 0.004, 0.0125, 0.05, 0.25)
+    ]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > 1.3 * counts[-1]
+
+
+@pytest.mark.parametrize("beta_max", [None, 100.0, 1e5])
+@pytest.mark.parametrize("weight", [50.0, 1e4, 1e9])
+def test_a_huge_weight_smooths(weight, beta_max):
+    """The end of the schedule is never before its first step."""
+    image = np.random.default_rng(0).random((20, 30))
+    result = js.run(image, L0Smoothing(weight, beta_max=beta_max))
+    assert result.n_steps >= 1
+    assert result.image.std() < 0.8 * image.std()
+    assert result.image.mean() == pytest.approx(image.mean(), abs=1e-9)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 13])
+def test_more_than_three_channels_cost_as_much_as_three(channels):
+    image = np.random.default_rng(0).random((9, 8, channels))
+    weight = 0.03 * max(1.0, channels / 3)
+    expected = js.smooth(image, L0Smoothing(0.03, beta_max=1e3))
+    f, D, S = image.reshape(72, -1), differences(9, 8), image.reshape(72, -1)
+    beta = 0.06
+    while beta < 1e3:
+        g = (D @ S).reshape(2, -1, channels)
+        g[:, (g**2).sum((0, 2)) < weight / beta] = 0
+        S = np.linalg.solve(np.eye(72) + beta * D.T @ D, f + beta * D.T @ g.reshape(-1, channels))
+        beta *= 2
+    np.testing.assert_allclose(expected.reshape(72, -1), S, atol=1e-9)
 
 
 def test_a_step_edge_in_noise_stays_sharp():

@@ -253,6 +253,26 @@ def test_guidance(name, rng):
         torch.testing.assert_close(together[k : k + 1], alone, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", [*GUIDED, "bilateral", "domain-transform"])
+def test_norms_of_more_than_three_guidance_channels_are_those_of_three(name, rng):
+    """Twelve equal channels are as different as three; one, two and three are summed as in the papers."""
+    f, g = rng.random((9, 11)), rng.random((9, 11, 1))
+    three, twelve = (js.smooth(f, name, guidance=np.repeat(g, n, axis=2)) for n in (3, 12))
+    np.testing.assert_allclose(twelve, three, atol=1e-6 if name == "wls" else 1e-12)
+    one, two = (js.smooth(f, name, guidance=np.repeat(g, n, axis=2)) for n in (1, 2))
+    assert np.abs(one - three).max() > 1e-4 < np.abs(two - three).max()
+
+
+@pytest.mark.parametrize("name", ["wls", "rtv", "ils", "fgs"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weight", [1e6, 1e9, 1e12])
+def test_a_huge_weight_gives_the_mean(name, dtype, weight, rng):
+    """Rounding beside such weights neither ends the solver with an error nor shifts the mean."""
+    f = (0.4 + 0.2 * rng.random((24, 20, 2))).astype(dtype)
+    out = js.smooth(f, name, weight=weight)
+    np.testing.assert_allclose(out, np.broadcast_to(f.mean((0, 1), dtype=float), f.shape), rtol=0, atol=1e-5)
+
+
 def test_sg_wls_steps_are_guided_by_the_last_result(rng):
     f = rng.random((9, 11))
     twice = js.smooth(js.smooth(f, SGWLS(50.0, n_steps=1)), SGWLS(50.0, n_steps=1))

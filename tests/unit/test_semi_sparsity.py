@@ -91,7 +91,27 @@ def test_published_schedule():
     assert method.max_steps == 110
     result = js.run(np.random.default_rng(0).random((8, 8)), method)
     assert (result.n_steps, result.status) == (110, js.Status.CONVERGED)
-    assert SemiSparsity(weight=1e9).max_steps == 1
+    assert SemiSparsity(weight=1e9, rho_max=1e8).max_steps == 1
+    assert {SemiSparsity(weight=w).max_steps for w in (1e-6, 0.011, 0.25, 1e9)} == {42}
+
+
+@pytest.mark.parametrize("rho_max", [None, 3e3])
+@pytest.mark.parametrize("weight", [1e6, 1e9])
+def test_a_huge_weight_smooths(weight, rho_max):
+    """The end of the schedule is never before its first step."""
+    image = np.random.default_rng(0).random((20, 30))
+    result = js.run(image, SemiSparsity(weight, rho_max=rho_max))
+    assert result.n_steps >= 1
+    assert result.image.std() < 0.8 * image.std()
+
+
+def test_a_larger_weight_keeps_fewer_bends():
+    image = js.datasets.coffee()[::3, ::3]
+    results = [js.run(image, SemiSparsity(w)) for w in (0.001, 0.004, 0.011, 0.05, 0.25)]
+    kept = [result.history["bends"][-1] for result in results]
+    sizes = [sum(np.abs(np.diff(r.image.astype(int), axis=axis)).sum() for axis in (0, 1)) for r in results]
+    assert kept == sorted(kept, reverse=True)
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_a_slope_stays_a_slope():

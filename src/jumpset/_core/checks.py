@@ -32,6 +32,12 @@ def real(name: str, value: object, *, above: float | None = None, at_least: floa
         raise InputError(f"{name} must be {bounds}", given=repr(value), do=f"pass {bounds}")
 
 
+def real_or_none(name: str, value: object, **bounds: float) -> None:
+    """Raise unless ``value`` is None or passes :func:`real`."""
+    if value is not None:
+        real(name, value, **bounds)
+
+
 def integer(name: str, value: object, *, at_least: int | None = None, at_most: int | None = None) -> None:
     """Raise unless ``value`` is a whole number within the bounds."""
     if isinstance(value, bool) or not isinstance(value, Integral):

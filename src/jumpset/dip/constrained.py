@@ -20,7 +20,7 @@ def flatten_within(observation: Observation, u: Tensor, weight: float) -> Tensor
     """
     if not observation.is_constrained:
         return u
-    u, smoother = observation.project(u), L0Smoothing(weight=_SHARE * weight)
+    u, smoother = observation.project(u), L0Smoothing(weight=_SHARE * weight, beta_max=100.0)
     for _ in range(_STEPS):
         u = observation.project(solve(smoother, u))
     return u

@@ -256,7 +256,7 @@ def single(image: Tensor) -> Tensor:
             given=f"a batch of {len(image)}",
             do="pass it to jumpset.run, which fits one network to each",
         )
-    return image.to(torch.float32)
+    return image.to(torch.float32).contiguous()  # layers round otherwise in another memory format
 
 
 def blend(old: Tensor, new: Tensor, keep: float, sound: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+
+_seeding = threading.Lock()  # of torch's global generator
 
 
 @dataclass(frozen=True)
@@ -160,10 +163,11 @@ def build(
 ) -> tuple[SkipNet, tuple[int, int]]:
     """The network for one image with weights drawn from ``seed``, and the canvas it works on.
 
-    torch draws weights from its global CPU generator, whose state is restored afterwards.
+    torch draws weights from its global CPU generator, whose state is restored afterwards; one
+    thread at a time.
     """
     n_scales, rows, columns = canvas(height, width, len(architecture.widths))
-    with torch.random.fork_rng(devices=[]):
+    with _seeding, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs' generators
         network = SkipNet(replace(architecture, inputs=inputs), outputs, n_scales)
     return network, (rows, columns)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from jumpset.learned._flat import keep_flat
 from jumpset.learned.architectures import Network
 from jumpset.learned.base import Learned
 
@@ -47,7 +48,7 @@ class DeepWLSNetwork(Network):
 
     def forward(self, image: Tensor) -> Tensor:
         """``(B, 3, H, W)`` with even sides to the same, both in [0, 1]."""
-        return torch.sigmoid(self.layers(image))
+        return keep_flat(image, torch.sigmoid(self.layers(image)))
 
 
 class _Block(nn.Module):
@@ -138,7 +139,7 @@ class DeepWLS(Learned):
     are of a smaller network (32 channels; ``js.learned.SIZES["deep-wls"]``) trained on synthetic images;
     (2) to (6) are those of :class:`ResNet`; (7) the initial weights are those of the identity, and batch norm
     keeps its initial statistics, so that the training is spent on smoothing rather than on learning the
-    identity.
+    identity; (8) regions that are constant within 16 pixels are not changed.
     """
 
     name: ClassVar[str] = "deep-wls"

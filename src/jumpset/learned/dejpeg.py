@@ -154,7 +154,7 @@ class DeJPEG(Iteration[State]):
             if state.n_steps == 0:
                 u = self._project(constraints, self._initial(state.source, constraints))
             if self.flatness > 0.0:
-                u = self._project(constraints, solve(L0Smoothing(weight=self.flatness), u))
+                u = self._project(constraints, solve(L0Smoothing(weight=self.flatness, beta_max=100.0), u))
             result = result.clone()
             result[coded] = self._project(constraints, solve(self._denoiser(), u))
             change = (result - state.u).square().mean().sqrt().item()

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from jumpset.learned._flat import keep_flat
 from jumpset.learned.architectures import Network
 from jumpset.learned.base import Learned
 
@@ -43,7 +44,7 @@ class JESSNetwork(Network):
 
     def forward(self, image: Tensor) -> Tensor:
         """``(B, 3, H, W)`` to the same, both in [0, 1]."""
-        return self.parts(image)[2]
+        return keep_flat(image, self.parts(image)[2])
 
     def parts(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of the edges ``(B, 1, H, W)``, the coarse image and the refined one."""
@@ -103,7 +104,7 @@ class JESSNet(Learned):
     channels, 8 blocks in the descriptor; ``js.learned.SIZES["jess-net"]``) trained on our synthetic pairs;
     (2) which layers between the blocks have batch norm, and that the edge head has a separate block, is
     inferred from the published number of parameters; (3) to (7) are (2) to (6) of :class:`ResNet`; (8) the
-    coarse image is f plus a correction.
+    coarse image is f plus a correction; (9) regions that are constant within 16 pixels are not changed.
     """
 
     name: ClassVar[str] = "jess-net"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.kernels.threads import parallel_rows
+from jumpset.learned._flat import keep_flat
 from jumpset.learned._spectrum import COMPONENTS, SIDE, STEP, Spectrum, Texture
 from jumpset.learned._unet import UNet, peak_channels, receptive_radius
 from jumpset.learned.architectures import Network
@@ -178,7 +179,7 @@ def soft_limit(image: Tensor, estimate: Tensor, strength: Tensor) -> Tensor:
     strength
         s in [0, 1], ``(B,)``. At 0 the result is the image.
     """
-    change = estimate - image
+    change = keep_flat(image, estimate) - image
     power = change.square().mean(1, keepdim=True)
     for side in 2 * ((_WINDOW, 1), (1, _WINDOW)):  # the second mean makes the window fade out
         half = (side[0] // 2, side[1] // 2)
@@ -237,7 +238,7 @@ class JumpsetNet(Learned):
     that the zero padding of the layers does not affect the result. (2) A gray image is repeated to three
     channels, whose results are averaged; images with other numbers of channels are processed channel by
     channel. (3) Intensities outside [0, 1] are scaled to it and back. (4) The mean of each channel is kept:
-    the network's change of it is subtracted.
+    the network's change of it is subtracted. (5) Regions that are constant within 16 pixels are not changed.
     """
 
     weight: float = parameter(0.5, checks.real, at_least=0.0, at_most=1.0)

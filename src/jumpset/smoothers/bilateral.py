@@ -11,6 +11,7 @@ import numpy as np
 from jumpset._core import checks
 from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters import bilateral as kernel
+from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._numpy import NumpyMethod
 
 
@@ -43,7 +44,9 @@ class Bilateral(NumpyMethod):
     -----
     C. Tomasi, R. Manduchi, "Bilateral filtering for gray and color images", ICCV 1998; with ``guidance``:
     G. Petschnigg et al., "Digital photography with flash and no-flash image pairs", SIGGRAPH 2004.
-    Differences from the papers: (1) windows are cut at the borders. The mean is not kept.
+    Differences from the papers: (1) windows are cut at the borders; (2) the norm over G > 3
+    channels is divided by √(G / 3), so that noise is smoothed alike whatever their number. The mean is not
+    kept.
     """
 
     weight: float = parameter(0.1, checks.real, at_least=0.0)
@@ -61,4 +64,5 @@ class Bilateral(NumpyMethod):
         return math.ceil(3.0 * self.radius)
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, g: np.ndarray | None = None) -> None:
-        u[:] = kernel.bilateral(f, f if g is None else g, self.radius, self.weight)
+        g = f if g is None else g
+        u[:] = kernel.bilateral(f, g, self.radius, self.weight * math.sqrt(channel_scale(len(g))))

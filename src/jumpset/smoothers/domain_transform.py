@@ -13,6 +13,7 @@ from jumpset._core import checks
 from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
 from jumpset.kernels.linear.line_solvers import filter_columns, filter_rows
+from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._numpy import NumpyMethod
 
@@ -50,7 +51,8 @@ class DomainTransform(NumpyMethod):
     Notes
     -----
     E. S. L. Gastal, M. M. Oliveira, "Domain transform for edge-aware image and video processing", SIGGRAPH
-    2011: the recursive filter (RF). The mean is not kept.
+    2011: the recursive filter (RF). Differences from the paper: (1) the sum over G > 3 channels is divided by
+    G / 3, so that noise is smoothed alike whatever their number. The mean is not kept.
     """
 
     weight: float = parameter(0.4, checks.real, at_least=0.0)
@@ -67,7 +69,9 @@ class DomainTransform(NumpyMethod):
     def _prepare(self, image: Tensor) -> tuple[np.ndarray, ...]:
         """The transformed distances to the pixel at the right, transposed, and to the pixel below."""
         scale = self.reach / self.weight if self.weight > 0.0 else 0.0
-        sizes = gradient_magnitudes(match_guidance(self.guidance, image), squares=False)
+        guide = match_guidance(self.guidance, image)
+        scale /= channel_scale(guide.shape[1])
+        sizes = gradient_magnitudes(guide, squares=False)
         right, down = (size.mul_(scale).add_(1.0) for size in sizes)
         return right.mT.contiguous().numpy(), down.numpy()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from jumpset._core import checks
 from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
 from jumpset.kernels.linear.line_solvers import solve_columns, solve_rows
+from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._numpy import NumpyMethod
 
@@ -48,7 +50,8 @@ class FGS(NumpyMethod):
     Notes
     -----
     D. Min, S. Choi, J. Lu, B. Ham, K. Sohn, M. N. Do, "Fast global image smoothing based on weighted least
-    squares", IEEE TIP 2014. Differences from the paper: (1) any number of channels in image and guidance.
+    squares", IEEE TIP 2014. Differences from the paper: (1) any number of channels in image and guidance;
+    the norm over G > 3 channels is divided by √(G / 3), so that noise is smoothed alike whatever G is.
     OpenCV's ``fastGlobalSmootherFilter`` takes 8/21 of this weight for three steps, and sigma in gray levels.
     """
 
@@ -65,8 +68,9 @@ class FGS(NumpyMethod):
 
     def _prepare(self, image: Tensor) -> tuple[np.ndarray, ...]:
         """Weights of the edges to the pixel at the right, transposed, and to the pixel below."""
-        sizes = gradient_magnitudes(match_guidance(self.guidance, image))
-        right, down = (size.mul_(-1.0 / self.sigma).exp_() for size in sizes)
+        guide = match_guidance(self.guidance, image)
+        sigma = self.sigma * math.sqrt(channel_scale(guide.shape[1]))
+        right, down = (size.mul_(-1.0 / sigma).exp_() for size in gradient_magnitudes(guide))
         return right.mT.contiguous().numpy(), down.numpy()
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, right: np.ndarray, down: np.ndarray) -> None:

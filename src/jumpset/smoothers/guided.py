@@ -12,6 +12,11 @@ from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.guided import apply_models, box_means, coefficients
 from jumpset.smoothers._numpy import NumpyMethod
 
+# Where the colours of a window lie on a line or a plane, the ridge alone keeps its system regular: it must be
+# far above the rounding of the covariances. These are multiples of the largest square of the guidance.
+_LEAST_SINGLE = 1e-5  # below it, all is computed in double precision
+_LEAST_DOUBLE = 1e-13  # the least ridge in double precision; it changes the image by less than rounding
+
 
 @dataclass(frozen=True)
 class Guided(NumpyMethod):
@@ -65,10 +70,16 @@ class Guided(NumpyMethod):
         mean = f.mean((1, 2), keepdims=True)
         f = f - mean
         g = f if guide is None else guide - guide.mean((1, 2), keepdims=True)
-        u[:] = mean
-        apply_models(self._models(g, f), g, u)
+        largest = float(np.abs(g).max()) ** 2
+        if self.weight < _LEAST_SINGLE * largest:
+            f = f.astype(np.float64)
+            g = f if guide is None else g.astype(np.float64)
+        models = self._models(g, f, max(self.weight, _LEAST_DOUBLE * largest))
+        out = np.broadcast_to(mean, f.shape).astype(f.dtype)
+        apply_models(models, g, out)
+        u[:] = out
 
-    def _models(self, g: np.ndarray, f: np.ndarray) -> np.ndarray:
+    def _models(self, g: np.ndarray, f: np.ndarray, weight: float) -> np.ndarray:
         """The mean a and b of each channel; where g is f, no channel or product is averaged twice."""
         bands, channels = len(g), len(f)
         alone = [(k, -1) for k in range(bands)]
@@ -85,5 +96,5 @@ class Guided(NumpyMethod):
             maps = box_means(both, np.array(alone + squares + mixed), self.radius)
             guide, second, level, cross = np.split(maps, np.cumsum([bands, len(squares), channels]))
             pairs = [[c * bands + i for i in range(bands)] for c in range(channels)]
-        models = coefficients(guide, level, second, cross, np.array(pairs), self.weight)
+        models = coefficients(guide, level, second, cross, np.array(pairs), weight)
         return box_means(models, np.array([(k, -1) for k in range(len(models))]), self.radius)

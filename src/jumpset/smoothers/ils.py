@@ -81,7 +81,9 @@ class ILS(Iteration[State]):
         """Compute μ, then u."""
         slopes = gradient(state.smoothed)
         mu = slopes * (self._curvature - self.p * (slopes.square() + self.epsilon) ** (self.p / 2.0 - 1.0))
-        numerator = dct2(divergence(mu)).mul_(-0.5 * self.weight).add_(state.spectrum)  # div is −D⊤
+        numerator = dct2(divergence(mu)).mul_(-0.5 * self.weight)  # div is −D⊤
+        numerator[..., 0, 0] = 0.0  # rounding, which a large weight would make a change of the mean
+        numerator.add_(state.spectrum)
         return replace(state, smoothed=idct2(numerator.div_(state.divisor)), n_steps=state.n_steps + 1)
 
     def image(self, state: State) -> Tensor:

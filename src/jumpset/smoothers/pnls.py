@@ -94,7 +94,7 @@ class PNLS(Iteration[State]):
 
     def init(self, image: Tensor) -> State:
         """Convert three channels from RGB to Lab / 255."""
-        u = rgb_to_lab(image) / 255.0 if image.shape[1] == 3 else image
+        u = _to_lab(image) if image.shape[1] == 3 else image
         return State(image, u, change=0.0, n_steps=0)
 
     def step(self, state: State) -> State:
@@ -109,8 +109,17 @@ class PNLS(Iteration[State]):
         """The last u in the colour space of f."""
         if state.n_steps == 0:
             return state.source
-        return lab_to_rgb(state.u * 255.0) if state.u.shape[1] == 3 else state.u
+        return _to_rgb(state.u) if state.u.shape[1] == 3 else state.u
 
     def record(self, state: State) -> dict[str, float]:
         """Root mean square change in the last pass."""
         return {"change": state.change}
+
+
+def _to_lab(image: Tensor) -> Tensor:
+    """RGB to Lab / 255, in double precision, since float32 rounds otherwise in another memory layout."""
+    return (rgb_to_lab(image.double()) / 255.0).to(image.dtype)
+
+
+def _to_rgb(u: Tensor) -> Tensor:
+    return lab_to_rgb(u.double() * 255.0).to(u.dtype)

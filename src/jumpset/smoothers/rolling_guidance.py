@@ -11,6 +11,7 @@ import numpy as np
 from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.kernels.filters.bilateral import bilateral
+from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._numpy import NumpyMethod
 
 
@@ -41,7 +42,8 @@ class RollingGuidance(NumpyMethod):
     Notes
     -----
     Q. Zhang, X. Shen, L. Xu, J. Jia, "Rolling guidance filter", ECCV 2014. Differences from the paper: (1)
-    windows are cut at the borders, and extend to three widths. The mean is not kept.
+    windows are cut at the borders, and extend to three widths; (2) the norm over C > 3 channels is divided by
+    √(C / 3), so that noise is smoothed alike whatever their number. The mean is not kept.
     """
 
     weight: float = parameter(3.0, checks.real, at_least=0.0)
@@ -59,4 +61,5 @@ class RollingGuidance(NumpyMethod):
         return self.n_steps * math.ceil(3.0 * self.weight)
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int) -> None:
-        u[:] = bilateral(f, u, self.weight, self.sigma if t > 1 else math.inf)
+        sigma = self.sigma * math.sqrt(channel_scale(len(f))) if t > 1 else math.inf
+        u[:] = bilateral(f, u, self.weight, sigma)

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.types import Iteration, Status, parameter
+from jumpset._core.types import Iteration, parameter
 from jumpset.kernels.filters.semi_sparsity import threshold_second_differences
 from jumpset.operators.spectral import dct2, idct2
+from jumpset.smoothers._channels import channel_scale
 
+_END = 3e3 / 0.011  # the last ρ over the weight: 3000 for the default weight
 _DECAY = 0.95  # factor on α in each step
 
 
@@ -30,6 +32,7 @@ class State:
     kept: Tensor  # (B,), pixels whose second differences were kept in the last step
     rho: float  # weight of the coupling of second differences in the next step
     alpha: float  # weight of the coupling of first differences in the next step
+    n_steps: int
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,14 @@ class SemiSparsity(Iteration[State]):
 
     Looks for a small value of
 
-    .. math:: \sum_p \|u_p - f_p\|^2 + \text{weight} \cdot \#\{p : (B u)_p \ne 0\},
+    .. math:: \sum_p \|u_p - f_p\|^2 + \lambda \cdot \#\{p : (B u)_p \ne 0\}, \qquad
+              \lambda = \text{weight} \cdot \max(1, C / 3),
 
     where B are the second differences (x[p+o] − 2 x[p] + x[p−o]) / 4 to the right, down and along both
-    diagonals, all channels together: linear slopes cost nothing, so they do not become staircases.
-    Alternates, for a growing ρ and a shrinking α, at first ``slope_weight``,
+    diagonals, all C channels together: linear slopes cost nothing, so they do not become staircases.
+    Alternates, for ρ = ``start`` weight, κ ``start`` weight, … and a shrinking α, at first ``slope_weight``,
 
-    .. math:: g_p = \begin{cases} (Bu)_p & \|(Bu)_p\|^2 \ge \text{weight} / \rho \\ 0 & \text{else}
+    .. math:: g_p = \begin{cases} (Bu)_p & \|(Bu)_p\|^2 \ge \lambda / \rho \\ 0 & \text{else}
               \end{cases}, \qquad u \leftarrow (1 + \alpha D^\top D + \rho B^\top B)^{-1}
               (f + \alpha D^\top D u + \rho B^\top g),
 
@@ -53,7 +57,7 @@ class SemiSparsity(Iteration[State]):
     Parameters
     ----------
     weight
-        λ, in squared intensities; useful from 0.001 to 0.1. Larger is smoother.
+        The paper's λ, in squared intensities; useful from 0.001 to 0.1. Larger is smoother.
     slope_weight
         The first α, which holds first differences near those of the last u; falls by 5 % in each step.
     start
@@ -62,8 +66,10 @@ class SemiSparsity(Iteration[State]):
     kappa
         Growth of ρ in each step, above 1; smaller is lower in energy and slower.
     rho_max
-        The last ρ. The squared second differences that remain in smooth regions are of the order
-        weight / rho_max.
+        The end of ρ; also the first ρ where ``start`` weight is larger. The squared second differences that
+        remain in smooth regions are of the order weight / rho_max. None: 3000 weight / 0.011, so that the
+        thresholds of all steps are the same for every weight, and a larger weight keeps fewer second
+        differences; above weight 1 the thresholds grow instead of ρ.
 
     Raises
     ------
@@ -76,14 +82,16 @@ class SemiSparsity(Iteration[State]):
     Differences from the paper: (1) mirrored instead of periodic borders, exactly: the cosine transform does
     not diagonalise the operator of one diagonal, but it does diagonalise their sum; (2) ``weight=0`` returns
     the image; (3) a schedule that starts later and ends sooner, which keeps faint bends, corners and thin
-    lines, and more weight on slopes at first. The preset ``"paper"`` has the published schedule.
+    lines, and more weight on slopes at first; (4) more than three channels count as three, so that noise is
+    smoothed alike whatever their number. The preset ``"paper"`` has the published schedule, which ends at the
+    same ρ for every weight.
     """
 
     weight: float = parameter(0.011, checks.real, at_least=0.0)
     slope_weight: float = parameter(2.0, checks.real, at_least=0.0)
     start: float = parameter(145.0, checks.real, above=0.0)
     kappa: float = parameter(1.2, checks.real, above=1.0)
-    rho_max: float = parameter(3e3, checks.real, above=0.0, at_most=1e12)
+    rho_max: float | None = parameter(None, checks.real_or_none, above=0.0, at_most=1e12)
 
     name: ClassVar[str] = "semi-sparsity"
     paper: ClassVar[str] = "Huang, Wang, Wang & Ruzhansky, IEEE TIP 2023"
@@ -93,25 +101,38 @@ class SemiSparsity(Iteration[State]):
 
     @property
     def max_steps(self) -> int:
-        """Steps until ρ reaches ``rho_max``, at least one; none for weight 0."""
+        """Steps until ρ reaches its end, at least one; none for weight 0."""
         if self.weight == 0.0:
             return 0
-        return max(1, math.ceil(math.log(self.rho_max / (self.start * self.weight)) / math.log(self.kappa)))
+        first, last = self._schedule
+        return max(1, math.ceil(math.log(last / first) / math.log(self.kappa)))
+
+    @property
+    def _schedule(self) -> tuple[float, float]:
+        """The first ρ, and the ρ at which the steps end."""
+        if self.rho_max is None:
+            weight = min(self.weight, 1.0)
+            return min(self.start, _END) * weight, _END * weight
+        return min(self.start * self.weight, self.rho_max), self.rho_max
 
     def init(self, image: Tensor) -> State:
-        """Start from u = f, ρ = start · weight, α = slope_weight."""
-        spectrum, rho = dct2(image), self.start * self.weight
+        """Start from u = f, the first ρ, and α = slope_weight."""
+        spectrum, rho = dct2(image), self._schedule[0]
         nothing = torch.zeros(len(image), dtype=torch.int64, device=image.device)
-        return State(image, spectrum, *_eigenvalues(image), image, spectrum, nothing, rho, self.slope_weight)
+        return State(
+            image, spectrum, *_eigenvalues(image), image, spectrum, nothing, rho, self.slope_weight, n_steps=0
+        )
 
     def step(self, state: State) -> State:
         """Keep the large second differences as g, then fit u to g, to the last slopes and to f."""
         rho, alpha = state.rho, state.alpha
-        transposed, kept = threshold_second_differences(state.smoothed, self.weight / rho)
-        numerator = dct2(transposed).mul_(rho).add_(state.spectrum)
+        transposed, kept = threshold_second_differences(state.smoothed, self._cost(state.source) / rho)
+        numerator = dct2(transposed).mul_(rho)
+        numerator[..., 0, 0] = 0.0  # rounding, which a large ρ would make a change of the mean
+        numerator.add_(state.spectrum)
         numerator.addcmul_(state.smoothed_spectrum, alpha * state.slopes)
         spectrum = numerator.div_(1.0 + alpha * state.slopes + rho * state.bends)
-        after = {"rho": rho * self.kappa, "alpha": alpha * _DECAY}
+        after = {"rho": rho * self.kappa, "alpha": alpha * _DECAY, "n_steps": state.n_steps + 1}
         return replace(state, smoothed=idct2(spectrum), smoothed_spectrum=spectrum, kept=kept, **after)
 
     def image(self, state: State) -> Tensor:
@@ -122,11 +143,11 @@ class SemiSparsity(Iteration[State]):
         """The energy with the pixels of nonzero g, and their number, summed over the batch."""
         kept = int(state.kept.sum())
         squares = (state.smoothed - state.source).square().sum(dtype=torch.float64).item()
-        return {"energy": squares + self.weight * kept, "bends": kept}
+        return {"energy": squares + self._cost(state.source) * kept, "bends": kept}
 
-    def finished(self, state: State) -> Status | None:
-        """When ρ has reached ``rho_max``, or for weight 0."""
-        return None if 0.0 < state.rho < self.rho_max else Status.CONVERGED
+    def _cost(self, image: Tensor) -> float:
+        """λ: the cost of a pixel with a second difference."""
+        return self.weight * channel_scale(image.shape[1])
 
 
 def _eigenvalues(like: Tensor) -> tuple[Tensor, Tensor]:

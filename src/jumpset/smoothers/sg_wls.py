@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import numpy as np
 from jumpset._core import checks
 from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.linear.strips import smooth_strips
+from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._numpy import NumpyMethod
 
 _LEVELS = 255.0  # the paper's intensities
@@ -51,10 +53,11 @@ class SGWLS(NumpyMethod):
     Notes
     -----
     W. Liu, X. Chen, C. Shen, Z. Liu, J. Yang, "Semi-global weighted least squares in image filtering", ICCV
-    2017. Differences from the paper: (1) the weights use the norm of the guidance's differences over its
-    channels; (2) without ``guidance``, steps after the first are guided by the last result, which removes
-    texture better; (3) δ = 10⁻² bounds the weight of equal neighbours. The mean is not kept exactly, since
-    pixels in two strips are averaged.
+    2017. Differences from the paper: (1) the weights use the norm of the guidance's differences over its G
+    channels, divided by √(G / 3) for G > 3, so that noise is smoothed alike whatever G is; (2) without
+    ``guidance``, steps after the first are guided by the last result, which removes texture better; (3) δ =
+    10⁻² bounds the weight of equal neighbours. The mean is not kept exactly, since pixels in two strips are
+    averaged.
     """
 
     weight: float = parameter(2000.0, checks.real, at_least=0.0)
@@ -71,7 +74,8 @@ class SGWLS(NumpyMethod):
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, g: np.ndarray | None = None) -> None:
         settings = self.radius, self.weight, self.exponent, _DELTA
-        g = _LEVELS * (u if g is None else g)
+        g = u if g is None else g
+        g = _LEVELS / math.sqrt(channel_scale(len(g))) * g
         columns = smooth_strips(_transpose(u), _transpose(g), *settings)
         u[:] = smooth_strips(_transpose(columns), g, *settings)
 

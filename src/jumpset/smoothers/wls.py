@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from jumpset._core import checks
 from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
 from jumpset.kernels.linear.grid_laplacian import solve
+from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._numpy import ArrayState, NumpyMethod
 
@@ -54,7 +56,8 @@ class WLS(NumpyMethod):
     -----
     Z. Farbman, R. Fattal, D. Lischinski, R. Szeliski, "Edge-preserving decompositions for multi-scale tone
     and detail manipulation", SIGGRAPH 2008. Differences from the paper: (1) the weights use the norm of the
-    guidance's differences over its channels, where the paper uses the luminance; (2) an iterative solve,
+    guidance's differences over its G channels, where the paper uses the luminance, divided by √(G / 3) for
+    G > 3, so that noise is smoothed alike whatever their number; (2) an iterative solve,
     which keeps the mean of every channel exactly. The defaults are for texture; ``preset="paper"`` is for
     detail and tones.
     """
@@ -75,7 +78,8 @@ class WLS(NumpyMethod):
         """Weights of the edges to the pixel at the right and to the pixel below."""
         guide = match_guidance(self.guidance, image)
         sizes = gradient_magnitudes(guide.clamp(min=0.0).add_(self.epsilon).log_())
-        weights = (self.weight / (size**self.exponent + _FLOOR) for size in sizes)
+        scale = math.sqrt(channel_scale(guide.shape[1]))
+        weights = (self.weight / (size.div_(scale) ** self.exponent + _FLOOR) for size in sizes)
         return tuple(torch.nn.functional.pad(w, pad).numpy() for w, pad in zip(weights, _PADS, strict=True))
 
     def _smooth(

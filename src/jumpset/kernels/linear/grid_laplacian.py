@@ -16,6 +16,9 @@ from jumpset.kernels.threads import parallel_rows
 
 _LEAST = 16  # rows per thread at least
 _MAX_ITERATIONS = 2000
+# Weights beside which rounding does not lose the data term, whose weight is 1: above the first, the system is
+# solved in double precision; above the second, a larger weight changes the answer by less than rounding.
+_LARGEST_SINGLE, _LARGEST = 1e6, 1e11
 
 
 def solve(u: np.ndarray, right: np.ndarray, down: np.ndarray, b: np.ndarray, tol: float) -> tuple[int, float]:
@@ -39,6 +42,14 @@ def solve(u: np.ndarray, right: np.ndarray, down: np.ndarray, b: np.ndarray, tol
         larger because of the rounding to its dtype.
     """
     channels, height, _ = u.shape
+    largest = max(right.max(), down.max())
+    if u.dtype == np.float32 and largest > _LARGEST_SINGLE:
+        wide = u.astype(np.float64)
+        result = solve(wide, right.astype(np.float64), down.astype(np.float64), b.astype(np.float64), tol)
+        u[:] = wide
+        return result
+    if largest > _LARGEST:
+        right, down = np.minimum(right, _LARGEST), np.minimum(down, _LARGEST)
     p, q, z, r = (np.empty_like(u) for _ in range(4))
     factors = tuple(np.empty(right.shape, u.dtype) for _ in range(5))
     _factor(right, down, *factors)
