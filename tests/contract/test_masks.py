@@ -29,7 +29,7 @@ def rms(x):
 
 
 def test_the_methods_with_a_mask():
-    assert {"region-fusion", "potts", "potts-descent", "tv"} <= set(MASKED)
+    assert {"region-fusion", "potts", "potts-descent", "tv", "wls", "fgs", "guided", "gsf"} <= set(MASKED)
 
 
 @pytest.mark.parametrize("name", MASKED)

@@ -37,7 +37,7 @@ def read_input(
         method, its images as tensors of the same intensities, its mask completed by the missing pixels.
     """
     if missing is not None:
-        if not hasattr(method, "mask"):
+        if not any(field.name == "mask" for field in fields(method)):
             raise InputError(
                 "missing pixels need a method with a mask",
                 given=method.name,

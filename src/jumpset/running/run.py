@@ -111,7 +111,7 @@ def run(
     checkpoint_every
         Steps between two savings; default: ten readings.
     channel_axis
-        Which axis of a 3-D NumPy array holds the channels.
+        Which axis of a 3-D NumPy array holds the channels, of ``image`` and of the images of the method.
     alpha
         Whether the last channel of a NumPy array is alpha, which is passed through unchanged.
         Default: yes for four uint8 channels, no for all else.

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from jumpset._core.types import Iteration
+from jumpset.operators.pixel_weights import fill_missing
 from jumpset.smoothers._guidance import match_guidance
 
+_SEEN = 1e-3  # least share of valid pixels in a weighted mean
 _CHUNK = 1 << 15  # values whose difference is in memory at a time: more would leave the cache
 
 
@@ -21,9 +23,10 @@ _CHUNK = 1 << 15  # values whose difference is in memory at a time: more would l
 class ArrayState:
     """The last u, and the arrays that stay fixed between the steps."""
 
-    source: Tensor  # (B, C, H, W), f
+    source: Tensor  # (B, C, H, W), the image; with a mask, its missing pixels are filled
     fixed: tuple[np.ndarray, ...]  # (B or 1, …) each: the guidance image, or the weights of the grid's edges
-    smoothed: np.ndarray  # (B, C, H, W), u
+    data: np.ndarray  # (B, C, H, W), f; with a mask (B, C + 1, H, W), m f and m
+    smoothed: np.ndarray  # as data, u
     n_steps: int
     iterations: int = 0  # of the linear solver in the last step, the most of any image
     residual: float = 0.0  # relative, of the last step's solves, the worst
@@ -34,30 +37,49 @@ class NumpyMethod(Iteration[ArrayState]):
 
     A subclass defines ``_smooth(u, f, t, *fixed)``, which writes the answer of step t = 1, 2, … into ``u``,
     and ``_prepare(image)`` where other arrays than the guidance image stay fixed between the steps.
+
+    A filter F that is linear for a fixed guidance image may have a field ``mask``: the answer is then
+    ``F(m f) / F(m)``, F guided by f with its missing pixels filled.
     """
 
     guidance: Any = None  # of a subclass that has no such field
+    mask: Any = None
 
     def init(self, image: Tensor) -> ArrayState:
         """Start from u = f."""
-        return ArrayState(image, self._prepare(image), copy_array(image), n_steps=0)
+        if self.mask is not None:
+            return self._begin_masked(*fill_missing(image, self.mask))
+        return ArrayState(image, self._prepare(image), as_array(image), copy_array(image), n_steps=0)
+
+    def _begin_masked(self, filled: Tensor, weights: np.ndarray) -> ArrayState:
+        m = torch.from_numpy(weights)[:, None].to(filled).expand(len(filled), -1, -1, -1)
+        data = copy_array(torch.cat([m * filled, m], dim=1))
+        fixed = self._prepare(filled) or (copy_array(filled),)
+        return ArrayState(filled, fixed, data, data.copy(), n_steps=0)
 
     def step(self, state: ArrayState) -> ArrayState:
         """One step of the filter on each image."""
         smoothed, solves = state.smoothed.copy(), [(0, 0.0)]
-        for k, f in enumerate(as_array(state.source)):
+        for k, f in enumerate(state.data):
             fixed = (array[k % len(array)] for array in state.fixed)
             solves.append(self._smooth(smoothed[k], f, state.n_steps + 1, *fixed) or (0, 0.0))
         iterations, residual = map(max, *solves)
-        return ArrayState(state.source, state.fixed, smoothed, state.n_steps + 1, iterations, residual)
+        n_steps = state.n_steps + 1
+        return ArrayState(state.source, state.fixed, state.data, smoothed, n_steps, iterations, residual)
 
     def image(self, state: ArrayState) -> Tensor:
         """The last u."""
-        return torch.from_numpy(state.smoothed).to(state.source.device, copy=True)
+        f, u = state.source, torch.from_numpy(state.smoothed).to(state.source.device, copy=True)
+        if u.shape == f.shape:
+            return u
+        share = u[:, -1:]
+        low, high = (x[:, :, None, None] for x in f.flatten(2).aminmax(dim=2))
+        # where hardly any valid pixel is seen, the quotient of two small numbers is noise
+        return torch.where(share > _SEEN, torch.clamp(u[:, :-1] / share, low, high), f)
 
     def record(self, state: ArrayState) -> dict[str, float]:
         """Root mean square distance of u from f."""
-        return {"distance": _distance(state.smoothed.ravel(), as_array(state.source).ravel())}
+        return {"distance": _distance(state.smoothed.ravel(), state.data.ravel())}
 
     def _prepare(self, image: Tensor) -> tuple[np.ndarray, ...]:
         """The guidance image, if there is one."""

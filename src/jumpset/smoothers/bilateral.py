@@ -34,11 +34,14 @@ class Bilateral(NumpyMethod):
         Width of the Gaussian of distances, in pixels. The time grows with its square.
     guidance
         Image g of the same height and width, with any number of channels. Default: f.
+    mask
+        Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
+        floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
 
     Raises
     ------
     InputError
-        A parameter out of range, or guidance of another size.
+        A parameter out of range, or guidance or a mask of another size.
 
     Notes
     -----
@@ -52,6 +55,7 @@ class Bilateral(NumpyMethod):
     weight: float = parameter(0.1, checks.real, at_least=0.0)
     radius: float = parameter(3.0, checks.real, above=0.0)
     guidance: Any = image_parameter()
+    mask: Any = None
 
     name: ClassVar[str] = "bilateral"
     paper: ClassVar[str] = "Tomasi & Manduchi, ICCV 1998"

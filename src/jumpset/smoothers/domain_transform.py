@@ -42,11 +42,14 @@ class DomainTransform(NumpyMethod):
         T; more steps remove the streaks along rows and columns.
     guidance
         Image g of the same height and width, with any number of channels. Default: f.
+    mask
+        Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
+        floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
 
     Raises
     ------
     InputError
-        A parameter out of range, or guidance of another size.
+        A parameter out of range, or guidance or a mask of another size.
 
     Notes
     -----
@@ -59,6 +62,7 @@ class DomainTransform(NumpyMethod):
     reach: float = parameter(20.0, checks.real, above=0.0)
     n_steps: int = parameter(3, checks.integer, at_least=1)
     guidance: Any = image_parameter()
+    mask: Any = None
 
     name: ClassVar[str] = "domain-transform"
     paper: ClassVar[str] = "Gastal & Oliveira, SIGGRAPH 2011"

@@ -41,11 +41,14 @@ class FGS(NumpyMethod):
         T; more steps remove the streaks along rows and columns.
     guidance
         Image g whose edges are kept, of the same height and width, with any number of channels. Default: f.
+    mask
+        Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
+        floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
 
     Raises
     ------
     InputError
-        A parameter out of range, or guidance of another size.
+        A parameter out of range, or guidance or a mask of another size.
 
     Notes
     -----
@@ -59,6 +62,7 @@ class FGS(NumpyMethod):
     sigma: float = parameter(0.03, checks.real, above=0.0)
     n_steps: int = parameter(3, checks.integer, at_least=1)
     guidance: Any = image_parameter()
+    mask: Any = None
 
     name: ClassVar[str] = "fgs"
     paper: ClassVar[str] = "Min, Choi, Lu, Ham, Sohn & Do, IEEE TIP 2014"

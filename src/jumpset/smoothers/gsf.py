@@ -14,6 +14,7 @@ from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration, image_parameter, parameter
 from jumpset.kernels.filters import gsf as kernel
 from jumpset.kernels.linear.window_laplacian import half_window, solve
+from jumpset.operators.pixel_weights import fill_missing
 from jumpset.smoothers._guidance import match_guidance
 from jumpset.smoothers._numpy import as_array
 
@@ -25,6 +26,7 @@ class System:
     """One image, and the linear system of its next step."""
 
     f: np.ndarray  # (C, H, W)
+    mass: np.ndarray  # (H, W), m
     u: np.ndarray  # (C, H, W)
     base: np.ndarray  # (K, H, W), 2 λ ω^s ω^g of the edges to half of the window
     edges: np.ndarray  # (K, H, W), base · w(x), the weights of the next solve
@@ -80,11 +82,14 @@ class GSF(Iteration[State]):
         Relative residual of each linear solve, which starts from the last u.
     guidance
         Image g of the same height and width, with any number of channels. Default: f.
+    mask
+        Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
+        floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
 
     Raises
     ------
     InputError
-        A parameter out of range, or guidance of another size.
+        A parameter out of range, or guidance or a mask of another size.
 
     Notes
     -----
@@ -107,6 +112,7 @@ class GSF(Iteration[State]):
     n_steps: int = parameter(10, checks.integer, at_least=0)
     tol: float = parameter(1e-3, checks.real, above=0.0, below=1.0)
     guidance: Any = image_parameter()
+    mask: Any = None
 
     name: ClassVar[str] = "gsf"
     paper: ClassVar[str] = "Liu, Zhang, Lei, Huang, Yang & Reid, AAAI 2020"
@@ -128,12 +134,14 @@ class GSF(Iteration[State]):
         """Start from u = f and its weights."""
         offsets = half_window(self.radius)
         spatial = 2.0 * self.weight * kernel.gaussian(offsets, self.radius)
-        guides = match_guidance(self.guidance, image)
+        filled, masses = fill_missing(image, self.mask)
+        guides = match_guidance(self.guidance, filled)
         systems = []
-        for k, f in enumerate(as_array(image)):
+        for k, f in enumerate(as_array(filled)):
+            mass = masses[k % len(masses)].astype(f.dtype)
             guide = as_array(guides[k % len(guides)])
             base = kernel.guide_weights(guide, offsets, spatial, self.exponent, _DELTA)
-            systems.append(self._system(f, f.copy(), base))
+            systems.append(self._system(f, mass, f.copy(), base))
         return State(image, tuple(systems), n_steps=0)
 
     def step(self, state: State) -> State:
@@ -144,7 +152,9 @@ class GSF(Iteration[State]):
         u = system.u.copy()
         offsets = half_window(self.radius)
         iterations, residual = solve(u, system.data, system.edges, offsets, system.right, self.tol)
-        return replace(self._system(system.f, u, system.base), iterations=iterations, residual=residual)
+        return replace(
+            self._system(system.f, system.mass, u, system.base), iterations=iterations, residual=residual
+        )
 
     def image(self, state: State) -> Tensor:
         """The last u."""
@@ -158,16 +168,16 @@ class GSF(Iteration[State]):
             "iterations": max(s.iterations for s in state.systems),
         }
 
-    def _system(self, f: np.ndarray, u: np.ndarray, base: np.ndarray) -> System:
+    def _system(self, f: np.ndarray, mass: np.ndarray, u: np.ndarray, base: np.ndarray) -> System:
         """The quadratic upper bound that is tight at u, and the energy at u."""
-        edges, data, right = np.zeros_like(base), np.ones_like(f[0]), f
+        edges, data, right = np.zeros_like(base), mass.copy(), mass * f
         if self.weight == 0.0:
-            return System(f, u, base, edges, data, right, energy=0.0)
+            return System(f, mass, u, base, edges, data, right, energy=0.0)
         smooth = kernel.edge_weights(u, base, half_window(self.radius), self.a, self.cutoff, edges)
         if self.data_radius == 0:
-            fit = float(np.square(u - f, dtype=np.float64).sum()) / len(f)
+            fit = float((mass * np.square(u - f, dtype=np.float64)).sum()) / len(f)
         else:
             offsets, right = half_window(self.data_radius), np.empty_like(f)
             spatial = kernel.gaussian(offsets, self.data_radius)
-            fit = kernel.data_weights(u, f, offsets, spatial, self.a, self.data_cutoff, data, right)
-        return System(f, u, base, edges, data, right, fit + smooth)
+            fit = kernel.data_weights(u, f, mass, offsets, spatial, self.a, self.data_cutoff, data, right)
+        return System(f, mass, u, base, edges, data, right, fit + smooth)

@@ -38,11 +38,14 @@ class Guided(NumpyMethod):
         Radius of the windows, in pixels.
     guidance
         Image g of the same height and width, with any number of channels. Default: f.
+    mask
+        Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
+        floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
 
     Raises
     ------
     InputError
-        A parameter out of range, or guidance of another size.
+        A parameter out of range, or guidance or a mask of another size.
 
     Notes
     -----
@@ -54,6 +57,7 @@ class Guided(NumpyMethod):
     weight: float = parameter(0.01, checks.real, at_least=0.0)
     radius: int = parameter(4, checks.integer, at_least=1)
     guidance: Any = image_parameter()
+    mask: Any = None
 
     name: ClassVar[str] = "guided"
     paper: ClassVar[str] = "He, Sun & Tang, IEEE TPAMI 2013"

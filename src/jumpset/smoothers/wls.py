@@ -13,10 +13,11 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
+from jumpset.kernels.linear import window_laplacian
 from jumpset.kernels.linear.grid_laplacian import solve
 from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._guidance import match_guidance
-from jumpset.smoothers._numpy import ArrayState, NumpyMethod
+from jumpset.smoothers._numpy import ArrayState, NumpyMethod, as_array, copy_array
 
 _PADS = (0, 1), (0, 0, 0, 1)  # a column and a row of edges that would leave the image
 _FLOOR = 1e-4  # keeps the weights of equal neighbours finite
@@ -44,13 +45,16 @@ class WLS(NumpyMethod):
         Added before the logarithm, in intensities: differences far below it do not count.
     guidance
         Image g whose edges are kept, of the same height and width, with any number of channels. Default: f.
+    mask
+        Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
+        floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
     tol
         Accuracy of the solve: about the size of the error relative to f, in the norm of the objective.
 
     Raises
     ------
     InputError
-        A parameter out of range, or guidance of another size.
+        A parameter out of range, or guidance or a mask of another size.
 
     Notes
     -----
@@ -66,6 +70,7 @@ class WLS(NumpyMethod):
     exponent: float = parameter(2.0, checks.real, at_least=0.0)
     epsilon: float = parameter(0.3, checks.real, above=0.0)
     guidance: Any = image_parameter()
+    mask: Any = None
     tol: float = parameter(1e-5, checks.real, above=0.0, below=1.0)
 
     name: ClassVar[str] = "wls"
@@ -82,10 +87,25 @@ class WLS(NumpyMethod):
         weights = (self.weight / (size.div_(scale) ** self.exponent + _FLOOR) for size in sizes)
         return tuple(torch.nn.functional.pad(w, pad).numpy() for w, pad in zip(weights, _PADS, strict=True))
 
+    def _begin_masked(self, filled: Tensor, weights: np.ndarray) -> ArrayState:
+        """The weights m of the pixels are a part of the linear system."""
+        m = weights.astype(as_array(filled).dtype)
+        fixed = (*self._prepare(filled), m)
+        return ArrayState(filled, fixed, as_array(filled), copy_array(filled), n_steps=0)
+
     def _smooth(
-        self, u: np.ndarray, f: np.ndarray, t: int, right: np.ndarray, down: np.ndarray
+        self,
+        u: np.ndarray,
+        f: np.ndarray,
+        t: int,
+        right: np.ndarray,
+        down: np.ndarray,
+        m: np.ndarray | None = None,
     ) -> tuple[int, float]:
-        return solve(u, right, down, f, self.tol)
+        if m is None:
+            return solve(u, right, down, f, self.tol)
+        edges, tol = np.stack([right, down]), self.tol * math.sqrt(m.mean())
+        return window_laplacian.solve(u, m, edges, np.array([(0, 1), (1, 0)]), m * f, tol)
 
     def record(self, state: ArrayState) -> dict[str, float]:
         """Root mean square distance of u from f; residual and iterations of the solver."""

@@ -52,6 +52,7 @@ def edge_weights(
 def data_weights(
     u: np.ndarray,
     f: np.ndarray,
+    mass: np.ndarray,
     offsets: np.ndarray,
     spatial: np.ndarray,
     a: float,
@@ -59,13 +60,13 @@ def data_weights(
     total: np.ndarray,
     right: np.ndarray,
 ) -> float:
-    """Set ``total_p = Σ_q ω w(x)`` and ``right_p = Σ_q ω w(x) f_q``; return Σ ω h(x).
+    """Set ``total_p = Σ_q m_q ω w(x)`` and ``right_p = Σ_q m_q ω w(x) f_q``; return Σ m_q ω h(x).
 
     x is the difference of u_p and f_q; the sums are over both halves of the window.
     """
     height = u.shape[1]
     energy = np.zeros(height)
-    parallel_rows(_data_rows, height, u, f, offsets, spatial, a, b, total, right, energy, least=_LEAST)
+    parallel_rows(_data_rows, height, u, f, mass, offsets, spatial, a, b, total, right, energy, least=_LEAST)
     return float(energy.sum())
 
 
@@ -116,7 +117,7 @@ def _edge_rows(start, stop, u, base, offsets, a, b, out, energy):
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
-def _data_rows(start, stop, u, f, offsets, spatial, a, b, total, right, energy):
+def _data_rows(start, stop, u, f, mass, offsets, spatial, a, b, total, right, energy):
     channels, height, width = u.shape
     squares = np.empty(width)
     for y in range(start, stop):
@@ -139,8 +140,8 @@ def _data_rows(start, stop, u, f, offsets, spatial, a, b, total, right, energy):
                     squares[x] += (there[x + dx] - here[x]) ** 2
             for x in range(low, high):
                 w, h = _penalty(math.sqrt(squares[x] / channels), a, b)
-                squares[x] = spatial[k] * w
-                cost += spatial[k] * h
+                squares[x] = mass[y + dy, x + dx] * spatial[k] * w
+                cost += mass[y + dy, x + dx] * spatial[k] * h
             for x in range(low, high):
                 total[y, x] += squares[x]
             for c in range(channels):
