@@ -263,7 +263,7 @@ def test_norms_of_more_than_three_guidance_channels_are_those_of_three(name, rng
     assert np.abs(one - three).max() > 1e-4 < np.abs(two - three).max()
 
 
-@pytest.mark.parametrize("name", ["wls", "rtv", "ils", "fgs"])
+@pytest.mark.parametrize("name", ["wls", "rtv", "ils", "fgs", "gsf"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("weight", [1e6, 1e9, 1e12])
 def test_a_huge_weight_gives_the_mean(name, dtype, weight, rng):

@@ -17,6 +17,9 @@ from jumpset.kernels.threads import parallel_rows
 
 _LEAST = 16  # rows per thread at least
 _MAX_ITERATIONS = 1000
+# Weights of edges, over the mean of d, beside which rounding does not lose the data term: above the first,
+# the system is solved in double precision; above the second, the answer changes by less than rounding.
+_LARGEST_SINGLE, _LARGEST = 1e6, 1e11
 
 
 def half_window(radius: int) -> np.ndarray:
@@ -51,6 +54,14 @@ def solve(
         Number of products, and the last relative residual.
     """
     height = u.shape[1]
+    largest = edges.max(initial=0.0) / d.mean()
+    if u.dtype == np.float32 and largest > _LARGEST_SINGLE:
+        wide = u.astype(np.float64)
+        result = solve(wide, *(x.astype(np.float64) for x in (d, edges)), offsets, b.astype(np.float64), tol)
+        u[:] = wide
+        return result
+    if largest > _LARGEST:
+        edges = np.minimum(edges, _LARGEST * d.mean())
     p, q, z, r = (np.empty_like(u) for _ in range(4))
     inverse = np.empty_like(d)
     sums = np.zeros((2, height))
