@@ -75,8 +75,8 @@ def test_mismatched_pixels_and_alpha_are_refused(make):
 def test_atomic_write_replaces_on_success_only(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    for failure in (ValueError, KeyboardInterrupt, OSError):
-        with pytest.raises(failure), io.atomic_write(path) as temporary:  # noqa: PT012  (the block is tested)
+    for failure, raised in ((ValueError,) * 2, (KeyboardInterrupt,) * 2, (OSError, FileError)):
+        with pytest.raises(raised), io.atomic_write(path) as temporary:  # noqa: PT012  (the block is tested)
             assert (temporary.parent, temporary.suffix) == (tmp_path, ".txt")
             temporary.write_text("half")
             raise failure

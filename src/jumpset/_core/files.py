@@ -91,7 +91,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     FileError
-        If the temporary file cannot be created or cannot replace ``path``; exceptions of the block propagate.
+        If the temporary file cannot be created, be written (an ``OSError`` of the block) or replace ``path``;
+        other exceptions of the block propagate.
     """
     path = as_path(path)
     target = _target(path)
@@ -102,7 +103,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except OSError as error:
             raise _failed(error, path) from error
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:  # e.g. a full disk; one of another file is of the caller
+            if error.filename not in (None, str(temporary)):
+                raise
+            raise _failed(error, path) from error
         try:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())  # else a crash could keep the new name and lose its content

@@ -9,6 +9,7 @@ from jumpset.bench._records import INPUT as INPUT
 from jumpset.bench._records import Record as Record
 from jumpset.bench._records import failed as failed
 from jumpset.bench._records import make_record as make_record
+from jumpset.bench._records import one_line as one_line
 from jumpset.bench._run import output_path as output_path
 from jumpset.bench._run import run_one as run_one
 from jumpset.bench._run import run_pairs as run_pairs

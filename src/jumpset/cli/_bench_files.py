@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,8 @@ def write_tables(
 ) -> None:
     """Write each table in the format of its suffix; files are replaced atomically."""
     rows = summarize(records)
+    scored = {r["image"] for r in records if r["psnr"] is not None}
+    pairs = [pair for pair in pairs if pair.name in scored]
     notes = _notes(published)
     for path in paths:
         if path.suffix == ".html":
@@ -144,14 +147,21 @@ def _notes(published: bool) -> list[str]:
 def _pictures(
     pairs: Sequence[PairLike], labels: Sequence[str], outputs: Path
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Return input, truth and the available outputs of at most three images."""
+    """Return input, truth and the available outputs of at most three images.
+
+    An image or an output that cannot be read is left out: its record names the failure.
+    """
     shown = {}
     for pair in sample_evenly([*pairs], 3):
-        picture, truth = pair.load()
+        try:
+            picture, truth = pair.load()
+        except InputError:
+            continue
         images = {INPUT: picture, "truth": truth}
         for label in labels:
             path = output_path(outputs, label, pair.name)
             if path.is_file():
-                images[label] = read_picture(path).pixels
+                with suppress(InputError):
+                    images[label] = read_picture(path).pixels
         shown[pair.name] = images
     return shown

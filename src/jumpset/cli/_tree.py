@@ -11,6 +11,7 @@ import typer
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import check_target
+from jumpset._core.signals import Hold
 from jumpset.cli._options import Quiet, ValueRange
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import command, creating, interrupts, names, say
@@ -63,11 +64,13 @@ def tree(
     made = _merge(picture, neighbors, value_range, quiet=quiet)
     with creating(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with interrupts.deferred():
-        for name, cut in cuts.items():
+    with Hold():
+        for number, (name, cut) in enumerate(cuts.items(), 1):
             io.write_picture(targets[name], picture.with_pixels(made.smooth(**cut)))
+            interrupts.kept = f"{number} of {len(cuts)} images are in {folder}"
         if save is not None:
             made.save(save)
+            interrupts.kept = f"the images are in {folder}, and the tree is in {save}"
     if not quiet:
         kept = "" if save is None else f"; the tree is in {save}"
         say(f"{folder}: {len(cuts)} images of {source.name}{kept}")

@@ -15,6 +15,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import atomic_write, check_target
+from jumpset._core.signals import Hold
 from jumpset._core.types import Iteration
 
 _FORMAT = 1
@@ -71,7 +72,15 @@ class StateFile:
             raise _damaged(self._path, error) from error
 
     def save(self, state: Any, n_steps: int, seconds: float, history: Any) -> None:
-        """Replace the file."""
+        """Replace the file; Ctrl-C and SIGTERM wait until it is complete.
+
+        Within ``torch.save`` an interrupt would become an error of torch, and the run would lose its answer.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written, e.g. since the disk is full; the old file is kept.
+        """
         content = {
             "format": _FORMAT,
             "names": self._settings,
@@ -80,8 +89,16 @@ class StateFile:
             "seconds": seconds,
             "history": history,
         }
-        with atomic_write(self._path) as temporary, temporary.open("wb") as file:
-            torch.save(content, file)  # given a path, torch would need a suffix
+        try:
+            with Hold(), atomic_write(self._path) as temporary, temporary.open("wb") as file:
+                torch.save(content, file)  # given a path, torch would need a suffix
+        except (FileError, RuntimeError) as error:  # torch makes a RuntimeError of a failed write
+            given = error.given if isinstance(error, FileError) else f"{self._path} ({error})"
+            raise FileError(
+                "the checkpoint could not be written",
+                given=" ".join(str(given).split())[:300],
+                do="check the free space and the folder's permissions",
+            ) from error
 
     def _read(self) -> dict[str, Any]:
         try:

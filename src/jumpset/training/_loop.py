@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from jumpset._core.errors import FileError
 from jumpset._core.files import atomic_write
+from jumpset._core.signals import Hold
 from jumpset._core.types import Status
 from jumpset.running.checkpoints import StateFile
 from jumpset.running.clock import Clock
@@ -159,9 +162,15 @@ class Run:
             entry["loss"] = self._mean_loss()
         self.history.append(entry)
         self._trainer.losses, self._waited = [], 0.0
-        with atomic_write(self._log) as temporary:
-            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in self.history))
+        try:
+            with Hold(), atomic_write(self._log) as temporary:
+                temporary.write_text("".join(json.dumps(entry) + "\n" for entry in self.history))
+        except FileError as error:
+            warnings.warn(f"{error}; the training goes on", stacklevel=2)
 
     def _save(self) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.save(self._trainer, self._trainer.n_steps, self.clock.elapsed, self.history)
+            try:
+                self._checkpoint.save(self._trainer, self._trainer.n_steps, self.clock.elapsed, self.history)
+            except FileError as error:
+                warnings.warn(f"{error}; the training goes on without it", stacklevel=2)
