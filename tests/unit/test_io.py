@@ -299,13 +299,13 @@ def test_a_decompression_bomb_is_refused_undecoded_and_a_large_image_is_not(tmp_
     # 100 MB of gray in a few kilobytes; Pillow's own warning starts at 89 million pixels
     path = tmp_path / "bomb.png"
     Image.new("1", (10_000, 10_000)).save(path)
-    with pytest.raises(FileError, match="max_pixels"):
+    with pytest.raises(FileError, match="at most"):
         io.read_picture(path, max_pixels=10**7)
     assert io.read_picture(path).pixels.shape == (10_000, 10_000)
     header = bytearray(path.read_bytes())
     header[16:24] = b"\x7f\xff\xff\xff" * 2
     path.write_bytes(header)
-    with pytest.raises(FileError, match="max_pixels"):
+    with pytest.raises(FileError, match="at most"):
         io.read_picture(path)
 
 
