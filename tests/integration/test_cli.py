@@ -102,6 +102,22 @@ def test_sixteen_bits_and_value_range(tmp_path, picture):
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), js.smooth(deep, value_range=(0, 4095)))
 
 
+def test_further_formats_and_pages(tmp_path, picture):
+    from PIL import Image
+
+    Image.fromarray(picture).save(tmp_path / "in.bmp")
+    frames = [Image.fromarray(picture[..., k]) for k in range(3)]
+    frames[0].save(tmp_path / "in.tif", save_all=True, append_images=frames[1:])
+    assert call("smooth", tmp_path / "in.bmp", tmp_path / "out.png").exit_code == 0
+    np.testing.assert_array_equal(js.io.read_picture(tmp_path / "out.png").pixels, js.smooth(picture))
+    assert "page" in refused(call("smooth", tmp_path / "in.tif", tmp_path / "o.png"), tmp_path / "o.png")
+    assert call("smooth", tmp_path / "in.tif", tmp_path / "out.png", "--page", 3).exit_code == 0
+    np.testing.assert_array_equal(js.io.read_picture(tmp_path / "out.png").pixels, js.smooth(picture[..., 2]))
+    assert call("tree", tmp_path / "in.bmp", "-o", tmp_path / "tree", "--regions", "5").exit_code == 0
+    assert [p.name for p in (tmp_path / "tree").iterdir()] == ["in-regions-5.png"]
+    assert ".png" in refused(call("smooth", tmp_path / "in.bmp", tmp_path / "out.bmp"), tmp_path / "out.bmp")
+
+
 def test_seed_is_passed_to_methods_that_have_one(source, tmp_path):
     def pixels(name, seed, *more):
         assert call("smooth", source, tmp_path / name, "--seed", seed, *more).exit_code == 0

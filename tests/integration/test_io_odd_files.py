@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image, ImageCms, PngImagePlugin, features
 
 from jumpset import FileError, io
@@ -106,6 +107,7 @@ def test_tiff_of_large_integers(tmp_path, dtype, compression):
         predictor=bool(compression) and dtype == "uint32",
     )
     np.testing.assert_array_equal(io.read_picture(tmp_path / "a.tif").pixels, pixels, strict=True)
+    torch.from_numpy(io.read_picture(tmp_path / "a.tif").pixels)  # which knows one of C's two types of 64 bits
 
 
 def test_tiff_that_inflates_to_gigabytes_is_refused(tmp_path):

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from jumpset._core.errors import FileError, InputError
+from jumpset._core.files import check_folder
 from jumpset.bench import (
+    COSTS,
     ENERGY_WEIGHT,
     INPUT,
     PUBLISHED_INPUT_PSNR,
+    SCORES,
     Candidate,
     Record,
     output_path,
@@ -36,6 +39,8 @@ def check_paths(output: Path, tables: Sequence[Path], outputs: Path | None) -> N
         check_text_path(table, "table", (".md", ".tex", ".html"))
     if outputs is not None and outputs.exists() and not outputs.is_dir():
         raise FileError("--outputs must be a folder", given=outputs, do="name another folder")
+    if outputs is not None:
+        check_folder(outputs)
 
 
 def read_records(path: Path, methods: Sequence[Candidate]) -> list[Record]:
@@ -55,9 +60,11 @@ def read_records(path: Path, methods: Sequence[Candidate]) -> list[Record]:
         found = (
             [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
         )
+        if not isinstance(found, list) or not all(map(_is_record, found)):
+            raise ValueError("not a list of records")
         records = [r for r in found if not r["status"].startswith("FAILED")]
-        settings = {r["method"]: r["settings"] for r in records if r["image"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        settings = {r["method"]: r["settings"] for r in records}
+    except (OSError, ValueError, RecursionError) as error:
         raise FileError(
             "the file of records cannot be resumed",
             given=f"{path} ({type(error).__name__}: {error})",
@@ -71,6 +78,16 @@ def read_records(path: Path, methods: Sequence[Candidate]) -> list[Record]:
                 do="pass the same settings, or name another file",
             )
     return records
+
+
+def _is_record(value: Any) -> bool:
+    """Whether a value of JSON is a record, with every key that tables need."""
+    if not isinstance(value, dict) or not isinstance(value.get("settings"), dict):
+        return False
+    texts = [value.get(key) for key in ("image", "method", "status")]
+    numbers = [value.get(key) for key in SCORES + COSTS]
+    is_number = [v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in numbers]
+    return all(isinstance(text, str) for text in texts) and all(is_number)
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -13,7 +13,18 @@ import typer
 
 from jumpset._core.errors import InputError
 from jumpset._core.signals import Hold
-from jumpset.cli._options import Assignments, Device, MaxSeconds, Methods, Preset, Quiet, Seed, Weight
+from jumpset.cli._options import (
+    Assignments,
+    Device,
+    MaxSeconds,
+    Methods,
+    Page,
+    Preset,
+    Quiet,
+    Seed,
+    Source,
+    Weight,
+)
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     check_device,
@@ -34,7 +45,7 @@ if TYPE_CHECKING:
 
 @command
 def compare(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
+    source: Source,
     methods: Methods,
     report: Annotated[Path, typer.Option(metavar="FILE.html", help="The report, as one file.")],
     truth: Annotated[
@@ -46,6 +57,7 @@ def compare(
     device: Device = None,
     seed: Seed = None,
     max_seconds: MaxSeconds = None,
+    page: Page = None,
     quiet: Quiet = False,
 ) -> None:
     """Run several methods on an image and write one report.
@@ -68,7 +80,7 @@ def compare(
 
     chosen = candidates(names(methods), preset=preset, hyper=hyper, seed=seed)
     check_device(device)
-    picture = io.read_picture(source)
+    picture = io.read_picture(source, page=page)
     goal = None if truth is None else _truth(io.read_picture(truth), picture)
 
     results: dict[str, Result] = {}

@@ -12,7 +12,7 @@ import typer
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.signals import Hold
-from jumpset.cli._options import AsJson, Checkpoint, Device, Quiet, ValueRange
+from jumpset.cli._options import AsJson, Checkpoint, Device, Page, Quiet, Source, ValueRange
 from jumpset.cli._progress import Events, Progress
 from jumpset.cli._shared import (
     check_device,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @command
 def smooth(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
+    source: Source,
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="The output; its suffix sets the format. May be IN.")
     ],
@@ -63,6 +63,7 @@ def smooth(
     checkpoint: Checkpoint = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between two checkpoints.")] = None,
     value_range: ValueRange = None,
+    page: Page = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Also write a report as one file.")
     ] = None,
@@ -98,7 +99,7 @@ def smooth(
         del hyper["seed"]
     iteration = registry.for_file(registry.method(method, preset=preset, **hyper), source)
     check_device(device)
-    picture = io.read_picture(source)
+    picture = io.read_picture(source, page=page)
     io.check_can_hold(target, picture)
 
     events = Events(as_json, interval=0.2)

@@ -59,8 +59,8 @@ def pairs(
 ) -> list[Pair]:
     """List the pairs of a folder with ``input/`` and ``truth/``, in natural order (``S2`` before ``S10``).
 
-    Hidden files and files with other extensions than png, jpg, jpeg, tif, tiff and webp are skipped. All
-    inputs are matched before ``limit`` applies, and no pixel is read.
+    Hidden files and files with other extensions than those of images are skipped. All inputs are matched
+    before ``limit`` applies, and no pixel is read.
 
     Parameters
     ----------

@@ -88,6 +88,10 @@ def read_picture(
             do="copy or download it again, or save it again from its program",
         ) from error
     _check_finite(picture, path)
+    name = picture.pixels.dtype.name
+    if picture.pixels.dtype.char != np.dtype(name).char:  # C has two equal types of 64 bits; torch knows one
+        alpha = None if picture.alpha is None else picture.alpha.astype(name)
+        picture = replace(picture, pixels=picture.pixels.astype(name), alpha=alpha)
     for warning in found:
         if warning.category is PictureWarning:
             warnings.warn(f"{warning.message}; file {path}", PictureWarning, stacklevel=2)

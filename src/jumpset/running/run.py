@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
@@ -155,7 +156,7 @@ def run(
 
     with torch.no_grad(), Hold(raises=True) as hold:
         try:
-            latest, history = _first(steps.init(tensor), file, clock)
+            latest, history = _first(steps, tensor, file, clock)
             moments = iterate(steps, tensor, max_steps=limit, check_every=check_every, start=latest)
             moments = wrappers.with_history(remembered(moments), steps, history, clock)
             moments = wrappers.with_rollback(moments)
@@ -211,9 +212,12 @@ def _check_options(
         checks.integer("check_every", check_every, at_least=1)
 
 
-def _first(state: Any, file: Checkpoint | None, clock: Clock) -> tuple[Moment[Any], wrappers.History]:
+def _first(
+    steps: Iteration[Any], tensor: Tensor, file: Checkpoint | None, clock: Clock
+) -> tuple[Moment[Any], wrappers.History]:
     """The moment at which a run starts: with a fresh state, or where the file ends."""
-    saved = None if file is None else file.load(state)
+    state = steps.init(tensor)
+    saved = None if file is None else file.load(state, steps.image)
     if saved is None:
         return Moment(0, state), {"step": [], "seconds": []}
     clock.resume(saved.seconds)

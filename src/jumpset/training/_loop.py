@@ -20,6 +20,9 @@ from jumpset.training import _data
 from jumpset.training._trainer import Trainer, learning_rate
 from jumpset.training.recipes import Recipe
 
+LOG_SUFFIX = ".log.jsonl"
+"""Ends the name of the file of scores, beside that of the weights."""
+
 
 @dataclass(frozen=True)
 class TrainingStep:
@@ -83,7 +86,7 @@ class Run:
     ) -> None:
         self.history: list[dict[str, float]] = []
         self._trainer, self._plan, self._validation = trainer, plan, validation
-        self._log, self._checkpoint = target.with_suffix(".log.jsonl"), checkpoint
+        self._log, self._checkpoint = target.with_suffix(LOG_SUFFIX), checkpoint
         self.clock = Clock(trainer.device)
         self._loss = math.nan  # mean loss, kept after a score until the next step
         self._waited = 0.0  # seconds that the training waited for batches since the last score
