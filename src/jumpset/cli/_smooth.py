@@ -11,6 +11,7 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.files import check_target
 from jumpset._core.signals import Hold
 from jumpset.cli._options import AsJson, Checkpoint, Device, Page, Quiet, Source, ValueRange
 from jumpset.cli._progress import Events, Progress
@@ -159,6 +160,8 @@ def smooth(
 def _check_checkpoint(path: Path | None, every: int | None, source: Path, target: Path) -> None:
     if path is None and every is not None:
         raise InputError("--checkpoint-every needs a file", given=every, do="pass --checkpoint FILE too")
+    if path is not None:
+        check_target(path)
     if path is not None and path.resolve() in (source.resolve(), target.resolve()):
         raise InputError(
             "the checkpoint would replace an image", given=path, do="name another file for --checkpoint"
