@@ -2,10 +2,17 @@
 
     python benchmarks/foreign_files.py DIR [--all] [--seconds 60]
 
-The classes: ``agree``: another program has the same pixels; ``close``: JPEG-like files that differ by at most 4
-levels; ``differ``: another program reads the file and none has the same pixels; ``alone``: only jumpset reads it;
-``refused by both``; ``refused by us only``; ``crash``: an exception that is no FileError, or no end. Each file is
-read in a process of its own, so that a crash or a file that takes too long costs one file.
+The classes:
+
+agree               another program has the same pixels
+close               they differ by at most 4 levels, as decoders of lossy files do
+differ              other programs read the file, and none has the same pixels
+alone               only jumpset reads it
+refused by both     nobody reads it
+refused by us only  another program reads it
+crash               an exception that is no FileError, or no end
+
+Each file is read in a process of its own, so that a crash or a file without end costs one file.
 """
 
 import argparse
@@ -95,7 +102,7 @@ def classify(path, answer):
     for name, reader in OTHERS.items():
         try:
             array = reader(path)
-        except BaseException:  # noqa: S112  another program's errors are no matter here
+        except BaseException:  # of another program
             continue
         read.append(name)
         if ours is not None:

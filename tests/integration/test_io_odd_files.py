@@ -65,6 +65,15 @@ def test_png_with_megabytes_of_profile_and_text(tmp_path, dtype):
     np.testing.assert_allclose(picture.dpi, 300, atol=0.01)
 
 
+def test_the_first_frame_of_an_animated_png(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(RGB).save(path, save_all=True, append_images=[Image.fromarray(RGB[::-1])])
+    for page, says in ((None, "page, 1, or save"), (2, "choose page 1")):
+        with pytest.raises(FileError, match=says):
+            io.read_picture(path, page=page)
+    np.testing.assert_array_equal(io.read_picture(path, page=1).pixels, RGB)
+
+
 # --- TIFF ------------------------------------------------------------------------------------------------
 
 
@@ -107,7 +116,9 @@ def test_tiff_of_large_integers(tmp_path, dtype, compression):
         predictor=bool(compression) and dtype == "uint32",
     )
     np.testing.assert_array_equal(io.read_picture(tmp_path / "a.tif").pixels, pixels, strict=True)
-    torch.from_numpy(io.read_picture(tmp_path / "a.tif").pixels)  # which knows one of C's two types of 64 bits
+    torch.from_numpy(
+        io.read_picture(tmp_path / "a.tif").pixels
+    )  # which knows one of C's two types of 64 bits
 
 
 def test_tiff_that_inflates_to_gigabytes_is_refused(tmp_path):

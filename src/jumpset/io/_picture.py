@@ -171,20 +171,25 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def choose_page(path: Path, n_pages: int, page: int | None) -> int:
-    """Return the index of the chosen page, frame or slice; raise ``FileError`` unless it is clear."""
+def choose_page(path: Path, n_pages: int, page: int | None, *, last: int | None = None) -> int:
+    """Return the index of the chosen page, frame or slice; raise ``FileError`` unless it is clear.
+
+    Pages up to ``last``, by default all, can be read.
+    """
+    last = n_pages if last is None else last
+    choice = "1" if last == 1 else f"1 to {last}"
     if page is None and n_pages > 1:
         raise FileError(
             "the file holds several images (pages, frames or slices), not one",
             given=f"{path}, {n_pages} images",
-            do=f"choose one by its page, 1 to {n_pages}, or save it as a separate file; save bands of one "
+            do=f"choose one by its page, {choice}, or save it as a separate file; save bands of one "
             "image as samples of one TIFF page or as an (H, W, C) .npy array",
         )
-    if page is not None and page > n_pages:
+    if page is not None and page > last:
         raise FileError(
-            "the file has no such page",
+            "the file has no such page that can be read",
             given=f"page {page} of {path}",
-            do="choose page 1, the only one" if n_pages == 1 else f"choose a page from 1 to {n_pages}",
+            do=f"choose page {choice}",
         )
     return (page or 1) - 1
 

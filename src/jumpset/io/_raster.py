@@ -33,7 +33,7 @@ def read_png(path: Path, max_pixels: int, page: int | None) -> Picture:
     chunks = _png16.read_chunks(data)
     first = dict(reversed(chunks))
     n_frames = int.from_bytes(first.get(b"acTL", b"")[:4], "big")
-    choose_page(path, n_frames if page is None else 1, page)
+    choose_page(path, n_frames, page, last=1)
     if header.depth == 16:
         picture = _png16.read_png16(data)
     else:

@@ -144,7 +144,8 @@ def _without_prediction(rows: np.ndarray, page: Any, n_samples: int) -> np.ndarr
 def _read_by_pillow(path: Path, page: Any) -> np.ndarray | None:
     """Read fax, JPEG or packed samples with Pillow; None if Pillow would lose information."""
     image = _open(path.read_bytes(), {}, page.offset, _SAMPLE_TAGS)
-    if image.mode not in ("1", "L", "P", "RGB"):
+    is_straight = tuple(page.extrasamples) == (2,) and image.mode in ("LA", "RGBA")
+    if not (is_straight or image.mode in ("1", "L", "P", "RGB")):
         return None
     image.load()
     samples = np.array(image).reshape(page.imagelength, page.imagewidth, -1)
