@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -53,15 +54,10 @@ def read_by_pillow(path: Path, max_pixels: int, page: int | None) -> Picture:
 def _plugin(path: Path, name: str) -> Callable[[Any], Image.Image]:
     codec = _CODECS.get(name)
     module, opener = _PLUGINS[name]
-    try:
-        found = codec is None or features.check(codec)
-    except ValueError:  # an older Pillow does not know the codec
-        found = False
-    if found:
-        try:
+    # an older Pillow does not know some codecs, and warns when asked for them
+    if codec is None or (codec in {**features.modules, **features.codecs} and features.check(codec)):
+        with suppress(ModuleNotFoundError):
             return getattr(import_module(module), opener)
-        except ModuleNotFoundError:
-            pass
     raise FileError(
         f"there is no decoder of {name} files",
         given=path,
