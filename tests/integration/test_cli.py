@@ -102,6 +102,22 @@ def test_sixteen_bits_and_value_range(tmp_path, picture):
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), js.smooth(deep, value_range=(0, 4095)))
 
 
+def test_further_formats_and_pages(tmp_path, picture):
+    from PIL import Image
+
+    Image.fromarray(picture).save(tmp_path / "in.bmp")
+    frames = [Image.fromarray(picture[..., k]) for k in range(3)]
+    frames[0].save(tmp_path / "in.tif", save_all=True, append_images=frames[1:])
+    assert call("smooth", tmp_path / "in.bmp", tmp_path / "out.png").exit_code == 0
+    np.testing.assert_array_equal(js.io.read_picture(tmp_path / "out.png").pixels, js.smooth(picture))
+    assert "page" in refused(call("smooth", tmp_path / "in.tif", tmp_path / "o.png"), tmp_path / "o.png")
+    assert call("smooth", tmp_path / "in.tif", tmp_path / "out.png", "--page", 3).exit_code == 0
+    np.testing.assert_array_equal(js.io.read_picture(tmp_path / "out.png").pixels, js.smooth(picture[..., 2]))
+    assert call("tree", tmp_path / "in.bmp", "-o", tmp_path / "tree", "--regions", "5").exit_code == 0
+    assert [p.name for p in (tmp_path / "tree").iterdir()] == ["in-regions-5.png"]
+    assert ".png" in refused(call("smooth", tmp_path / "in.bmp", tmp_path / "out.bmp"), tmp_path / "out.bmp")
+
+
 def test_seed_is_passed_to_methods_that_have_one(source, tmp_path):
     def pixels(name, seed, *more):
         assert call("smooth", source, tmp_path / name, "--seed", seed, *more).exit_code == 0
@@ -267,9 +283,7 @@ def test_not_enough_memory(source, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_before_a_result(source, tmp_path, monkeypatch, number):
-    monkeypatch.setattr(
-        sys.modules["jumpset.running.run"], "run", lambda *_, **__: signal.raise_signal(number)
-    )
+    monkeypatch.setattr(js.smoothers.RegionFusion, "init", lambda *_: signal.raise_signal(number))
     result = call("smooth", source, tmp_path / "out.png")
     assert result.exit_code == 128 + number
     assert lines(result.stderr) == ["jumpset: interrupted before there was a result; nothing was written"]
@@ -323,6 +337,15 @@ def test_interrupt_in_a_long_run_writes_the_image_so_far(source, tmp_path, numbe
     assert list(tmp_path.glob(".*")) == []
 
 
+def test_interrupt_in_the_first_step_writes_the_start(source, tmp_path, monkeypatch, picture):
+    monkeypatch.setattr(js.dip.DIPl0, "step", lambda *_: signal.raise_signal(signal.SIGINT))
+    out = tmp_path / "out.png"
+    result = call("smooth", source, out, "-m", "dip-l0")
+    assert result.exit_code == 130
+    start = js.io.read_picture(out).pixels  # the answer of region fusion
+    assert len(np.unique(start.reshape(-1, 3), axis=0)) < len(np.unique(picture.reshape(-1, 3), axis=0))
+
+
 # compare
 
 
@@ -372,6 +395,30 @@ def test_compare_with_transparent_truth_on_gray(tmp_path):
     )  # fmt: skip
     assert result.exit_code == 0
     assert "inf" in result.stdout  # black on black
+
+
+def test_compare_shows_the_others_when_a_method_fails(source, tmp_path, picture, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(js.smoothers.L0Smoothing, "init", fail)
+    report = tmp_path / "r.html"
+    result = call("compare", source, "--methods", "l0,region-fusion,bilateral", "--report", report)
+    assert result.exit_code == 1
+    assert lines(result.stderr) == [
+        "jumpset: l0: ZeroDivisionError: division by zero",
+        f"{report}: 2 of 3 methods",
+    ]
+    assert "FAILED" in result.stdout
+    page = report.read_text()
+    assert 'data-name="region-fusion"' in page
+    assert 'data-name="bilateral"' in page
+    assert "l0 failed: ZeroDivisionError" in page
+    report.unlink()
+    result = call("compare", source, "--methods", "l0", "--report", report)
+    assert result.exit_code == 1
+    assert "there is no report" in result.stderr
+    assert not report.exists()
 
 
 # bench
@@ -435,6 +482,36 @@ def test_bench_continues_after_a_failure(folder, tmp_path):
     assert [r["status"].partition(":")[0] for r in records] == ["CONVERGED", "FAILED", "CONVERGED"]
     assert records[1]["psnr"] is None
     assert "2 CONVERGED, 1 FAILED" in result.stdout
+
+
+def test_bench_table_with_outputs_when_pictures_are_damaged(folder, tmp_path):
+    path = folder / "input" / "p10.png"
+    path.write_bytes(path.read_bytes()[:200])  # the header is whole
+    (folder / "truth" / "p11.png").write_bytes(b"")  # and here there is none
+    out, page = tmp_path / "out.json", tmp_path / "t.html"
+    result = call(
+        "bench", "folder", "--data", folder, "--methods", "region-fusion,l0", "--json", out,
+        "--outputs", tmp_path / "kept", "--table", page,
+    )  # fmt: skip
+    assert result.exit_code == 1
+    statuses = [r["status"].partition(":")[0] for r in json.loads(out.read_text())]
+    assert statuses == ["CONVERGED"] * 2 + ["FAILED"] * 4
+    assert (
+        page.read_text().count("data:image/png") == 4
+    )  # input, truth and both outputs of the one sound pair
+
+
+def test_bench_interrupt_at_the_table_says_what_is_kept(folder, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("jumpset.cli._bench_files.comparison_page", interrupted)
+    out = tmp_path / "out.json"
+    result = call(
+        "bench", "folder", "--data", folder, "--methods", "l0", "--json", out, "--table", tmp_path / "t.html"
+    )
+    assert result.exit_code == 130
+    assert lines(result.stderr) == [f"jumpset: interrupted; {out} has 3 of 3 runs"]
 
 
 def test_bench_interrupt_keeps_finished_runs(folder, tmp_path, monkeypatch):

@@ -131,8 +131,9 @@ def test_a_failed_write_keeps_the_old_file(picture, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(OSError, match="disk full"):
-        js.run(picture, method, checkpoint=file)
+    with pytest.warns(UserWarning, match="checkpoint could not be written.*disk full"):
+        result = js.run(picture, method, checkpoint=file)
+    np.testing.assert_array_equal(result.image, js.run(picture, method).image)  # nothing else is lost
     assert file.read_bytes() == kept
     assert list(tmp_path.iterdir()) == [file]
 

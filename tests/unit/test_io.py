@@ -75,8 +75,8 @@ def test_mismatched_pixels_and_alpha_are_refused(make):
 def test_atomic_write_replaces_on_success_only(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    for failure in (ValueError, KeyboardInterrupt, OSError):
-        with pytest.raises(failure), io.atomic_write(path) as temporary:  # noqa: PT012  (the block is tested)
+    for failure, raised in ((ValueError,) * 2, (KeyboardInterrupt,) * 2, (OSError, FileError)):
+        with pytest.raises(raised), io.atomic_write(path) as temporary:  # noqa: PT012  (the block is tested)
             assert (temporary.parent, temporary.suffix) == (tmp_path, ".txt")
             temporary.write_text("half")
             raise failure
@@ -299,13 +299,13 @@ def test_a_decompression_bomb_is_refused_undecoded_and_a_large_image_is_not(tmp_
     # 100 MB of gray in a few kilobytes; Pillow's own warning starts at 89 million pixels
     path = tmp_path / "bomb.png"
     Image.new("1", (10_000, 10_000)).save(path)
-    with pytest.raises(FileError, match="max_pixels"):
+    with pytest.raises(FileError, match="at most"):
         io.read_picture(path, max_pixels=10**7)
     assert io.read_picture(path).pixels.shape == (10_000, 10_000)
     header = bytearray(path.read_bytes())
     header[16:24] = b"\x7f\xff\xff\xff" * 2
     path.write_bytes(header)
-    with pytest.raises(FileError, match="max_pixels"):
+    with pytest.raises(FileError, match="at most"):
         io.read_picture(path)
 
 

@@ -125,8 +125,8 @@ def to_tensor(
                     do="pass alpha=False",
                 )
             array, kept_alpha = array[:-1], array[-1].copy()
-        # torch cannot view negative strides or foreign byte orders
-        array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+        # torch cannot view negative strides, foreign byte orders, or the second of C's equal 64-bit types
+        array = np.array(array, dtype=dtype, order="C")
         tensor = torch.from_numpy(array)[None]
     # copied, since a method may work in place; arrays were copied above
     wide = torch.float64 if dtype in _WIDE else torch.float32

@@ -22,6 +22,9 @@ _FORMATS = {
 }
 
 
+_PROBE = 2**16  # bytes
+
+
 def as_path(path: str | os.PathLike[str]) -> Path:
     """Return the argument as a path; raise unless it is one."""
     if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
@@ -31,6 +34,11 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     if not os.fspath(path) or "\0" in os.fspath(path):
         raise FileError("the path is empty or has a zero byte", given=repr(path), do="pass a file's path")
     return Path(path)
+
+
+def can_be_written(path: Path) -> bool:
+    """Whether the suffix names a format that can be written, not only read."""
+    return path.suffix.lower() in _FORMATS
 
 
 def format_of(path: Path) -> str:
@@ -91,7 +99,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     FileError
-        If the temporary file cannot be created or cannot replace ``path``; exceptions of the block propagate.
+        If the temporary file cannot be created, be written (an ``OSError`` of the block) or replace ``path``;
+        other exceptions of the block propagate.
     """
     path = as_path(path)
     target = _target(path)
@@ -102,7 +111,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except OSError as error:
             raise _failed(error, path) from error
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:  # e.g. a full disk; one of another file is of the caller
+            if error.filename not in (None, str(temporary)):
+                raise
+            raise _failed(error, path) from error
         try:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())  # else a crash could keep the new name and lose its content
@@ -117,7 +131,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check, before any work, that an image can be written to a path; nothing is created.
+    """Check, before any work, that an image can be written to a path; nothing stays.
 
     Parameters
     ----------
@@ -127,8 +141,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     FileError
-        If the suffix is of no supported format, the folder is missing or not writable, or the path is a
-        folder, a device or a write-protected file.
+        If the suffix is of no supported format, the folder is missing or not writable, the disk is full, or
+        the path is a folder, a device or a write-protected file.
     """
     format_of(as_path(path))
     check_target(path)
@@ -160,7 +174,34 @@ def check_target(path: str | os.PathLike[str]) -> Path:
         raise FileError(
             "the output folder is not writable", given=folder, do="allow writing, or name another one"
         )
+    _probe(folder)
     return path
+
+
+def check_folder(folder: Path) -> None:
+    """Check, before any work, that files can be written to a folder, which may have to be created."""
+    place = Path(os.path.realpath(folder))
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise FileError("the output folder is a file", given=place, do="name another folder")
+    check_target(place / f"{secrets.token_hex(8)}.tmp")
+
+
+def _probe(folder: Path) -> None:
+    """Write a small file and remove it: full disks, quotas and network drives show in no other way."""
+    path = folder / f".{secrets.token_hex(8)}"
+    try:
+        try:
+            path.write_bytes(bytes(_PROBE))
+        finally:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(
+            "no file can be written to the output folder",
+            given=f"{folder} ({error.strerror or error})",
+            do="check the free space and the permissions, or name another folder",
+        ) from error
 
 
 def _target(path: Path) -> Path:

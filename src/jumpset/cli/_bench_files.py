@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jumpset._core.errors import FileError, InputError
+from jumpset._core.files import check_folder
 from jumpset.bench import (
+    COSTS,
     ENERGY_WEIGHT,
     INPUT,
     PUBLISHED_INPUT_PSNR,
+    SCORES,
     Candidate,
     Record,
     output_path,
@@ -35,6 +39,8 @@ def check_paths(output: Path, tables: Sequence[Path], outputs: Path | None) -> N
         check_text_path(table, "table", (".md", ".tex", ".html"))
     if outputs is not None and outputs.exists() and not outputs.is_dir():
         raise FileError("--outputs must be a folder", given=outputs, do="name another folder")
+    if outputs is not None:
+        check_folder(outputs)
 
 
 def read_records(path: Path, methods: Sequence[Candidate]) -> list[Record]:
@@ -54,9 +60,11 @@ def read_records(path: Path, methods: Sequence[Candidate]) -> list[Record]:
         found = (
             [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
         )
+        if not isinstance(found, list) or not all(map(_is_record, found)):
+            raise ValueError("not a list of records")
         records = [r for r in found if not r["status"].startswith("FAILED")]
-        settings = {r["method"]: r["settings"] for r in records if r["image"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        settings = {r["method"]: r["settings"] for r in records}
+    except (OSError, ValueError, RecursionError) as error:
         raise FileError(
             "the file of records cannot be resumed",
             given=f"{path} ({type(error).__name__}: {error})",
@@ -70,6 +78,16 @@ def read_records(path: Path, methods: Sequence[Candidate]) -> list[Record]:
                 do="pass the same settings, or name another file",
             )
     return records
+
+
+def _is_record(value: Any) -> bool:
+    """Whether a value of JSON is a record, with every key that tables need."""
+    if not isinstance(value, dict) or not isinstance(value.get("settings"), dict):
+        return False
+    texts = [value.get(key) for key in ("image", "method", "status")]
+    numbers = [value.get(key) for key in SCORES + COSTS]
+    is_number = [v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in numbers]
+    return all(isinstance(text, str) for text in texts) and all(is_number)
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
@@ -105,6 +123,8 @@ def write_tables(
 ) -> None:
     """Write each table in the format of its suffix; files are replaced atomically."""
     rows = summarize(records)
+    scored = {r["image"] for r in records if r["psnr"] is not None}
+    pairs = [pair for pair in pairs if pair.name in scored]
     notes = _notes(published)
     for path in paths:
         if path.suffix == ".html":
@@ -144,14 +164,21 @@ def _notes(published: bool) -> list[str]:
 def _pictures(
     pairs: Sequence[PairLike], labels: Sequence[str], outputs: Path
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Return input, truth and the available outputs of at most three images."""
+    """Return input, truth and the available outputs of at most three images.
+
+    An image or an output that cannot be read is left out: its record names the failure.
+    """
     shown = {}
     for pair in sample_evenly([*pairs], 3):
-        picture, truth = pair.load()
+        try:
+            picture, truth = pair.load()
+        except InputError:
+            continue
         images = {INPUT: picture, "truth": truth}
         for label in labels:
             path = output_path(outputs, label, pair.name)
             if path.is_file():
-                images[label] = read_picture(path).pixels
+                with suppress(InputError):
+                    images[label] = read_picture(path).pixels
         shown[pair.name] = images
     return shown

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +13,25 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset.cli._options import Assignments, Device, MaxSeconds, Methods, Preset, Quiet, Seed, Weight
+from jumpset._core.signals import Hold
+from jumpset.cli._options import (
+    Assignments,
+    Device,
+    MaxSeconds,
+    Methods,
+    Page,
+    Preset,
+    Quiet,
+    Seed,
+    Source,
+    Weight,
+)
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     check_seconds,
     command,
     interrupts,
+    is_input,
     names,
     save_report,
     say,
@@ -30,7 +45,7 @@ if TYPE_CHECKING:
 
 @command
 def compare(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
+    source: Source,
     methods: Methods,
     report: Annotated[Path, typer.Option(metavar="FILE.html", help="The report, as one file.")],
     truth: Annotated[
@@ -42,13 +57,15 @@ def compare(
     device: Device = None,
     seed: Seed = None,
     max_seconds: MaxSeconds = None,
+    page: Page = None,
     quiet: Quiet = False,
 ) -> None:
     """Run several methods on an image and write one report.
 
-    Ctrl-C ends the comparison; the report then has the methods so far, and the exit code is 130. A
-    transparent truth is composited on black, unless the input is transparent too. Seconds may include the
-    compilation of kernels at the first run of a method.
+    If a method fails, it is named, the report has the others, and the exit code is 1. Ctrl-C ends the
+    comparison; the report then has the methods so far, and the exit code is 130. A transparent truth is
+    composited on black, unless the input is transparent too. Seconds may include the compilation of kernels
+    at the first run of a method.
     """
     from jumpset.report import check_report_path
 
@@ -57,50 +74,57 @@ def compare(
     check_seconds(max_seconds)
     from jumpset import io
     from jumpset._core.types import Status
-    from jumpset.bench import candidates
+    from jumpset.bench import candidates, one_line
     from jumpset.running.registry import for_file
     from jumpset.running.run import run
 
     chosen = candidates(names(methods), preset=preset, hyper=hyper, seed=seed)
     checks.device("device", device)
-    picture = io.read_picture(source)
+    picture = io.read_picture(source, page=page)
     goal = None if truth is None else _truth(io.read_picture(truth), picture)
 
     results: dict[str, Result] = {}
-    try:
-        with Progress(wanted=not quiet) as progress:
+    failures: dict[str, str] = {}
+    with Hold():  # each run may be interrupted; what follows must not lose the answers
+        with suppress(KeyboardInterrupt), Progress(wanted=not quiet) as progress:
             for candidate in chosen:
-                progress.begin(candidate.label)
-                result = run(
-                    picture.pixels,
-                    for_file(candidate.make(), source),
-                    max_seconds=max_seconds,
-                    stop=interrupts.seen,
-                    callback=progress,
-                    alpha=False,
-                    device=device,
-                )
-                if interrupts.seen() and result.n_steps == 0:
+                progress.begin(candidate.label, candidate.make().max_steps)
+                try:
+                    result = run(
+                        picture.pixels,
+                        for_file(candidate.make(), source),
+                        max_seconds=max_seconds,
+                        stop=interrupts.seen,
+                        progress=progress.advance,
+                        alpha=False,
+                        device=device,
+                    )
+                except Exception as error:  # the other methods continue
+                    failures[candidate.label] = one_line(error)
+                    say(f"jumpset: {candidate.label}: {failures[candidate.label]}")
+                    continue
+                if interrupts.seen() and is_input(result, picture.pixels):
                     break
                 if result.status is Status.STOPPED:
                     result = replace(result, status=Status.INTERRUPTED)
                 results[candidate.label] = result
                 if interrupts.seen():
                     break
-    except KeyboardInterrupt:  # during the preparations of a method
-        pass
-    if not results:
-        raise KeyboardInterrupt
-    with interrupts.deferred():
-        save_report(
-            report, results, picture, source, "The transparency of the image is not shown.", truth=goal
-        )
+        if not results and not failures:
+            raise KeyboardInterrupt
+        notes = [f"{label} failed: {why}" for label, why in failures.items()]
+        if results:
+            transparent = "The transparency of the image is not shown."
+            save_report(report, results, picture, source, transparent, truth=goal, notes=notes)
+            interrupts.kept = f"the report is in {report}"
     if not quiet:
-        _table(picture, goal, results)
-        say(f"{report}: {len(results)} of {len(chosen)} methods")
+        _table(picture, goal, results, failures)
+        say(
+            f"{report}: {len(results)} of {len(chosen)} methods" if results else "jumpset: there is no report"
+        )
     if interrupts.seen():
         raise typer.Exit(interrupts.exit_code)
-    if any(result.status is Status.DIVERGED for result in results.values()):
+    if failures or any(result.status is Status.DIVERGED for result in results.values()):
         raise typer.Exit(1)
 
 
@@ -125,7 +149,9 @@ def _truth(truth: Picture, picture: Picture) -> np.ndarray:
     return goal
 
 
-def _table(picture: Picture, goal: np.ndarray | None, results: dict[str, Result]) -> None:
+def _table(
+    picture: Picture, goal: np.ndarray | None, results: dict[str, Result], failures: Collection[str]
+) -> None:
     from jumpset.cli._tables import show
     from jumpset.report import numbers
 
@@ -136,4 +162,6 @@ def _table(picture: Picture, goal: np.ndarray | None, results: dict[str, Result]
     rows = [row("input", picture.pixels, "", "", "")]
     for label, r in results.items():
         rows.append(row(label, r.image, str(r.n_steps), f"{r.elapsed:.2f}", r.status.name))
+    for label in failures:
+        rows.append([label, *[""] * (len(rows[0]) - 2), "FAILED"])
     show(["method", *(numbers.SCORES if goal is not None else ()), "steps", "seconds", "status"], rows)

@@ -7,6 +7,13 @@ from typing import Annotated
 
 import typer
 
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IN",
+        help="PNG, JPEG, WebP, TIFF, .npy, BMP, PNM, GIF, JPEG 2000, AVIF, or HEIC with a plug-in.",
+    ),
+]
 Methods = Annotated[
     str,
     typer.Option("--methods", "-m", help="Comma-separated names; a preset follows a colon: dip-l0:paper."),
@@ -28,5 +35,8 @@ ValueRange = Annotated[
     typer.Option(metavar="LOW HIGH", help="Values of intensity 0 and 1, e.g. 0 4095 for 12-bit data."),
 ]
 Device = Annotated[str | None, typer.Option(help="Device: cpu, cuda, cuda:1, mps.")]
+Page = Annotated[
+    int | None, typer.Option(metavar="N", help="Page of a TIFF, or frame of a GIF or WebP, from 1.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON on stdout, one per line.")]

@@ -8,15 +8,17 @@ import shlex
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import typer
 
-from jumpset._core import checks
+from jumpset._core import checks, signals
 from jumpset._core.errors import FileError, InputError, MissingLibrary
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def say(text: str) -> None:
 
 
 class Interrupts:
-    """Ctrl-C and SIGTERM interrupt a run once; they are deferred while a file is being written.
+    """Ctrl-C and SIGTERM interrupt a command once, outside the blocks that hold them.
 
     A second signal within one second is ignored: a shell and a wrapper often both send one.
     """
@@ -43,13 +45,13 @@ class Interrupts:
     def __init__(self) -> None:
         self.signal: int | None = None
         """The signal that was received, if any."""
+        self.kept = ""
+        """What an interrupted command leaves, e.g. "the image is in out.png"."""
         self._came = 0.0
-        self._busy = False
-        self._late = False  # a signal was received while busy
 
     def seen(self, *_: object) -> bool:
         """Whether a signal was received; also usable as a ``stop`` function."""
-        return self.signal is not None
+        return self.signal is not None or signals.pending()
 
     @property
     def exit_code(self) -> int:
@@ -59,7 +61,7 @@ class Interrupts:
     @contextmanager
     def caught(self) -> Iterator[None]:
         """Turn both signals into ``KeyboardInterrupt`` within the block."""
-        self.signal = None
+        self.signal, self.kept = None, ""
         handled = (signal.SIGINT, signal.SIGTERM)
         before = [signal.signal(number, self._handle) for number in handled]
         try:
@@ -68,26 +70,11 @@ class Interrupts:
             for number, handler in zip(handled, before, strict=True):
                 signal.signal(number, handler)
 
-    @contextmanager
-    def deferred(self) -> Iterator[None]:
-        """Defer signals until the end of a short block that must finish."""
-        self._busy, self._late = True, False
-        try:
-            yield
-        finally:
-            self._busy = False
-        if self._late:
-            raise KeyboardInterrupt
-
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         repeated = self.signal is not None and time.monotonic() - self._came < 1.0
         if self.signal is None:
             self.signal, self._came = number, time.monotonic()
-        if repeated:
-            return
-        if self._busy:
-            self._late = True
-        else:
+        if not repeated:
             raise KeyboardInterrupt
 
 
@@ -100,13 +87,14 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            with interrupts.caught():
+            with interrupts.caught(), _warnings_as_lines():
                 function(*args, **kwargs)
         except (InputError, MissingLibrary) as error:
             say(f"jumpset: {error}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            say("jumpset: interrupted before there was a result; nothing was written")
+            kept = interrupts.kept and f"; {interrupts.kept}"
+            say(f"jumpset: interrupted{kept or ' before there was a result; nothing was written'}")
             raise typer.Exit(interrupts.exit_code) from None
         except (MemoryError, RuntimeError) as error:
             if not (isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)):
@@ -115,6 +103,18 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1) from None
 
     return run
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print warnings as lines, without a place in the source, as errors are."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        say(f"jumpset: warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def names(text: str) -> list[str]:
@@ -152,6 +152,11 @@ def command_line() -> str:
     return shlex.join(["jumpset", *sys.argv[1:]])
 
 
+def is_input(result: Result, pixels: np.ndarray) -> bool:
+    """Whether a run was stopped where its answer was still the input."""
+    return result.n_steps == 0 and np.array_equal(result.image, pixels)
+
+
 @contextmanager
 def creating(folder: Path) -> Iterator[None]:
     """Turn an ``OSError`` of the block, which creates the folder, into a ``FileError``."""
@@ -164,9 +169,16 @@ def creating(folder: Path) -> Iterator[None]:
 
 
 def save_report(
-    path: Path, results: Result | dict[str, Result], picture: Picture, source: Path, note: str, **more: Any
+    path: Path,
+    results: Result | dict[str, Result],
+    picture: Picture,
+    source: Path,
+    transparent: str,
+    *,
+    notes: Sequence[str] = (),
+    **more: Any,
 ) -> None:
-    """Write the report on an image; the note is for an image with transparency."""
+    """Write the report on an image; the note ``transparent`` is for an image with transparency."""
     from jumpset.report import write_report
 
     write_report(
@@ -176,6 +188,6 @@ def save_report(
         name=source.name,
         command=command_line(),
         alpha=False,
-        notes=[] if picture.alpha is None else [note],
+        notes=[*notes, *([] if picture.alpha is None else [transparent])],
         **more,
     )

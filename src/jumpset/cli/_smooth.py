@@ -11,9 +11,19 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset.cli._options import AsJson, Checkpoint, Device, Quiet, ValueRange
+from jumpset._core.files import check_target
+from jumpset._core.signals import Hold
+from jumpset.cli._options import AsJson, Checkpoint, Device, Page, Quiet, Source, ValueRange
 from jumpset.cli._progress import Events, Progress
-from jumpset.cli._shared import check_seconds, command, interrupts, save_report, say, settings
+from jumpset.cli._shared import (
+    check_seconds,
+    command,
+    interrupts,
+    is_input,
+    save_report,
+    say,
+    settings,
+)
 
 if TYPE_CHECKING:
     from jumpset.running.run import Result, Step
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
 
 @command
 def smooth(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
+    source: Source,
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="The output; its suffix sets the format. May be IN.")
     ],
@@ -53,6 +63,7 @@ def smooth(
     checkpoint: Checkpoint = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between two checkpoints.")] = None,
     value_range: ValueRange = None,
+    page: Page = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Also write a report as one file.")
     ] = None,
@@ -88,7 +99,7 @@ def smooth(
         del hyper["seed"]
     iteration = registry.for_file(registry.method(method, preset=preset, **hyper), source)
     checks.device("device", device)
-    picture = io.read_picture(source)
+    picture = io.read_picture(source, page=page)
     io.check_can_hold(target, picture)
 
     events = Events(as_json, interval=0.2)
@@ -100,53 +111,45 @@ def smooth(
         shape=picture.pixels.shape,
         dtype=picture.pixels.dtype,
     )
-    with Progress(wanted=not quiet) as progress:
-        progress.begin(method)
+    with Hold():  # `run` may be interrupted; what follows must not lose its answer
+        with Progress(wanted=not quiet) as progress:
+            progress.begin(method, iteration.max_steps if max_steps is None else max_steps)
 
-        def watch(step: Step) -> None:
-            progress(step)
-            events.step(
-                n_steps=step.n_steps, max_steps=step.max_steps, elapsed=step.elapsed, record=step.record
+            def watch(step: Step) -> None:
+                events.step(
+                    n_steps=step.n_steps, max_steps=step.max_steps, elapsed=step.elapsed, record=step.record
+                )
+
+            result = run(
+                picture.pixels,
+                iteration,
+                max_steps=max_steps,
+                max_seconds=max_seconds,
+                # catches an interrupt whose exception was swallowed
+                stop=interrupts.seen,
+                callback=watch,
+                progress=progress.advance,
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+                alpha=False,
+                value_range=value_range,
+                device=device,
             )
-
-        result = run(
-            picture.pixels,
-            iteration,
-            max_steps=max_steps,
-            max_seconds=max_seconds,
-            # catches an interrupt whose exception was swallowed
-            stop=interrupts.seen,
-            callback=watch,
-            checkpoint=checkpoint,
-            checkpoint_every=checkpoint_every,
-            alpha=False,
-            value_range=value_range,
-            device=device,
-        )
-    stopped = interrupts.seen() or result.status is Status.INTERRUPTED
-    if stopped and result.n_steps == 0:
-        raise KeyboardInterrupt
-    if result.status is Status.STOPPED:
-        result = replace(result, status=Status.INTERRUPTED)
-    if result.status is Status.DIVERGED:
-        say(f"jumpset: {method} diverged, nothing was written: {Status.DIVERGED.value}")
-        raise typer.Exit(1)
-    written = False
-    try:
-        with interrupts.deferred():
-            io.write_picture(target, picture.with_pixels(result.image))
-            written = True
-        if report is not None:
-            note = "The transparency of the image is kept in the output; it is not shown here."
-            save_report(report, result, picture, source, note, value_range=value_range)
-        if as_json:
-            _print_result(events, result, picture.pixels, target, report, value_range)
-    except KeyboardInterrupt:
-        if not written:
-            raise
-        lacks = "" if report is None else ", without a report"
-        say(f"jumpset: interrupted; the image is in {target}{lacks}")
-        raise typer.Exit(interrupts.exit_code) from None
+        stopped = interrupts.seen() or result.status is Status.INTERRUPTED
+        if stopped and is_input(result, picture.pixels):
+            raise KeyboardInterrupt
+        if result.status is Status.STOPPED:
+            result = replace(result, status=Status.INTERRUPTED)
+        if result.status is Status.DIVERGED:
+            say(f"jumpset: {method} diverged, nothing was written: {Status.DIVERGED.value}")
+            raise typer.Exit(1)
+        io.write_picture(target, picture.with_pixels(result.image))
+        interrupts.kept = f"the image is in {target}" + ("" if report is None else ", without a report")
+    if report is not None:
+        note = "The transparency of the image is kept in the output; it is not shown here."
+        save_report(report, result, picture, source, note, value_range=value_range)
+    if as_json:
+        _print_result(events, result, picture.pixels, target, report, value_range)
     if not quiet and not as_json:
         _summary(result, target, report)
     if stopped:
@@ -156,6 +159,8 @@ def smooth(
 def _check_checkpoint(path: Path | None, every: int | None, source: Path, target: Path) -> None:
     if path is None and every is not None:
         raise InputError("--checkpoint-every needs a file", given=every, do="pass --checkpoint FILE too")
+    if path is not None:
+        check_target(path)
     if path is not None and path.resolve() in (source.resolve(), target.resolve()):
         raise InputError(
             "the checkpoint would replace an image", given=path, do="name another file for --checkpoint"

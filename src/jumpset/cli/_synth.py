@@ -11,6 +11,7 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
+from jumpset._core.signals import Hold
 from jumpset.cli._options import Quiet
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import command, creating, interrupts, say
@@ -58,7 +59,7 @@ def synth(
                 pair = synthetic(height, width, kind=kind.value, seed=number)
                 picture, truth = (np.rint(255 * values).astype(np.uint8) for values in pair)
                 name = f"{kind.value}{number}.png"
-                with interrupts.deferred():
+                with Hold():
                     # truth first: readers of the folder refuse an input without its truth
                     write_picture(folder / "truth" / name, truth)
                     write_picture(folder / "input" / name, picture)

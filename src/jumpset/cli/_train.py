@@ -9,6 +9,7 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.errors import TrainingDiverged
+from jumpset._core.signals import Hold
 from jumpset.cli._options import AsJson, Checkpoint, Device, Quiet
 from jumpset.cli._progress import Events, Progress
 from jumpset.cli._shared import command, interrupts, say, settings
@@ -95,7 +96,7 @@ def train(
     with Progress(wanted=not quiet and not as_json) as progress:
         report = _Report(name, progress, quiet=quiet, as_json=as_json)
         try:
-            with interrupts.deferred():  # ends between two steps, where the checkpoint is complete
+            with Hold():  # ends between two steps, where the checkpoint is complete
                 trained = run(
                     name,
                     out=out,
@@ -115,13 +116,11 @@ def train(
                     callback=report.step,
                     **hyper,
                 )
+                interrupts.kept = f"the weights so far are in {out}"
                 report.result(trained)
         except TrainingDiverged as error:
             say(f"jumpset: {error}; nothing was written")
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            say(f"jumpset: interrupted; the weights so far are in {out}")
-            raise typer.Exit(interrupts.exit_code) from None
 
 
 class _Report:

@@ -10,8 +10,9 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
-from jumpset._core.files import check_target
-from jumpset.cli._options import Quiet, ValueRange
+from jumpset._core.files import can_be_written, check_folder, check_target
+from jumpset._core.signals import Hold
+from jumpset.cli._options import Page, Quiet, Source, ValueRange
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import command, creating, interrupts, names, say
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @command
 def tree(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="PNG, JPEG, WebP, TIFF or .npy.")],
+    source: Source,
     folder: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Output folder; created if missing.")
     ],
@@ -35,12 +36,14 @@ def tree(
         Path | None, typer.Option(metavar="TREE.npz", help="Also write the tree, for RegionTree.load.")
     ] = None,
     value_range: ValueRange = None,
+    page: Page = None,
     quiet: Quiet = False,
 ) -> None:
     """Merge the regions of an image down to one, and write it at several levels of detail.
 
     The outputs are DIR/NAME-regions-50.png, DIR/NAME-weight-0.02.png and so on, of the kind, size and dtype
-    of the input. An existing file is replaced only on success; the input is never replaced.
+    of the input, or PNG where its format can only be read. An existing file is replaced only on success; the
+    input is never replaced.
     """
     cuts = _cuts(names(regions), names(weights))
     if not cuts and save is None:
@@ -49,11 +52,12 @@ def tree(
             given="no --regions, --weights or --save",
             do="pass e.g. --regions 50,200",
         )
-    targets = {name: folder / f"{source.stem}-{name}{source.suffix}" for name in cuts}
+    suffix = source.suffix if can_be_written(source) else ".png"
+    targets = {name: folder / f"{source.stem}-{name}{suffix}" for name in cuts}
     _check_targets(folder, targets.values(), save, source)
     from jumpset import io
 
-    picture = io.read_picture(source)
+    picture = io.read_picture(source, page=page)
     for target in targets.values():
         io.check_can_hold(target, picture)
     n_pixels = picture.pixels.shape[0] * picture.pixels.shape[1]
@@ -63,11 +67,13 @@ def tree(
     made = _merge(picture, neighbors, value_range, quiet=quiet)
     with creating(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with interrupts.deferred():
-        for name, cut in cuts.items():
+    with Hold():
+        for number, (name, cut) in enumerate(cuts.items(), 1):
             io.write_picture(targets[name], picture.with_pixels(made.smooth(**cut)))
+            interrupts.kept = f"{number} of {len(cuts)} images are in {folder}"
         if save is not None:
             made.save(save)
+            interrupts.kept = f"the images are in {folder}, and the tree is in {save}"
     if not quiet:
         kept = "" if save is None else f"; the tree is in {save}"
         say(f"{folder}: {len(cuts)} images of {source.name}{kept}")
@@ -96,6 +102,7 @@ def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, s
 
     if folder.exists() and not folder.is_dir():
         raise FileError("--output must be a folder", given=folder, do="name another folder")
+    check_folder(folder)
     if folder.is_dir():
         for target in targets:
             io.check_writable(target)

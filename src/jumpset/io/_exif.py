@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,8 @@ _EXIF, _GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 # Description, make, model, software, date, artist, copyright, and the two sub-directories describe the image.
 # All other entries of a main directory describe its file and must not be copied to another.
 _DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, _EXIF, _GPS)
+_ORIENTATIONS, _WIDTHS, _HEIGHTS = (ORIENTATION,), (0x0100, 0xA002), (0x0101, 0xA003)
+_THUMBNAIL = 0x0201, 0x0202  # position and number of bytes
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
 
@@ -41,20 +43,45 @@ def byte_order(block: bytes) -> str | None:
 
 def orientation(block: bytes | None) -> int:
     """Return the orientation (1 to 8) of an EXIF block; 1, upright, if it has no valid one."""
-    field = _orientation_field(block)
+    field = _fields(block).get(ORIENTATION) if block else None
     if block is None or field is None:
         return 1
     value = struct.unpack_from(field[0], block, field[1])[0]
     return value if 1 <= value <= 8 else 1
 
 
-def reset_orientation(block: bytes | None) -> bytes | None:
-    """Return the block with orientation 1 and every other byte kept."""
-    field = _orientation_field(block)
-    if block is None or field is None:
+def for_image(block: bytes | None, width: int, height: int) -> bytes | None:
+    """Return the block of an upright image: with orientation 1, its size, and every other byte kept."""
+    fields = _fields(block) if block else {}
+    if block is None or not fields:
         return block
     changed = bytearray(block)
-    struct.pack_into(field[0], changed, field[1], 1)
+    for tags, value in ((_ORIENTATIONS, 1), (_WIDTHS, width), (_HEIGHTS, height)):
+        for tag in tags:
+            kind, at = fields.get(tag, ("", 0))
+            if kind and value < 256 ** struct.calcsize(kind):
+                struct.pack_into(kind, changed, at, value)
+    return bytes(changed)
+
+
+def without_thumbnail(block: bytes | None) -> bytes | None:
+    """Return the block without the small copy of the image that it may hold, whose bytes become zeros."""
+    order = byte_order(block or b"")
+    if block is None or order is None:
+        return block
+    changed = bytearray(block)
+    try:
+        start = struct.unpack_from(f"{order}L", block, 4)[0]
+        link = start + 2 + 12 * struct.unpack_from(f"{order}H", block, start)[0]
+        second = struct.unpack_from(f"{order}L", block, link)[0]
+        if second == 0:
+            return block
+        struct.pack_into(f"{order}L", changed, link, 0)
+        place = {tag: entry.payload for tag, entry in _parse(block, order, second).items()}
+        at, size = (struct.unpack(f"{order}L", bytes(place[tag]))[0] for tag in _THUMBNAIL)
+        changed[at : at + size] = bytes(len(changed[at : at + size]))
+    except (struct.error, KeyError, TypeError):  # damaged, or without a thumbnail of JPEG
+        pass
     return bytes(changed)
 
 
@@ -73,10 +100,10 @@ def apply_orientation(array: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
-def from_tiff(path: Path) -> bytes | None:
-    """Return the tags that describe the image of a TIFF file as an EXIF block; None if there are none."""
+def from_tiff(path: Path, at: int) -> bytes | None:
+    """Return the tags that describe the image of a TIFF file, at an offset, as an EXIF block, or None."""
     try:
-        order, main = _main_directory(path)
+        order, main = _main_directory(path, at)
     except (struct.error, ValueError):  # damaged, or BigTIFF, whose layout differs
         return None
     chosen = {tag: entry for tag, entry in main.items() if tag in _DESCRIPTIVE}
@@ -106,9 +133,21 @@ def into_tiff(path: Path, block: bytes) -> None:
         file.write(struct.pack(f"{order}L", at))
 
 
-def with_entries(data: bytes, changes: dict[int, Sequence[int]]) -> bytes:
-    """Return a TIFF file's content with integer tags of its main directory replaced, or removed if empty."""
-    order, main = _block_directory(data)
+def with_entries(
+    data: bytes,
+    changes: dict[int, Sequence[int]],
+    *,
+    at: int | None = None,
+    keep: Collection[int] | None = None,
+) -> bytes:
+    """Return a TIFF file's content with integer tags of one directory replaced, or removed if empty.
+
+    The directory at the offset ``at``, by default the main one, becomes the only one; of its other tags those
+    in ``keep``, by default all, stay.
+    """
+    order, main = _block_directory(data, at)
+    if keep is not None:
+        main = {tag: entry for tag, entry in main.items() if tag in keep}
     for tag, values in changes.items():
         main.pop(tag, None)
         if values:
@@ -117,36 +156,41 @@ def with_entries(data: bytes, changes: dict[int, Sequence[int]]) -> bytes:
     return data[:4] + struct.pack(f"{order}L", len(data)) + data[8:] + _pack(main, order, at=len(data))
 
 
-def _orientation_field(block: bytes | None) -> tuple[str, int] | None:
-    """Return format and position of the orientation's value in the block."""
-    order = byte_order(block or b"")
-    if block is None or order is None:
-        return None
+def _fields(block: bytes) -> dict[int, tuple[str, int]]:
+    """Return format and position of the whole numbers of the main and the EXIF directory, by tag."""
+    order, found = byte_order(block), {}
+    if order is None:
+        return found
     try:
-        start = struct.unpack_from(f"{order}L", block, 4)[0]
-        for i in range(struct.unpack_from(f"{order}H", block, start)[0]):
-            tag, kind, count = struct.unpack_from(f"{order}HHL", block, start + 2 + 12 * i)
-            if tag == ORIENTATION and kind in (3, 4) and count == 1:
+        starts = [struct.unpack_from(f"{order}L", block, 4)[0]]
+        while starts:
+            start = starts.pop()
+            for i in range(struct.unpack_from(f"{order}H", block, start)[0]):
+                tag, kind, count = struct.unpack_from(f"{order}HHL", block, start + 2 + 12 * i)
+                if kind not in (3, 4) or count != 1 or tag in found:
+                    continue
                 field = (order + {3: "H", 4: "L"}[kind], start + 10 + 12 * i)
-                struct.unpack_from(*field[:1], block, field[1])  # raises if the value is cut off
-                return field
+                value = struct.unpack_from(field[0], block, field[1])[0]  # raises if it is cut off
+                found[tag] = field
+                if tag == _EXIF:
+                    starts.append(value)
     except struct.error:
         pass
-    return None
+    return found
 
 
-def _main_directory(path: Path) -> tuple[str, dict[int, _Entry]]:
-    """Return byte order and main directory of a classic TIFF file."""
+def _main_directory(path: Path, at: int | None = None) -> tuple[str, dict[int, _Entry]]:
+    """Return byte order and a directory of a classic TIFF file."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return _block_directory(data)
+        return _block_directory(data, at)
 
 
-def _block_directory(block: bytes | mmap.mmap) -> tuple[str, dict[int, _Entry]]:
-    """Return byte order and main directory of a block; ValueError or struct.error if it is damaged."""
+def _block_directory(block: bytes | mmap.mmap, at: int | None = None) -> tuple[str, dict[int, _Entry]]:
+    """Return byte order and directory at an offset, by default the main one; an error if it is damaged."""
     order = byte_order(block[:4])
     if order is None:
         raise ValueError("no byte-order mark of a classic TIFF file")
-    return order, _parse(block, order, struct.unpack_from(f"{order}L", block, 4)[0])
+    return order, _parse(block, order, struct.unpack_from(f"{order}L", block, 4)[0] if at is None else at)
 
 
 def _parse(block: bytes | mmap.mmap, order: str, at: int, *, depth: int = 0) -> dict[int, _Entry]:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from jumpset._core.errors import FileError
-from jumpset.io._picture import Picture, check_size
+from jumpset.io._picture import Picture, check_size, choose_page
 
 
-def read_npy(path: Path, max_pixels: int) -> Picture:
+def read_npy(path: Path, max_pixels: int, page: int | None) -> Picture:
     """Read an array of shape (H, W) or (H, W, C)."""
+    choose_page(path, 1, page)
     with path.open("rb") as file:
         version = np.lib.format.read_magic(file)
         if version[0] > 2:  # written only for arrays with named fields

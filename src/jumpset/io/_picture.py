@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jumpset._core.errors import FileError, InputError
 from jumpset.io import _exif
+
+
+class PictureWarning(UserWarning):
+    """Metadata or bits that a file has, and that are not kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +34,15 @@ class Picture:
     exif : bytes, optional
         The EXIF block, from its byte-order mark on. Its orientation is 1, as ``pixels`` are upright.
     format : str
-        The format of the file that was read: ``"png"``, ``"jpeg"``, ``"webp"``, ``"tiff"`` or ``"npy"``;
-        empty for an image that was not read from a file.
+        The format of the file that was read, e.g. ``"png"``, ``"tiff"`` or ``"pnm"``; empty for an image that
+        was not read from a file.
     dpi : (float, float), optional
         Pixels per inch, across and down.
     png_chunks : tuple of (bytes, bytes)
         The colour chunks of a PNG (gAMA, cHRM, sRGB, cICP), by name and content; only PNG can hold them.
+    tiff_tags : tuple of (int, int, int, object)
+        The place of the image on the ground (GeoTIFF and GDAL tags) and a resolution without a unit, by code,
+        type, count and value; only TIFF can hold them.
 
     Raises
     ------
@@ -48,6 +57,7 @@ class Picture:
     format: str = ""
     dpi: tuple[float, float] | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()
+    tiff_tags: tuple[tuple[int, int, int, Any], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.pixels, np.ndarray) or self.pixels.ndim not in (2, 3):
@@ -90,7 +100,7 @@ class Picture:
         return (np.rint(black) if self.pixels.dtype.kind in "iu" else black).astype(self.pixels.dtype)
 
     def with_pixels(self, pixels: np.ndarray) -> Picture:
-        """Return the image with other pixels and everything else kept.
+        """Return the image with other pixels and everything else kept, but a thumbnail in the EXIF block.
 
         Alpha is converted to the range of the new dtype. The ICC profile is left out if the number of
         bands changes, since a profile of RGB colours does not describe gray values.
@@ -119,15 +129,30 @@ class Picture:
                 do="create a new Picture, with an alpha of the new size",
             )
         profile = self.icc_profile if changed.n_bands == self.n_bands else None
-        return replace(changed, alpha=alpha, icc_profile=profile)
+        return replace(changed, alpha=alpha, icc_profile=profile, exif=_exif.without_thumbnail(changed.exif))
 
 
-def reoriented(picture: Picture, orientation: int, exif: bytes | None) -> Picture:
-    """Return the image with an orientation undone, and with the given EXIF block."""
-    alpha = None if picture.alpha is None else _exif.apply_orientation(picture.alpha, orientation)
-    dpi = (picture.dpi[1], picture.dpi[0]) if picture.dpi and orientation >= 5 else picture.dpi
+def upright(picture: Picture, orientation: int, exif: bytes | None) -> Picture:
+    """Return the image with an orientation undone, and with an EXIF block that describes the result.
+
+    A turned image loses what would be wrong: the thumbnail, and the place on the ground, with a warning.
+    """
     pixels = _exif.apply_orientation(picture.pixels, orientation)
-    return Picture(pixels, alpha, picture.icc_profile, exif, picture.format, dpi, picture.png_chunks)
+    alpha = None if picture.alpha is None else _exif.apply_orientation(picture.alpha, orientation)
+    dpi, tags = picture.dpi, picture.tiff_tags
+    if orientation != 1:
+        exif = _exif.without_thumbnail(exif)
+        if tags:
+            warnings.warn(
+                "the image is turned upright; its place on the ground is left out",
+                PictureWarning,
+                stacklevel=4,
+            )
+            tags = ()
+    if dpi and orientation >= 5:
+        dpi = (dpi[1], dpi[0])
+    exif = _exif.for_image(exif, pixels.shape[1], pixels.shape[0])
+    return replace(picture, pixels=pixels, alpha=alpha, exif=exif, dpi=dpi, tiff_tags=tags)
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
@@ -142,19 +167,36 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         raise FileError(
             "the image has more pixels than are allowed",
             given=f"{path}, {width} x {height} = {width * height} pixels; at most {max_pixels}",
-            do="crop or shrink it first, or raise max_pixels if you trust the file",
+            do="crop or shrink it first",
         )
 
 
-def check_single(path: Path, n_frames: int) -> None:
-    """Raise ``FileError`` if a file holds several images."""
-    if n_frames > 1:
+def choose_page(path: Path, n_pages: int, page: int | None, *, last: int | None = None) -> int:
+    """Return the index of the chosen page, frame or slice; raise ``FileError`` unless it is clear.
+
+    Pages up to ``last``, by default all, can be read.
+    """
+    last = n_pages if last is None else last
+    choice = "1" if last == 1 else f"1 to {last}"
+    if page is None and n_pages > 1:
         raise FileError(
             "the file holds several images (pages, frames or slices), not one",
-            given=f"{path}, {n_frames} images",
-            do="save one of them as a separate file; save bands of one image as samples of one TIFF page or "
-            "as an (H, W, C) .npy array",
+            given=f"{path}, {n_pages} images",
+            do=f"choose one by its page, {choice}, or save it as a separate file; save bands of one "
+            "image as samples of one TIFF page or as an (H, W, C) .npy array",
         )
+    if page is not None and page > last:
+        raise FileError(
+            "the file has no such page that can be read",
+            given=f"page {page} of {path}",
+            do=f"choose page {choice}",
+        )
+    return (page or 1) - 1
+
+
+def is_gray_profile(profile: bytes | None) -> bool:
+    """Whether an ICC profile describes gray values."""
+    return (profile or b"")[16:20] == b"GRAY"
 
 
 def full_scale(dtype: np.dtype) -> int:

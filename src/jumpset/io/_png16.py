@@ -5,9 +5,10 @@ The layout follows the PNG specification (W3C, third edition, 2025; ISO/IEC 1594
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ with needs("jumpset[io]"):
     from PIL import Image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 # colour type: (samples per pixel, Pillow mode, raw modes). Pillow's zip decoder undoes the filters and the
 # interlacing; a raw mode then selects bytes. ";16B" selects the high bytes of 16-bit colours and ";16L" the
@@ -108,15 +110,29 @@ def read_png16(data: bytes) -> Picture:
     pixels = np.ascontiguousarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
     if alpha is None and b"tRNS" in first:
         alpha = key_alpha(pixels, first[b"tRNS"], 16)
-    return Picture(
-        pixels,
-        alpha,
-        icc_profile=_read_profile(first.get(b"iCCP")),
-        exif=first.get(b"eXIf"),
-        format="png",
-        dpi=_read_dpi(first.get(b"pHYs")),
-        png_chunks=tuple((name, first[name]) for name in COLOUR_CHUNKS if name in first),
-    )
+    return Picture(pixels, alpha)
+
+
+def metadata(chunks: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    """Return profile, EXIF block, resolution and colour chunks as arguments of ``Picture``."""
+    first = dict(reversed(chunks))  # of repeated chunks the first counts
+    return {
+        "icc_profile": _read_profile(first.get(b"iCCP")),
+        "exif": first.get(b"eXIf"),
+        "format": "png",
+        "dpi": _read_dpi(first.get(b"pHYs")),
+        "png_chunks": tuple((name, first[name]) for name in COLOUR_CHUNKS if name in first),
+    }
+
+
+def pixels_only(chunks: list[tuple[bytes, bytes]]) -> bytes:
+    """Return a PNG file of the chunks that its pixels depend on; Pillow refuses some of the others."""
+    file = io.BytesIO()
+    file.write(SIGNATURE)
+    for name, content in chunks:
+        if name in _PIXEL_CHUNKS:
+            _write_chunk(file, name, content)
+    return file.getvalue()
 
 
 def write_png16(file: BinaryIO, picture: Picture) -> None:
@@ -182,7 +198,9 @@ def _read_profile(content: bytes | None) -> bytes | None:
         return None
     packed = content[content.index(b"\0") + 2 :]
     try:
-        return zlib.decompressobj().decompress(packed, _MAX_PROFILE) or None
+        inflate = zlib.decompressobj()
+        profile = inflate.decompress(packed, _MAX_PROFILE)
+        return profile if profile and inflate.eof else None
     except zlib.error:
         return None
 
@@ -191,4 +209,4 @@ def _read_dpi(content: bytes | None) -> tuple[float, float] | None:
     if content is None or len(content) != 9 or content[8] != 1:  # unit 1 is the metre; 0 is an aspect ratio
         return None
     across, down = struct.unpack_from(">LL", content)
-    return (across * 0.0254, down * 0.0254) if across and down else None
+    return (across * 0.0254, down * 0.0254) if 0 < across < 4e7 and 0 < down < 4e7 else None

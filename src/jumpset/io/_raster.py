@@ -16,7 +16,7 @@ import numpy as np
 from jumpset._core.errors import FileError
 from jumpset._core.optional import needs
 from jumpset.io import _exif, _png16
-from jumpset.io._picture import Picture, check_single, check_size, reoriented
+from jumpset.io._picture import Picture, check_size, choose_page, upright
 
 with needs("jumpset[io]"):
     from PIL import Image
@@ -25,58 +25,62 @@ with needs("jumpset[io]"):
     from PIL.WebPImagePlugin import WebPImageFile
 
 
-def read_png(path: Path, max_pixels: int) -> Picture:
-    """Read a PNG file of any depth."""
+def read_png(path: Path, max_pixels: int, page: int | None) -> Picture:
+    """Read a PNG file of any depth; of an animated one the image that others show."""
     data = path.read_bytes()
     header = _png16.read_header(data)
     check_size(path, header.width, header.height, max_pixels)
     chunks = _png16.read_chunks(data)
     first = dict(reversed(chunks))
-    if b"acTL" in first:
-        check_single(path, int.from_bytes(first[b"acTL"][:4], "big"))
+    n_frames = int.from_bytes(first.get(b"acTL", b"")[:4], "big")
+    choose_page(path, n_frames, page, last=1)
     if header.depth == 16:
         picture = _png16.read_png16(data)
-        return _oriented(picture, picture.exif)
-
-    image = PngImageFile(io.BytesIO(data))
-    image.load()
-    key = None
-    if image.mode == "P":
-        converted = image.convert("RGBA" if b"tRNS" in first else "RGB")
     else:
-        key = first.get(b"tRNS") if header.colour_type in (0, 2) else None
-        converted = image.convert("L") if image.mode == "1" else image
-    picture = _from_image(converted, "png", image.info)
-    if key is not None:
-        picture = replace(picture, alpha=_png16.key_alpha(picture.pixels, key, header.depth))
-    kept = tuple((name, first[name]) for name in _png16.COLOUR_CHUNKS if name in first)
-    return _oriented(replace(picture, png_chunks=kept), image.info.get("exif"))
+        image = PngImageFile(io.BytesIO(_png16.pixels_only(chunks)))
+        image.load()
+        key = None
+        if image.mode == "P":
+            converted = image.convert("RGBA" if b"tRNS" in first else "RGB")
+        else:
+            key = first.get(b"tRNS") if header.colour_type in (0, 2) else None
+            converted = image.convert("L") if image.mode == "1" else image
+        picture = from_image(converted, "png", {})
+        if key is not None:
+            picture = replace(picture, alpha=_png16.key_alpha(picture.pixels, key, header.depth))
+    metadata = _png16.metadata(chunks)
+    return oriented(replace(picture, **metadata), metadata["exif"])
 
 
-def read_jpeg(path: Path, max_pixels: int) -> Picture:
+def read_jpeg(path: Path, max_pixels: int, page: int | None) -> Picture:
     """Read a JPEG file; the first image, if a camera appended others."""
+    choose_page(path, 1, page)
     with path.open("rb") as file:
         image = JpegImageFile(file)
         check_size(path, image.width, image.height, max_pixels)
         if image.mode not in ("L", "RGB"):
-            # Without a profile, a conversion of ink values would be a guess.
-            raise FileError(
-                "the JPEG holds ink values (CMYK), not RGB",
-                given=f"{path}, mode {image.mode}",
-                do="convert it to RGB first, with a program that applies colour profiles",
-            )
+            raise ink_values(path, image.mode)
         image.load()
-        return _oriented(_from_image(image, "jpeg", image.info), image.info.get("exif"))
+        return oriented(from_image(image, "jpeg", image.info), image.info.get("exif"))
 
 
-def read_webp(path: Path, max_pixels: int) -> Picture:
-    """Read a still WebP file."""
+def read_webp(path: Path, max_pixels: int, page: int | None) -> Picture:
+    """Read a WebP file, or a frame of an animated one."""
     with path.open("rb") as file:
         image = WebPImageFile(file)
         check_size(path, image.width, image.height, max_pixels)
-        check_single(path, getattr(image, "n_frames", 1))
+        image.seek(choose_page(path, getattr(image, "n_frames", 1), page))
         image.load()
-        return _oriented(_from_image(image, "webp", image.info), image.info.get("exif"))
+        return oriented(from_image(image, "webp", image.info), image.info.get("exif"))
+
+
+def ink_values(path: Path, mode: str) -> FileError:
+    """Return the error of a file of ink values: without a profile, a conversion would be a guess."""
+    return FileError(
+        "the file holds ink values (CMYK), not RGB",
+        given=f"{path}, mode {mode}",
+        do="convert it to RGB first, with a program that applies colour profiles",
+    )
 
 
 def write_png(path: Path, picture: Picture) -> None:
@@ -117,11 +121,12 @@ def write_webp(path: Path, picture: Picture) -> None:
         _to_image(picture).save(file, format="WEBP", **options)
 
 
-def _from_image(image: Image.Image, name: str, info: dict[Any, Any]) -> Picture:
-    """Convert a loaded Pillow image of mode L, LA, RGB or RGBA."""
-    if image.mode not in ("L", "LA", "RGB", "RGBA"):
+def from_image(image: Image.Image, name: str, info: dict[Any, Any]) -> Picture:
+    """Convert a loaded Pillow image of gray values or colours, with or without alpha."""
+    if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16", "I;16L", "I;16B"):
         raise ValueError(f"unexpected mode {image.mode}")
     samples = np.array(image)
+    samples = samples.astype(samples.dtype.newbyteorder("="))
     alpha = None
     if image.mode in ("LA", "RGBA"):
         alpha = np.ascontiguousarray(samples[:, :, -1])
@@ -129,10 +134,10 @@ def _from_image(image: Image.Image, name: str, info: dict[Any, Any]) -> Picture:
     return Picture(samples, alpha, info.get("icc_profile") or None, None, name, _clean_dpi(info.get("dpi")))
 
 
-def _oriented(picture: Picture, exif: bytes | None) -> Picture:
-    """Apply the orientation of an EXIF block to an image, and keep the block with orientation 1."""
+def oriented(picture: Picture, exif: bytes | None) -> Picture:
+    """Apply the orientation of an EXIF block to an image, and keep the block as that of the result."""
     block = _exif.strip_prefix(exif)
-    return reoriented(picture, _exif.orientation(block), _exif.reset_orientation(block))
+    return upright(picture, _exif.orientation(block), block)
 
 
 def _to_image(picture: Picture) -> Image.Image:

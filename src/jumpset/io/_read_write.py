@@ -19,14 +19,21 @@ from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError, MissingLibrary
 from jumpset._core.files import as_path, atomic_write, check_writable, format_of, read_head
 from jumpset.io import _exif
-from jumpset.io._picture import Picture
+from jumpset.io._picture import Picture, PictureWarning, is_gray_profile
+from jumpset.io._signatures import is_read_by_pillow
 
 _LARGEST_SIDE = {"png": 2**31 - 1, "jpeg": 65500, "webp": 16383, "tiff": 2**31 - 1}
 _JPEG_EXIF_LIMIT = 65533 - 6  # a segment's length includes its own bytes and "Exif\0\0"
 
 
-def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000) -> Picture:
-    """Read an image from a PNG, JPEG, WebP, TIFF or ``.npy`` file.
+def read_picture(
+    path: str | os.PathLike[str], *, page: int | None = None, max_pixels: int = 400_000_000
+) -> Picture:
+    """Read an image from a PNG, JPEG, WebP, TIFF or ``.npy`` file, or from one of the formats below.
+
+    BMP, PNM (PBM, PGM, PPM), GIF, JPEG 2000 and AVIF can be read, not written, and HEIC where the package
+    pillow-heif is installed. Of the last three Pillow reads at most 8 bits of each value of a colour; a
+    warning says where there are more.
 
     The format is detected from the file's content, not from its name. Pixels keep the dtype of the file;
     palettes become colours, bilevel images uint8 of 0 and 255, and packed samples are scaled to the range of
@@ -40,6 +47,8 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000)
     ----------
     path : path-like
         The file.
+    page : int, optional
+        Page of a TIFF, or frame of a GIF or WebP, from 1. Default: the only one.
     max_pixels : int
         Refuse an image of more pixels (height times width), by its header, before decoding.
 
@@ -52,18 +61,20 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000)
     ------
     FileError
         If the file is missing, not readable, empty, damaged, truncated or too large; if it holds several
-        images, ink values (CMYK), or values that are not real and finite.
+        images and ``page`` is not given, ink values (CMYK), or values that are not real and finite.
     InputError
         If an argument has the wrong type.
     """
     checks.integer("max_pixels", max_pixels, at_least=1)
+    if page is not None:
+        checks.integer("page", page, at_least=1)
     path = as_path(path)
     reader = _reader(path, read_head(path))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as found:
             # Warnings of the libraries concern metadata; damaged pixels raise.
-            warnings.simplefilter("ignore")
-            picture = reader(path, int(max_pixels))
+            warnings.simplefilter("always")
+            picture = reader(path, int(max_pixels), page)
     except (FileError, MissingLibrary):
         raise
     except MemoryError:
@@ -77,6 +88,13 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 400_000_000)
             do="copy or download it again, or save it again from its program",
         ) from error
     _check_finite(picture, path)
+    name = picture.pixels.dtype.name
+    if picture.pixels.dtype.char != np.dtype(name).char:  # C has two equal types of 64 bits; torch knows one
+        alpha = None if picture.alpha is None else picture.alpha.astype(name)
+        picture = replace(picture, pixels=picture.pixels.astype(name), alpha=alpha)
+    for warning in found:
+        if warning.category is PictureWarning:
+            warnings.warn(f"{warning.message}; file {path}", PictureWarning, stacklevel=2)
     return picture
 
 
@@ -87,7 +105,8 @@ def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *
     of 8 or 16 bits, TIFF of any dtype (one page, lossless compression), ``.npy`` (pixels only), and
     **lossless** WebP, which keeps flat regions flat. JPEG has full chroma resolution (4:4:4). WebP has no
     gray (it is written as three equal colours) and drops an alpha that is opaque everywhere. TIFF keeps the
-    camera and position data and the common text tags of EXIF; ``.npy`` keeps the pixels only.
+    camera and position data and the common text tags of EXIF; ``.npy`` keeps the pixels only. A warning says
+    when the place of the image on the ground (GeoTIFF) or a colour profile cannot be written.
 
     Parameters
     ----------
@@ -111,10 +130,11 @@ def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *
     check_writable(path)
     check_can_hold(path, picture)
     path = as_path(path)
+    picture = _fitted(_as_picture(picture), format_of(path))
     try:
         with warnings.catch_warnings(), atomic_write(path) as temporary:
             warnings.simplefilter("ignore")
-            _write(temporary, _as_picture(picture), int(quality))
+            _write(temporary, picture, int(quality))
     except (FileError, MissingLibrary):
         raise
     except Exception as error:  # encoders raise errors of many classes, e.g. for a full disk
@@ -193,7 +213,7 @@ def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) 
     _check_finite(picture, path)
 
 
-def _reader(path: Path, head: bytes) -> Callable[[Path, int], Picture]:
+def _reader(path: Path, head: bytes) -> Callable[[Path, int, int | None], Picture]:
     """Return the function that reads the format of the file's first bytes."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         from jumpset.io._raster import read_png as read
@@ -205,6 +225,10 @@ def _reader(path: Path, head: bytes) -> Callable[[Path, int], Picture]:
         from jumpset.io._tiff import read_tiff as read
     elif head.startswith(b"\x93NUMPY"):
         from jumpset.io._npy import read_npy as read
+    elif head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():
+        from jumpset.io._pnm import read_pnm as read
+    elif is_read_by_pillow(head):
+        from jumpset.io._pillow import read_by_pillow as read
     else:
         raise FileError(
             "the file is not an image of a supported format",
@@ -214,10 +238,30 @@ def _reader(path: Path, head: bytes) -> Callable[[Path, int], Picture]:
     return read
 
 
+def _fitted(picture: Picture, name: str) -> Picture:
+    """Return the image without the metadata that the format cannot hold; a warning says what is left out."""
+    has_colours = name == "webp" or (name != "npy" and picture.n_bands >= 3)
+    if has_colours and is_gray_profile(picture.icc_profile):
+        warnings.warn(
+            f"the colour profile is of gray values, and the {name} file has colours: the profile is left out",
+            PictureWarning,
+            stacklevel=3,
+        )
+        picture = replace(picture, icc_profile=None)
+    if name not in ("tiff", "npy") and any(code > 33000 for code, *_ in picture.tiff_tags):
+        warnings.warn(
+            f"{name} cannot hold the place of the image on the ground (GeoTIFF): write .tif to keep it",
+            PictureWarning,
+            stacklevel=3,
+        )
+    return picture
+
+
 def _write(path: Path, picture: Picture, quality: int) -> None:
     name = format_of(path)
     # The pixels are upright: an orientation left in the caller's block would rotate them.
-    picture = replace(picture, exif=_exif.reset_orientation(_exif.strip_prefix(picture.exif)))
+    height, width = picture.pixels.shape[:2]
+    picture = replace(picture, exif=_exif.for_image(_exif.strip_prefix(picture.exif), width, height))
     if picture.pixels.dtype == np.bool_ and name != "npy":
         picture = picture.with_pixels(picture.pixels.astype(np.uint8) * np.uint8(255))
     if name == "npy":

@@ -13,7 +13,7 @@ import numpy as np
 from jumpset._core.errors import FileError
 from jumpset._core.optional import needs
 from jumpset.io import _exif
-from jumpset.io._picture import Picture, check_single, check_size, reoriented
+from jumpset.io._picture import Picture, check_size, choose_page, upright
 from jumpset.io._tiff_samples import read_samples
 
 with needs("jumpset[io]"):
@@ -23,6 +23,9 @@ _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 # Size, samples, compression, colours, strips, planes, predictor, palette, tiles, extra samples, format.
 _STRUCTURAL = {*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, 320, *range(322, 326), 338, 339}
 _PROFILE = 34675
+_RESOLUTIONS = 282, 283
+# Scale, tie points and transformation of the ground, the three GeoTIFF keys, metadata and the nodata of GDAL
+_GROUND = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 _PREMULTIPLIED, _STRAIGHT = 1, 2  # the ExtraSamples values of alpha
 _MOST_BANDS = 64  # samples per allowed pixel
 
@@ -30,25 +33,25 @@ _MOST_BANDS = 64  # samples per allowed pixel
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def read_tiff(path: Path, max_pixels: int) -> Picture:
-    """Read a TIFF file that holds one image."""
+def read_tiff(path: Path, max_pixels: int, page: int | None) -> Picture:
+    """Read one page of a TIFF file."""
     with tifffile.TiffFile(path) as file:
-        page: Any = _only_page(path, file)
-        _check_tags(path, page)
-        check_size(path, page.imagewidth, page.imagelength, max_pixels)
-        if page.imagewidth * page.imagelength * page.samplesperpixel > _MOST_BANDS * max_pixels:
+        chosen: Any = _choose(path, file, page)
+        _check_tags(path, chosen)
+        check_size(path, chosen.imagewidth, chosen.imagelength, max_pixels)
+        if chosen.imagewidth * chosen.imagelength * chosen.samplesperpixel > _MOST_BANDS * max_pixels:
             raise FileError(
-                f"the image has more samples than are allowed ({_MOST_BANDS} times max_pixels)",
-                given=f"{path}, {page.imagewidth} x {page.imagelength} x {page.samplesperpixel} samples",
-                do="crop it first, or raise max_pixels if you trust the file",
+                f"the image has more samples than are allowed ({_MOST_BANDS} for each allowed pixel)",
+                given=f"{path}, {chosen.imagewidth} x {chosen.imagelength} x {chosen.samplesperpixel}",
+                do="crop it first",
             )
-        _check_kind(path, page)
-        _check_segments(path, page)
-        samples = read_samples(path, page)
-        picture = _interpret(page, samples)
-        orientation = _tag(page, _exif.ORIENTATION, 1)
+        _check_kind(path, chosen)
+        _check_segments(path, chosen)
+        samples = read_samples(path, chosen)
+        picture = _interpret(chosen, samples)
+        orientation = _tag(chosen, _exif.ORIENTATION, 1)
     turn = orientation if orientation in range(1, 9) else 1
-    return reoriented(picture, turn, _exif.from_tiff(path))
+    return upright(picture, turn, _exif.from_tiff(path, chosen.offset))
 
 
 def write_tiff(path: Path, picture: Picture) -> None:
@@ -59,9 +62,13 @@ def write_tiff(path: Path, picture: Picture) -> None:
     if picture.alpha is not None:
         extra.append(_STRAIGHT)
     order = _exif.byte_order(picture.exif or b"") or "<"
-    options: dict[str, Any] = {}
+    tags = {code: (code, kind, count, value, True) for code, kind, count, value in picture.tiff_tags}
+    across, down = (tags.pop(code, None) for code in _RESOLUTIONS)
     if picture.icc_profile:
-        options["extratags"] = [(_PROFILE, 7, len(picture.icc_profile), picture.icc_profile, True)]
+        tags[_PROFILE] = (_PROFILE, 7, len(picture.icc_profile), picture.icc_profile, True)
+    options: dict[str, Any] = {"extratags": [*tags.values()]}
+    if across and down and not picture.dpi:
+        options |= {"resolution": (across[3], down[3]), "resolutionunit": "NONE"}
     if picture.dpi:
         options |= {"resolution": picture.dpi, "resolutionunit": "INCH"}
     if extra:
@@ -84,16 +91,21 @@ def write_tiff(path: Path, picture: Picture) -> None:
         _exif.into_tiff(path, picture.exif)
 
 
-def _only_page(path: Path, file: tifffile.TiffFile) -> tifffile.TiffPage:
-    """Return the one full-size page of the file, without thumbnails and masks; raise if there are several."""
+def _choose(path: Path, file: tifffile.TiffFile, number: int | None) -> tifffile.TiffPage:
+    """Return the chosen one of the full-size pages, without thumbnails and masks."""
     pages: list[Any] = list(file.pages)
     full = [page for page in pages if not page.subfiletype & 0b101] or pages
-    check_single(path, len(full))
-    page = full[0]
+    page = full[choose_page(path, len(full), number)]
+    page = page.aspage() if hasattr(page, "aspage") else page
     n_slices = page.imagedepth
     if file.is_imagej or file.is_shaped:  # these may store further slices after the data of the only page
-        n_slices = max(n_slices, math.prod(file.series[0].shape) // max(1, math.prod(page.shape)))
-    check_single(path, n_slices)
+        n_slices = max(n_slices, math.prod(file.series[0].shape) // max(1, math.prod(page.shape) * len(full)))
+    if n_slices > 1:
+        raise FileError(
+            "the file holds several images that have no pages of their own (a volume or slices), not one",
+            given=f"{path}, {n_slices} slices",
+            do="save one of them as a separate file",
+        )
     return page
 
 
@@ -153,6 +165,7 @@ def _interpret(page: Any, samples: np.ndarray) -> Picture:
     n_colours = samples.shape[2] - len(extra)
     opacity = next((n_colours + i for i, value in enumerate(extra) if value in (1, 2)), None)
     if kind == _PALETTE:
+        samples = samples.astype(np.uint8) if samples.dtype == np.bool_ else samples
         if n_colours != 1 or page.colormap is None or samples.dtype.kind != "u":
             raise ValueError("a palette image without a palette")
         colours = page.colormap >> 8 if page.colormap.max() > 255 else page.colormap
@@ -197,7 +210,22 @@ def _metadata(page: Any) -> dict[str, Any]:
     if unit and all(isinstance(pair, tuple) and len(pair) == 2 and min(pair) > 0 for pair in resolutions):
         across, down = (float(pair[0] / pair[1] * unit) for pair in resolutions)
         dpi = (across, down) if max(across, down) < 1e6 else None
-    return {"icc_profile": profile if isinstance(profile, bytes) else None, "dpi": dpi, "format": "tiff"}
+    codes = _GROUND if unit else (*_GROUND, *_RESOLUTIONS)
+    return {
+        "icc_profile": profile if isinstance(profile, bytes) else None,
+        "dpi": dpi,
+        "format": "tiff",
+        "tiff_tags": tuple(_raw(page, page.tags[code]) for code in codes if code in page.tags),
+    }
+
+
+def _raw(page: Any, tag: Any) -> tuple[int, int, int, Any]:
+    """Return code, type, count and value of a tag; a text as its bytes."""
+    value = tag.value
+    if isinstance(value, str):
+        page.parent.filehandle.seek(tag.valueoffset)
+        value = page.parent.filehandle.read(tag.valuebytecount)
+    return int(tag.code), int(tag.dtype), len(value) if isinstance(value, bytes) else int(tag.count), value
 
 
 def _tag(page: Any, code: int, default: Any) -> Any:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+import zlib
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,19 @@ with needs("jumpset[io]"):
     from PIL.TiffImagePlugin import TiffImageFile
 
 _PLAIN_CODECS = (1, 8, 32946)  # none and Deflate
+_DEFLATE = (8, 32946)
+_LARGEST_RATIO = 1032  # of what Deflate gives to what it takes
+_UNCHECKED = 2**28  # bytes that a strip or tile may give without a check
+# The tags that packed samples depend on; others, e.g. of the smallest sample, may not fit the changed ones.
+_SAMPLE_TAGS = frozenset({*range(256, 260), 262, 266, 273, *range(277, 280), 284, 292, 293, 317, 320,
+                          *range(322, 329), 338, 339, 347, *range(529, 533)})  # fmt: skip
 _LIBTIFF_CODECS = (5, 8, 32946, 32773, 34925, 50000)  # LZW, Deflate, PackBits, LZMA, Zstandard
 
 
 def read_samples(path: Path, page: Any) -> np.ndarray:
     """Return the stored samples, (H, W, S), in native byte order."""
+    if page.compression in _DEFLATE:
+        _check_inflated(path, page)
     plain = page.compression in _PLAIN_CODECS and page.predictor in (1, 2)
     if find_spec("imagecodecs") or (plain and page.bitspersample in (1, 8, 16, 32, 64)):
         samples = page.asarray()
@@ -46,6 +55,35 @@ def read_samples(path: Path, page: Any) -> np.ndarray:
         f"{page.bitspersample} bits",
         do="save it uncompressed or with Deflate, or install the package imagecodecs",
     )
+
+
+def _check_inflated(path: Path, page: Any) -> None:
+    """Raise ``FileError`` if a strip or tile inflates to far more bytes than it has samples.
+
+    Only one that is large enough to fill the memory is inflated for this, in small pieces.
+    """
+    rows = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
+    width = page.tilewidth if page.is_tiled else page.imagewidth
+    n_samples = page.samplesperpixel if page.planarconfig == 1 else 1
+    limit = rows * ((width * n_samples * page.bitspersample + 7) // 8) + _UNCHECKED
+    with path.open("rb") as file:
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+            if count * _LARGEST_RATIO <= limit:
+                continue
+            file.seek(offset)
+            inflate, n_bytes, left = zlib.decompressobj(), 0, count
+            while left > 0 and not inflate.eof:
+                data = file.read(min(left, 2**14))
+                left -= len(data) or left
+                while data:
+                    n_bytes += len(inflate.decompress(data, 2**20))
+                    data = inflate.unconsumed_tail
+                if n_bytes > limit:
+                    raise FileError(
+                        "the TIFF inflates to far more data than its image has",
+                        given=f"{path}, over {n_bytes} bytes in one strip or tile",
+                        do="save it again from its program, if you trust the file",
+                    )
 
 
 def _read_by_libtiff(path: Path, page: Any) -> np.ndarray:
@@ -68,7 +106,6 @@ def _read_by_libtiff(path: Path, page: Any) -> np.ndarray:
         284: [1],
         317: [],
     }
-    changes |= {338: [], 339: [], 320: [], 330: [], 34665: [], 34853: [], _exif.ORIENTATION: []}
     if page.is_tiled:
         changes[322] = [row]
     data = path.read_bytes()
@@ -77,7 +114,7 @@ def _read_by_libtiff(path: Path, page: Any) -> np.ndarray:
     for start in range(0, len(page.dataoffsets), n_segments):
         changes[324 if page.is_tiled else 273] = page.dataoffsets[start : start + n_segments]
         changes[325 if page.is_tiled else 279] = page.databytecounts[start : start + n_segments]
-        image = _open(data, changes)
+        image = _open(data, changes, page.offset, _SAMPLE_TAGS - {320, 338, 339})
         image.load()
         rows = np.array(image).reshape(page.imagelength, n_across, row)
         samples = _without_prediction(rows, page, n_samples)
@@ -106,8 +143,9 @@ def _without_prediction(rows: np.ndarray, page: Any, n_samples: int) -> np.ndarr
 
 def _read_by_pillow(path: Path, page: Any) -> np.ndarray | None:
     """Read fax, JPEG or packed samples with Pillow; None if Pillow would lose information."""
-    image = _open(path.read_bytes(), {_exif.ORIENTATION: []})  # else Pillow would rotate the image
-    if image.mode not in ("1", "L", "P", "RGB"):
+    image = _open(path.read_bytes(), {}, page.offset, _SAMPLE_TAGS)
+    is_straight = tuple(page.extrasamples) == (2,) and image.mode in ("LA", "RGBA")
+    if not (is_straight or image.mode in ("1", "L", "P", "RGB")):
         return None
     image.load()
     samples = np.array(image).reshape(page.imagelength, page.imagewidth, -1)
@@ -121,6 +159,6 @@ def _read_by_pillow(path: Path, page: Any) -> np.ndarray | None:
     return samples
 
 
-def _open(data: bytes, changes: dict[int, Sequence[int]]) -> TiffImageFile:
-    """Open a file's content with some tags replaced."""
-    return TiffImageFile(io.BytesIO(_exif.with_entries(data, changes)))
+def _open(data: bytes, changes: dict[int, Sequence[int]], at: int, keep: Collection[int]) -> TiffImageFile:
+    """Open a page of a file's content with some tags replaced."""
+    return TiffImageFile(io.BytesIO(_exif.with_entries(data, changes, at=at, keep=keep)))

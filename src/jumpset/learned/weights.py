@@ -16,10 +16,11 @@ from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import atomic_write
 from jumpset._core.optional import needs
 from jumpset._core.version import __version__
-from jumpset.learned.architectures import Network
+from jumpset.learned.architectures import Network, check_sizes
 
 SHIPPED = Path(__file__).parent / "shipped"
 _FORMAT = 1
+_LARGEST_WIDTH = 2**13
 _RESERVED = ("format", "network", "sizes", "jumpset")  # the metadata that save_weights adds
 
 
@@ -106,7 +107,8 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         A file that is missing, damaged, or not a file of weights.
     """
     with needs("jumpset[learned]"):
-        from safetensors import SafetensorError, safe_open
+        from safetensors import SafetensorError
+        from safetensors.torch import load
 
     source = safetensors_path(path)
     if not source.is_file():
@@ -114,16 +116,18 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
             "there is no file of weights", given=source, do="check the path, or use weights='shipped'"
         )
     try:
-        with safe_open(source, framework="pt") as file:
-            found = {key: json.loads(text) for key, text in sorted((file.metadata() or {}).items())}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, it is no mapping
-    except (SafetensorError, OSError, ValueError) as error:
+        data = source.read_bytes()  # the library opens no file whose name is not UTF-8
+        tensors = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        found = {key: json.loads(text) for key, text in sorted(header.get("__metadata__", {}).items())}
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise FileError(
             "the file cannot be read as weights",
             given=f"{source} ({type(error).__name__})",
             do="copy the file again, or train the network again",
         ) from error
-    if any(key not in found for key in _RESERVED) or found["format"] != _FORMAT:
+    is_ours = all(key in found for key in _RESERVED) and found["format"] == _FORMAT
+    if not (is_ours and isinstance(found["network"], str) and isinstance(found["sizes"], dict)):
         raise FileError(
             "the file does not name its network",
             given=source,
@@ -181,8 +185,10 @@ def build_network(network: type[Network], found: Weights, source: Path) -> Netwo
             do="use the weights with their network, or another file",
         )
     try:
+        check_sizes(name, found.sizes)
+        _check_size_of_file(found)
         built = network(**found.sizes)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise FileError(
             f"the file's sizes are not those of {name!r}",
             given=f"{found.sizes}",
@@ -197,6 +203,17 @@ def build_network(network: type[Network], found: Weights, source: Path) -> Netwo
             do="use a file of js.training.train or save_weights",
         ) from None
     return built.eval().requires_grad_(False)
+
+
+def _check_size_of_file(found: Weights) -> None:
+    """Raise ``ValueError`` for sizes that need more weights than there are, before a network is built.
+
+    A number of layers or channels is either the length of an axis, or at most the number of tensors.
+    """
+    lengths = {n for tensor in found.tensors.values() for n in tensor.shape if n <= _LARGEST_WIDTH}
+    values = [v for size in found.sizes.values() for v in (size if isinstance(size, list) else [size])]
+    if len(values) > len(found.tensors) or any(v > len(found.tensors) and v not in lengths for v in values):
+        raise ValueError("the sizes are those of a larger file")
 
 
 def shipped(name: str) -> Path:

@@ -21,10 +21,7 @@ def write_text(path: Path, text: str, what: str) -> None:
     """Replace the file atomically, in UTF-8."""
     try:
         with atomic_write(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FileError(
-            f"the {what} could not be written",
-            given=f"{path} ({error.strerror or error})",
-            do="check the free space",
-        ) from error
+            # a file name in the text may have bytes that are not UTF-8
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except FileError as error:
+        raise FileError(f"the {what} could not be written", given=error.given, do=error.do) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import atomic_write, check_target
+from jumpset._core.signals import Hold
 from jumpset._core.types import Iteration
 
 _FORMAT = 1
@@ -57,21 +59,41 @@ class StateFile:
         self._path, self._settings, self._device = path, settings, device
         self._found = self._read() if path.exists() else None
 
-    def load(self, template: Any) -> Saved | None:
-        """What the file holds, its state made like ``template``, a fresh one; None if there is no file."""
+    def load(self, template: Any, image: Callable[[Any], Tensor] | None = None) -> Saved | None:
+        """What the file holds, its state made like ``template``, a fresh one; None if there is no file.
+
+        A file whose state has an ``image(state)`` of another shape is damaged.
+        """
         found, self._found = self._found, None
         if found is None:
             return None
         try:
+            shape = None if image is None else image(template).shape
             state = _fill(template, found["state"])
-            return Saved(state, found["n_steps"], found["seconds"], found["history"])
-        except InputError:
-            raise
+            n_steps, seconds = found["n_steps"], float(found["seconds"])
+            checks.integer("n_steps", n_steps, at_least=0)
+            checks.real("seconds", seconds, at_least=0.0)
+            _check_history(found["history"])
+            if image is not None and image(state).shape != shape:
+                raise ValueError("a state of another image")
+            return Saved(state, n_steps, seconds, found["history"])
+        except InputError as error:
+            if isinstance(error, FileError) or "checkpoint" in error.what:
+                raise
+            raise _damaged(self._path, error) from error
         except Exception as error:
             raise _damaged(self._path, error) from error
 
     def save(self, state: Any, n_steps: int, seconds: float, history: Any) -> None:
-        """Replace the file."""
+        """Replace the file; Ctrl-C and SIGTERM wait until it is complete.
+
+        Within ``torch.save`` an interrupt would become an error of torch, and the run would lose its answer.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written, e.g. since the disk is full; the old file is kept.
+        """
         content = {
             "format": _FORMAT,
             "names": self._settings,
@@ -80,13 +102,22 @@ class StateFile:
             "seconds": seconds,
             "history": history,
         }
-        with atomic_write(self._path) as temporary, temporary.open("wb") as file:
-            torch.save(content, file)  # given a path, torch would need a suffix
+        try:
+            with Hold(), atomic_write(self._path) as temporary, temporary.open("wb") as file:
+                torch.save(content, file)  # given a path, torch would need a suffix
+        except (FileError, RuntimeError) as error:  # torch makes a RuntimeError of a failed write
+            given = error.given if isinstance(error, FileError) else f"{self._path} ({error})"
+            raise FileError(
+                "the checkpoint could not be written",
+                given=" ".join(str(given).split())[:300],
+                do="check the free space and the folder's permissions",
+            ) from error
 
     def _read(self) -> dict[str, Any]:
         try:
             found = torch.load(self._path, map_location=self._device, weights_only=True)
-            written, settings = found["format"], found["names"]
+            written = found["format"]
+            settings = {str(name): str(value) for name, value in found["names"].items()}
         except Exception as error:  # what torch raises on a file of another kind is of many classes
             raise _damaged(self._path, error) from error
         if written != _FORMAT:
@@ -160,10 +191,28 @@ def _plain(value: Any) -> Any:
     )
 
 
+def _check_history(history: Any) -> None:
+    """Raise ``ValueError`` unless these are lists of numbers by name, or such numbers of each score."""
+    rows = history.values() if isinstance(history, dict) else [[*row.values()] for row in history]
+    if not all(isinstance(v, (int, float)) for row in rows for v in row):
+        raise ValueError("a history that is not of numbers")
+    if isinstance(history, dict) and len({len(history["step"]), len(history["seconds"])}) > 1:
+        raise ValueError("a history of unequal lengths")
+    if isinstance(history, list) and not all("psnr" in row for row in history):
+        raise ValueError("a history without scores")
+
+
 def _fill(template: Any, saved: Any) -> Any:
     """The value that was saved, of the template's kind."""
+    if isinstance(template, Tensor):
+        _check_like(template, saved)
+        return saved
     if isinstance(template, np.ndarray):
-        return saved.cpu().numpy()
+        array = saved.cpu().numpy()
+        _check_like(template, array)
+        return array
+    if isinstance(template, (bool, int, float, str)) and not isinstance(saved, (bool, int, float, str)):
+        raise ValueError("a value of another kind")
     if callable(getattr(template, "load_state_dict", None)):
         template.load_state_dict(saved)
         return template
@@ -175,6 +224,12 @@ def _fill(template: Any, saved: Any) -> Any:
         values = [_fill(t, s) for t, s in zip(template, saved, strict=True)]
         return type(template)(*values) if hasattr(template, "_fields") else type(template)(values)
     return saved
+
+
+def _check_like(template: Any, saved: Any) -> None:
+    """Raise ``ValueError`` for an array of another kind; in some states the shape depends on the step."""
+    if saved.dtype != template.dtype or saved.ndim != template.ndim:
+        raise ValueError("an array of another kind")
 
 
 def _parameters(method: Iteration[Any]) -> dict[str, str]:

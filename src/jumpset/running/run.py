@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.arrays import ValueRange
 from jumpset._core.errors import InputError
 from jumpset._core.iterate import Moment, iterate
+from jumpset._core.signals import Hold
 from jumpset._core.types import Iteration, Status
 from jumpset.running import wrappers
 from jumpset.running.batches import SequentialBatch
@@ -73,6 +75,7 @@ def run(
     max_seconds: float | None = None,
     stop: Callable[[Step], bool] | None = None,
     callback: Callable[[Step], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
     check_every: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
@@ -101,6 +104,9 @@ def run(
     callback
         ``callback(step)`` at every reading; its time does not count in ``elapsed``. ``step.image`` is the
         image at that step, for a live preview.
+    progress
+        ``progress(n_steps, max_steps)`` before the first step and after every one, for a progress bar: it
+        reads nothing from the method.
     check_every
         Steps between readings of history and stopping rules; default: the method's own.
     checkpoint
@@ -156,38 +162,46 @@ def run(
     steps = prepared if method.batched or len(tensor) == 1 else SequentialBatch(prepared, check_every)
     limit = method.max_steps if max_steps is None else max_steps
     clock = Clock(tensor.device)
-    with torch.no_grad():
-        latest, history = _first(steps.init(tensor), file, clock)
+    latest: Moment[Any] | None = None
 
-        def remembered(moments: wrappers.Moments) -> wrappers.Moments:
-            nonlocal latest
-            for moment in moments:
-                latest = moment
-                yield moment
+    def remembered(moments: wrappers.Moments) -> wrappers.Moments:
+        nonlocal latest
+        for moment in moments:
+            latest = moment
+            if progress is not None:
+                progress(moment.n_steps, limit)
+            yield moment
 
-        moments = iterate(steps, tensor, max_steps=limit, check_every=check_every, start=latest)
-        moments = wrappers.with_history(remembered(moments), steps, history, clock)
-        moments = wrappers.with_rollback(moments)
-        if callback is not None or stop is not None:
-            moments = wrappers.with_callback(
-                moments, steps, callback, stop, max_steps=limit, clock=clock, restore=layout.restore
-            )
-        if max_seconds is not None:
-            moments = wrappers.with_time_limit(moments, clock, max_seconds)
-        if file is not None:
-            moments = wrappers.with_checkpoints(moments, file, history, clock)
+    with torch.no_grad(), Hold(raises=True) as hold:
         try:
+            latest, history = _first(steps, tensor, file, clock)
+            moments = iterate(steps, tensor, max_steps=limit, check_every=check_every, start=latest)
+            moments = wrappers.with_history(remembered(moments), steps, history, clock)
+            moments = wrappers.with_rollback(moments)
+            if callback is not None or stop is not None:
+                moments = wrappers.with_callback(
+                    moments, steps, callback, stop, max_steps=limit, clock=clock, restore=layout.restore
+                )
+            if max_seconds is not None:
+                moments = wrappers.with_time_limit(moments, clock, max_seconds)
+            if file is not None:
+                moments = wrappers.with_checkpoints(moments, file, history, clock)
             for _ in moments:
                 pass
+            hold.raises = False
         except KeyboardInterrupt:
+            hold.raises = False
+            if latest is None:  # during the method's preparations
+                raise
             latest.status = Status.INTERRUPTED
-        answer = steps.image(latest.state)
+        smoothed = steps.image(latest.state)
         clock.stop()
-    warn_if_constant(answer, tensor, method)
+        warn_if_constant(smoothed, tensor, method)
+        answer = layout.restore(smoothed)
+        if hold.take():  # a signal came while the answer was computed
+            latest.status = Status.INTERRUPTED
     status = latest.status or Status.MAX_STEPS
-    return Result(
-        layout.restore(answer), status, latest.n_steps, clock.elapsed, history, method, latest.state
-    )
+    return Result(answer, status, latest.n_steps, clock.elapsed, history, method, latest.state)
 
 
 def _check_options(
@@ -217,9 +231,12 @@ def _check_options(
         checks.integer("check_every", check_every, at_least=1)
 
 
-def _first(state: Any, file: Checkpoint | None, clock: Clock) -> tuple[Moment[Any], wrappers.History]:
+def _first(
+    steps: Iteration[Any], tensor: Tensor, file: Checkpoint | None, clock: Clock
+) -> tuple[Moment[Any], wrappers.History]:
     """The moment at which a run starts: with a fresh state, or where the file ends."""
-    saved = None if file is None else file.load(state)
+    state = steps.init(tensor)
+    saved = None if file is None else file.load(state, steps.image)
     if saved is None:
         return Moment(0, state), {"step": [], "seconds": []}
     clock.resume(saved.seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from jumpset._core.errors import FileError
 from jumpset._core.iterate import Moment
 from jumpset._core.types import Iteration, Status
 from jumpset.running.checkpoints import Checkpoint
@@ -102,14 +104,21 @@ def with_time_limit(moments: Moments, clock: Clock, max_seconds: float) -> Momen
 
 
 def with_checkpoints(moments: Moments, file: Checkpoint, history: History, clock: Clock) -> Moments:
-    """Save every ``file.every`` steps and at the end, but not after a divergence."""
+    """Save every ``file.every`` steps and at the end, but not after a divergence.
+
+    A file that cannot be written, e.g. since the disk is full, is a warning: the run goes on, and tries again
+    when the next saving is due.
+    """
     saved: int | None = None
     for moment in moments:
         saved = moment.n_steps if saved is None else saved  # the first moment is that of the file
         is_due = moment.n_steps >= saved + file.every or moment.status is not None
         if is_due and moment.n_steps > saved and moment.status is not Status.DIVERGED:
             with clock.paused():
-                file.save(moment.state, moment.n_steps, clock.elapsed, history)
+                try:
+                    file.save(moment.state, moment.n_steps, clock.elapsed, history)
+                except FileError as error:
+                    warnings.warn(f"{error}; the run goes on without it", stacklevel=2)
             saved = moment.n_steps
         yield moment
 

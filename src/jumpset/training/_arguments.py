@@ -18,7 +18,7 @@ from jumpset._core.files import check_target
 from jumpset.learned.architectures import NETWORKS, SIZES, check_sizes
 from jumpset.learned.weights import build_network, load_weights, safetensors_path, weights_file
 from jumpset.operators.autocast import PRECISIONS
-from jumpset.training._loop import Plan
+from jumpset.training._loop import LOG_SUFFIX, Plan
 from jumpset.training.recipes import RECIPES, Recipe
 
 SEEDS = 2**31  # training seeds are smaller, those of the validation pairs are not
@@ -99,8 +99,10 @@ def initial_weights(name: str, sizes: Mapping[str, Any], start: str | os.PathLik
 
 
 def weights_path(out: str | os.PathLike[str]) -> Path:
-    """The path of the weights, which must end in ``.safetensors`` and can be written."""
-    return safetensors_path(check_target(out))
+    """The path of the weights, which must end in ``.safetensors`` and can be written, and its log."""
+    path = safetensors_path(check_target(out))
+    check_target(path.with_suffix(LOG_SUFFIX))
+    return path
 
 
 def checkpoint_path(checkpoint: str | os.PathLike[str], weights: Path) -> Path:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from jumpset._core.errors import FileError
 from jumpset._core.files import atomic_write
+from jumpset._core.signals import Hold
 from jumpset._core.types import Status
 from jumpset.running.checkpoints import StateFile
 from jumpset.running.clock import Clock
 from jumpset.training import _data
 from jumpset.training._trainer import Trainer, learning_rate
 from jumpset.training.recipes import Recipe
+
+LOG_SUFFIX = ".log.jsonl"
+"""Ends the name of the file of scores, beside that of the weights."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Run:
     ) -> None:
         self.history: list[dict[str, float]] = []
         self._trainer, self._plan, self._validation = trainer, plan, validation
-        self._log, self._checkpoint = target.with_suffix(".log.jsonl"), checkpoint
+        self._log, self._checkpoint = target.with_suffix(LOG_SUFFIX), checkpoint
         self.clock = Clock(trainer.device)
         self._loss = math.nan  # mean loss, kept after a score until the next step
         self._waited = 0.0  # seconds that the training waited for batches since the last score
@@ -159,9 +165,15 @@ class Run:
             entry["loss"] = self._mean_loss()
         self.history.append(entry)
         self._trainer.losses, self._waited = [], 0.0
-        with atomic_write(self._log) as temporary:
-            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in self.history))
+        try:
+            with Hold(), atomic_write(self._log) as temporary:
+                temporary.write_text("".join(json.dumps(entry) + "\n" for entry in self.history))
+        except FileError as error:
+            warnings.warn(f"{error}; the training goes on", stacklevel=2)
 
     def _save(self) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.save(self._trainer, self._trainer.n_steps, self.clock.elapsed, self.history)
+            try:
+                self._checkpoint.save(self._trainer, self._trainer.n_steps, self.clock.elapsed, self.history)
+            except FileError as error:
+                warnings.warn(f"{error}; the training goes on without it", stacklevel=2)

@@ -19,8 +19,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 
 SIZE = 8  # side of a block

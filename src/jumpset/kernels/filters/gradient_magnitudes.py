@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-from numba import njit
 from torch import Tensor
 
+from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 
 _LEAST = 32  # rows per thread at least

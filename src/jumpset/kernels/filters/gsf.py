@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 
 _FLOOR = 1e-7  # least weight, above 0, so that every pixel stays linked to others

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from jumpset.kernels import buffers
+from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 
 # NumPy's error model has no branch for division by zero, which would prevent vectorisation.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
+
+from jumpset.kernels.jit import njit
 
 
 def keep_jumps(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:

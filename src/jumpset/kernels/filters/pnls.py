@@ -9,8 +9,8 @@ coefficients and the finest differences are set to zero, and only the row itself
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 
 _CHUNK = 8  # rows of reference patches that share a sum; fixed, so that threads do not change the result

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 
 OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))

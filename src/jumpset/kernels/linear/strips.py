@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from jumpset.kernels.jit import njit
 from jumpset.kernels.linear.grid_laplacian import update_direction
 from jumpset.kernels.threads import parallel_rows
 

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from jumpset.kernels.jit import njit
 
 _TINY = 1e-12  # mass of a missing pixel
 Offsets = Sequence[tuple[int, int]]

@@ -20,9 +20,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from jumpset.kernels import threads
+from jumpset.kernels.jit import njit
 from jumpset.kernels.regions.fusion import Regions, compact
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from jumpset.kernels.jit import njit
 from jumpset.kernels.regions.fusion import Offsets, Regions, _root
 
 

@@ -24,9 +24,9 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numba import njit
 
 from jumpset.kernels import threads
+from jumpset.kernels.jit import njit
 
 
 def potts_lines(

@@ -11,9 +11,9 @@ Rows of equal parity are independent and are processed in parallel. For columns,
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from jumpset.kernels import threads
+from jumpset.kernels.jit import njit
 from jumpset.kernels.regions.partitions import Grid
 
 

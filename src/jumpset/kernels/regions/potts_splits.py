@@ -9,9 +9,9 @@ merged within their region as long as that lowers the energy, and a region is sp
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from jumpset.kernels import threads
+from jumpset.kernels.jit import njit
 from jumpset.kernels.regions.fusion import sweep
 from jumpset.kernels.regions.partitions import (
     Grid,

@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from jumpset.kernels.buffers import Pool
+from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 
 LEAST_BAND = 1 << 16  # values per thread at least

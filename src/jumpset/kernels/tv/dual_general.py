@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from jumpset.kernels.buffers import Pool
+from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.tv.dual import FAST, LEAST_BAND, has_loops
 from jumpset.kernels.tv.norms import NEWTON_STEPS, NORMS, Norm, dual_norm_of, norm_of, pair_axis, project

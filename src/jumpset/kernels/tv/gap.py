@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.tv.dual import FAST, gradient_plain, least_rows
 

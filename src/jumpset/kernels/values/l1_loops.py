@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
+from jumpset.kernels.jit import njit
 
 # Without "nnan" and "ninf": a NaN in an image must reach the value.
 _jit = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})

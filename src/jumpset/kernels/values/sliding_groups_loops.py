@@ -9,7 +9,8 @@ pixel next to a bright one keeps its digits, and an empty window is exactly zero
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from jumpset.kernels.jit import njit
 
 _jit = njit(cache=True, nogil=True, error_model="numpy", fastmath={"arcp", "contract", "nsz", "reassoc"})
 

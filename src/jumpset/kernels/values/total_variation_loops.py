@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from jumpset.kernels.jit import njit
 
 # Without "nnan" and "ninf": a NaN in an image must reach the value. Division never raises.
 _jit = njit(
