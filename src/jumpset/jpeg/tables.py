@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jumpset._core.errors import FileError, InputError
-from jumpset._core.files import as_path
+from jumpset._core.files import as_path, read_head
 from jumpset._core.optional import needs
 from jumpset.jpeg.chroma import ChromaSubsampling
 
@@ -76,34 +78,46 @@ def jpeg_tables(path: str | os.PathLike[str]) -> JPEGTables:
     Raises
     ------
     FileError
-        A file that cannot be read, is no JPEG, is in other than one or three channels, has chroma subsampled
-        by other than 1 or 2, or is stored turned, so that its blocks are not where its pixels are.
+        A file that is missing or cannot be read, is no JPEG, is in other than one or three channels, has
+        chroma subsampled by other than 1 or 2, or is stored turned, so that its blocks are not where its
+        pixels are.
     """
     with needs("jumpset[io]"):
         from PIL import ExifTags, Image
 
     file = as_path(path)
+    read_head(file)  # raises for a folder or a pipe, which would wait for a writer
     try:
-        with Image.open(file) as image:
-            kind, mode = image.format, image.mode
-            tables = dict(getattr(image, "quantization", {}))
-            layers = list(getattr(image, "layer", []))
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-    except OSError as error:
+        tables, given = _read(file, Image, ExifTags.Base.Orientation)
+    except Exception as error:  # what a damaged file raises is of many classes
         raise FileError(
             "the file cannot be read", given=f"{file} ({error})", do="name a JPEG file"
         ) from error
-    ratios = [(layers[0][2] / v, layers[0][1] / h) for _, h, v, _ in layers[1:]]
-    known = kind == "JPEG" and mode in ("L", "RGB") and all(t in tables for *_, t in layers) and layers
-    if not known or turned or len(set(ratios)) > 1 or not set(*ratios[:1]) <= {1.0, 2.0}:
+    if tables is None:
         raise FileError(
             "only upright JPEG files in gray or colours, with chroma at full or half size, have tables",
-            given=f"{file}: {kind}, {mode}{', turned' if turned else ''}",
-            do="name such a file, or pass tables=None",
+            given=f"{file}: {given}",
+            do="name such a file, or leave the tables out",
         )
+    return tables
+
+
+def _read(file: Path, pillow: Any, orientation: int) -> tuple[JPEGTables | None, str]:
+    """The tables, or None, and what the file is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about large images, which the reader of the pixels refuses
+        with pillow.open(file) as image:
+            kind, mode = image.format, image.mode
+            tables = dict(getattr(image, "quantization", {}))
+            layers = list(getattr(image, "layer", []))
+            turned = image.getexif().get(orientation, 1) != 1
+    ratios = [(layers[0][2] / v, layers[0][1] / h) for _, h, v, _ in layers[1:]]
+    known = kind in ("JPEG", "MPO") and mode in ("L", "RGB") and all(t in tables for *_, t in layers)
+    if not (known and layers) or turned or len(set(ratios)) > 1 or not set(*ratios[:1]) <= {1.0, 2.0}:
+        return None, f"{kind}, {mode}{', turned' if turned else ''}"
     rows, columns = ratios[0] if ratios else (1.0, 1.0)
     luma, chroma = (np.array(tables[layers[k][3]], float).reshape(8, 8) for k in (0, min(1, len(layers) - 1)))
-    return JPEGTables(luma, chroma, int(rows), int(columns))
+    return JPEGTables(luma, chroma, int(rows), int(columns)), kind
 
 
 def as_tables(tables: Any) -> JPEGTables | None:
