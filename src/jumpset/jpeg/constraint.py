@@ -11,7 +11,8 @@ from jumpset.jpeg.blocks import block_dct, block_idct, pad_to_blocks, split_bloc
 from jumpset.jpeg.tables import JPEGTables
 
 _ROUNDS = 8  # of the alternation for clipped values; the fifth changes next to nothing
-_ALTERNATIONS = 8  # of a projection onto the cells and onto the range; most images need one
+_ALTERNATIONS = 20  # at most, of projections onto the cells and onto the range; black text on white needs all
+_MOVED = 0.25 / 255  # of a value by the clamp to the range, below which the alternation ends
 _CLOSE = 0.1  # in steps, the median distance of DC coefficients from multiples; 0.25 for any others
 
 
@@ -64,7 +65,7 @@ class QuantizationConstraint:
         """An image near u that the file allows: the coefficients of P u clamped to their cells.
 
         Values must also lie in [0, 1], or in the wider range of f, and clamping them moves coefficients out
-        of their cells, so that both projections alternate, up to eight times.
+        of their cells, so that both projections alternate, up to twenty times.
 
         Parameters
         ----------
@@ -76,7 +77,7 @@ class QuantizationConstraint:
         for _ in range(_ALTERNATIONS):
             near = self._onto_cells(u, width)
             u = near.clamp(self.low, self.high)
-            if torch.equal(u, near):
+            if (u - near).abs().amax() < _MOVED:
                 break
         return u
 
