@@ -517,7 +517,7 @@ def test_a_start_is_stepped_within_the_limits(tmp_path):
     assert part.n_steps == 4
     assert np.array_equal(part.image, whole.image)
     steps = method.start.max_steps
-    assert method.max_steps == 2 + steps + 3
+    assert method.max_steps == 2 + steps + 4
     short = js.run(f, method, max_seconds=1e-3)
     assert short.status is js.Status.TIME_LIMIT
     assert short.n_steps < 4
