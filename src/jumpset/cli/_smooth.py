@@ -97,9 +97,10 @@ def smooth(
         method = _method_of(preset)
     if seed is not None and not _draws(method, seed):
         del hyper["seed"]
-    iteration = registry.for_file(registry.method(method, preset=preset, **hyper), source)
+    iteration = registry.method(method, preset=preset, **hyper)
     checks.device("device", device)
     picture = io.read_picture(source, page=page)
+    iteration = registry.for_file(iteration, source)  # only a file that could be read
     io.check_can_hold(target, picture)
 
     events = Events(as_json, interval=0.2)

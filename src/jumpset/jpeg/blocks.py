@@ -7,18 +7,18 @@ import torch
 from torch import Tensor, nn
 
 _K, _P = np.mgrid[:8, :8]
-_COSINES = np.where(_K == 0, 0.5**0.5, 1.0) * 0.5 * np.cos(np.pi * _K * (2 * _P + 1) / 16)  # orthonormal
+COSINES = np.where(_K == 0, 0.5**0.5, 1.0) * 0.5 * np.cos(np.pi * _K * (2 * _P + 1) / 16)  # orthonormal
 
 
 def block_dct(plane: Tensor) -> Tensor:
     """``(…, H, W)``, sides multiples of 8, to ``(…, H / 8, W / 8, 8, 8)``."""
-    cosines = torch.as_tensor(_COSINES).to(plane)
+    cosines = torch.as_tensor(COSINES).to(plane)
     return cosines @ split_blocks(plane) @ cosines.T
 
 
 def block_idct(c: Tensor) -> Tensor:
     """The inverse of :func:`block_dct`."""
-    cosines = torch.as_tensor(_COSINES).to(c)
+    cosines = torch.as_tensor(COSINES).to(c)
     return (cosines.T @ c @ cosines).transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)
 
 

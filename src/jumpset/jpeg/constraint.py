@@ -11,6 +11,8 @@ from jumpset.jpeg.blocks import block_dct, block_idct, pad_to_blocks, split_bloc
 from jumpset.jpeg.tables import JPEGTables
 
 _ROUNDS = 8  # of the alternation for clipped values; the fifth changes next to nothing
+_ALTERNATIONS = 20  # at most, of projections onto the cells and onto the range; black text on white needs all
+_MOVED = 0.25 / 255  # of a value by the clamp to the range, below which the alternation ends
 _CLOSE = 0.1  # in steps, the median distance of DC coefficients from multiples; 0.25 for any others
 
 
@@ -62,6 +64,9 @@ class QuantizationConstraint:
     def project(self, u: Tensor, *, width: float = 0.5) -> Tensor:
         """An image near u that the file allows: the coefficients of P u clamped to their cells.
 
+        Values must also lie in [0, 1], or in the wider range of f, and clamping them moves coefficients out
+        of their cells, so that both projections alternate, up to twenty times.
+
         Parameters
         ----------
         u
@@ -69,6 +74,15 @@ class QuantizationConstraint:
         width
             Half the width of a cell, in steps; ½ for all images that the file allows.
         """
+        for _ in range(_ALTERNATIONS):
+            near = self._onto_cells(u, width)
+            u = near.clamp(self.low, self.high)
+            if (u - near).abs().amax() < _MOVED:
+                break
+        return u
+
+    def _onto_cells(self, u: Tensor, width: float) -> Tensor:
+        """U with the coefficients of P u clamped to their cells, of any values."""
         planes, changes = self.tables.subsampling.planes(u), []
         steps = (self.tables.luma, self.tables.chroma)[: len(planes)]
         for plane, centre, table in zip(planes, self.centres, steps, strict=True):
@@ -76,8 +90,7 @@ class QuantizationConstraint:
             c = block_dct(pad_to_blocks(plane))
             c = torch.minimum(torch.maximum(c, centre - half), centre + half)
             changes.append(block_idct(c)[..., : plane.shape[-2], : plane.shape[-1]] - plane)
-        near = u + self.tables.subsampling.spread(changes, *u.shape[-2:])
-        return near.clamp(self.low, self.high)
+        return u + self.tables.subsampling.spread(changes, *u.shape[-2:])
 
 
 def _multiples(f: Tensor, tables: JPEGTables, rounds_dc: bool) -> tuple[Tensor, ...]:

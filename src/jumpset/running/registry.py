@@ -146,7 +146,7 @@ def for_file(method: Iteration[Any], path: Any) -> Iteration[Any]:
     """The method, with the quantisation tables of the JPEG file that its image is read from.
 
     The same method where it has no parameter ``tables``, has tables already or does not use them, or where
-    the file holds none.
+    none can be read from the file.
     """
     takes = getattr(method, "tables", 0) is None and getattr(method, "reads_tables", True)
     if not takes or path is None:
