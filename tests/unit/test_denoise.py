@@ -106,6 +106,16 @@ def test_noise_is_estimated(sigma):
     assert js.weights.estimate_noise(f[:1]) == 0
 
 
+@pytest.mark.parametrize("rule", ["discrepancy", "sure"])
+def test_black_bars_do_not_change_the_weight(rule):
+    _, f = noisy(0.1, (64, 64))
+    f = f.clip(0.01, 0.99)
+    alone = js.auto_weight(f, "tv", rule, n_trials=10)
+    barred = js.auto_weight(np.pad(f, ((40, 40), (0, 0))), "tv", rule, n_trials=10)
+    assert barred.sigma == pytest.approx(alone.sigma, rel=0.01)
+    assert barred.weight == pytest.approx(alone.weight, rel=0.25)
+
+
 def test_discrepancy_matches_the_noise():
     _, f = noisy()
     found = js.auto_weight(f, "tv", "discrepancy", sigma=0.1)

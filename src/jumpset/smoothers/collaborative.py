@@ -13,11 +13,14 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration, parameter
 from jumpset.kernels.filters import collaborative as kernel
+from jumpset.kernels.filters.collaborative import cosine_basis
 from jumpset.texture import Texture
+from jumpset.texture.bands import DistinctBands
 from jumpset.texture.estimate import alternate
 
 GROUPS = (1, 2, 4, 8, 16, 32, 64)
 _REACH = 16  # displacement in pixels beyond which blocks are taken as uncorrelated
+_ROUNDING = 1e-6  # intensity: a component with less variation is constant
 
 
 def check_texture(name: str, value: object) -> None:
@@ -144,27 +147,41 @@ class Collaborative(Iteration[State]):
         """
         if not texture.strength.any():
             return image
-        f, f_wide = _components(image, texture)
-        guide = None if pilot is None else _components(pilot, texture)[1]
+        z = texture.whiten(image.detach().cpu().double())
+        used = varies(z, texture)  # a constant component says nothing of the others, and stays as it is
+        if not (used & (texture.variances > 0.0)).any():
+            return image
+        f_wide = _mirrored(z, used)
+        guide = None if pilot is None else _mirrored(texture.whiten(pilot.detach().cpu().double()), used)
         rows, columns = (kernel.grid(length, self.stride) for length in f_wide.shape[1:])
         offsets = kernel.search_offsets(self.radius, 3)
         found = kernel.match(f_wide if guide is None else guide, rows, columns, offsets, self.group)
-        table = kernel.covariance_table(texture.autocovariance, _REACH)
+        table = kernel.covariance_table(texture.autocovariance[used], _REACH)
         wide = kernel.shrink(f_wide, guide, found, table, self.threshold, self.coupling)
-        z = torch.from_numpy(wide[None, :, : f.shape[1], : f.shape[2]].astype(np.float64))
+        height, width = image.shape[-2:]
+        z[0, used] = torch.from_numpy(wide[:, :height, :width].astype(np.float64))
         out = texture.unwhiten(z).to(image)
         lost = (image.double() - out.double()).mean(dim=(-2, -1), keepdim=True)
         return (out.double() + lost).to(image.dtype)
 
     def _texture(self, f: Tensor) -> Texture:
-        if self.sigma is not None:
-            channels = f.shape[1]
-            return Texture(self.sigma * np.eye(channels), np.ones((channels, 1, 1)))
-        return alternate(f)[0] if self.texture is None else self.texture
+        if self.sigma is None:
+            return alternate(f)[0] if self.texture is None else self.texture
+        bands = DistinctBands.of(f)
+        count = len(bands.kept)
+        # White noise is white along any orthonormal axes; along these the image's channels are nearly
+        # uncorrelated: their mean, then their differences.
+        axes = cosine_basis(count).T
+        return bands.extend(Texture(self.sigma * axes, np.ones((count, 1, 1))) if count else None)
 
 
-def _components(image: Tensor, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
-    """The texture's components ``(C, H, W)``, and the same mirrored to sides of at least one block."""
-    z = texture.whiten(image.detach().cpu().double())[0].numpy().astype(np.float32)
-    lacking = [(0, max(0, kernel.SIZE - length)) for length in z.shape[1:]]
-    return z, np.ascontiguousarray(np.pad(z, [(0, 0), *lacking], mode="symmetric"))
+def varies(z: Tensor, texture: Texture) -> np.ndarray:
+    """``(C,)`` bool: which components ``(1, C, H, W)`` of an image are not constant, but for rounding."""
+    return np.ptp(z[0].numpy(), axis=(1, 2)) * np.linalg.norm(texture.mixing, axis=0) > _ROUNDING
+
+
+def _mirrored(z: Tensor, used: np.ndarray) -> np.ndarray:
+    """Some of the components as ``(C, H, W)`` float32, mirrored to sides of at least one block."""
+    x = z[0].numpy()[used].astype(np.float32)
+    lacking = [(0, max(0, kernel.SIZE - length)) for length in x.shape[1:]]
+    return np.ascontiguousarray(np.pad(x, [(0, 0), *lacking], mode="symmetric"))

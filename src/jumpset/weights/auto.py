@@ -18,6 +18,7 @@ from jumpset.metrics import count_regions
 from jumpset.running.registry import method as make_method
 from jumpset.running.registry import methods
 from jumpset.running.smooth import smooth
+from jumpset.texture.support import clipped, varying
 
 Rule = Literal["discrepancy", "sure", "regions"]
 
@@ -124,6 +125,11 @@ def auto_weight(
         checks.real("sigma", sigma, at_least=0.0)
     level = None if rule == "regions" else sigma if sigma is not None else _noise(f)
 
+    # Where the image is constant, it has no noise, and a residual there says nothing.
+    where = torch.from_numpy(varying(f[0].detach().cpu().numpy())[None]).to(f.device)
+    partly = bool(where.any()) and not bool(where.all())
+    mean = lambda x: float((x[where] if partly else x).mean())  # noqa: E731
+
     answers: dict[float, Tensor] = {}
 
     def smoothed(weight: float, g: Tensor = f) -> Tensor:
@@ -154,7 +160,7 @@ def auto_weight(
         weight = _bisect(lambda w: count(w) <= regions, low, high, n_trials)
     elif rule == "discrepancy":
         assert level is not None
-        residual = lambda w: trial(w, lambda u: float((u - f).double().square().mean()))  # noqa: E731
+        residual = lambda w: trial(w, lambda u: mean((u - f).double().square()))  # noqa: E731
         weight = high if residual(high) < level**2 else _bisect(
             lambda w: residual(w) >= level**2, low, high, n_trials
         )  # fmt: skip
@@ -166,8 +172,8 @@ def auto_weight(
         def sure(w: float) -> float:
             def value(u: Tensor) -> float:
                 moved = (smoothed(w, f + step * probe) - u).double()
-                divergence = float((probe * moved).mean()) / step
-                return float((u - f).double().square().mean()) + level**2 * (2 * divergence - 1)
+                divergence = mean(probe * moved) / step
+                return mean((u - f).double().square()) + level**2 * (2 * divergence - 1)
 
             return trial(w, value)
 
@@ -182,7 +188,8 @@ def estimate_noise(
     """Estimate the standard deviation of white Gaussian noise, in intensities, robustly against edges.
 
     The estimate is the median of ``|x − x_right − x_below + x_diagonal| / 2`` over all cells, divided by
-    0.6745; of several channels, the root of their mean square.
+    0.6745; of several channels, the root of their mean square. Left out are constant areas, such as bars and
+    blank margins, and cells of which more than one pixel is clipped; 0 where hardly anything is left.
 
     Parameters
     ----------
@@ -215,11 +222,24 @@ def _count(u: Tensor, tol: float = _SAME) -> int:
 
 
 def _noise(f: Tensor) -> float:
-    cells = (f[..., 1:, 1:] - f[..., 1:, :-1] - f[..., :-1, 1:] + f[..., :-1, :-1]).double().abs() / 2
-    if cells.numel() == 0:
+    if min(f.shape[-2:]) < 2:
         return 0.0
-    levels = cells.transpose(0, 1).flatten(1).median(dim=1).values / _MEDIAN_OF_NORMAL
-    return float(levels.square().mean().sqrt())
+    channels: list[list[Tensor]] = [[] for _ in range(f.shape[1])]
+    for image in f.detach().cpu():
+        where, cut = varying(image.numpy()), clipped(image.numpy())
+        cells = (image[:, 1:, 1:] - image[:, 1:, :-1] - image[:, :-1, 1:] + image[:, :-1, :-1]).double()
+        counts = _corners(where) == 4
+        counts &= _corners(cut) < 2
+        for k in range(f.shape[1]):
+            channels[k].append(cells[k, torch.from_numpy(counts[k])].abs() / 2)
+    medians = [torch.cat(c).median() if sum(map(len, c)) else torch.zeros(()).double() for c in channels]
+    return float((torch.stack(medians) / _MEDIAN_OF_NORMAL).square().mean().sqrt())
+
+
+def _corners(marked: np.ndarray) -> np.ndarray:
+    """How many of the four pixels of each cell are marked, ``(C, H - 1, W - 1)``."""
+    x = marked.astype(np.uint8)
+    return x[:, 1:, 1:] + x[:, 1:, :-1] + x[:, :-1, 1:] + x[:, :-1, :-1]
 
 
 def _check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:

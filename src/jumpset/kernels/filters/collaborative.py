@@ -28,11 +28,11 @@ _AREA = SIZE * SIZE
 _BAND = 8  # rows of reference blocks that share one accumulator; fixed, so that sums do not depend on threads
 
 
-def cosine_basis() -> np.ndarray:
-    """Return the ``(8, 8)`` orthonormal DCT-II, one basis vector per row."""
-    k, n = np.arange(SIZE)[:, None], np.arange(SIZE)[None, :]
-    basis = np.cos(math.pi * (2 * n + 1) * k / (2 * SIZE)) * math.sqrt(2.0 / SIZE)
-    basis[0] *= math.sqrt(0.5)
+def cosine_basis(size: int = SIZE) -> np.ndarray:
+    """Return the ``(size, size)`` orthonormal DCT-II, one basis vector per row."""
+    k, n = np.arange(size)[:, None], np.arange(size)[None, :]
+    basis = np.cos(math.pi * (2 * n + 1) * k / (2 * size)) * math.sqrt(2.0 / max(size, 1))
+    basis[:1] *= math.sqrt(0.5)
     return basis
 
 
@@ -291,6 +291,7 @@ def _shrink_bands(
     spare = np.empty((SIZE, SIZE), np.float32)
     left = np.empty(channels, np.float32)
     apart = np.float32(1.0) - coupling
+    least = np.float32(1e-12)  # variance of a coefficient without noise
     inverse = np.ascontiguousarray(basis.T)
     for band in range(start, stop):
         top = low[band]
@@ -319,12 +320,12 @@ def _shrink_bands(
                         for x in range(_AREA):
                             power, match = np.float32(0.0), np.float32(0.0)
                             for c in range(channels):
-                                p, v = guide[c, a, x], max(variance[c, a, x], np.float32(1e-12))
+                                p, v = guide[c, a, x], max(variance[c, a, x], least)
                                 power += p * p / v
                                 match += p * group[c, a, x] / v
                             match *= coupling / (np.float32(1.0) + power)
                             for c in range(channels):
-                                p, v = guide[c, a, x], max(variance[c, a, x], np.float32(1e-12))
+                                p, v = guide[c, a, x], max(variance[c, a, x], least)
                                 gain = p * p / (p * p + v)
                                 group[c, a, x] = p * match + apart * gain * group[c, a, x]
                                 left[c] += v * gain * gain
@@ -332,7 +333,7 @@ def _shrink_bands(
                     for c in range(channels):
                         for a in range(n):
                             for x in range(_AREA):
-                                v = max(variance[c, a, x], np.float32(1e-12))
+                                v = max(variance[c, a, x], least)
                                 # the mean of the group is signal
                                 keep = group[c, a, x] ** 2 > threshold * threshold * v or a + x == 0
                                 group[c, a, x] = group[c, a, x] if keep else np.float32(0.0)
@@ -340,7 +341,9 @@ def _shrink_bands(
                 for c in range(channels):
                     _unhaar(group[c], n)
                     _transform(group[c], n, inverse, spare)
-                    weight = np.float32(1.0) / left[c]
+                    # A group that the pilot takes for zero keeps no noise. Its weight is at most 100 times
+                    # that of its mean alone, so that it does not decide for all groups over its pixels.
+                    weight = np.float32(1.0) / max(left[c], np.float32(0.01) * max(variance[c, 0, 0], least))
                     for a in range(n):
                         y, x = places[a, 0] - top, places[a, 1]
                         for i in range(SIZE):
