@@ -13,13 +13,12 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration, parameter
 from jumpset.kernels.filters import collaborative as kernel
-from jumpset.kernels.filters.collaborative import cosine_basis
 from jumpset.texture import Texture
-from jumpset.texture.bands import DistinctBands
-from jumpset.texture.estimate import alternate
+from jumpset.texture.noise import noise_or_texture, white_noise
 
 GROUPS = (1, 2, 4, 8, 16, 32, 64)
 _REACH = 16  # displacement in pixels beyond which blocks are taken as uncorrelated
+_CORRELATED = 0.1  # least correlation of neighbours in a texture that is not white
 _ROUNDING = 1e-6  # intensity: a component with less variation is constant
 
 
@@ -63,7 +62,8 @@ class Collaborative(Iteration[State]):
     weight
         Factor on the variance of the noise. Larger is smoother; 0 changes nothing.
     texture
-        A ``Texture`` with the channels of the image. Default: estimated from each image.
+        A ``Texture`` with the channels of the image. Default: estimated from each image; where the estimate
+        holds detail of a photograph, or is nearly white, white noise of its estimated level instead.
     sigma
         Alternative to ``texture``: standard deviation of white noise, in intensities.
     threshold
@@ -73,7 +73,8 @@ class Collaborative(Iteration[State]):
     group
         Number of blocks in a group, a power of two up to 64.
     radius
-        Blocks are searched up to this distance in rows and columns, in steps of 3 pixels.
+        Blocks are searched up to this distance in rows and columns: in steps of 3 pixels, so that a texture
+        differs between them; for white noise at all displacements up to 0.3 of it, beyond in steps of 6.
     stride
         Pixels between reference blocks, 1 to 8; smaller is slower.
 
@@ -88,10 +89,11 @@ class Collaborative(Iteration[State]):
     collaborative filtering", IEEE TIP 2007 (groups, thresholding, Wiener filter); Y. Mäkinen, L. Azzari,
     A. Foi, "Collaborative filtering of correlated noise: exact transform-domain variance for improved
     shrinkage and patch matching", IEEE TIP 2020 (variances of correlated noise). Differences from both: (1)
-    colours are the components of the texture, and blocks are matched in all of them, in units of the
-    texture's deviation, not on luma; (2) the joint Wiener filter; (3) cosine transforms in both steps; (4)
-    always ``group`` blocks, without a limit on their distance; (5) scattered candidates among equal ones; (6)
-    no correction of the variances for the matching; (7) the mean of each channel is restored.
+    colours are the components of the texture (of white noise, the principal axes of the image's
+    colours), and blocks are matched in all of them, in units of the texture's deviation, not on luma;
+    (2) the joint Wiener filter; (3) cosine transforms in both steps; (4) always ``group`` blocks, without a
+    limit on their distance; (5) scattered candidates among equal ones; (6) no correction of the variances for
+    the matching; (7) the mean of each channel is restored.
     """
 
     weight: float = parameter(1.0, checks.real, at_least=0.0)
@@ -154,7 +156,7 @@ class Collaborative(Iteration[State]):
         f_wide = _mirrored(z, used)
         guide = None if pilot is None else _mirrored(texture.whiten(pilot.detach().cpu().double()), used)
         rows, columns = (kernel.grid(length, self.stride) for length in f_wide.shape[1:])
-        offsets = kernel.search_offsets(self.radius, 3)
+        offsets = kernel.search_offsets(self.radius, dense=_is_white(texture))
         found = kernel.match(f_wide if guide is None else guide, rows, columns, offsets, self.group)
         table = kernel.covariance_table(texture.autocovariance[used], _REACH)
         wide = kernel.shrink(f_wide, guide, found, table, self.threshold, self.coupling)
@@ -165,14 +167,16 @@ class Collaborative(Iteration[State]):
         return (out.double() + lost).to(image.dtype)
 
     def _texture(self, f: Tensor) -> Texture:
-        if self.sigma is None:
-            return alternate(f)[0] if self.texture is None else self.texture
-        bands = DistinctBands.of(f)
-        count = len(bands.kept)
-        # White noise is white along any orthonormal axes; along these the image's channels are nearly
-        # uncorrelated: their mean, then their differences.
-        axes = cosine_basis(count).T
-        return bands.extend(Texture(self.sigma * axes, np.ones((count, 1, 1))) if count else None)
+        if self.sigma is not None:
+            return white_noise(f, self.sigma**2 * np.eye(f.shape[1]))
+        return noise_or_texture(f) if self.texture is None else self.texture
+
+
+def _is_white(texture: Texture) -> bool:
+    """Whether neighbouring pixels of the texture are uncorrelated."""
+    lags, middle = texture.autocovariance, texture.autocovariance.shape[1] // 2
+    near = np.abs(lags[:, middle : middle + 2, middle : middle + 2]).reshape(len(lags), -1)
+    return bool((near[:, 1:] <= _CORRELATED * near[:, :1]).all())
 
 
 def varies(z: Tensor, texture: Texture) -> np.ndarray:

@@ -17,6 +17,7 @@ from jumpset.smoothers.collaborative import GROUPS, Collaborative, check_texture
 from jumpset.texture import Texture
 from jumpset.texture.cross_channel import predict
 from jumpset.texture.estimate import alternate, largest, spectrum_of
+from jumpset.texture.noise import noise_or_texture
 from jumpset.texture.stationarity import power_nonuniformity, strongest
 from jumpset.texture.support import varying
 
@@ -180,7 +181,9 @@ class StructureTexture(Iteration[State]):
         weight = self.fusion * self.weight * largest(s.texture)
         mean = sum(_fuse(z, factor * weight, n, rotated) for factor, n, rotated in _FUSIONS) / len(_FUSIONS)
         if power_nonuniformity((z - mean)[0].numpy(), s.texture, _varying(s.f)) > _DETAIL:
-            return replace(s, u=self._shrink(s, None, margin=1.0), detailed=True)
+            noise = noise_or_texture(s.f) if self.texture is None else s.texture
+            s = replace(s, texture=noise, detailed=True)
+            return replace(s, u=self._shrink(s, None, margin=1.0))
         return replace(s, u=s.texture.unwhiten(mean).to(s.f))
 
     def _filter(self, s: Separation) -> Separation:

@@ -22,6 +22,7 @@ _FAR = 8  # pixels at which a texture is uncorrelated, for the first guess of it
 _ROUGH = 5.0  # weight of the first fusion, in units of that guess
 _FLAT = 16.0  # weight of a fusion where the texture has variance 1 in each component
 _NOTHING = 1e-12  # variance of a residual that is only rounding
+_LAGS = 4 / 15  # reach of the lags, as a part of the side of a square as large as the image
 _COVERED = 0.9  # share of a tile that varies, above which the tile counts
 
 
@@ -72,8 +73,9 @@ def estimate_texture(
 
     Notes
     -----
-    The median of a periodogram is ln 2 times its mean for a Gaussian texture, and is divided by ln 2. Lags
-    extend to ±23 pixels under a Hann window, which smooths the spectrum.
+    The median of n periodograms of a Gaussian texture is expected at a known part of their mean, ln 2 for
+    many, and is divided by it. Lags extend to ±23 pixels under a Hann window, which smooths the spectrum; in
+    images of less than 87×87 pixels to 4/15 of the side.
 
     Examples
     --------
@@ -194,7 +196,7 @@ def spectrum_of(residual: Tensor, colours: Texture, where: np.ndarray | None = N
             shares.append(float((np.square(window) * use[y : y + tall, x : x + wide]).sum()))
     part = np.array(shares) / np.square(window).sum()
     counts = part >= min(_COVERED, part.max())
-    power = np.median(np.stack(powers)[counts], axis=0) / np.log(2.0)
+    power = np.median(np.stack(powers)[counts], axis=0) / _median_of_exponentials(int(counts.sum()))
     if 0.0 < (seen_part := float(np.median(part[counts]))) < _COVERED:
         power = power / seen_part
     lags = np.arange(-REACH, REACH + 1)
@@ -202,11 +204,20 @@ def spectrum_of(residual: Tensor, colours: Texture, where: np.ndarray | None = N
     ours = np.fft.irfft2(power, size)[:, pick[0], pick[1]]
     # The weight of a lag is the overlap of the window with its shift: divided out where it is not 0.
     seen = np.fft.irfft2(np.square(np.abs(np.fft.rfft2(window, size))), size)[pick]
-    fade = np.outer(np.hanning(2 * REACH + 3)[1:-1], np.hanning(2 * REACH + 3)[1:-1])
+    # A small image tells fewer lags: the spectrum of all of them would be as rough as one periodogram.
+    reach = int(np.clip(_LAGS * np.sqrt(np.count_nonzero(use)), 1, REACH))
+    fade = np.pad(np.hanning(2 * reach + 3)[1:-1], REACH - reach)
+    fade = np.outer(fade, fade)
     overlap = seen > 1e-3 * seen.max()
     covariance = np.where(overlap, ours * fade / np.where(overlap, seen, 1.0), 0.0)
     covariance[covariance[:, REACH, REACH] < _NOTHING] = 0.0  # rounding of a component that is absent
     return Texture(colours.mixing, covariance)
+
+
+def _median_of_exponentials(n: int) -> float:
+    """The expected median of n independent exponential variables of mean 1: 1 for one, ln 2 for many."""
+    orders = np.cumsum(1.0 / np.arange(n, 0, -1))
+    return float(0.5 * (orders[(n - 1) // 2] + orders[n // 2]))
 
 
 def _starts(length: int, tile: int) -> range:

@@ -18,12 +18,12 @@ from jumpset.metrics import count_regions
 from jumpset.running.registry import method as make_method
 from jumpset.running.registry import methods
 from jumpset.running.smooth import smooth
-from jumpset.texture.support import clipped, varying
+from jumpset.texture.noise import noise_levels
+from jumpset.texture.support import varying
 
 Rule = Literal["discrepancy", "sure", "regions"]
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
-_MEDIAN_OF_NORMAL = 0.6744897501960817  # of |x|, x standard normal
 _SAME = 1e-3  # neighbours that differ by less, in intensities, belong to one region
 
 
@@ -222,24 +222,7 @@ def _count(u: Tensor, tol: float = _SAME) -> int:
 
 
 def _noise(f: Tensor) -> float:
-    if min(f.shape[-2:]) < 2:
-        return 0.0
-    channels: list[list[Tensor]] = [[] for _ in range(f.shape[1])]
-    for image in f.detach().cpu():
-        where, cut = varying(image.numpy()), clipped(image.numpy())
-        cells = (image[:, 1:, 1:] - image[:, 1:, :-1] - image[:, :-1, 1:] + image[:, :-1, :-1]).double()
-        counts = _corners(where) == 4
-        counts &= _corners(cut) < 2
-        for k in range(f.shape[1]):
-            channels[k].append(cells[k, torch.from_numpy(counts[k])].abs() / 2)
-    medians = [torch.cat(c).median() if sum(map(len, c)) else torch.zeros(()).double() for c in channels]
-    return float((torch.stack(medians) / _MEDIAN_OF_NORMAL).square().mean().sqrt())
-
-
-def _corners(marked: np.ndarray) -> np.ndarray:
-    """How many of the four pixels of each cell are marked, ``(C, H - 1, W - 1)``."""
-    x = marked.astype(np.uint8)
-    return x[:, 1:, 1:] + x[:, 1:, :-1] + x[:, :-1, 1:] + x[:, :-1, :-1]
+    return float(np.sqrt(np.square(noise_levels(f)).mean()))
 
 
 def _check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:

@@ -77,17 +77,27 @@ def grid(length: int, step: int) -> np.ndarray:
     return np.unique(np.append(np.arange(0, last + 1, step), last)).astype(np.int64)
 
 
-def search_offsets(radius: int, stride: int) -> np.ndarray:
+def search_offsets(radius: int, step: int = 3, *, dense: bool = False) -> np.ndarray:
     """Return ``(N, 2)`` displacements of candidates: the block itself, then others in a fixed random order.
 
-    Among equal candidates the first ones are taken; in random order they are scattered, instead of adjacent
-    with nearly the same noise.
+    They lie ``step`` rows and columns apart. If ``dense``, they are all near ones and some far ones, about as
+    many as for a step of 3: near blocks are the most alike, but share the noise where it is correlated; and
+    on a lattice the edges of all blocks fall together. Among equal candidates the first ones are taken; in
+    random order they are scattered, instead of adjacent with nearly the same noise.
     """
-    n = radius // stride
-    steps = np.arange(-n, n + 1) * stride
-    offsets = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
+    offsets = _lattice(radius, step)
+    if dense:
+        near = 3 * radius // 10
+        far = _lattice(radius, 6)
+        offsets = np.concatenate([_lattice(near, 1), far[np.abs(far).max(axis=1) > near]])
     others = offsets[(offsets != 0).any(1)]
     return np.concatenate([np.zeros((1, 2), np.int64), np.random.default_rng(0).permutation(others)])
+
+
+def _lattice(radius: int, step: int) -> np.ndarray:
+    n = radius // step
+    steps = np.arange(-n, n + 1) * step
+    return np.stack(np.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
 
 
 def match(
