@@ -19,8 +19,8 @@ def varying(image: np.ndarray) -> np.ndarray:
 
     A pixel in a rectangle of 8×8, 2×32 or 32×2 equal pixels of a channel belongs to a constant area; marked
     are all squares of 16×16 pixels without such a pixel. Equal neighbours elsewhere stay: in weak quantized
-    noise they are part of it. All pixels are marked in a channel that looks like a drawing without noise:
-    its constant areas have more than two values, or the rest is small, or contains many equal pixels.
+    noise they are part of it. All pixels are marked where a channel looks like that of a drawing without
+    noise: its constant areas have more than two values, or the rest is small, or contains many equal pixels.
     """
     marked = np.ones(image.shape, bool)
     height, width = image.shape[1:]
@@ -35,11 +35,13 @@ def varying(image: np.ndarray) -> np.ndarray:
         if not constant.any():
             continue
         counts = np.sort(np.unique(x[constant], return_counts=True)[1])
-        if counts[-_COLOURS:].sum() < _MOST * counts.sum():
+        if len(counts) == 1 and counts[0] == x.size:  # an empty channel says nothing
             continue
         rest = _opened(~constant, min(_SIDE, height), min(_SIDE, width))
-        if rest.mean() >= _LEAST and same[rest[1:, 1:]].mean() <= _EQUAL:
-            out[:] = rest
+        is_drawn = counts[-_COLOURS:].sum() < _MOST * counts.sum() or rest.mean() < _LEAST
+        if is_drawn or same[rest[1:, 1:]].mean() > _EQUAL:
+            return np.ones(image.shape, bool)
+        out[:] = rest
     return marked
 
 
