@@ -117,6 +117,71 @@ def test_a_known_spectrum_beats_white():
     assert js.metrics.psnr(known, structure) > js.metrics.psnr(image, structure) + 6.0
 
 
+def photograph(size=96):
+    """Edges, a ramp, stripes and detail of several scales, nearly gray."""
+    y, x = np.mgrid[:size, :size] / size
+    gray = 0.3 + 0.3 * x + 0.15 * (np.hypot(x - 0.4, y - 0.5) < 0.25) + 0.1 * np.sin(60 * x * y) * (y > 0.5)
+    return np.stack([gray, 0.9 * gray + 0.03, 0.8 * gray + 0.05 * y], -1)
+
+
+def error(u, truth):
+    return float(np.square(u - truth).mean())
+
+
+def test_axes_of_white_noise_use_what_the_channels_share():
+    """Along the channels themselves each would be denoised alone; nearly gray images gain most."""
+    truth = photograph()
+    noisy = truth + 0.1 * np.random.default_rng(0).standard_normal(truth.shape)
+    ours = js.smooth(noisy, Collaborative(sigma=0.1))
+    channels = js.smooth(
+        noisy, Collaborative(texture=js.texture.Texture(0.1 * np.eye(3), np.ones((3, 1, 1))))
+    )
+    assert error(ours, truth) < 0.8 * error(channels, truth)
+
+
+def test_white_noise_is_searched_for_near_blocks():
+    dense, sparse = kernel.search_offsets(24, dense=True), kernel.search_offsets(24)
+    assert len({tuple(o) for o in dense}) == len(dense) == 297
+    assert len(sparse) == 289
+    assert {(a, b) for a in range(-7, 8) for b in range(-7, 8)} < {tuple(o) for o in dense}
+    assert np.abs(dense).max() == np.abs(sparse).max() == 24
+    np.testing.assert_array_equal(sparse % 3, 0)
+    np.testing.assert_array_equal(kernel.search_offsets(0, dense=True), [[0, 0]])
+
+
+def test_a_smaller_stride_is_not_worse():
+    truth = photograph()[..., 0]
+    noisy = truth + 0.08 * np.random.default_rng(1).standard_normal(truth.shape)
+    errors = [error(js.smooth(noisy, Collaborative(sigma=0.08, stride=s)), truth) for s in (2, 3, 6, 8)]
+    assert errors[1] < 1.02 * errors[2]
+    assert errors == sorted(errors) or np.ptp(errors[:3]) < 0.05 * errors[0]
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.1])
+def test_a_photograph_is_no_texture(sigma):
+    """By default its noise is removed, as with the estimated level, and its detail stays."""
+    truth = photograph(160)
+    noisy = truth + sigma * np.random.default_rng(2).standard_normal(truth.shape)
+    blind, known = (js.smooth(noisy, Collaborative(sigma=s)) for s in (None, sigma))
+    assert error(blind, truth) < 1.1 * error(known, truth)
+
+
+def test_channels_without_noise():
+    """A gray image as three channels, beside constant channels, and tinted: the answer of the gray image."""
+    rng = np.random.default_rng(3)
+    gray = 0.4 + 0.1 * (np.arange(40) > 20) + 0.06 * rng.standard_normal((48, 40))
+    for settings in ({}, {"sigma": 0.06}):
+        alone = js.smooth(gray, "collaborative", **settings)
+        out = js.smooth(np.stack([0 * gray, gray, 0 * gray + 0.6, gray], -1), "collaborative", **settings)
+        np.testing.assert_allclose(out[..., [1, 3]], np.stack([alone, alone], -1), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            out[..., [0, 2]], np.broadcast_to([0, 0.6], (48, 40, 2)), rtol=0, atol=1e-9
+        )
+    tints = np.array([1.0, 0.5, 0.7])
+    tinted = js.smooth(gray[..., None] * tints, "collaborative")
+    np.testing.assert_allclose(tinted, js.smooth(gray, "collaborative")[..., None] * tints, rtol=0, atol=0.01)
+
+
 def test_estimated_texture_is_nearly_as_good_as_a_known_one():
     structure, image, texture = coloured(1)
     blind = js.smooth(image, "collaborative")

@@ -106,6 +106,17 @@ def test_noise_is_estimated(sigma):
     assert js.weights.estimate_noise(f[:1]) == 0
 
 
+@pytest.mark.parametrize("rule", ["discrepancy", "sure"])
+def test_black_bars_do_not_make_the_weight_too_small(rule):
+    """The noise beside bars is removed as without them, but for the contrast at their edge that TV takes."""
+    clean, f = noisy(0.1, (64, 64))
+    barred = np.pad(f, ((40, 40), (0, 0)), constant_values=f.min())
+    found, alone = (js.auto_weight(x, "tv", rule, n_trials=10) for x in (barred, f))
+    assert found.sigma == pytest.approx(alone.sigma, rel=0.01)
+    errors = [np.square(u - clean).mean() for u in (found.image[40:-40], alone.image, f)]
+    assert errors[1] < errors[0] < 0.1 * errors[2]
+
+
 def test_discrepancy_matches_the_noise():
     _, f = noisy()
     found = js.auto_weight(f, "tv", "discrepancy", sigma=0.1)

@@ -163,9 +163,29 @@ def test_whitened_with_white_noise_is_a_plain_prox():
     white = js.texture.Texture(0.1 * np.eye(2), np.ones((2, 1, 1)))
     method = Whitened(weight=3.0, prior="tv", texture=white, rho=1.0, growth=1.0, n_steps=150)
     ours = js.run(f, method).image
-    # (1/σ²)‖u − f‖² + w TV(u/σ): half of it is ½‖u − f‖² + (w σ / 2) TV(u)
-    wanted = js.TotalVariation(channels="joint").prox(f, 0.5 * 3.0 * 0.1)
+    # (1/σ²)‖u − f‖² + w TV(u/σ): half of it is ½‖u − f‖² + (w σ / 2) TV(u), w = weight √(K / 3)
+    wanted = js.TotalVariation(channels="joint").prox(f, 0.5 * 3.0 * np.sqrt(2 / 3) * 0.1)
     torch.testing.assert_close(ours, wanted, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(33, 31), (32, 32, 3), (25, 30), (60, 40)])
+def test_whitened_on_small_images(shape):
+    """One periodogram is no spectrum: frequencies that it lacks by chance must not tie the answer to the image."""
+    truth = np.full(shape, 0.4)
+    truth[:, shape[1] // 2 :] = 0.6
+    image = truth + 0.03 * np.random.default_rng(0).standard_normal(shape)
+    errors = [np.square(u - truth).mean() for u in (js.smooth(image, "whitened"), image)]
+    assert errors[0] < 0.05 * errors[1]
+
+
+@pytest.mark.parametrize("name", ["whitened", "collaborative", "structure-texture"])
+@pytest.mark.parametrize("bands", [1, 2, 3, 5, 13])
+def test_any_number_of_bands_is_smoothed_alike(name, bands):
+    truth = np.full((48, 48, bands), 0.4)
+    truth[:, 24:] = 0.6
+    image = truth + 0.05 * np.random.default_rng(0).standard_normal(truth.shape)
+    errors = [np.square(u - truth).mean() for u in (js.smooth(image, name), image)]
+    assert errors[0] < 0.05 * errors[1]
 
 
 @pytest.mark.parametrize(

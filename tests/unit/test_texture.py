@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 import jumpset as js
 from jumpset.texture.estimate import spread
+from jumpset.texture.support import clipped, varying
 
 
 def blurred(sigma, reach=12):
@@ -164,6 +165,79 @@ def test_edges_are_no_texture(texture):
     image = gaussian_filter(structure, (1.5, 1.5, 0)) + texture.sample(160, 160, seed=5)
     found = js.estimate_texture(image, structure)
     np.testing.assert_allclose(found.strength, texture.strength, rtol=0.15)
+
+
+def test_constant_and_repeated_channels_have_no_influence(texture):
+    rng = np.random.default_rng(0)
+    one, two = (two_regions(64, 64) + texture.sample(64, 64) + 0.02 * rng.standard_normal((64, 64, 3)))[
+        ..., :2
+    ].T
+    alone = js.estimate_texture(np.stack([one, two], -1))
+    found = js.estimate_texture(np.stack([0 * one, one, two, one, 0 * one + 0.7], -1))
+    expected = np.zeros((5, 5))
+    source = [None, 0, 1, 0, None]
+    for i, a in enumerate(source):
+        for j, b in enumerate(source):
+            expected[i, j] = 0.0 if a is None or b is None else alone.covariance[a, b]
+    np.testing.assert_allclose(found.covariance, expected, rtol=1e-12, atol=1e-18)
+    np.testing.assert_array_equal(found.autocovariance[:2], alone.autocovariance)
+    np.testing.assert_array_equal(found.autocovariance[2:], 0.0)
+
+
+def test_linearly_dependent_channels():
+    """A tinted gray image: the covariance has rank 1, and nothing is divided by zero."""
+    gray = 0.4 + 0.05 * np.random.default_rng(0).standard_normal((64, 64))
+    found = js.estimate_texture(gray[..., None] * [1.0, 0.8, 0.6])
+    alone = js.estimate_texture(gray)
+    np.testing.assert_allclose(found.strength, alone.strength * [1.0, 0.8, 0.6], rtol=0.01)
+    assert (found.variances == 0).sum() == 2
+
+
+@pytest.mark.parametrize(
+    "pad", [((30, 30), (0, 0)), ((0, 0), (3, 40)), ((70, 20), (90, 30)), ((2, 2), (2, 2))]
+)
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_bars_and_margins_do_not_count(texture, pad, value):
+    """The area that varies is marked, with the texture that it has without bars."""
+    image = two_regions(80, 80) + texture.sample(80, 80, seed=2)
+    padded = np.pad(image, (*pad, (0, 0)), constant_values=value)
+    marked = varying(padded.transpose(2, 0, 1))
+    inside = np.pad(np.ones((80, 80), bool), pad)
+    np.testing.assert_array_equal(marked, [inside] * 3)
+    found, expected = js.estimate_texture(padded), js.estimate_texture(image)
+    np.testing.assert_allclose(found.strength, expected.strength, rtol=0.08)
+    sigma = js.weights.estimate_noise(image)
+    assert js.weights.estimate_noise(padded) == pytest.approx(sigma, rel=1e-6)
+
+
+def test_a_drawing_is_not_taken_for_bars():
+    """Constant areas of many values, or hardly anything else: no part of the image is noise."""
+    for drawing in (js.datasets.shapes(120, 120, seed=1), two_regions(64, 64)):
+        planes = np.asarray(drawing, float).transpose(2, 0, 1)
+        assert varying(planes).all()
+        assert spread(torch.from_numpy(planes)[None]) == 0.0
+    lines = np.ones((96, 96))
+    lines[20:60:3, 20:60] = 0.0  # one-pixel lines with white gaps
+    assert varying(lines[None]).all()
+
+
+@pytest.mark.parametrize("levels", [1, 2, 40])
+def test_weak_quantised_noise_is_no_constant_area(levels):
+    noise = np.rint(100 + levels * np.random.default_rng(0).standard_normal((96, 96)))
+    assert varying(noise[None]).all()
+    assert js.weights.estimate_noise(noise.astype(np.uint8)) == pytest.approx(
+        levels / 255, rel=0.15 if levels > 1 else 0.5
+    )
+
+
+def test_clipped_pixels():
+    x = np.random.default_rng(0).normal(0.8, 0.1, (64, 64))
+    np.testing.assert_array_equal(clipped(x[None]), False)
+    cut = np.minimum(x, 0.9)
+    np.testing.assert_array_equal(clipped(cut[None])[0], x >= 0.9)
+    np.testing.assert_array_equal(clipped(np.full((1, 9, 9), 0.5)), False)
+    sigma = js.weights.estimate_noise(np.clip(np.random.default_rng(0).normal(0.95, 0.06, (128, 128)), 0, 1))
+    assert sigma == pytest.approx(0.06, rel=0.2)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,12 @@ from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration, parameter
 from jumpset.kernels.filters import collaborative as kernel
 from jumpset.texture import Texture
-from jumpset.texture.estimate import alternate
+from jumpset.texture.noise import noise_or_texture, white_noise
 
 GROUPS = (1, 2, 4, 8, 16, 32, 64)
 _REACH = 16  # displacement in pixels beyond which blocks are taken as uncorrelated
+_CORRELATED = 0.1  # least correlation of neighbours in a texture that is not white
+_ROUNDING = 1e-6  # intensity: a component with less variation is constant
 
 
 def check_texture(name: str, value: object) -> None:
@@ -60,7 +62,8 @@ class Collaborative(Iteration[State]):
     weight
         Factor on the variance of the noise. Larger is smoother; 0 changes nothing.
     texture
-        A ``Texture`` with the channels of the image. Default: estimated from each image.
+        A ``Texture`` with the channels of the image. Default: estimated from each image; where the estimate
+        holds detail of a photograph, or is nearly white, white noise of its estimated level instead.
     sigma
         Alternative to ``texture``: standard deviation of white noise, in intensities.
     threshold
@@ -70,7 +73,8 @@ class Collaborative(Iteration[State]):
     group
         Number of blocks in a group, a power of two up to 64.
     radius
-        Blocks are searched up to this distance in rows and columns, in steps of 3 pixels.
+        Blocks are searched up to this distance in rows and columns: in steps of 3 pixels, so that a texture
+        differs between them; for white noise at all displacements up to 0.3 of it, beyond in steps of 6.
     stride
         Pixels between reference blocks, 1 to 8; smaller is slower.
 
@@ -85,10 +89,11 @@ class Collaborative(Iteration[State]):
     collaborative filtering", IEEE TIP 2007 (groups, thresholding, Wiener filter); Y. Mäkinen, L. Azzari,
     A. Foi, "Collaborative filtering of correlated noise: exact transform-domain variance for improved
     shrinkage and patch matching", IEEE TIP 2020 (variances of correlated noise). Differences from both: (1)
-    colours are the components of the texture, and blocks are matched in all of them, in units of the
-    texture's deviation, not on luma; (2) the joint Wiener filter; (3) cosine transforms in both steps; (4)
-    always ``group`` blocks, without a limit on their distance; (5) scattered candidates among equal ones; (6)
-    no correction of the variances for the matching; (7) the mean of each channel is restored.
+    colours are the components of the texture (of white noise, the principal axes of the image's
+    colours), and blocks are matched in all of them, in units of the texture's deviation, not on luma;
+    (2) the joint Wiener filter; (3) cosine transforms in both steps; (4) always ``group`` blocks, without a
+    limit on their distance; (5) scattered candidates among equal ones; (6) no correction of the variances for
+    the matching; (7) the mean of each channel is restored.
     """
 
     weight: float = parameter(1.0, checks.real, at_least=0.0)
@@ -144,27 +149,43 @@ class Collaborative(Iteration[State]):
         """
         if not texture.strength.any():
             return image
-        f, f_wide = _components(image, texture)
-        guide = None if pilot is None else _components(pilot, texture)[1]
+        z = texture.whiten(image.detach().cpu().double())
+        used = varies(z, texture)  # a constant component says nothing of the others, and stays as it is
+        if not (used & (texture.variances > 0.0)).any():
+            return image
+        f_wide = _mirrored(z, used)
+        guide = None if pilot is None else _mirrored(texture.whiten(pilot.detach().cpu().double()), used)
         rows, columns = (kernel.grid(length, self.stride) for length in f_wide.shape[1:])
-        offsets = kernel.search_offsets(self.radius, 3)
+        offsets = kernel.search_offsets(self.radius, dense=_is_white(texture))
         found = kernel.match(f_wide if guide is None else guide, rows, columns, offsets, self.group)
-        table = kernel.covariance_table(texture.autocovariance, _REACH)
+        table = kernel.covariance_table(texture.autocovariance[used], _REACH)
         wide = kernel.shrink(f_wide, guide, found, table, self.threshold, self.coupling)
-        z = torch.from_numpy(wide[None, :, : f.shape[1], : f.shape[2]].astype(np.float64))
+        height, width = image.shape[-2:]
+        z[0, used] = torch.from_numpy(wide[:, :height, :width].astype(np.float64))
         out = texture.unwhiten(z).to(image)
         lost = (image.double() - out.double()).mean(dim=(-2, -1), keepdim=True)
         return (out.double() + lost).to(image.dtype)
 
     def _texture(self, f: Tensor) -> Texture:
         if self.sigma is not None:
-            channels = f.shape[1]
-            return Texture(self.sigma * np.eye(channels), np.ones((channels, 1, 1)))
-        return alternate(f)[0] if self.texture is None else self.texture
+            return white_noise(f, self.sigma**2 * np.eye(f.shape[1]))
+        return noise_or_texture(f) if self.texture is None else self.texture
 
 
-def _components(image: Tensor, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
-    """The texture's components ``(C, H, W)``, and the same mirrored to sides of at least one block."""
-    z = texture.whiten(image.detach().cpu().double())[0].numpy().astype(np.float32)
-    lacking = [(0, max(0, kernel.SIZE - length)) for length in z.shape[1:]]
-    return z, np.ascontiguousarray(np.pad(z, [(0, 0), *lacking], mode="symmetric"))
+def _is_white(texture: Texture) -> bool:
+    """Whether neighbouring pixels of the texture are uncorrelated."""
+    lags, middle = texture.autocovariance, texture.autocovariance.shape[1] // 2
+    near = np.abs(lags[:, middle : middle + 2, middle : middle + 2]).reshape(len(lags), -1)
+    return bool((near[:, 1:] <= _CORRELATED * near[:, :1]).all())
+
+
+def varies(z: Tensor, texture: Texture) -> np.ndarray:
+    """``(C,)`` bool: which components ``(1, C, H, W)`` of an image are not constant, but for rounding."""
+    return np.ptp(z[0].numpy(), axis=(1, 2)) * np.linalg.norm(texture.mixing, axis=0) > _ROUNDING
+
+
+def _mirrored(z: Tensor, used: np.ndarray) -> np.ndarray:
+    """Some of the components as ``(C, H, W)`` float32, mirrored to sides of at least one block."""
+    x = z[0].numpy()[used].astype(np.float32)
+    lacking = [(0, max(0, kernel.SIZE - length)) for length in x.shape[1:]]
+    return np.ascontiguousarray(np.pad(x, [(0, 0), *lacking], mode="symmetric"))

@@ -13,11 +13,13 @@ from jumpset._core import checks
 from jumpset._core.types import Iteration, parameter
 from jumpset.kernels.filters.collaborative import SIZE
 from jumpset.regions.fusion import fuse
-from jumpset.smoothers.collaborative import GROUPS, Collaborative, check_texture
+from jumpset.smoothers.collaborative import GROUPS, Collaborative, check_texture, varies
 from jumpset.texture import Texture
 from jumpset.texture.cross_channel import predict
 from jumpset.texture.estimate import alternate, largest, spectrum_of
+from jumpset.texture.noise import noise_or_texture
 from jumpset.texture.stationarity import power_nonuniformity, strongest
+from jumpset.texture.support import varying
 
 # The fusions of the pilot: factor on the weight, neighbours, and whether the image is rotated by 180°, since
 # the order of merges is the order of the pixels.
@@ -178,8 +180,10 @@ class StructureTexture(Iteration[State]):
         z = s.texture.whiten(_wide(s.f))
         weight = self.fusion * self.weight * largest(s.texture)
         mean = sum(_fuse(z, factor * weight, n, rotated) for factor, n, rotated in _FUSIONS) / len(_FUSIONS)
-        if power_nonuniformity((z - mean)[0].numpy(), s.texture) > _DETAIL:
-            return replace(s, u=self._shrink(s, None, margin=1.0), detailed=True)
+        if power_nonuniformity((z - mean)[0].numpy(), s.texture, _varying(s.f)) > _DETAIL:
+            noise = noise_or_texture(s.f) if self.texture is None else s.texture
+            s = replace(s, texture=noise, detailed=True)
+            return replace(s, u=self._shrink(s, None, margin=1.0))
         return replace(s, u=s.texture.unwhiten(mean).to(s.f))
 
     def _filter(self, s: Separation) -> Separation:
@@ -187,7 +191,7 @@ class StructureTexture(Iteration[State]):
         if s.detailed:
             return replace(s, u=self._shrink(s, s.u, margin=1.0))
         if self.texture is None:
-            s = replace(s, texture=spectrum_of((s.f - s.u).cpu(), s.texture))
+            s = replace(s, texture=spectrum_of((s.f - s.u).cpu(), s.texture, _varying(s.f)))
         return replace(s, u=self._shrink(s, s.u, self.margin))
 
     def _blend(self, s: Separation) -> Separation:
@@ -200,12 +204,17 @@ class StructureTexture(Iteration[State]):
 
     def _guide(self, s: Separation) -> Separation:
         """Step 5: the strongest component of T, moved towards its prediction from the others."""
-        if s.f.shape[1] == 1:
-            return s
         u = _wide(s.u)
+        z = s.texture.whiten(u)
         k, variance = strongest(s.texture)
-        z = predict(s.texture.whiten(u)[0].numpy(), k, self.weight * variance)
-        return replace(s, u=_restore_mean(s.texture.unwhiten(torch.from_numpy(z[None])), u).to(s.f))
+        leads = varies(z, s.texture)
+        leads[k] = True
+        if leads.sum() == 1:
+            return s
+        z[0, leads] = torch.from_numpy(
+            predict(z[0, leads].numpy(), int(leads[:k].sum()), self.weight * variance)
+        )
+        return replace(s, u=_restore_mean(s.texture.unwhiten(z), u).to(s.f))
 
     def _refine(self, s: Separation) -> Separation:
         """Step 6: (u + u′) / 2, u′ from steps 3 to 5 with the pilot u and half the margin."""
@@ -220,6 +229,11 @@ class StructureTexture(Iteration[State]):
 
 def _wide(x: Tensor) -> Tensor:
     return x.detach().cpu().double()
+
+
+def _varying(x: Tensor) -> np.ndarray:
+    """``(H, W)``: where any channel varies."""
+    return np.any(varying(_wide(x)[0].numpy()), axis=0)
 
 
 def _restore_mean(u: Tensor, like: Tensor) -> Tensor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,15 +40,16 @@ class Whitened(Iteration[State]):
 
     Looks for a small value of
 
-    .. math:: (u - f)^\top \Sigma^{-1} (u - f) + \text{weight} \cdot R(M^{-1} u)
+    .. math:: (u - f)^\top \Sigma^{-1} (u - f) + \text{weight} \sqrt{K / 3} \; R(M^{-1} u)
 
-    for the covariance Σ and the colours M of a :class:`~jumpset.texture.Texture`, and R either the number of
-    jumps :math:`\sum_{(p,q)} [z_p \ne z_q]` (``"l0"``) or the isotropic, joint total variation (``"tv"``), by
-    ADMM in the components :math:`z = M^{-1} u`:
+    for the covariance Σ and the colours M of a :class:`~jumpset.texture.Texture`, K its number of components
+    that are not zero (by the factor, one weight is right for any number of channels), and R either the number
+    of jumps :math:`\sum_{(p,q)} [z_p \ne z_q]` (``"l0"``) or the isotropic, joint total variation (``"tv"``),
+    by ADMM in the components :math:`z = M^{-1} u`:
 
     .. math::
         u &= \arg\min_u (u - f)^\top \Sigma^{-1} (u - f) + \rho \|M^{-1} u - v + w\|^2 \quad\text{(one FFT)}\\
-        v &= \arg\min_v \rho \|v - (M^{-1} u + w)\|^2 + \text{weight} \cdot R(v)\\
+        v &= \arg\min_v \rho \|v - (M^{-1} u + w)\|^2 + \text{weight} \sqrt{K / 3} \; R(v)\\
         w &\leftarrow w + M^{-1} u - v, \qquad \rho \leftarrow \text{growth} \cdot \rho.
 
     The answer is M v.
@@ -54,7 +57,7 @@ class Whitened(Iteration[State]):
     Parameters
     ----------
     weight
-        Weight of R in components of variance 1. Larger is flatter; 0 changes nothing.
+        Weight of R in three components of variance 1. Larger is flatter; 0 changes nothing.
     prior
         ``"l0"``, whose step is region fusion, or ``"tv"``, whose step is a convex solver.
     texture
@@ -108,7 +111,7 @@ class Whitened(Iteration[State]):
         for (f, v, w), texture in zip(images, state.textures, strict=True):
             if texture.strength.any():
                 u = texture.whiten(texture.fit(f.double(), texture.unwhiten(v - w), state.rho))
-                v = self._flatten(u + w, self.weight / state.rho)
+                v = self._flatten(u + w, self._weight_of(texture) / state.rho)
                 w = w + u - v
                 squares += float((u - v).square().sum())
             flats.append(v)
@@ -128,6 +131,10 @@ class Whitened(Iteration[State]):
     def record(self, state: State) -> dict[str, float]:
         """Root mean square of M⁻¹ u − v, in units of the texture's deviation."""
         return {"residual": state.residual}
+
+    def _weight_of(self, texture: Texture) -> float:
+        """The weight for the number K of components: the norm of K unit deviations grows like √K."""
+        return self.weight * math.sqrt(np.count_nonzero(texture.variances) / 3)
 
     def _flatten(self, z: Tensor, weight: float) -> Tensor:
         if self.prior == "l0":

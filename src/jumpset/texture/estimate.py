@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.arrays import to_tensor
 from jumpset._core.errors import InputError
 from jumpset.regions.fusion import fuse
+from jumpset.texture.bands import GRAIN, DistinctBands
 from jumpset.texture.model import Texture
+from jumpset.texture.support import clipped, varying
 
 TILE = 48  # side of a periodogram's tile, in pixels
 REACH = 23  # A, the largest lag
@@ -21,7 +22,8 @@ _FAR = 8  # pixels at which a texture is uncorrelated, for the first guess of it
 _ROUGH = 5.0  # weight of the first fusion, in units of that guess
 _FLAT = 16.0  # weight of a fusion where the texture has variance 1 in each component
 _NOTHING = 1e-12  # variance of a residual that is only rounding
-_GRAIN = 1 / 255  # added to each component's deviation: the structure contains part of a faint one
+_LAGS = 4 / 15  # reach of the lags, as a part of the side of a square as large as the image
+_COVERED = 0.9  # share of a tile that varies, above which the tile counts
 
 
 def estimate_texture(
@@ -34,6 +36,9 @@ def estimate_texture(
     value_range: tuple[float, float] | None = None,
 ) -> Texture:
     r"""Estimate the texture of an image: its colours, strength and spectrum.
+
+    The estimate uses the pixels where the image varies: it leaves out constant channels, repeated channels,
+    and constant areas such as bars and blank margins.
 
     The estimate alternates: (1) the residual of the current structure gives the covariance of the texture's
     colours, a mean over the tiles whose residual is neither among the weakest quarter (no texture, or part of
@@ -68,8 +73,9 @@ def estimate_texture(
 
     Notes
     -----
-    The median of a periodogram is ln 2 times its mean for a Gaussian texture, and is divided by ln 2. Lags
-    extend to ±23 pixels under a Hann window, which smooths the spectrum.
+    The median of n periodograms of a Gaussian texture is expected at a known part of their mean, ln 2 for
+    many, and is divided by it. Lags extend to ±23 pixels under a Hann window, which smooths the spectrum; in
+    images of less than 87×87 pixels to 4/15 of the side.
 
     Examples
     --------
@@ -90,60 +96,82 @@ def estimate_texture(
             given=f"{tuple(known.shape)} and {tuple(x.shape)} as (B, C, H, W)",
             do="pass a structure made from the same image",
         )
-    residual = (x - known).double()
-    return spectrum_of(residual, colours_of(residual))
+    bands = DistinctBands.of(x)
+    if not bands.kept:
+        return bands.extend(None)
+    residual = bands.select((x - known).double())
+    where = np.any(varying(bands.select(x)[0].numpy()), axis=0)
+    return bands.extend(spectrum_of(residual, colours_of(residual, where), where))
 
 
 def alternate(image: Tensor, *, rounds: int = 2, tol: float = 0.02) -> tuple[Texture, Tensor]:
     """The texture of a ``(1, C, H, W)`` image, and the rough structure from which it was estimated."""
-    image = image.detach().cpu().double()
-    structure = fuse(image, _ROUGH * spread(image))
-    colours = colours_of(image - structure)
+    whole = image.detach().cpu().double()
+    bands = DistinctBands.of(whole)
+    if not bands.kept:
+        return bands.extend(None), whole
+    image = bands.select(whole)
+    each = varying(image[0].numpy())
+    where: np.ndarray = np.any(each, axis=0)
+    structure = fuse(image, _ROUGH * spread(image, each))
+    colours = colours_of(image - structure, where)
     for _ in range(rounds):
         weight = _FLAT * largest(colours)
         structure = colours.unwhiten(fuse(colours.whiten(image), weight))
-        former, colours = colours.covariance, colours_of(image - structure)
+        former, colours = colours.covariance, colours_of(image - structure, where)
         if np.abs(colours.covariance - former).max() <= tol * np.abs(former).max():
             break
-    return spectrum_of(image - structure, colours), structure
+    texture = spectrum_of(image - structure, colours, where)
+    return bands.extend(texture), bands.restore(structure, whole)
 
 
-def spread(image: Tensor) -> float:
+def spread(image: Tensor, where: np.ndarray | None = None) -> float:
     """A first estimate of the texture's variance, summed over channels, without any structure.
 
     It uses the lower quartile of each channel's squared differences between pixels that are far enough apart
-    to be independent, and near enough for many of them to lie in one region; 0 for a flat image.
+    to be independent, and near enough for many of them to lie in one region; 0 for a flat image. Both pixels
+    lie in ``where`` (default: :func:`~jumpset.texture.support.varying`), and not both are clipped.
     """
-    squares = []
-    for axis in (-2, -1):
-        far = min(_FAR, image.shape[axis] - 1)
-        if far > 0:
-            a = image.narrow(axis, far, image.shape[axis] - far)
-            b = image.narrow(axis, 0, image.shape[axis] - far)
-            squares.append((a - b).square()[0].flatten(1))
-    if not squares:
-        return 0.0
-    quartiles = np.quantile(torch.cat(squares, dim=1).numpy(), 0.25, axis=1)  # torch's has a size limit
-    return 0.5 * float(quartiles.sum()) / 0.1015  # the lower quartile of χ²₁
+    x = image[0].numpy()
+    where, cut = varying(x) if where is None else where, clipped(x)
+    total = 0.0
+    for band, counts, limit in zip(x, where, cut, strict=True):
+        squares = []
+        for axis in (0, 1):
+            far = min(_FAR, band.shape[axis] - 1)
+            if far > 0:
+                (a, use_a, cut_a), (b, use_b, cut_b) = (
+                    [np.moveaxis(y, axis, 0)[part] for y in (band, counts, limit)]
+                    for part in (slice(far, None), slice(None, -far))
+                )
+                squares.append(np.square(a - b)[use_a & use_b & ~(cut_a & cut_b)])
+        both = np.concatenate([np.empty(0), *squares])
+        total += float(np.quantile(both, 0.25)) if len(both) else 0.0
+    return 0.5 * total / 0.1015  # the lower quartile of χ²₁
 
 
-def colours_of(residual: Tensor) -> Texture:
-    """White noise with the residual's covariance between channels."""
+def colours_of(residual: Tensor, where: np.ndarray | None = None) -> Texture:
+    """White noise with the residual's covariance between channels, from tiles in ``where``, ``(H, W)``."""
     channels = residual.shape[1]
     r = residual[0].permute(1, 2, 0).numpy()
-    tiles = [
-        r[y : y + _STEP, x : x + _STEP].reshape(-1, channels)
+    use = np.ones(r.shape[:2], bool) if where is None else where
+    places = [
+        (slice(y, y + _STEP), slice(x, x + _STEP))
         for y in range(0, r.shape[0], _STEP)
         for x in range(0, r.shape[1], _STEP)
     ]
+    tiles = [r[place][use[place]] for place in places if use[place].mean() > 0.5]
+    if not tiles:
+        tiles = [r.reshape(-1, channels)]
     power = np.array([np.square(t).mean() for t in tiles])
     order = np.argsort(power, kind="stable")
     middle = order[len(order) // 4 : max(len(order) - len(order) // 20, 1)]
     pixels = np.concatenate([tiles[k] for k in middle])
     variances, axes = np.linalg.eigh(pixels.T @ pixels / len(pixels))
     variances[variances < _NOTHING] = 0.0
-    # A white texture has lag 0 alone; the grain enters the coordinates, not the strength.
-    sizes = variances + _GRAIN**2
+    # A white texture has lag 0 alone. The grain, since the structure contains part of a faint component,
+    # enters the coordinates, not the strength.
+    sizes = variances + GRAIN**2
     return Texture(axes * np.sqrt(sizes), (variances / sizes)[:, None, None])
 
 
@@ -152,28 +180,44 @@ def largest(texture: Texture) -> float:
     return max(0.0, float(texture.variances.max()))
 
 
-def spectrum_of(residual: Tensor, colours: Texture) -> Texture:
-    """The same colours with the autocovariance of the residual's components."""
+def spectrum_of(residual: Tensor, colours: Texture, where: np.ndarray | None = None) -> Texture:
+    """The same colours with the autocovariance of the residual's components, from the tiles in ``where``."""
     z = colours.whiten(residual.double())[0].numpy()
     height, width = z.shape[1:]
     tall, wide = min(TILE, height), min(TILE, width)
     window = np.outer(np.hanning(tall + 2)[1:-1], np.hanning(wide + 2)[1:-1])
     size = (2 * TILE, 2 * TILE)  # large enough that no lag wraps around
-    powers = []
+    use = np.ones((height, width), bool) if where is None else where
+    powers, shares = [], []
     for y in _starts(height, tall):
         for x in _starts(width, wide):
             tile = z[:, y : y + tall, x : x + wide] * window
             powers.append(np.square(np.abs(np.fft.rfft2(tile, size))).astype(np.float32))
-    power = np.median(np.stack(powers), axis=0) / np.log(2.0)
+            shares.append(float((np.square(window) * use[y : y + tall, x : x + wide]).sum()))
+    part = np.array(shares) / np.square(window).sum()
+    counts = part >= min(_COVERED, part.max())
+    power = np.median(np.stack(powers)[counts], axis=0) / _median_of_exponentials(int(counts.sum()))
+    if 0.0 < (seen_part := float(np.median(part[counts]))) < _COVERED:
+        power = power / seen_part
     lags = np.arange(-REACH, REACH + 1)
     pick = np.ix_(lags, lags)
     ours = np.fft.irfft2(power, size)[:, pick[0], pick[1]]
     # The weight of a lag is the overlap of the window with its shift: divided out where it is not 0.
     seen = np.fft.irfft2(np.square(np.abs(np.fft.rfft2(window, size))), size)[pick]
-    fade = np.outer(np.hanning(2 * REACH + 3)[1:-1], np.hanning(2 * REACH + 3)[1:-1])
+    # A small image tells fewer lags: the spectrum of all of them would be as rough as one periodogram.
+    reach = int(np.clip(_LAGS * np.sqrt(np.count_nonzero(use)), 1, REACH))
+    fade = np.pad(np.hanning(2 * reach + 3)[1:-1], REACH - reach)
+    fade = np.outer(fade, fade)
     overlap = seen > 1e-3 * seen.max()
     covariance = np.where(overlap, ours * fade / np.where(overlap, seen, 1.0), 0.0)
+    covariance[covariance[:, REACH, REACH] < _NOTHING] = 0.0  # rounding of a component that is absent
     return Texture(colours.mixing, covariance)
+
+
+def _median_of_exponentials(n: int) -> float:
+    """The expected median of n independent exponential variables of mean 1: 1 for one, ln 2 for many."""
+    orders = np.cumsum(1.0 / np.arange(n, 0, -1))
+    return float(0.5 * (orders[(n - 1) // 2] + orders[n // 2]))
 
 
 def _starts(length: int, tile: int) -> range:

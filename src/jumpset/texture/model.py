@@ -29,7 +29,7 @@ class Texture:
     Parameters
     ----------
     mixing
-        ``(C, C)``, M: one component a column, orthogonal to each other, in intensities.
+        ``(C, C)``, M: one component a column, linearly independent, in intensities.
     autocovariance
         ``(C, 2 A + 1, 2 A + 1)``, r, with lag (0, 0) in the middle and 0 beyond; symmetric under a change of
         sign of the lag. The scales of r_k(0) and of M's columns are free: only their product matters.

@@ -9,7 +9,7 @@ from jumpset.texture.model import Texture
 _SIDE = 16  # of a tile, in pixels
 
 
-def power_nonuniformity(z: np.ndarray, texture: Texture) -> float:
+def power_nonuniformity(z: np.ndarray, texture: Texture, where: np.ndarray | None = None) -> float:
     r"""Spatial variation of the residual's power, relative to a Gaussian texture's.
 
     The mean square of a tile of n pixels has, for the autocovariance r of the strongest component, the mean
@@ -23,13 +23,19 @@ def power_nonuniformity(z: np.ndarray, texture: Texture) -> float:
         ``(C, H, W)``: the texture's components of the residual.
     texture
         The texture's model. 0 is returned for fewer than 8 tiles, too few for an estimate.
+    where
+        ``(H, W)`` bool: the tiles that count lie in it. Default: all.
     """
     k, variance = strongest(texture)
     rows, columns = (length // _SIDE for length in z.shape[1:])
-    if rows * columns < 8 or variance <= 0.0:
+    shape = rows, _SIDE, columns, _SIDE
+    tiles = z[k, : rows * _SIDE, : columns * _SIDE].reshape(shape)
+    counts = np.ones((rows, columns), bool)
+    if where is not None:
+        counts = where[: rows * _SIDE, : columns * _SIDE].reshape(shape).all(axis=(1, 3))
+    if counts.sum() < 8 or variance <= 0.0:
         return 0.0
-    tiles = z[k, : rows * _SIDE, : columns * _SIDE].reshape(rows, _SIDE, columns, _SIDE)
-    median, ninth = np.quantile(np.square(tiles).mean(axis=(1, 3)), (0.5, 0.9))
+    median, ninth = np.quantile(np.square(tiles).mean(axis=(1, 3))[counts], (0.5, 0.9))
     middle = texture.autocovariance.shape[1] // 2
     lags = np.arange(-middle, middle + 1)
     # probability of each lag between two pixels of a row

@@ -21,11 +21,12 @@ from jumpset.operators.pixel_weights import pixel_weights
 from jumpset.running.inputs import read_input
 from jumpset.running.registry import method as make_method
 from jumpset.running.registry import methods
+from jumpset.texture.noise import noise_levels
+from jumpset.texture.support import varying
 
 Rule = Literal["discrepancy", "sure", "regions"]
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
-_MEDIAN_OF_NORMAL = 0.6744897501960817  # of |x|, x standard normal
 _SAME = 1e-3  # neighbours that differ by less, in intensities, belong to one region
 
 
@@ -141,18 +142,18 @@ def auto_weight(
         checks.real("sigma", sigma, at_least=0.0)
     level = None if rule == "regions" else sigma if sigma is not None else _noise(f)
 
-    answers: dict[float, Tensor] = {}
+    # Where the image is constant or missing, it has no noise, and a residual there says nothing.
+    where = torch.from_numpy(varying(f[0].detach().cpu().numpy())[None]).to(f.device)
+    if getattr(setting, "mask", None) is not None:
+        where &= torch.from_numpy(pixel_weights(tuple(f.shape), setting.mask)[:, None] > 0.0).to(f.device)
+    partly = bool(where.any()) and not bool(where.all())
+    mean = lambda x: float((x[where] if partly else x).mean())  # noqa: E731
 
-    mass = None if getattr(setting, "mask", None) is None else pixel_weights(tuple(f.shape), setting.mask)
+    answers: dict[float, Tensor] = {}
 
     def smoothed(weight: float, g: Tensor = f) -> Tensor:
         with torch.no_grad():
             return solve(replace(setting, weight=weight), g)
-
-    def mean_square(u: Tensor) -> float:
-        """Of the difference from f, at the valid pixels."""
-        squares = (u - f).double().square()
-        return float(squares.mean() if mass is None else np.average(squares.mean(1).cpu(), weights=mass))
 
     curve: dict[float, float] = {}
 
@@ -178,7 +179,7 @@ def auto_weight(
         weight = _bisect(lambda w: count(w) <= regions, low, high, n_trials)
     elif rule == "discrepancy":
         assert level is not None
-        residual = lambda w: trial(w, mean_square)  # noqa: E731
+        residual = lambda w: trial(w, lambda u: mean((u - f).double().square()))  # noqa: E731
         weight = high if residual(high) < level**2 else _bisect(
             lambda w: residual(w) >= level**2, low, high, n_trials
         )  # fmt: skip
@@ -190,8 +191,8 @@ def auto_weight(
         def sure(w: float) -> float:
             def value(u: Tensor) -> float:
                 moved = (smoothed(w, f + step * probe) - u).double()
-                divergence = float((probe * moved).mean()) / step
-                return mean_square(u) + level**2 * (2 * divergence - 1)
+                divergence = mean(probe * moved) / step
+                return mean((u - f).double().square()) + level**2 * (2 * divergence - 1)
 
             return trial(w, value)
 
@@ -215,7 +216,8 @@ def estimate_noise(
     """Estimate the standard deviation of white Gaussian noise, in intensities, robustly against edges.
 
     The estimate is the median of ``|x − x_right − x_below + x_diagonal| / 2`` over all cells, divided by
-    0.6745; of several channels, the root of their mean square.
+    0.6745; of several channels, the root of their mean square. Left out are constant areas, such as bars and
+    blank margins, and cells of which more than one pixel is clipped; 0 where hardly anything is left.
 
     Parameters
     ----------
@@ -248,11 +250,7 @@ def _count(u: Tensor, tol: float = _SAME) -> int:
 
 
 def _noise(f: Tensor) -> float:
-    cells = (f[..., 1:, 1:] - f[..., 1:, :-1] - f[..., :-1, 1:] + f[..., :-1, :-1]).double().abs() / 2
-    if cells.numel() == 0:
-        return 0.0
-    levels = cells.transpose(0, 1).flatten(1).median(dim=1).values / _MEDIAN_OF_NORMAL
-    return float(levels.square().mean().sqrt())
+    return float(np.sqrt(np.square(noise_levels(f)).mean()))
 
 
 def _bound_of(weight: float, low: float, high: float) -> Literal["low", "high"] | None:

@@ -28,11 +28,11 @@ _AREA = SIZE * SIZE
 _BAND = 8  # rows of reference blocks that share one accumulator; fixed, so that sums do not depend on threads
 
 
-def cosine_basis() -> np.ndarray:
-    """Return the ``(8, 8)`` orthonormal DCT-II, one basis vector per row."""
-    k, n = np.arange(SIZE)[:, None], np.arange(SIZE)[None, :]
-    basis = np.cos(math.pi * (2 * n + 1) * k / (2 * SIZE)) * math.sqrt(2.0 / SIZE)
-    basis[0] *= math.sqrt(0.5)
+def cosine_basis(size: int = SIZE) -> np.ndarray:
+    """Return the ``(size, size)`` orthonormal DCT-II, one basis vector per row."""
+    k, n = np.arange(size)[:, None], np.arange(size)[None, :]
+    basis = np.cos(math.pi * (2 * n + 1) * k / (2 * size)) * math.sqrt(2.0 / max(size, 1))
+    basis[:1] *= math.sqrt(0.5)
     return basis
 
 
@@ -77,17 +77,27 @@ def grid(length: int, step: int) -> np.ndarray:
     return np.unique(np.append(np.arange(0, last + 1, step), last)).astype(np.int64)
 
 
-def search_offsets(radius: int, stride: int) -> np.ndarray:
+def search_offsets(radius: int, step: int = 3, *, dense: bool = False) -> np.ndarray:
     """Return ``(N, 2)`` displacements of candidates: the block itself, then others in a fixed random order.
 
-    Among equal candidates the first ones are taken; in random order they are scattered, instead of adjacent
-    with nearly the same noise.
+    They lie ``step`` rows and columns apart. If ``dense``, they are all near ones and some far ones, about as
+    many as for a step of 3: near blocks are the most alike, but share the noise where it is correlated; and
+    on a lattice the edges of all blocks fall together. Among equal candidates the first ones are taken; in
+    random order they are scattered, instead of adjacent with nearly the same noise.
     """
-    n = radius // stride
-    steps = np.arange(-n, n + 1) * stride
-    offsets = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
+    offsets = _lattice(radius, step)
+    if dense:
+        near = 3 * radius // 10
+        far = _lattice(radius, 6)
+        offsets = np.concatenate([_lattice(near, 1), far[np.abs(far).max(axis=1) > near]])
     others = offsets[(offsets != 0).any(1)]
     return np.concatenate([np.zeros((1, 2), np.int64), np.random.default_rng(0).permutation(others)])
+
+
+def _lattice(radius: int, step: int) -> np.ndarray:
+    n = radius // step
+    steps = np.arange(-n, n + 1) * step
+    return np.stack(np.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
 
 
 def match(
@@ -291,6 +301,7 @@ def _shrink_bands(
     spare = np.empty((SIZE, SIZE), np.float32)
     left = np.empty(channels, np.float32)
     apart = np.float32(1.0) - coupling
+    least = np.float32(1e-12)  # variance of a coefficient without noise
     inverse = np.ascontiguousarray(basis.T)
     for band in range(start, stop):
         top = low[band]
@@ -319,12 +330,12 @@ def _shrink_bands(
                         for x in range(_AREA):
                             power, match = np.float32(0.0), np.float32(0.0)
                             for c in range(channels):
-                                p, v = guide[c, a, x], max(variance[c, a, x], np.float32(1e-12))
+                                p, v = guide[c, a, x], max(variance[c, a, x], least)
                                 power += p * p / v
                                 match += p * group[c, a, x] / v
                             match *= coupling / (np.float32(1.0) + power)
                             for c in range(channels):
-                                p, v = guide[c, a, x], max(variance[c, a, x], np.float32(1e-12))
+                                p, v = guide[c, a, x], max(variance[c, a, x], least)
                                 gain = p * p / (p * p + v)
                                 group[c, a, x] = p * match + apart * gain * group[c, a, x]
                                 left[c] += v * gain * gain
@@ -332,7 +343,7 @@ def _shrink_bands(
                     for c in range(channels):
                         for a in range(n):
                             for x in range(_AREA):
-                                v = max(variance[c, a, x], np.float32(1e-12))
+                                v = max(variance[c, a, x], least)
                                 # the mean of the group is signal
                                 keep = group[c, a, x] ** 2 > threshold * threshold * v or a + x == 0
                                 group[c, a, x] = group[c, a, x] if keep else np.float32(0.0)
@@ -340,7 +351,9 @@ def _shrink_bands(
                 for c in range(channels):
                     _unhaar(group[c], n)
                     _transform(group[c], n, inverse, spare)
-                    weight = np.float32(1.0) / left[c]
+                    # A group that the pilot takes for zero keeps no noise. Its weight is at most 100 times
+                    # that of its mean alone, so that it does not decide for all groups over its pixels.
+                    weight = np.float32(1.0) / max(left[c], np.float32(0.01) * max(variance[c, 0, 0], least))
                     for a in range(n):
                         y, x = places[a, 0] - top, places[a, 1]
                         for i in range(SIZE):
