@@ -13,7 +13,7 @@ from jumpset._core.errors import InputError
 from jumpset._core.types import parameter
 from jumpset.operators.images import check_images, per_image
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties.base import Channels, Penalty, coupling
+from jumpset.penalties.base import Channels, Penalty, arranged, coupling
 from jumpset.prox.tgv import tgv_prox
 from jumpset.prox.tgv_fields import Grid, solve, solve_in_graph
 
@@ -70,16 +70,17 @@ class TGV2(Penalty):
         terms, _ = self._terms_and_dual(x, mask, None)
         return terms
 
-    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """Compute R(x) of each image; see :meth:`Penalty.value`. The minimum is that of the weighted sum."""
-        check_images(x)
+    def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
+        # the minimum is that of the weighted sum, not the sum of weighted terms
         terms, _ = self._terms_and_dual(x, mask, weight_map)
         return terms.flatten(1).sum(1)
 
-    def gap(self, x: Tensor, *, mask: Any = None, weight_map: Any = None) -> Tensor:
+    def gap(
+        self, x: Tensor, *, mask: Any = None, weight_map: Any = None, channel_axis: int | None = None
+    ) -> Tensor:
         """Return the duality gap, ``(B,)``: R(x) lies between ``value(x) − gap(x)`` and ``value(x)``."""
-        check_images(x)
         with torch.no_grad():
+            x, mask, weight_map = arranged(x, mask, weight_map, channel_axis)
             terms, dual = self._terms_and_dual(x, mask, weight_map)
             return (terms - dual).flatten(1).sum(1)
 
