@@ -141,6 +141,6 @@ def per_image(tau: float | Tensor, v: Tensor) -> float | Tensor:
 
 def is_traced() -> bool:
     """Return whether tensors may have no values: in a graph of torch, or a transform of ``torch.func``."""
-    return (
-        torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or torch.jit.is_tracing()
-    )
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return True
+    return torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
