@@ -292,14 +292,14 @@ def test_the_weight_can_be_trained(x):
     torch.testing.assert_close(loss(x).detach(), 0.3 * P.L1()(x))
     other = nn.PenaltyLoss(P.L1(), torch.nn.Parameter(torch.tensor(0.0)))
     other.load_state_dict(pickle.loads(pickle.dumps(loss)).state_dict())
-    assert float(other.weight) == pytest.approx(0.3)
+    assert other.weight.item() == pytest.approx(0.3)
     control = nn.ZeroFractionController(loss, 0.5, gain=0.2)
     control.update(torch.ones(1, 1, 4))
     assert loss.weight is weight  # which the optimizer holds
-    assert float(weight) == pytest.approx(0.3 * math.exp(0.1))
+    assert weight.item() == pytest.approx(0.3 * math.exp(0.1))
     with torch.no_grad():
         weight.fill_(-1.0)
-    assert float(loss(x)) == 0.0
+    assert loss(x).item() == 0.0
     for wrong in (torch.nn.Parameter(torch.tensor(-0.1)), torch.nn.Parameter(torch.ones(2)), 2 * weight):
         with pytest.raises(js.InputError, match="weight"):
             nn.PenaltyLoss(P.L1(), wrong)
