@@ -29,11 +29,12 @@ def check_scale(name: str, value: object) -> None:
 
 
 def count(size: Any) -> Any:
-    """Return 1 where ``size`` is not 0, with the gradient 0 (not none: a sum with other penalties trains)."""
+    """Return 1 where ``size`` is not 0, and NaN where it is NaN or infinite.
+
+    The gradient is 0, not none: a sum with other penalties trains.
+    """
     xp = namespace(size)
-    ones, zeros = xp.ones_like(size), xp.zeros_like(size)
-    finite = xp.where(size == size, size, zeros)  # 0 · NaN would be NaN
-    return xp.where(size != 0, ones, zeros) + 0 * finite
+    return xp.where(size != 0, xp.ones_like(size), xp.zeros_like(size)) + 0 * size
 
 
 def height(d: Any, scale: float) -> Any:
@@ -50,7 +51,8 @@ def jumps(heights: Any, scale: float, surrogate: str) -> Any:
     if scale == 0.0:
         return count(heights)
     if surrogate == "gaussian":
-        return -namespace(heights).expm1(-heights / (2 * scale * scale))
+        # the multiple of 0 is NaN for an infinite height, which is no jump but an error
+        return -namespace(heights).expm1(-heights / (2 * scale * scale)) + 0 * heights
     return heights / (heights + scale * scale)
 
 
@@ -107,10 +109,14 @@ class JumpPenalty(Penalty):
         weight = 2.0 * torch.as_tensor(taus).detach().double().reshape(-1)  # the kernel has no ½
         weight = weight.expand(len(v)).cpu()
         lines = at_least_single(v.detach()).flatten(2).cpu()  # (B, C, n)
+        unknown = ~torch.isfinite(lines).all(2, keepdim=True)
+        if self.channels == "joint":
+            unknown = unknown.any(1, keepdim=True)
+        lines = torch.where(unknown, 0.0, lines)
         if self.channels == "joint":
             answer = potts_lines(lines.mT.numpy(), weight.numpy())
             answer = torch.from_numpy(answer).mT
         else:
             each = weight.repeat_interleave(v.shape[1]).numpy()
             answer = torch.from_numpy(potts_lines(lines.flatten(0, 1)[..., None].numpy(), each))
-        return answer.reshape(v.shape).to(v)
+        return torch.where(unknown, torch.nan, answer).reshape(v.shape).to(v)

@@ -47,6 +47,7 @@ class ScalarPenalty(Penalty):
             energy = 0.5 * (u - size).square() + taus * self.profile(u)
             better = energy < least
             best, least = torch.where(better, u, best), torch.where(better, energy, least)
+        best = torch.where(torch.isfinite(size), best, size)  # NaN and infinity have no energy to compare
         return torch.sign(v) * best.to(v.dtype)
 
 

@@ -46,7 +46,8 @@ class MCP(ScalarPenalty):
     def profile(self, size: Any) -> Any:
         """Return ρ above."""
         xp = namespace(size)
-        capped = xp.where(size < self.scale, size, xp.ones_like(size) * self.scale)
+        # the multiple of 0 is NaN for NaN and infinity, so that neither looks like a large entry
+        capped = xp.where(size < self.scale, size, 0 * size + self.scale)
         return capped - capped * capped / (2 * self.scale)
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:

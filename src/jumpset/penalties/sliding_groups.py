@@ -100,7 +100,8 @@ class SlidingGroups(Penalty):
         if self.phi == "log":
             return self.scale * xp.log1p(norm / self.scale)
         if self.phi == "mcp":
-            capped = xp.where(norm < self.scale, norm, xp.ones_like(norm) * self.scale)
+            # the multiple of 0 is NaN for NaN and infinity, so that neither looks like a large norm
+            capped = xp.where(norm < self.scale, norm, 0 * norm + self.scale)
             return capped - capped * capped / (2 * self.scale)
         return norm
 

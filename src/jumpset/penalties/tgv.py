@@ -13,6 +13,7 @@ from jumpset._core.errors import InputError
 from jumpset._core.types import parameter
 from jumpset.operators.images import check_images, per_image
 from jumpset.operators.precision import at_least_single
+from jumpset.penalties._masks import keep_inside
 from jumpset.penalties.base import Channels, Penalty, arranged, coupling
 from jumpset.prox.tgv import tgv_prox
 from jumpset.prox.tgv_fields import Grid, solve, solve_in_graph
@@ -115,7 +116,7 @@ class TGV2(Penalty):
                 given=type(x).__name__,
                 do="convert with torch.from_numpy, or use TotalVariation(order=2)",
             )
-        wide = at_least_single(x)
+        wide = at_least_single(keep_inside(x, mask))
         ones = torch.ones_like(wide)
         inside = ones if mask is None else torch.where(mask, ones, 0.0)
         joint = self.channels == "joint"

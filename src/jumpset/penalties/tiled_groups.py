@@ -90,8 +90,9 @@ class TiledGroups(Penalty):
         check_images(v)
         wide = at_least_single(v)
         norm = root(self._sums(over_channels(wide * wide, self.channels)))
-        above = norm > per_image(tau, wide)
-        kept = torch.where(above, 1 - per_image(tau, wide) / torch.where(above, norm, 1.0), 0.0)
+        taus = per_image(tau, wide)
+        vanishes = norm <= taus  # false for NaN, which then fills the tile
+        kept = torch.where(vanishes, 0.0, 1 - taus / torch.where(vanishes, 1.0, norm))
         return (wide * kept).to(v.dtype)
 
     def _sums(self, x: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from jumpset._core import checks
@@ -142,7 +143,8 @@ class TotalVariation(SolvedProx):
             checks.real("tol", tol, above=0.0, below=1.0)
             check_images(v)
             # every edge counts once, for every scheme, isotropy and coupling
-            return exactly(v, smooth_solve(v.detach(), per_image(tau, v)))
+            with torch.no_grad():
+                return exactly(v, smooth_solve(v, per_image(tau, v)))
         coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
         is_plain = self.scheme == "forward" or not (self.isotropic or coupled)
         if self.beta != 1.0 or self.order != 1 or not is_plain:
