@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.operators.conjugate_gradient import conjugate_gradient
 from jumpset.operators.images import check_images, per_image
 from jumpset.operators.precision import at_least_single, to_float64
@@ -121,6 +122,12 @@ def differentiable_prox(penalty: Penalty, v: Tensor, tau: float | Tensor, flat: 
     active = _active_manifold(penalty)
     if active == "closed":
         return penalty.prox(v, taus)
+    if getattr(torch.compiler, "is_exporting", bool)():  # of torch 2.7 and later
+        raise InputError(
+            f"the prox of {type(penalty).__name__} is solved by iteration and cannot be exported",
+            given="torch.export or torch.onnx.export",
+            do="export a prox in closed form, such as that of L1 or TiledGroups",
+        )
     return _Solved.apply(v, taus, penalty, active, flat)
 
 

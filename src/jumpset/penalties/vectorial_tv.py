@@ -115,7 +115,7 @@ class VectorialTV(SolvedProx):
             squares = [over_channels(d * d, "joint") for d in columns]
         if not self.isotropic:
             return sum(root(s) for s in squares)
-        if self.coupling == "nuclear" and len(columns) > 1 and x.shape[1] > 1:
+        if self.coupling == "nuclear" and len(columns) > 1 and x.shape[1] != 1:
             return root(sum(squares) + 2 * root(_squared_minors(columns)))
         return root(sum(squares))
 
@@ -132,6 +132,12 @@ def _check_rank(channels: int, axes: int) -> None:
 def _squared_minors(columns: list[Any]) -> Any:
     """Return the sum of the squares of all 2 × 2 minors of each pixel's matrix, whose rank is at most 2."""
     channels = columns[0].shape[1]
+    if channels is None:
+        raise InputError(
+            "the nuclear norm needs the number of channels",
+            given="a graph of TensorFlow that leaves it open",
+            do="pass tf.TensorSpec([None, 3, None, None])",
+        )
     _check_rank(channels, len(columns))
     total = None
     for k, first in enumerate(columns):

@@ -41,8 +41,13 @@ def takes(x: Any, gpu: bool = False) -> bool:
 
 def _is_transformed(x: Tensor) -> bool:
     """Return whether a ``torch.func`` transform other than ``vmap`` is, or may be, active."""
-    active = torch._C._are_functorch_transforms_active()
-    return active and (x.requires_grad or torch.compiler.is_compiling())
+    if not torch._C._are_functorch_transforms_active():
+        return False
+    if x.requires_grad or torch.compiler.is_compiling():
+        return True
+    # ``grad`` around ``vmap``: the innermost tensor, the one of vmap, does not say that it requires a gradient
+    levels = torch._C._functorch.get_interpreter_stack() or ()
+    return any(level.key() != torch._C._functorch.TransformType.Vmap for level in levels)
 
 
 class FusedKernel:
