@@ -131,6 +131,12 @@ def differentiable_prox(penalty: Penalty, v: Tensor, tau: float | Tensor, flat: 
     return _Solved.apply(v, taus, penalty, active, flat)
 
 
+def is_closed(penalty: Penalty) -> bool:
+    """Return whether the prox is a closed form, which autograd differentiates and a graph contains."""
+    merged = penalty.merged() if isinstance(penalty, WeightedSum) else None
+    return _active_manifold(penalty if merged is None else merged[1]) == "closed"
+
+
 @dataclass(frozen=True)
 class _Manifold:
     """The constraints that stay active for small changes of the input."""

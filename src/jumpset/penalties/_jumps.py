@@ -106,7 +106,7 @@ class JumpPenalty(Penalty):
                 " js.smooth(image, 'region-fusion') approximates it"
             )
         taus = per_image(tau, v)
-        weight = 2.0 * torch.as_tensor(taus).detach().double().reshape(-1)  # the kernel has no ½
+        weight = 2.0 * torch.as_tensor(taus, dtype=torch.float64).detach().reshape(-1)  # the kernel has no ½
         weight = weight.expand(len(v)).cpu()
         lines = at_least_single(v.detach()).flatten(2).cpu()  # (B, C, n)
         unknown = ~torch.isfinite(lines).all(2, keepdim=True)

@@ -108,7 +108,9 @@ class AITV(Penalty):
 
     def _by_admm(self, v: Tensor, taus: float | Tensor, tol: float, max_steps: int) -> Tensor:
         """Repeat ``u = (1 + ∇ᵀ∇)⁻¹ (v + ∇ᵀ(d − y))``, ``d = shrink(∇u + y)``, ``y += ∇u − d``."""
-        per_field = torch.as_tensor(taus).to(v).reshape(-1, *[1] * v.ndim)  # (B, D, C, *spatial)
+        per_field = torch.as_tensor(taus, dtype=v.dtype, device=v.device).reshape(
+            -1, *[1] * v.ndim
+        )  # (B, D, C, *spatial)
         d = gradient(v)
         y = torch.zeros_like(d)
         size = _squares(d)

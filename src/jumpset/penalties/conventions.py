@@ -50,8 +50,8 @@ CONVENTIONS: dict[str, Callable[..., Any]] = {
     "deepinv-TVL1Prior": lambda x: _ANISOTROPIC.value(x),
     "deepinv-TVLoss": lambda x: 2.0 * _per_direction(x, 2.0, (1, 2, 3)),
     # tv_loss of the DIP program: its beta is half of jumpset's, and it omits the last row and column
-    "dip-program": lambda x, beta=0.5: (
-        namespace(x).sum(TotalVariation(beta=2.0 * beta, channels="separate").terms(x)[..., :-1, :-1])
+    "dip-program": lambda x, beta=0.5: namespace(x).sum(
+        TotalVariation(beta=2.0 * beta, channels="separate").terms(x)[..., :-1, :-1]
     ),
     # the TVLoss of many blogs: squared, and divided by the batch size twice
     "blog-TVLoss": lambda x: 2.0 * namespace(x).mean(_per_direction(x, 2.0, (1, 2, 3))),

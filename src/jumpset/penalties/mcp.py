@@ -52,7 +52,7 @@ class MCP(ScalarPenalty):
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
         """Return the stationary point below s, if it is a minimum, and v itself above s."""
-        taus = torch.as_tensor(tau).to(size)
+        taus = torch.as_tensor(tau, dtype=size.dtype, device=size.device)
         convex = taus < self.scale
         stretch = torch.where(convex, 1 - taus / self.scale, 1.0)
         inner = ((size - taus) / stretch).clamp(0.0, self.scale)

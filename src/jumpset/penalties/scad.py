@@ -58,7 +58,7 @@ class SCAD(ScalarPenalty):
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
         """Return a minimiser of each of the three pieces; a concave one shares its ends with the others."""
-        taus = torch.as_tensor(tau).to(size)
+        taus = torch.as_tensor(tau, dtype=size.dtype, device=size.device)
         end = self.a * self.scale
         bend = taus / ((self.a - 1) * self.scale)
         convex = bend < 1
