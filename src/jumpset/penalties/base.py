@@ -81,7 +81,8 @@ class Penalty(Checked, ABC):
 
         Returns
         -------
-        array ``(B,)``, in float32 where x is in half precision
+        array ``(B,)``, in float32 where x is in half precision; NaN or infinite for an image that has such a
+        value inside the mask
 
         Raises
         ------
@@ -105,6 +106,15 @@ class Penalty(Checked, ABC):
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:  # noqa: ARG002
         """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image.
+
+        Parameters
+        ----------
+        v
+            ``(B, C, *spatial)``, a torch tensor. A value that is not finite stays so, and makes every pixel
+            that depends on it NaN.
+        tau
+            At least 0: a number, or a tensor with one number or one per image, ``(B,)`` or ``(B, 1, …)``.
+            Closed forms have its derivative; :class:`jumpset.Prox` has that of every prox.
 
         Raises
         ------
