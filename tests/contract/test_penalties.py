@@ -469,6 +469,11 @@ def test_shapes_of_another_layout_are_refused(image):
             js.TotalVariation().prox(image, 0.1)
         signals = image[:, :, None]  # as the message says
         assert js.TotalVariation().prox(signals, 0.1).shape == signals.shape
+        assert torch.equal(js.L1().prox(image, 0.1), image)  # each entry by itself
+    else:
+        for penalty in (js.TotalVariation(), js.L1(), P.MCP()):
+            with pytest.raises(js.InputError, match="torch"):
+                penalty.prox(np.zeros((1, 1, 4)), 0.1)
 
 
 def test_read_only_arrays(name, x):
@@ -566,6 +571,20 @@ def test_closed_proxes_are_exported(name, x):
         torch._dynamo.reset()  # it recompiles a limited number of times
         compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
         torch.testing.assert_close(compiled(x.float()), layer(x.float()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("penalty", [P.L1(), P.MCP(), P.TiledGroups(3), 2 * P.SparseGroup()], ids=repr)
+def test_closed_proxes_run_as_onnx(penalty, x, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    layer, images = js.Prox(penalty, 0.1), x.float()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own notices
+        torch.onnx.export(layer, (images,), tmp_path / "prox.onnx", dynamo=True, verbose=False)
+    session = runtime.InferenceSession(tmp_path / "prox.onnx")
+    (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    np.testing.assert_allclose(found, layer(images).numpy(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("of", ["grad of vmap", "vmap of grad", "jacfwd"])

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.operators.conjugate_gradient import conjugate_gradient
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.precision import at_least_single, to_float64
 from jumpset.penalties.aitv import AITV
 from jumpset.penalties.base import Penalty
@@ -109,7 +109,7 @@ class Prox(nn.Module):
 
 def differentiable_prox(penalty: Penalty, v: Tensor, tau: float | Tensor, flat: float = 1e-4) -> Tensor:
     """Compute ``penalty.prox(v, tau)`` with derivatives in v and tau; see :class:`Prox`."""
-    check_images(v)
+    check_tensor(v, may_be=not penalty.separable)
     if not isinstance(tau, Tensor):
         checks.real("tau", tau, at_least=0.0)
         tau = torch.tensor(tau, dtype=at_least_single(v).dtype)

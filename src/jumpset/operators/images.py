@@ -65,6 +65,14 @@ def check_images(x: Any, *, may_be: bool = True) -> None:
         _check_layout(shape, isinstance(x, Tensor))
 
 
+def check_tensor(v: Any, *, may_be: bool = True) -> None:
+    """Raise unless v is a torch tensor that :func:`check_images` accepts: the argument of a prox."""
+    if not isinstance(v, Tensor):
+        given = type(v).__name__
+        raise InputError("a prox takes a torch tensor", given=given, do="convert with torch.from_numpy(v)")
+    check_images(v, may_be=may_be)
+
+
 def _check_values(x: Any) -> None:
     name = str(x.dtype).removeprefix("torch.") if isinstance(x, Tensor) else x.dtype.name
     if isinstance(x, Tensor) and not (x.is_floating_point() or x.is_complex()):

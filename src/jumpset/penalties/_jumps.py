@@ -12,7 +12,7 @@ from jumpset._core import checks
 from jumpset._core.errors import NoProx
 from jumpset._core.types import parameter
 from jumpset.kernels.regions.potts_1d import potts_lines
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties.base import Channels, Penalty
@@ -95,7 +95,7 @@ class JumpPenalty(Penalty):
         NoProx
             For images with two or three such axes, where the problem is NP-hard, and for the surrogates.
         """
-        check_images(v)
+        check_tensor(v)
         if self.scale != 0.0:
             raise NoProx(
                 f"{type(self).__name__} has a proximal operator for the hard count only; pass scale=0"
@@ -119,4 +119,4 @@ class JumpPenalty(Penalty):
         else:
             each = weight.repeat_interleave(v.shape[1]).numpy()
             answer = torch.from_numpy(potts_lines(lines.flatten(0, 1)[..., None].numpy(), each))
-        return torch.where(unknown, torch.nan, answer).reshape(v.shape).to(v)
+        return torch.where(unknown, torch.nan, answer.reshape(lines.shape)).reshape(v.shape).to(v)

@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import parameter
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties._masks import keep_inside
 from jumpset.penalties.base import Channels, Penalty, arranged, coupling
@@ -104,7 +104,7 @@ class TGV2(Penalty):
         """
         checks.real("tol", tol, above=0.0, below=1.0)
         checks.integer("max_steps", max_steps, at_least=1)
-        check_images(v)
+        check_tensor(v)
         joint = self.channels == "joint"
         return tgv_prox(v, per_image(tau, v), self.alpha0, self.alpha1, joint, tol, max_steps)
 

@@ -12,7 +12,7 @@ from jumpset._core.errors import InputError
 from jumpset._core.types import parameter
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.differences import forward, spatial_axes
-from jumpset.operators.images import check_images
+from jumpset.operators.images import check_tensor
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
@@ -95,7 +95,7 @@ class VectorialTV(SolvedProx):
         InputError
             As for the class, for the nuclear norm.
         """
-        check_images(v)
+        check_tensor(v)
         channels, axes = v.shape[1], v.ndim - 2
         coupling = self.coupling if channels > 1 else "l2"
         if coupling == "nuclear":

@@ -14,7 +14,7 @@ from jumpset._core.errors import InputError
 from jumpset._core.iterate import Moment, iterate
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.gradient import divergence
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.prox.tv_dual import AcceleratedDual, Model, images, read
 from jumpset.prox.tv_lines import solve_lines
 
@@ -60,7 +60,7 @@ def tv_prox(
 
     A ``RuntimeWarning`` reports that an image has not reached it after ``max_steps``.
     """
-    check_images(v)
+    check_tensor(v)
     checks.real("tol", tol, above=0.0, below=1.0)
     checks.integer("max_steps", max_steps, at_least=1)
     factor = per_image(tau, v)
