@@ -456,6 +456,7 @@ def test_the_layout_can_be_named(name, x):
         torch.zeros(1, 20, 30),
         np.zeros((20, 30, 3)),
         np.zeros((2, 20, 30, 3)),
+        np.zeros((2, 9, 20, 30, 3)),
         np.zeros((1, 20, 30, 1)),
     ],
     ids=lambda x: f"{type(x).__name__}{tuple(x.shape)}",

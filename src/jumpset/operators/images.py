@@ -61,7 +61,7 @@ def check_images(x: Any, *, may_be: bool = True) -> None:
     _check_values(x)
     if 0 in shape[1:]:
         raise InputError("an image has at least one pixel", given=f"shape {shape}", do="leave it out")
-    if may_be:
+    if may_be and not torch.compiler.is_compiling():  # a traced graph must not depend on the lengths
         _check_layout(shape, isinstance(x, Tensor))
 
 
@@ -96,8 +96,8 @@ def _check_layout(shape: tuple[int | None, ...], of_torch: bool) -> None:
             given=f"shape {shape}",
             do="pass x[None] for one image, x[:, :, None] for a batch of signals",
         )
-    last = not of_torch and shape[-1] in _BANDS
-    if last and ((len(shape) == 3 and many[0] and many[1]) or (len(shape) == 4 and many[1] and many[2])):
+    is_long = all(many[0 if len(shape) == 3 else 1 : -1])  # with three axes it may be one image
+    if not of_torch and shape[-1] in _BANDS and is_long:
         raise InputError(
             "a batch has the axes (B, C, *spatial), and this shape looks like channels last",
             given=f"shape {shape}",

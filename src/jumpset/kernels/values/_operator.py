@@ -46,8 +46,9 @@ def _is_transformed(x: Tensor) -> bool:
     if x.requires_grad or torch.compiler.is_compiling():
         return True
     # ``grad`` around ``vmap``: the innermost tensor, that of vmap, does not say that it requires a gradient
-    levels = torch._C._functorch.get_interpreter_stack() or ()
-    return any(level.key() != torch._C._functorch.TransformType.Vmap for level in levels)
+    transforms = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
+    levels = transforms.get_interpreter_stack() or ()
+    return any(level.key() != transforms.TransformType.Vmap for level in levels)
 
 
 class FusedKernel:
