@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import jumpset
 from jumpset.penalties import TotalVariation
 from jumpset.penalties.conventions import CONVENTIONS
 
@@ -38,6 +39,27 @@ def x(request):
 def test_stated_values(name):
     ours = CONVENTIONS[name](EYE)
     torch.testing.assert_close(ours, torch.full_like(ours, VALUES[name]), rtol=2e-6, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", sorted(CONVENTIONS))
+@pytest.mark.parametrize("library", ["numpy", "jax.numpy", "tensorflow"])
+def test_every_library(name, library, x):
+    xp = pytest.importorskip(library)
+    theirs = CONVENTIONS[name](xp.asarray(x.numpy()) if hasattr(xp, "asarray") else xp.constant(x.numpy()))
+    np.testing.assert_allclose(np.asarray(theirs), CONVENTIONS[name](x).numpy(), rtol=1e-5)
+    if library == "tensorflow":
+        traced = xp.function(CONVENTIONS[name], input_signature=[xp.TensorSpec([None] * 4, xp.float32)])
+        np.testing.assert_allclose(traced(x.numpy()).numpy(), np.asarray(theirs), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["kornia-mean", "deepinv-TVLoss", "blog-TVLoss"])
+def test_half_precision_does_not_overflow(name):
+    x = 100 * torch.arange(4.0).repeat(1, 3, 200, 200).half()  # the sum of the differences is above 65 504
+    torch.testing.assert_close(CONVENTIONS[name](x), CONVENTIONS[name](x.float()))
+
+
+def test_the_module_is_an_attribute():
+    assert jumpset.penalties.conventions.CONVENTIONS is CONVENTIONS
 
 
 def test_every_convention_has_a_stated_value():

@@ -1,7 +1,10 @@
 """The adapters, against the libraries where they are installed, else against a stand-in of the same interface."""
 
+import re
 import sys
+import textwrap
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,3 +107,57 @@ def test_pyproximal_total_variation_agrees():
     best = ours.prox(x.ravel(), 0.1)
     assert energy(best) <= energy(theirs.prox(x.ravel(), 0.1)) + 1e-6
     np.testing.assert_allclose(best, theirs.prox(x.ravel(), 0.1), atol=5e-3)
+
+
+@pytest.mark.parametrize("library", ["tensorflow", "jax"])
+def test_the_page_about_array_libraries(library):
+    """Its blocks of libraries that may be absent give what torch gives for channels first."""
+    pytest.importorskip(library)
+    page = (Path(__file__).parents[2] / "docs" / "array_libraries.rst").read_text(encoding="utf-8")
+    found = re.findall(r"^\.\. code-block:: py\n\n((?: +.*\n|\n)+)", page, re.MULTILINE)
+    blocks = [textwrap.dedent(block) for block in found]
+    names = {"js": js}
+    for block in [b for b in blocks if ("jax" in b) == (library == "jax")]:
+        exec(compile(block, "array_libraries.rst", "exec", dont_inherit=True), names)
+    images = (
+        torch.from_numpy(np.array(names["images"]) if library == "jax" else names["x"].numpy())
+        .movedim(-1, 1)
+        .requires_grad_()
+    )
+    value = js.TotalVariation()(images)
+    assert float(names["value"]) == pytest.approx(value.item(), rel=1e-5)
+    wanted = torch.autograd.grad(value, images)[0].movedim(1, -1).numpy()
+    np.testing.assert_allclose(np.array(names["slope"]), wanted, rtol=1e-4, atol=1e-7)
+
+
+def test_deepinv_prior_is_differentiable(monkeypatch):
+    """Unfolding trains through ``prox`` and ``grad``, with gamma as (B, 1, 1, 1), too."""
+    try:
+        import deepinv  # noqa: F401
+    except ImportError:
+        optim = types.ModuleType("deepinv.optim")
+        optim.Prior = torch.nn.Module
+        monkeypatch.setitem(sys.modules, "deepinv", types.ModuleType("deepinv"))
+        monkeypatch.setitem(sys.modules, "deepinv.optim", optim)
+        monkeypatch.delitem(sys.modules, "jumpset.interop.deepinv", raising=False)
+    from jumpset.interop.deepinv import PenaltyPrior
+
+    x = torch.rand(2, 1, 8, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    gamma = torch.tensor([0.05, 0.2], dtype=torch.float64)
+    for penalty in (js.L1(), js.TotalVariation(isotropic=False, channels="separate"), js.SlidingGroups(3)):
+        outcomes = []
+        for of, price in (
+            (PenaltyPrior(penalty).prox, gamma.reshape(-1, 1, 1, 1)),
+            (js.Prox(penalty, 0.0), gamma),
+        ):
+            v, price = x.clone().requires_grad_(), price.clone().requires_grad_()
+            u = of(v, gamma=price) if price.ndim > 1 else of(v, price)
+            outcomes.append([u.detach(), *torch.autograd.grad(u.square().sum(), (v, price))])
+        for ours, theirs in zip(*outcomes, strict=True):
+            torch.testing.assert_close(ours.flatten(), theirs.flatten())
+            assert ours.any()
+    one = torch.full((1, 1, 1, 1), 0.05, dtype=torch.float64)
+    torch.testing.assert_close(PenaltyPrior(js.L1()).prox(x, gamma=one), js.L1().prox(x, 0.05))
+    prior = PenaltyPrior(js.penalties.Charbonnier(0.1))
+    v = x[:1, :, :3, :3].clone().requires_grad_()
+    assert torch.autograd.gradcheck(prior.grad, (v,))

@@ -1,6 +1,8 @@
 """The module for training, the controllers of its weight, and the weights for one image."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -247,3 +249,62 @@ def test_weight_from_noise():
     assert flat == pytest.approx(2 * sigma**2 * math.log(1600))
     noise = 0.5 + sigma * np.random.default_rng(0).standard_normal((40, 40, 1))
     assert regions_at(noise, flat, 50) < 20
+
+
+# ----------------------------------------------------------------------------------- saved and copied
+
+
+def test_it_is_pickled_copied_and_saved(x, tmp_path):
+    """The state consists of tensors, as safetensors and accelerate need; all else travels by pickle."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    loss = nn.PenaltyLoss(P.TiledGroups(4).at_step, 0.7)
+    loss.step()
+    for twin in (pickle.loads(pickle.dumps(loss)), copy.deepcopy(loss)):
+        assert torch.equal(twin(x), loss(x))
+        twin.step()
+        assert int(twin.n_steps) == 2
+        torch.testing.assert_close(twin(x), 0.7 * P.TiledGroups(4).at_step(2)(x))
+    assert int(loss.n_steps) == 1
+    model = torch.nn.ModuleDict({"loss": loss, "layer": torch.nn.Linear(1, 1)})
+    assert all(isinstance(value, torch.Tensor) for value in model.state_dict().values())
+    safetensors.save_file(model.state_dict(), tmp_path / "a.safetensors")
+    other = torch.nn.ModuleDict(
+        {"loss": nn.PenaltyLoss(P.TiledGroups(4).at_step, 0.1), "layer": torch.nn.Linear(1, 1)}
+    )
+    other.load_state_dict(safetensors.load_file(tmp_path / "a.safetensors"))
+    assert other["loss"].weight == 0.7
+    assert torch.equal(other["loss"](x), loss(x))
+    safetensors.save_model(model, str(tmp_path / "b.safetensors"))
+    torch.save(model.state_dict(), tmp_path / "c.pt")
+    other["loss"].weight = 0.2
+    other.load_state_dict(torch.load(tmp_path / "c.pt", weights_only=True))
+    assert other["loss"].weight == 0.7
+    other.load_state_dict(model.state_dict() | {"loss._extra_state": {"weight": 0.3}})  # as saved before
+    assert other["loss"].weight == 0.3
+
+
+def test_the_weight_can_be_trained(x):
+    weight = torch.nn.Parameter(torch.tensor(0.3))
+    loss = nn.PenaltyLoss(P.L1(), weight)
+    assert list(loss.parameters()) == [weight]
+    loss(x).backward()
+    torch.testing.assert_close(weight.grad, P.L1()(x))
+    torch.testing.assert_close(loss(x).detach(), 0.3 * P.L1()(x))
+    other = nn.PenaltyLoss(P.L1(), torch.nn.Parameter(torch.tensor(0.0)))
+    other.load_state_dict(pickle.loads(pickle.dumps(loss)).state_dict())
+    assert other.weight.item() == pytest.approx(0.3)
+    control = nn.ZeroFractionController(loss, 0.5, gain=0.2)
+    control.update(torch.ones(1, 1, 4))
+    assert loss.weight is weight  # which the optimizer holds
+    assert weight.item() == pytest.approx(0.3 * math.exp(0.1))
+    with torch.no_grad():
+        weight.fill_(-1.0)
+    assert loss(x).item() == 0.0
+    for wrong in (torch.nn.Parameter(torch.tensor(-0.1)), torch.nn.Parameter(torch.ones(2)), 2 * weight):
+        with pytest.raises(js.InputError, match="weight"):
+            nn.PenaltyLoss(P.L1(), wrong)
+
+
+def test_channels_last_losses(x):
+    loss = nn.PenaltyLoss(P.TotalVariation(), 0.5, channel_axis=-1)
+    assert torch.equal(loss(x.movedim(1, -1)), 0.5 * P.TotalVariation()(x))

@@ -351,3 +351,19 @@ def few_steps(v, tau):
 def test_wrong_proxes_are_seen(check, wrong, oracle, tau):
     with pytest.raises(AssertionError):
         check(wrong, oracle, tau)
+
+
+@pytest.mark.parametrize(
+    "penalty", [js.Potts(), js.penalties.L0Gradient(), js.Potts(channels="separate")], ids=repr
+)
+def test_jumps_of_unknown_values(penalty):
+    """One NaN makes its signal unknown: all channels of it, or its own channel where they are separate."""
+    x = torch.rand(3, 2, 7, generator=torch.Generator().manual_seed(0))
+    broken = x.clone()
+    broken[1, 0, 3] = torch.nan
+    u = penalty.prox(broken, 0.02)
+    lost = torch.zeros(3, 2, dtype=torch.bool)
+    lost[1, : 1 if penalty.channels == "separate" else 2] = True
+    assert torch.equal(u.isnan().all(-1), lost)
+    assert torch.equal(u.isnan().any(-1), lost)
+    assert torch.equal(u[~lost], penalty.prox(x, 0.02)[~lost])

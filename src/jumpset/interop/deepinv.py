@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core.optional import needs
+from jumpset.nn.prox import differentiable_prox
 from jumpset.penalties import Penalty
 
 with needs("deepinv"):
@@ -33,11 +34,17 @@ class PenaltyPrior(Prior):
         return self.penalty.value(x)
 
     def grad(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
-        """Compute the gradient, or the subgradient of least norm."""
+        """Compute the gradient, or the subgradient of least norm; differentiable where autograd records."""
+        records = torch.is_grad_enabled() and x.requires_grad
         with torch.enable_grad():
-            x = x.detach().requires_grad_()
-            return torch.autograd.grad(self.penalty.value(x).sum(), x)[0]
+            x = x if records else x.detach().requires_grad_()
+            return torch.autograd.grad(self.penalty.value(x).sum(), x, create_graph=records)[0]
 
     def prox(self, x: Tensor, *_: Any, gamma: float | Tensor = 1.0, **__: Any) -> Tensor:
-        """Compute ``argmin_u ½‖u − x‖² + gamma R(u)``."""
-        return self.penalty.prox(x, gamma)
+        """Compute ``argmin_u ½‖u − x‖² + gamma R(u)``, with the derivatives of :class:`jumpset.Prox`.
+
+        ``gamma`` is a number, or a tensor with one number or one per image, ``(B,)`` or ``(B, 1, …)``.
+        """
+        if isinstance(gamma, Tensor) and gamma.numel() == 1:
+            gamma = gamma.reshape(())
+        return differentiable_prox(self.penalty, x, gamma)

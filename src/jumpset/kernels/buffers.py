@@ -7,6 +7,7 @@ with a gradient. The memory of a deleted array of the same size is used instead.
 from __future__ import annotations
 
 import math
+import os
 import threading
 import weakref
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ import torch
 from torch import Tensor
 
 _LINE = 64  # bytes of a cache line, to which memory is aligned: vector loads across two lines take longer
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
 class Pool:
@@ -33,6 +37,7 @@ class Pool:
     def __init__(self, most: int = 4, largest: float = math.inf) -> None:
         self._most, self._largest = most, largest
         self._lock = threading.Lock()
+        _pools.add(self)
         # Memory, and the array whose deletion releases it; the newest at the end.
         self._spares: list[tuple[np.ndarray, weakref.ref[np.ndarray]]] = []
 
@@ -79,6 +84,15 @@ class Pool:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Do nothing: a pool has no state to load."""
 
+
+def _after_fork() -> None:
+    """Renew the locks in a forked child, which does not inherit the threads that may hold them."""
+    for pool in _pools:
+        pool._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
 
 empty = Pool(largest=1 << 28).empty
 """Return a tensor from a pool that the whole process shares, and that keeps at most 256 MiB."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.metrics import count_regions
-from jumpset.nn.loss import PenaltyLoss
+from jumpset.nn.loss import PenaltyLoss, number
 from jumpset.operators.images import check_images
 
 
@@ -58,14 +58,14 @@ class _Controller(ABC):
         old = self.average
         self.average = new if old is None else self.memory * old + (1 - self.memory) * new
         low, high = self.bounds
-        started = min(max(self.loss.weight, low), high)  # a weight of 0 could not grow by a factor
+        started = min(max(number(self.loss.weight), low), high)  # a weight of 0 could not grow by a factor
         step = min(max(self.gain * self._error(self.average), -10.0), 10.0)
         self.loss.weight = min(max(started * math.exp(step), low), high)
         return self.average
 
     def state_dict(self) -> dict[str, float | None]:
         """Return the averaged measure and the weight."""
-        return {"average": self.average, "weight": self.loss.weight}
+        return {"average": self.average, "weight": number(self.loss.weight)}
 
     def load_state_dict(self, state: dict[str, float | None]) -> None:
         """Restore a :meth:`state_dict`."""

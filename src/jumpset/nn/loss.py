@@ -24,7 +24,8 @@ class PenaltyLoss(nn.Module):
         R, or a function from the step to R: ``TiledGroups(8).at_step`` for a new grid at every step,
         ``lambda step: potts.annealed(step, 1000)`` for a continuation.
     weight
-        Factor, at least 0; a plain attribute that may be set at any time.
+        Factor, at least 0; an attribute that may be set at any time. A ``nn.Parameter`` with one number is
+        trained; values below 0 count as 0.
     schedule
         Function from the step (0, 1, …) to a factor, at least 0; ``None`` is 1. For a warm-up of 1000 steps,
         ``lambda step: min(1.0, step / 1000)``.
@@ -32,6 +33,8 @@ class PenaltyLoss(nn.Module):
         ``"mean"``: over the pixels, so that the loss does not depend on the resolution. ``"sum"``.
     reduction
         Over the batch: ``"mean"``, ``"sum"``, or ``"none"`` for one number per image.
+    channel_axis
+        The axis of the channels of all inputs, as in :meth:`Penalty.value`.
 
     Raises
     ------
@@ -41,7 +44,7 @@ class PenaltyLoss(nn.Module):
     Notes
     -----
     The step counter is a buffer that only :meth:`step` advances. ``state_dict`` contains the counter and the
-    weight.
+    weight, as tensors.
 
     Examples
     --------
@@ -51,15 +54,18 @@ class PenaltyLoss(nn.Module):
     """
 
     n_steps: Tensor
+    weight: Any
+    """Factor of the penalty: a number, or the parameter that was given."""
 
     def __init__(
         self,
         penalty: Penalty | PenaltyAtStep,
-        weight: float = 1.0,
+        weight: float | nn.Parameter = 1.0,
         schedule: Callable[[int], float] | None = None,
         *,
         normalize: Normalize = "mean",
         reduction: Reduction = "mean",
+        channel_axis: int | None = None,
     ) -> None:
         super().__init__()
         if not callable(penalty):
@@ -77,27 +83,36 @@ class PenaltyLoss(nn.Module):
         self.penalty, self.schedule = penalty, schedule
         self.normalize: Normalize = normalize
         self.reduction: Reduction = reduction
+        self.channel_axis = channel_axis
         self.weight = weight
         self.register_buffer("n_steps", torch.zeros((), dtype=torch.int64))
-        self.register_load_state_dict_post_hook(lambda module, _: module._look_up())
+        self.register_load_state_dict_post_hook(_look_up_after_loading)
         self._look_up()
 
-    @property
-    def weight(self) -> float:
-        """Factor of the penalty."""
-        return self._weight
-
-    @weight.setter
-    def weight(self, weight: float) -> None:
-        checks.real("weight", weight, at_least=0.0)
-        self._weight = float(weight)
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "weight":
+            value = _checked_weight(value)
+            current = self.__dict__.get("_parameters", {}).get("weight")
+            if current is not None and not isinstance(value, nn.Parameter):
+                with torch.no_grad():  # a controller sets the parameter, which an optimizer may hold
+                    current.fill_(value)
+                return
+        super().__setattr__(name, value)
 
     def forward(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
         """Compute the weighted penalty of ``(B, C, *spatial)``; see :meth:`Penalty.__call__`."""
         value = self._current(
-            x, mask=mask, weight_map=weight_map, normalize=self.normalize, reduction=self.reduction
+            x,
+            mask=mask,
+            weight_map=weight_map,
+            channel_axis=self.channel_axis,
+            normalize=self.normalize,
+            reduction=self.reduction,
         )
-        return self._weight * self._factor * value
+        weight = self.weight
+        if isinstance(weight, nn.Parameter):
+            weight = weight.clamp_min(0.0).to(value).reshape(())
+        return weight * self._factor * value
 
     def step(self) -> None:
         """Advance the step counter; to be called once per training step."""
@@ -116,15 +131,37 @@ class PenaltyLoss(nn.Module):
             )
         self._current = current
 
-    def get_extra_state(self) -> dict[str, float]:
-        """Return the weight, for ``state_dict``."""
-        return {"weight": self._weight}
+    def get_extra_state(self) -> Tensor:
+        """Return the weight as a tensor, for ``state_dict``; a copy where it is a parameter."""
+        return torch.tensor(number(self.weight), dtype=torch.float64)
 
-    def set_extra_state(self, state: dict[str, float]) -> None:
-        """Set the weight from a ``state_dict``."""
-        self.weight = state["weight"]
+    def set_extra_state(self, state: Tensor | dict[str, float]) -> None:
+        """Set the weight from a ``state_dict``; those of version 0.1.0 have a dictionary here."""
+        if not isinstance(self.weight, nn.Parameter):  # a parameter is loaded as one
+            self.weight = float(state["weight"] if isinstance(state, dict) else state)
 
     def extra_repr(self) -> str:
         """Return the settings, for ``repr``."""
         settings = f"normalize={self.normalize!r}, reduction={self.reduction!r}"
-        return f"{self.penalty!r}, weight={self._weight:g}, {settings}"
+        return f"{self.penalty!r}, weight={number(self.weight):g}, {settings}"
+
+
+def number(weight: float | Tensor) -> float:
+    """Return the weight of a loss as a number."""
+    return float(weight.detach()) if isinstance(weight, Tensor) else weight
+
+
+def _look_up_after_loading(module: Any, _: Any) -> None:
+    module._look_up()  # a function of the module, since pickle cannot store a lambda
+
+
+def _checked_weight(weight: Any) -> float | nn.Parameter:
+    """Return a number as a float and a parameter as it is."""
+    if isinstance(weight, Tensor):
+        if weight.numel() != 1 or (weight.requires_grad and not isinstance(weight, nn.Parameter)):
+            given = f"a tensor of shape {tuple(weight.shape)}"
+            raise InputError("weight must be one number", given=given, do="pass a float or a nn.Parameter")
+        checks.real("weight", weight.item(), at_least=0.0)
+        return weight if isinstance(weight, nn.Parameter) else float(weight)
+    checks.real("weight", weight, at_least=0.0)
+    return float(weight)

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.operators.conjugate_gradient import conjugate_gradient
-from jumpset.operators.images import check_images, per_image
-from jumpset.operators.precision import to_float64
+from jumpset.operators.images import check_tensor, per_image
+from jumpset.operators.precision import at_least_single, to_float64
 from jumpset.penalties.aitv import AITV
 from jumpset.penalties.base import Penalty
 from jumpset.penalties.huber_tv import HuberTV
@@ -98,24 +99,42 @@ class Prox(nn.Module):
 
     def forward(self, v: Tensor, tau: float | Tensor | None = None) -> Tensor:
         """Compute ``prox(v)``, for ``tau`` of this call if it is given."""
-        check_images(v)
         given = self.tau.clamp_min(0.0) if tau is None else tau
-        taus = torch.as_tensor(given, device=v.device)
-        if taus.ndim == 0:  # expand keeps its derivative, which float() would drop
-            per_image(taus.detach(), v)
-            taus = taus.expand(len(v))
-        penalty = self.penalty
-        if isinstance(penalty, WeightedSum) and (merged := penalty.merged()) is not None:
-            factor, penalty = merged
-            taus = factor * taus
-        active = _active_manifold(penalty)
-        if active == "closed":
-            return penalty.prox(v, taus)
-        return _Solved.apply(v, taus, penalty, active, self.flat)
+        return differentiable_prox(self.penalty, v, given, self.flat)
 
     def extra_repr(self) -> str:
         """Return the penalty, for ``repr``."""
         return repr(self.penalty)
+
+
+def differentiable_prox(penalty: Penalty, v: Tensor, tau: float | Tensor, flat: float = 1e-4) -> Tensor:
+    """Compute ``penalty.prox(v, tau)`` with derivatives in v and tau; see :class:`Prox`."""
+    check_tensor(v, may_be=not penalty.separable)
+    if not isinstance(tau, Tensor):
+        checks.real("tau", tau, at_least=0.0)
+        tau = torch.tensor(tau, dtype=at_least_single(v).dtype)
+    else:
+        per_image(tau.detach(), v)
+    taus = tau.to(v.device).reshape(-1).expand(v.shape[0])
+    if isinstance(penalty, WeightedSum) and (merged := penalty.merged()) is not None:
+        factor, penalty = merged
+        taus = factor * taus
+    active = _active_manifold(penalty)
+    if active == "closed":
+        return penalty.prox(v, taus)
+    if getattr(torch.compiler, "is_exporting", bool)():  # of torch 2.7 and later
+        raise InputError(
+            f"the prox of {type(penalty).__name__} is solved by iteration and cannot be exported",
+            given="torch.export or torch.onnx.export",
+            do="export a prox in closed form, such as that of L1 or TiledGroups",
+        )
+    return _Solved.apply(v, taus, penalty, active, flat)
+
+
+def is_closed(penalty: Penalty) -> bool:
+    """Return whether the prox is a closed form, which autograd differentiates and a graph contains."""
+    merged = penalty.merged() if isinstance(penalty, WeightedSum) else None
+    return _active_manifold(penalty if merged is None else merged[1]) == "closed"
 
 
 @dataclass(frozen=True)
@@ -210,7 +229,9 @@ def _implicit(
 
     nonzero = torch.ones_like(u, dtype=torch.bool)
     settled = project(u)  # makes nearly flat regions exactly flat
-    nonzero = settled.abs() > (flat * (v.abs().amax()) if regions is not None else 0.0)
+    # of its own image: the other images of the batch, and channels apart, have no influence
+    least = flat * v.abs().amax(_image_axes(v, active), keepdim=True) if regions is not None else 0.0
+    nonzero = settled.abs() > least
     settled = project(settled)
     projected = project(g)
     if not active.curved:
@@ -228,9 +249,15 @@ def _implicit(
         return conjugate_gradient(apply, projected, projected, 1e-8, 500)
 
 
+def _image_axes(v: Tensor, active: _Manifold) -> tuple[int, ...]:
+    """Return the axes of one image: a channel by itself if the channels are not coupled."""
+    return tuple(range(1 if active.joint else 2, v.ndim))
+
+
 def _regions(u: Tensor, v: Tensor, active: _Manifold, flat: float) -> Tensor:
     """Label the flat region of each pixel, ``(B, C, *spatial)``, with one channel for joint channels."""
-    spread = (v.flatten(1).amax(1) - v.flatten(1).amin(1)).reshape(-1, *[1] * (v.ndim - 1))
+    axes = _image_axes(v, active)
+    spread = v.amax(axes, keepdim=True) - v.amin(axes, keepdim=True)
     steps = [u.diff(dim=k, append=u.narrow(k, -1, 1)).abs() for k in range(2, u.ndim)]
     if active.joint:
         steps = [s.amax(1, keepdim=True) for s in steps]

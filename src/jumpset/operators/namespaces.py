@@ -49,8 +49,7 @@ def namespace(x: Any) -> Any:
     """
     if isinstance(x, Tensor):
         return _TORCH
-    library = type(x).__module__.partition(".")[0]
-    if library == "tensorflow":
+    if is_of_tensorflow(x):
         from jumpset.operators.tensorflow_names import NAMESPACE
 
         return NAMESPACE
@@ -60,3 +59,17 @@ def namespace(x: Any) -> Any:
         import array_api_compat
 
     return array_api_compat.array_namespace(x)
+
+
+def is_of_tensorflow(x: Any) -> bool:
+    """Return whether ``x`` is a tensor of TensorFlow; does not import it."""
+    return type(x).__module__.partition(".")[0] == "tensorflow"
+
+
+def lengths(x: Any) -> tuple[Any, ...]:
+    """Return the lengths of the axes: numbers, or TensorFlow's scalars where a graph leaves them open."""
+    shape = tuple(x.shape)
+    if None not in shape:
+        return shape
+    found = namespace(x).shape(x)
+    return tuple(found[k] if n is None else n for k, n in enumerate(shape))

@@ -45,4 +45,6 @@ NAMESPACE = SimpleNamespace(
     concat=lambda arrays, axis: tf.concat(arrays, axis=axis),
     stack=lambda arrays, axis: tf.stack(arrays, axis=axis),
     astype=tf.cast,
+    asarray=tf.convert_to_tensor,
+    shape=tf.shape,
 )

@@ -13,7 +13,7 @@ from typing import Any
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.operators.differences import spatial_axes
-from jumpset.operators.namespaces import namespace
+from jumpset.operators.namespaces import lengths, namespace
 
 
 def sizes_per_axis(name: str, size: int | Sequence[int], n_axes: int) -> tuple[int, ...]:
@@ -50,17 +50,18 @@ def box_sums(x: Any, window: Sequence[int], *, transposed: bool = False) -> Any:
     A window of n pixels extends (n − 1) // 2 back and n // 2 ahead; ``transposed`` exchanges the two.
     """
     for axis, size in zip(spatial_axes(x), window, strict=True):
-        length = x.shape[axis]
-        # pixels beyond the border are zeros
-        reach = min((size - 1) // 2, length - 1), min(size // 2, length - 1)
+        length = lengths(x)[axis]
+        reach = (size - 1) // 2, size // 2
+        if isinstance(length, int):  # pixels beyond the border are zeros
+            reach = min(reach[0], length - 1), min(reach[1], length - 1)
         back, ahead = reversed(reach) if transposed else reach
-        x = window_sums(pad_with_zeros(x, axis, back, ahead), axis, back + ahead + 1)
+        x = window_sums(extend(x, axis, back, ahead), axis, back + ahead + 1)
     return x
 
 
 def window_sums(x: Any, axis: int, size: int) -> Any:
     """Compute ``x[i] + … + x[i + size − 1]`` along an axis, for every i with the window inside."""
-    places = x.shape[axis] - size + 1
+    places = lengths(x)[axis] - size + 1
     total, offset, partial, width = None, 0, x, 1
     while True:
         if size & width:
@@ -69,19 +70,19 @@ def window_sums(x: Any, axis: int, size: int) -> Any:
             offset += width
         if 2 * width > size:
             return total
-        length = partial.shape[axis]
+        length = lengths(partial)[axis]
         partial = slab(partial, axis, 0, length - width) + slab(partial, axis, width, length)
         width *= 2
 
 
-def pad_with_zeros(x: Any, axis: int, before: int, after: int) -> Any:
-    """Pad ``x`` with zeros at both ends of an axis, at each end at most as many as ``x`` has entries."""
-    xp = namespace(x)
+def extend(x: Any, axis: int, before: Any, after: Any) -> Any:
+    """Append zeros at both ends of an axis: whole numbers, or scalars of TensorFlow."""
+    xp, shape = namespace(x), lengths(x)
     parts = [x]
-    if before:
-        parts.insert(0, xp.zeros_like(slab(x, axis, 0, before)))
-    if after:
-        parts.append(xp.zeros_like(slab(x, axis, 0, after)))
+    for count, place in ((before, 0), (after, 2)):
+        if not isinstance(count, int) or count:
+            one = xp.zeros_like(slab(x, axis, 0, 1))
+            parts.insert(place, xp.broadcast_to(one, (*shape[:axis], count, *shape[axis + 1 :])))
     return xp.concat(parts, axis=axis) if len(parts) > 1 else x
 
 

@@ -1,5 +1,6 @@
 """Penalties R(x), one per module: value, loss, gradient, and the proximal operator if there is one."""
 
+from jumpset.penalties import conventions as conventions
 from jumpset.penalties.aitv import AITV as AITV
 from jumpset.penalties.base import Penalty as Penalty
 from jumpset.penalties.connectedness import Connectedness as Connectedness

@@ -12,7 +12,7 @@ from jumpset._core import checks
 from jumpset._core.errors import NoProx
 from jumpset._core.types import parameter
 from jumpset.kernels.regions.potts_1d import potts_lines
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties.base import Channels, Penalty
@@ -29,11 +29,12 @@ def check_scale(name: str, value: object) -> None:
 
 
 def count(size: Any) -> Any:
-    """Return 1 where ``size`` is not 0, with the gradient 0 (not none: a sum with other penalties trains)."""
+    """Return 1 where ``size`` is not 0, and NaN where it is NaN or infinite.
+
+    The gradient is 0, not none: a sum with other penalties trains.
+    """
     xp = namespace(size)
-    ones, zeros = xp.ones_like(size), xp.zeros_like(size)
-    finite = xp.where(size == size, size, zeros)  # 0 · NaN would be NaN
-    return xp.where(size != 0, ones, zeros) + 0 * finite
+    return xp.where(size != 0, xp.ones_like(size), xp.zeros_like(size)) + 0 * size
 
 
 def height(d: Any, scale: float) -> Any:
@@ -50,7 +51,8 @@ def jumps(heights: Any, scale: float, surrogate: str) -> Any:
     if scale == 0.0:
         return count(heights)
     if surrogate == "gaussian":
-        return -namespace(heights).expm1(-heights / (2 * scale * scale))
+        # the multiple of 0 is NaN for an infinite height, which is no jump but an error
+        return -namespace(heights).expm1(-heights / (2 * scale * scale)) + 0 * heights
     return heights / (heights + scale * scale)
 
 
@@ -93,7 +95,7 @@ class JumpPenalty(Penalty):
         NoProx
             For images with two or three such axes, where the problem is NP-hard, and for the surrogates.
         """
-        check_images(v)
+        check_tensor(v)
         if self.scale != 0.0:
             raise NoProx(
                 f"{type(self).__name__} has a proximal operator for the hard count only; pass scale=0"
@@ -104,13 +106,17 @@ class JumpPenalty(Penalty):
                 " js.smooth(image, 'region-fusion') approximates it"
             )
         taus = per_image(tau, v)
-        weight = 2.0 * torch.as_tensor(taus).detach().double().reshape(-1)  # the kernel has no ½
+        weight = 2.0 * torch.as_tensor(taus, dtype=torch.float64).detach().reshape(-1)  # the kernel has no ½
         weight = weight.expand(len(v)).cpu()
         lines = at_least_single(v.detach()).flatten(2).cpu()  # (B, C, n)
+        unknown = ~torch.isfinite(lines).all(2, keepdim=True)
+        if self.channels == "joint":
+            unknown = unknown.any(1, keepdim=True)
+        lines = torch.where(unknown, 0.0, lines)
         if self.channels == "joint":
             answer = potts_lines(lines.mT.numpy(), weight.numpy())
             answer = torch.from_numpy(answer).mT
         else:
             each = weight.repeat_interleave(v.shape[1]).numpy()
             answer = torch.from_numpy(potts_lines(lines.flatten(0, 1)[..., None].numpy(), each))
-        return answer.reshape(v.shape).to(v)
+        return torch.where(unknown, torch.nan, answer.reshape(lines.shape)).reshape(v.shape).to(v)

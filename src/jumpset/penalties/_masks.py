@@ -19,5 +19,5 @@ def inside_like(mask: Any, x: Any, channels: str) -> Any:
     A pixel that is inside the mask in one channel is inside for a group of all channels.
     """
     xp = namespace(x)
-    inside = xp.astype(xp.broadcast_to(mask, x.shape), x.dtype)
+    inside = xp.where(mask, xp.ones_like(x), xp.zeros_like(x))
     return xp.max(inside, axis=1, keepdims=True) if channels == "joint" else inside

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single, to_float64
 from jumpset.penalties._masks import keep_inside
@@ -38,7 +38,7 @@ class ScalarPenalty(Penalty):
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """Compute the global minimiser of each entry, the smaller one of two equal ones. Differentiable."""
-        check_images(v)
+        check_tensor(v, may_be=False)  # each entry by itself: any layout is right
         size = to_float64(v).abs()
         taus = per_image(tau, size)
         best = torch.zeros_like(size)
@@ -47,6 +47,7 @@ class ScalarPenalty(Penalty):
             energy = 0.5 * (u - size).square() + taus * self.profile(u)
             better = energy < least
             best, least = torch.where(better, u, best), torch.where(better, energy, least)
+        best = torch.where(torch.isfinite(size), best, size)  # NaN and infinity have no energy to compare
         return torch.sign(v) * best.to(v.dtype)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from jumpset.operators.differences import spatial_axes
-from jumpset.operators.namespaces import namespace
-from jumpset.operators.windows import slab
+from jumpset.operators.namespaces import lengths, namespace
+from jumpset.operators.windows import extend, slab
 
 
 def tile_sums(x: Any, tile: Sequence[int], shift: Sequence[int]) -> Any:
@@ -19,28 +19,16 @@ def tile_sums(x: Any, tile: Sequence[int], shift: Sequence[int]) -> Any:
     """
     xp = namespace(x)
     for axis, size, before in zip(spatial_axes(x), tile, shift, strict=True):
-        length = x.shape[axis]
+        length = lengths(x)[axis]
         before %= size
         count = -(-(length + before) // size)
-        padded = _extend(x, axis, before, count * size - length - before)
-        shape = tuple(x.shape)
+        padded = extend(x, axis, before, count * size - length - before)
+        shape = lengths(x)
         split = (*shape[:axis], count, size, *shape[axis + 1 :])
         sums = xp.sum(xp.reshape(padded, split), axis=axis + 1, keepdims=True)
         spread = xp.reshape(xp.broadcast_to(sums, split), (*shape[:axis], count * size, *shape[axis + 1 :]))
         x = slab(spread, axis, before, before + length)
     return x
-
-
-def _extend(x: Any, axis: int, before: int, after: int) -> Any:
-    """Append zeros at both ends, any number of them."""
-    xp = namespace(x)
-    parts = [x]
-    for count, place in ((before, 0), (after, len(parts) + 1)):
-        if count:
-            one = xp.zeros_like(slab(x, axis, 0, 1))
-            shape = tuple(x.shape)
-            parts.insert(place, xp.broadcast_to(one, (*shape[:axis], count, *shape[axis + 1 :])))
-    return xp.concat(parts, axis=axis) if len(parts) > 1 else x
 
 
 def random_shift(tile: Sequence[int], step: int, seed: int) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.operators.gradient import divergence, gradient
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.norms import root
 from jumpset.operators.precision import to_float64
 from jumpset.operators.spectral import smooth_solve
@@ -87,7 +87,7 @@ class AITV(Penalty):
         """
         checks.real("tol", tol, above=0.0)
         checks.integer("max_steps", max_steps, at_least=1)
-        check_images(v)
+        check_tensor(v)
         tv = TotalVariation(isotropic=False, channels=self.channels)
         if self.alpha == 0.0:
             return tv.prox(v, tau)
@@ -108,7 +108,9 @@ class AITV(Penalty):
 
     def _by_admm(self, v: Tensor, taus: float | Tensor, tol: float, max_steps: int) -> Tensor:
         """Repeat ``u = (1 + ∇ᵀ∇)⁻¹ (v + ∇ᵀ(d − y))``, ``d = shrink(∇u + y)``, ``y += ∇u − d``."""
-        per_field = torch.as_tensor(taus).to(v).reshape(-1, *[1] * v.ndim)  # (B, D, C, *spatial)
+        per_field = torch.as_tensor(taus, dtype=v.dtype, device=v.device).reshape(
+            -1, *[1] * v.ndim
+        )  # (B, D, C, *spatial)
         d = gradient(v)
         y = torch.zeros_like(d)
         size = _squares(d)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch import Tensor
@@ -13,7 +12,8 @@ from jumpset._core import checks
 from jumpset._core.errors import NoProx
 from jumpset._core.iterate import solve
 from jumpset._core.types import Checked, parameter
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import as_images, check_tensor, per_image
+from jumpset.operators.masks import all_pixels, as_mask, as_weight_map, count_pixels
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single
 from jumpset.prox.masked import MaskedProx
@@ -62,23 +62,40 @@ class Penalty(Checked, ABC):
         the mask were the border of the image.
         """
 
-    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
+    def value(
+        self, x: Any, *, mask: Any = None, weight_map: Any = None, channel_axis: int | None = None
+    ) -> Any:
         """Compute R(x) of each image, the sum exactly as in the formula of the class.
 
         Parameters
         ----------
         x
-            ``(B, C, *spatial)``, floats.
+            ``(B, C, *spatial)``, floats. Integers of NumPy, JAX and TensorFlow become floats.
         mask
-            Optional bool array that broadcasts to x; pixels outside it have no influence.
+            Optional array that broadcasts to x, of bools or numbers, of any library: pixels where it is 0
+            have no influence.
         weight_map
             Optional non-negative array that broadcasts to x; multiplies the term of each pixel.
+        channel_axis
+            The axis of the channels, where it is not 1: -1 for ``(B, *spatial, C)``; 0 for one image
+            ``(C, *spatial)``. ``mask`` and ``weight_map`` then have that layout, too. With ``None``, shapes
+            that look like another layout are refused; 1 accepts them as ``(B, C, *spatial)``.
 
         Returns
         -------
-        array ``(B,)``, in float32 where x is in half precision
+        array ``(B,)``, in float32 where x is in half precision; NaN or infinite for an image that has such a
+        value inside the mask
+
+        Raises
+        ------
+        InputError
+            Arrays that do not have these shapes or values; an array that looks like one image ``(C, H, W)``
+            or like channels last, if ``channel_axis`` is not given.
         """
-        check_images(x)
+        return self._value(*arranged(x, mask, weight_map, channel_axis))
+
+    def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
+        """Compute R(x) for arguments in the layout and library of x; the mask is bool, with all axes."""
         if mask is None and weight_map is None and isinstance(x, Tensor):
             fused = self._fused(x, 1.0)
             if fused is not None:
@@ -91,6 +108,15 @@ class Penalty(Checked, ABC):
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:  # noqa: ARG002
         """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image.
+
+        Parameters
+        ----------
+        v
+            ``(B, C, *spatial)``, a torch tensor. A value that is not finite stays so, and makes every pixel
+            that depends on it NaN.
+        tau
+            At least 0: a number, or a tensor with one number or one per image, ``(B,)`` or ``(B, 1, …)``.
+            Closed forms have its derivative; :class:`jumpset.Prox` has that of every prox.
 
         Raises
         ------
@@ -107,6 +133,7 @@ class Penalty(Checked, ABC):
         *,
         mask: Any = None,
         weight_map: Any = None,
+        channel_axis: int | None = None,
         normalize: Normalize = "mean",
         reduction: Reduction = "mean",
     ) -> Any:
@@ -114,13 +141,14 @@ class Penalty(Checked, ABC):
 
         Parameters
         ----------
-        x, mask, weight_map
+        x, mask, weight_map, channel_axis
             As in :meth:`value`.
         normalize
             ``"mean"``: R divided by the number of pixels (of the mask, if one is given), so that the loss
             does not depend on the resolution. ``"sum"``: R itself.
         reduction
-            Over the batch: ``"mean"``, ``"sum"``, or ``"none"`` for one number an image.
+            Over the batch: ``"mean"``, ``"sum"``, or ``"none"`` for one number an image. The loss of an empty
+            batch is 0.
 
         Returns
         -------
@@ -128,33 +156,24 @@ class Penalty(Checked, ABC):
         """
         checks.one_of("normalize", normalize, ("sum", "mean"))
         checks.one_of("reduction", reduction, ("none", "mean", "sum"))
-        if mask is None and weight_map is None and isinstance(x, Tensor) and x.ndim > 2:
+        x, mask, weight_map = arranged(x, mask, weight_map, channel_axis)
+        if mask is None and weight_map is None and isinstance(x, Tensor):
             # the kernel multiplies the gradient by this factor; a division would need another pass over it
-            factor = 1.0 / self._pixels(x, None) if normalize == "mean" else 1.0
-            fused = self._fused(x, factor / max(len(x), 1) if reduction == "mean" else factor)
+            factor = 1.0 / all_pixels(x) if normalize == "mean" else 1.0
+            fused = self._fused(x, factor / max(x.shape[0], 1) if reduction == "mean" else factor)
             if fused is not None:
                 return fused if reduction == "none" else fused.sum()
-        value = self.value(x, mask=mask, weight_map=weight_map)
+        value = self._value(x, mask, weight_map)
         xp = namespace(x)
         if normalize == "mean":
-            value = value / self._pixels(x, mask)
+            value = value / (all_pixels(x) if mask is None else count_pixels(mask, x))
         if reduction == "none":
             return value
-        return xp.mean(value) if reduction == "mean" else xp.sum(value)
+        return xp.mean(value) if reduction == "mean" and x.shape[0] != 0 else xp.sum(value)
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:  # noqa: ARG002
         """Compute ``factor · R(x)`` of each image by a fused kernel; None if no kernel takes ``x``."""
         return None
-
-    def _pixels(self, x: Any, mask: Any) -> Any:
-        """Return the number of pixels of each image, or of its mask: a number or ``(B,)``."""
-        if mask is None and None not in tuple(x.shape[2:]):
-            return float(prod(x.shape[2:]))
-        xp = namespace(x)
-        ones = xp.ones_like(x)
-        inside = ones if mask is None else xp.where(mask, ones, xp.zeros_like(x))
-        counted = xp.sum(inside, axis=tuple(range(1, len(x.shape)))) / x.shape[1]
-        return xp.maximum(counted, xp.ones_like(counted))  # an empty mask gives 0 / 1
 
     def __mul__(self, factor: float) -> WeightedSum:
         """``factor * self``."""
@@ -174,6 +193,12 @@ class Penalty(Checked, ABC):
         return ((1.0, self),)
 
 
+def arranged(x: Any, mask: Any, weight_map: Any, channel_axis: int | None) -> tuple[Any, Any, Any]:
+    """Return the arguments of a penalty in the layout ``(B, C, *spatial)`` and the library of ``x``."""
+    x = as_images(x, channel_axis)
+    return x, as_mask(mask, x, channel_axis), as_weight_map(weight_map, x, channel_axis)
+
+
 def _weighted_sum(parts: tuple[tuple[float, Penalty], ...]) -> WeightedSum:
     from jumpset.penalties.weighted_sum import WeightedSum  # it imports penalties, which import this module
 
@@ -185,7 +210,7 @@ def fused_sum(parts: Iterable[tuple[float, Penalty]], x: Tensor, factor: float) 
     total: Any = 0.0
     for weight, part in parts:
         fused = part._fused(x, weight * factor)
-        total = total + (weight * factor * part.value(x) if fused is None else fused)
+        total = total + (weight * factor * part._value(x, None, None) if fused is None else fused)
     return total
 
 
@@ -209,7 +234,7 @@ class SolvedProx(Penalty):
         """
         if mask is None:
             return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
-        check_images(v)
+        check_tensor(v)
         per_image(tau, v)
         return solve(MaskedProx(self, tau, mask, tol, max_steps), v).to(v.dtype)
 

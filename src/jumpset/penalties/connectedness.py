@@ -69,8 +69,11 @@ class Connectedness(Penalty):
         for index in np.ndindex(*values.shape[:2]):
             island[index], hole[index] = _find(values[index], inside[index], self.threshold)
         zeros = xp.zeros_like(x)
-        return self.islands * xp.where(_like(island, x), x, zeros) + self.holes * xp.where(
-            _like(hole, x), self.threshold - x, zeros
+        lost = np.where(inside & ~np.isfinite(values), np.nan, 0.0)  # NaN belongs to no component
+        return (
+            self.islands * xp.where(_like(island, x), x, zeros)
+            + self.holes * xp.where(_like(hole, x), self.threshold - x, zeros)
+            + xp.astype(_like(lost, x), x.dtype)
         )
 
 

@@ -52,7 +52,6 @@ class GraphNet(Penalty):
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
         return fused_sum(((1.0, _SQUARED_TV), (self.ratio, L1())), x, factor)
 
-    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """Compute R(x) of each image; see :meth:`Penalty.value`."""
-        smoothness = _SQUARED_TV.value(x, mask=mask, weight_map=weight_map)
-        return smoothness + self.ratio * L1().value(x, mask=mask, weight_map=weight_map)
+    def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
+        smoothness = _SQUARED_TV._value(x, mask, weight_map)
+        return smoothness + self.ratio * L1()._value(x, mask, weight_map)

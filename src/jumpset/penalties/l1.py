@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset.kernels.values import l1 as kernel
-from jumpset.operators.images import per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties.base import Penalty
 
@@ -42,4 +42,6 @@ class L1(Penalty):
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """Compute the soft threshold, ``sign(v) max(|v| − tau, 0)``."""
-        return torch.sign(v) * (v.abs() - per_image(tau, v)).clamp_min(0.0)
+        check_tensor(v, may_be=False)
+        taus = per_image(tau, v)
+        return torch.sign(v) * (v.abs() - taus).clamp_min(0.0)

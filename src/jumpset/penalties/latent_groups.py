@@ -13,7 +13,7 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import parameter
 from jumpset.operators.differences import spatial_axes
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import to_float64
 from jumpset.operators.windows import check_sizes, sizes_per_axis, window_sums
@@ -101,7 +101,7 @@ class LatentGroups(Penalty):
         """
         checks.real("tol", tol, above=0.0)
         checks.integer("max_steps", max_steps, at_least=1)
-        check_images(v)
+        check_tensor(v)
         window = self._window(v)
         return latent_shrinkage(
             v,
@@ -118,7 +118,7 @@ class LatentGroups(Penalty):
 
     def _dual(self, x: Tensor) -> Tensor:
         """Compute a feasible α with ⟨α, x⟩ ≥ (1 − tol) R(x), for each image."""
-        check_images(x)
+        check_tensor(x, may_be=False)
         window = self._window(x)
         wide = to_float64(x)
         largest = wide.abs().amax(dim=tuple(range(1, x.ndim)), keepdim=True)

@@ -95,7 +95,7 @@ class Cauchy(ScalarPenalty):
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
         """Return the roots of ``u³ − v u² + s² (1 + tau) u − s² v = 0``."""
         square = self.scale**2
-        linear = torch.as_tensor(square * (1 + tau)).to(size)
+        linear = torch.as_tensor(square * (1 + tau), dtype=size.dtype, device=size.device)
         polished = []
         for root in cubic_roots(-size.detach(), linear, -square * size.detach()):
             u = root.clamp_min(0.0)

@@ -46,12 +46,13 @@ class MCP(ScalarPenalty):
     def profile(self, size: Any) -> Any:
         """Return ρ above."""
         xp = namespace(size)
-        capped = xp.where(size < self.scale, size, xp.ones_like(size) * self.scale)
+        # the multiple of 0 is NaN for NaN and infinity, so that neither looks like a large entry
+        capped = xp.where(size < self.scale, size, 0 * size + self.scale)
         return capped - capped * capped / (2 * self.scale)
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
         """Return the stationary point below s, if it is a minimum, and v itself above s."""
-        taus = torch.as_tensor(tau).to(size)
+        taus = torch.as_tensor(tau, dtype=size.dtype, device=size.device)
         convex = taus < self.scale
         stretch = torch.where(convex, 1 - taus / self.scale, 1.0)
         inner = ((size - taus) / stretch).clamp(0.0, self.scale)

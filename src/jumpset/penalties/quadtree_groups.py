@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import parameter
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.penalties._tiles import random_shift
 from jumpset.penalties.base import Penalty
 from jumpset.penalties.tiled_groups import TiledGroups
@@ -75,7 +75,7 @@ class QuadtreeGroups(Penalty):
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """Compute block soft thresholds of the tiles, from pixels up to the largest; differentiable."""
-        check_images(v)
+        check_tensor(v)
         per_image(tau, v)  # checks it before it is scaled
         u = v
         for level in range(self.levels):

@@ -51,13 +51,14 @@ class SCAD(ScalarPenalty):
         """Return ρ above, as ``m − max(m − s, 0)² / 2(a − 1)s`` with m = min(t, a s)."""
         xp = namespace(size)
         end = self.a * self.scale
-        capped = xp.where(size < end, size, xp.ones_like(size) * end)
+        # the multiple of 0 is NaN for NaN and infinity, so that neither looks like a large entry
+        capped = xp.where(size < end, size, 0 * size + end)
         excess = xp.where(capped > self.scale, capped - self.scale, xp.zeros_like(capped))
         return capped - excess * excess / (2 * (self.a - 1) * self.scale)
 
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
         """Return a minimiser of each of the three pieces; a concave one shares its ends with the others."""
-        taus = torch.as_tensor(tau).to(size)
+        taus = torch.as_tensor(tau, dtype=size.dtype, device=size.device)
         end = self.a * self.scale
         bend = taus / ((self.a - 1) * self.scale)
         convex = bend < 1

@@ -11,7 +11,7 @@ from jumpset._core import checks
 from jumpset._core.errors import NoProx
 from jumpset._core.types import parameter
 from jumpset.kernels.values import sliding_groups as kernel
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, power, root
 from jumpset.operators.precision import at_least_single
@@ -100,7 +100,8 @@ class SlidingGroups(Penalty):
         if self.phi == "log":
             return self.scale * xp.log1p(norm / self.scale)
         if self.phi == "mcp":
-            capped = xp.where(norm < self.scale, norm, xp.ones_like(norm) * self.scale)
+            # the multiple of 0 is NaN for NaN and infinity, so that neither looks like a large norm
+            capped = xp.where(norm < self.scale, norm, 0 * norm + self.scale)
             return capped - capped * capped / (2 * self.scale)
         return norm
 
@@ -143,7 +144,7 @@ class SlidingGroups(Penalty):
             )
         checks.real("tol", tol, above=0.0)
         checks.integer("max_steps", max_steps, at_least=1)
-        check_images(v)
+        check_tensor(v)
         window = sizes_per_axis("window", self.window, v.ndim - 2)
 
         coupled = self.channels == "joint"

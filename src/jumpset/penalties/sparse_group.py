@@ -85,10 +85,9 @@ class SparseGroup(Penalty):
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
         return fused_sum(((1.0, self.groups), (self.ratio, L1())), x, factor)
 
-    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """Compute R(x) of each image; see :meth:`Penalty.value`."""
-        groups = self.groups.value(x, mask=mask, weight_map=weight_map)
-        return groups + self.ratio * L1().value(x, mask=mask, weight_map=weight_map)
+    def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
+        groups = self.groups._value(x, mask, weight_map)
+        return groups + self.ratio * L1()._value(x, mask, weight_map)
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """Compute the prox of the groups of the soft-thresholded image."""

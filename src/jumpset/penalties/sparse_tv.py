@@ -62,10 +62,9 @@ class SparseTV(SolvedProx):
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
         return fused_sum(((1.0, self._tv()), (self.ratio, L1())), x, factor)
 
-    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """Compute R(x) of each image; see :meth:`Penalty.value`."""
-        tv = self._tv().value(x, mask=mask, weight_map=weight_map)
-        return tv + self.ratio * L1().value(x, mask=mask, weight_map=weight_map)
+    def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
+        tv = self._tv()._value(x, mask, weight_map)
+        return tv + self.ratio * L1()._value(x, mask, weight_map)
 
     def prox_solution(
         self,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Any, ClassVar
 
 from jumpset._core import checks
 from jumpset._core.types import parameter
+from jumpset.operators.masks import all_pixels
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels
 from jumpset.operators.precision import at_least_single
@@ -82,7 +82,7 @@ class TargetArea(Penalty):
         support = self._support(at_least_single(keep_inside(x, mask)))
         axes = tuple(range(2, len(x.shape)))
         if mask is None:
-            inside, pixels = xp.ones_like(support), float(prod(x.shape[2:]))
+            inside, pixels = xp.ones_like(support), all_pixels(x)
         else:
             inside = inside_like(mask, x if self.scale is None else at_least_single(x), self.channels)
             inside = xp.astype(inside, support.dtype)

@@ -11,9 +11,10 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import parameter
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties.base import Channels, Penalty, coupling
+from jumpset.penalties._masks import keep_inside
+from jumpset.penalties.base import Channels, Penalty, arranged, coupling
 from jumpset.prox.tgv import tgv_prox
 from jumpset.prox.tgv_fields import Grid, solve, solve_in_graph
 
@@ -70,16 +71,17 @@ class TGV2(Penalty):
         terms, _ = self._terms_and_dual(x, mask, None)
         return terms
 
-    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """Compute R(x) of each image; see :meth:`Penalty.value`. The minimum is that of the weighted sum."""
-        check_images(x)
+    def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
+        # the minimum is that of the weighted sum, not the sum of weighted terms
         terms, _ = self._terms_and_dual(x, mask, weight_map)
         return terms.flatten(1).sum(1)
 
-    def gap(self, x: Tensor, *, mask: Any = None, weight_map: Any = None) -> Tensor:
+    def gap(
+        self, x: Tensor, *, mask: Any = None, weight_map: Any = None, channel_axis: int | None = None
+    ) -> Tensor:
         """Return the duality gap, ``(B,)``: R(x) lies between ``value(x) − gap(x)`` and ``value(x)``."""
-        check_images(x)
         with torch.no_grad():
+            x, mask, weight_map = arranged(x, mask, weight_map, channel_axis)
             terms, dual = self._terms_and_dual(x, mask, weight_map)
             return (terms - dual).flatten(1).sum(1)
 
@@ -102,7 +104,7 @@ class TGV2(Penalty):
         """
         checks.real("tol", tol, above=0.0, below=1.0)
         checks.integer("max_steps", max_steps, at_least=1)
-        check_images(v)
+        check_tensor(v)
         joint = self.channels == "joint"
         return tgv_prox(v, per_image(tau, v), self.alpha0, self.alpha1, joint, tol, max_steps)
 
@@ -114,7 +116,7 @@ class TGV2(Penalty):
                 given=type(x).__name__,
                 do="convert with torch.from_numpy, or use TotalVariation(order=2)",
             )
-        wide = at_least_single(x)
+        wide = at_least_single(keep_inside(x, mask))
         ones = torch.ones_like(wide)
         inside = ones if mask is None else torch.where(mask, ones, 0.0)
         joint = self.channels == "joint"

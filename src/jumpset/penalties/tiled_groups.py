@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import parameter
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
@@ -87,11 +87,12 @@ class TiledGroups(Penalty):
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """Compute the block soft threshold, ``v_T max(1 − tau / ‖v_T‖, 0)``; differentiable."""
-        check_images(v)
+        check_tensor(v)
         wide = at_least_single(v)
         norm = root(self._sums(over_channels(wide * wide, self.channels)))
-        above = norm > per_image(tau, wide)
-        kept = torch.where(above, 1 - per_image(tau, wide) / torch.where(above, norm, 1.0), 0.0)
+        taus = per_image(tau, wide)
+        vanishes = norm <= taus  # false for NaN, which then fills the tile
+        kept = torch.where(vanishes, 0.0, 1 - taus / torch.where(vanishes, 1.0, norm))
         return (wide * kept).to(v.dtype)
 
     def _sums(self, x: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from jumpset._core import checks
@@ -12,7 +13,7 @@ from jumpset._core.errors import InputError, NoProx
 from jumpset._core.types import parameter
 from jumpset.kernels.values import total_variation as kernel
 from jumpset.operators.differences import forward, second, shifted_difference, spatial_axes
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
@@ -140,9 +141,10 @@ class TotalVariation(SolvedProx):
         """
         if self.beta == 2.0 and self.order == 1 and self.scheme != "8-neighbor":
             checks.real("tol", tol, above=0.0, below=1.0)
-            check_images(v)
+            check_tensor(v)
             # every edge counts once, for every scheme, isotropy and coupling
-            return exactly(v, smooth_solve(v.detach(), per_image(tau, v)))
+            with torch.no_grad():
+                return exactly(v, smooth_solve(v, per_image(tau, v)))
         coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
         is_plain = self.scheme == "forward" or not (self.isotropic or coupled)
         if self.beta != 1.0 or self.order != 1 or not is_plain:
@@ -152,7 +154,7 @@ class TotalVariation(SolvedProx):
             )
         directions = None
         if self.scheme == "8-neighbor":
-            check_images(v)
+            check_tensor(v)
             self._differences(v[:0], None)  # raises unless there are two axes
             directions = (OFFSETS[8], LENGTHS[8])
         norm = "l2" if self.isotropic else "l2-each"

@@ -48,7 +48,7 @@ class TransformedL1(ScalarPenalty):
     def candidates(self, size: Tensor, tau: float | Tensor) -> list[Tensor]:
         """Return the roots of ``(u − v)(a + u)² + tau a (a + 1) = 0``."""
         a, v = self.a, size.detach()
-        pull = torch.as_tensor(tau * a * (a + 1)).to(size)
+        pull = torch.as_tensor(tau * a * (a + 1), dtype=size.dtype, device=size.device)
         polished = []
         for root in cubic_roots(2 * a - v, a * a - 2 * a * v, pull - a * a * v):
             u = root.clamp_min(0.0)

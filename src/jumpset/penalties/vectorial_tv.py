@@ -12,7 +12,7 @@ from jumpset._core.errors import InputError
 from jumpset._core.types import parameter
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.differences import forward, spatial_axes
-from jumpset.operators.images import check_images
+from jumpset.operators.images import check_tensor
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.operators.precision import at_least_single
@@ -95,7 +95,7 @@ class VectorialTV(SolvedProx):
         InputError
             As for the class, for the nuclear norm.
         """
-        check_images(v)
+        check_tensor(v)
         channels, axes = v.shape[1], v.ndim - 2
         coupling = self.coupling if channels > 1 else "l2"
         if coupling == "nuclear":
@@ -115,7 +115,7 @@ class VectorialTV(SolvedProx):
             squares = [over_channels(d * d, "joint") for d in columns]
         if not self.isotropic:
             return sum(root(s) for s in squares)
-        if self.coupling == "nuclear" and len(columns) > 1 and x.shape[1] > 1:
+        if self.coupling == "nuclear" and len(columns) > 1 and x.shape[1] != 1:
             return root(sum(squares) + 2 * root(_squared_minors(columns)))
         return root(sum(squares))
 
@@ -132,6 +132,12 @@ def _check_rank(channels: int, axes: int) -> None:
 def _squared_minors(columns: list[Any]) -> Any:
     """Return the sum of the squares of all 2 × 2 minors of each pixel's matrix, whose rank is at most 2."""
     channels = columns[0].shape[1]
+    if channels is None:
+        raise InputError(
+            "the nuclear norm needs the number of channels",
+            given="a graph of TensorFlow that leaves it open",
+            do="pass tf.TensorSpec([None, 3, None, None])",
+        )
     _check_rank(channels, len(columns))
     total = None
     for k, first in enumerate(columns):

@@ -72,9 +72,8 @@ class WeightedSum(Penalty):
         xp = namespace(x)
         return sum(w * xp.sum(p.terms(x, mask), axis=1, keepdims=True) for w, p in self.parts)
 
-    def value(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
-        """Return the sum of the values of the parts; each part uses its fused kernel."""
-        return sum(w * p.value(x, mask=mask, weight_map=weight_map) for w, p in self.parts)
+    def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
+        return sum(w * p._value(x, mask, weight_map) for w, p in self.parts)
 
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image, by the prox of the merged penalty.

@@ -49,9 +49,12 @@ def latent_shrinkage(
     """
     with torch.no_grad():
         source = to_float64(v.detach())
-        unit = torch.as_tensor(tau).to(source).expand(len(v), *[1] * (v.ndim - 1))
-        answer = source.clone()
-        is_valid = torch.isfinite(source).flatten(1).all(1) & (source != 0).flatten(1).any(1)
+        unit = torch.as_tensor(tau, dtype=source.dtype, device=source.device).expand(
+            len(v), *[1] * (v.ndim - 1)
+        )
+        is_finite = torch.isfinite(source).flatten(1).all(1)
+        answer = torch.where(is_finite.reshape(unit.shape), source, torch.nan)
+        is_valid = is_finite & (source != 0).flatten(1).any(1)
         open_ = torch.nonzero(is_valid & (unit.flatten() > 0)).flatten()
         unit = unit[open_]
         f = source[open_] / unit

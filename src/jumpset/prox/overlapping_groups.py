@@ -43,11 +43,13 @@ def overlapping_shrinkage(
     """
     with torch.no_grad():
         source = to_float64(v.detach())
-        taus = torch.as_tensor(tau).to(source).expand(len(v), *[1] * (v.ndim - 1))
+        taus = torch.as_tensor(tau, dtype=source.dtype, device=source.device).expand(
+            len(v), *[1] * (v.ndim - 1)
+        )
         size = _norm(source).reshape(taus.shape)
         windows = float(box(torch.zeros_like(source[:1]), False).numel())
         epsilon = 0.1 * 0.5 * (0.5 * tol * size).square() / (taus * windows)
-        answer = source.clone()
+        answer = torch.where(torch.isfinite(source).flatten(1).all(1).reshape(taus.shape), source, torch.nan)
         open_ = torch.nonzero((epsilon > 0).flatten() & torch.isfinite(epsilon).flatten()).flatten()
         unit = epsilon[open_]
         source = source[open_] / unit

@@ -39,8 +39,12 @@ def tgv_prox(
     """
     with torch.no_grad():
         source = to_float64(v.detach())
-        answer = source.clone()
-        prices = torch.as_tensor(taus).to(source).expand(len(v), *[1] * (v.ndim - 1)).flatten()
+        answer = torch.where(_spread(torch.isfinite(source).flatten(1).all(1), v.ndim), source, torch.nan)
+        prices = (
+            torch.as_tensor(taus, dtype=source.dtype, device=source.device)
+            .expand(len(v), *[1] * (v.ndim - 1))
+            .flatten()
+        )
         level = source.mean(tuple(range(2, v.ndim)), keepdim=True)  # the differences are independent of it
         size = _squares(source - level).sqrt()
         open_ = torch.nonzero((prices > 0) & (size > 0) & torch.isfinite(size)).flatten()

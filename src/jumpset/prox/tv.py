@@ -14,7 +14,7 @@ from jumpset._core.errors import InputError
 from jumpset._core.iterate import Moment, iterate
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.gradient import divergence
-from jumpset.operators.images import check_images, per_image
+from jumpset.operators.images import check_tensor, per_image
 from jumpset.prox.tv_dual import AcceleratedDual, Model, images, read
 from jumpset.prox.tv_lines import solve_lines
 
@@ -33,7 +33,8 @@ class ProxSolution:
     image: Tensor
     """``(B, C, *spatial)``, of the dtype of v."""
     gap: Tensor
-    """``(B,)`` float64: duality gap relative to the energy ``½‖u − v‖² + tau R(u)``, before u is rounded."""
+    """``(B,)`` float64: duality gap relative to the energy ``½‖u − v‖² + tau R(u)``, before u is rounded; NaN
+    for an image with a value that is not finite, whose solution is NaN."""
     n_steps: int
     """Steps of the slowest image."""
     dual: Tensor
@@ -59,7 +60,7 @@ def tv_prox(
 
     A ``RuntimeWarning`` reports that an image has not reached it after ``max_steps``.
     """
-    check_images(v)
+    check_tensor(v)
     checks.real("tol", tol, above=0.0, below=1.0)
     checks.integer("max_steps", max_steps, at_least=1)
     factor = per_image(tau, v)
@@ -68,6 +69,10 @@ def tv_prox(
         taus = torch.as_tensor(factor, dtype=torch.float64).flatten().cpu().expand(len(v))
         if not terms.joint:
             pixels, taus = pixels.flatten(0, 1)[:, None], taus.repeat_interleave(v.shape[1])
+        finite = torch.isfinite(pixels).flatten(1).all(1)
+        all_finite = bool(finite.all())
+        if not all_finite:
+            pixels = torch.where(_spread(finite, v), pixels, 0.0)
         axes = sum(n > 1 for n in v.shape[2:])
         # the norm of a pixel is of one number per direction, or there is one direction
         by_lines = pixels.shape[1] == 1 and terms.delta == 0.0 and (terms.norm == "l2-each" or axes <= 1)
@@ -75,6 +80,8 @@ def tv_prox(
         solver = _by_lines if by_lines and small else _by_both if by_lines else _by_fields
         found = solver(pixels, taus, terms, tol, max_steps, dual)
         u, gaps, n_steps, dual = found
+        if not all_finite:  # one unknown pixel makes all of its image unknown
+            u, gaps = torch.where(_spread(finite, v), u, torch.nan), gaps.where(finite.cpu(), torch.nan)
     gap = gaps.reshape(len(v), -1).amax(1) if gaps.numel() else gaps
     if bool((gap > tol).any()):
         warnings.warn(
@@ -88,8 +95,8 @@ def tv_prox(
 
 def exactly(v: Tensor, u: Tensor) -> ProxSolution:
     """Return a solution in closed form."""
-    none = torch.zeros(len(v), dtype=torch.float64)
-    return ProxSolution(u.to(v.dtype), none, 1, v.new_zeros(0))
+    gap = torch.where(torch.isfinite(u).flatten(1).all(1), 0.0, torch.nan).double().cpu()
+    return ProxSolution(u.to(v.dtype), gap, 1, v.new_zeros(0))
 
 
 _Found = tuple[Tensor, Tensor, int, Tensor]
@@ -168,6 +175,10 @@ def _alone(p: Tensor, k: int) -> Tensor:
     field = torch.zeros_like(p)
     field[:, k] = p[:, k]
     return field[:, :, None]
+
+
+def _spread(per_image: Tensor, v: Tensor) -> Tensor:
+    return per_image.reshape(-1, *[1] * (v.ndim - 1))
 
 
 def _soften(u: Tensor, threshold: Tensor) -> Tensor:

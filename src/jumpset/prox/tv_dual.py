@@ -220,7 +220,7 @@ def read(group: Group, model: Model) -> Group:
         else:
             settings = {"weight": model.weight, "delta": model.delta, "soft": model.soft}
             energy, gap = general.measure(u, f, p, norm=model.norm, **settings)
-        found[k] = energy, gap / energy if energy > 0 else 0.0
+        found[k] = energy, gap / energy if energy != 0 else 0.0  # NaN is not exact
     return group._replace(energy=found[:, 0], gap=found[:, 1], is_read=True)
 
 

@@ -177,7 +177,7 @@ def _iterate(
         if step % CHECK_EVERY and not last:
             continue
         energy, gap = problem.measure(u)
-        relative = torch.where(energy > 0, gap / energy, 0.0)
+        relative = torch.where(energy != 0, gap / energy, 0.0)  # NaN is not exact
         done = (relative <= tol) | last
         since[energy - gap < bound] = 0.0
         bound = energy - gap

@@ -41,8 +41,14 @@ def takes(x: Any, gpu: bool = False) -> bool:
 
 def _is_transformed(x: Tensor) -> bool:
     """Return whether a ``torch.func`` transform other than ``vmap`` is, or may be, active."""
-    active = torch._C._are_functorch_transforms_active()
-    return active and (x.requires_grad or torch.compiler.is_compiling())
+    if not torch._C._are_functorch_transforms_active():
+        return False
+    if x.requires_grad or torch.compiler.is_compiling():
+        return True
+    # ``grad`` around ``vmap``: the innermost tensor, that of vmap, does not say that it requires a gradient
+    transforms = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
+    levels = transforms.get_interpreter_stack() or ()
+    return any(level.key() != transforms.TransformType.Vmap for level in levels)
 
 
 class FusedKernel:

@@ -38,5 +38,5 @@ def run_parts(start, stop, x, factor, with_gradient, values, gradient):
                 for k in range(len(row)):
                     entry = row[k]
                     sized = factor if entry > zero else -factor
-                    out[k] = sized if entry != zero else zero
+                    out[k] = sized if abs(entry) > zero else entry  # 0 and NaN stay
         values[p] = value

@@ -64,7 +64,7 @@ def sliding_groups_plain(x: Tensor, window: list[int], phi: str, parameter: floa
     for axis, size in zip((-1, -2), reversed(window), strict=True):
         border = [0] * (0 if axis == -1 else 2) + [(size - 1) // 2, size // 2]
         sums = torch.nn.functional.pad(sums, border).unfold(axis, size, 1).sum(-1)
-    positive = sums > 0
+    positive = sums != 0  # NaN as well, which stays
     root = torch.where(positive, torch.where(positive, sums, 1.0).sqrt(), 0.0)
     return profile(root, positive, phi, parameter).sum(dim=(1, 2, 3))
 
@@ -75,7 +75,7 @@ def profile(norm: Tensor, positive: Tensor, phi: str, parameter: float) -> Tenso
         return parameter * torch.log1p(norm / parameter)
     if phi == "mcp":
         capped = norm.clamp_max(parameter)
-        return capped - capped.square() / (2 * parameter)
+        return capped - capped.square() / (2 * parameter) + 0 * norm  # NaN for NaN and infinity
     if phi == "lp":
         return torch.where(positive, torch.where(positive, norm, 1.0) ** parameter, 0.0)
     if phi == "charbonnier":

@@ -217,7 +217,7 @@ def _weigh(block, window, squares, phi, parameter, inner):
         for k in range(width):
             s = squares[k]
             n = min(np.sqrt(s), parameter)
-            total += n - half * n * n / parameter
+            total += n - half * n * n / parameter + zero * s  # NaN for NaN and infinity
             inner[k] = one / n - one / parameter if s >= least else zero
     elif phi == 4:
         for k in range(width):
@@ -233,6 +233,7 @@ def _weigh(block, window, squares, phi, parameter, inner):
                 total += p
                 inner[k] = parameter * p / s
             else:
+                total += zero * s  # NaN stays
                 inner[k] = zero
     return float(total)
 

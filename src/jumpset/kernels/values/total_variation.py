@@ -62,7 +62,7 @@ def total_variation_plain(x: Tensor, beta: float, isotropic: bool, joint: bool) 
         squares.append(square.sum(1, keepdim=True) if joint else square)
     if isotropic:
         squares = [squares[0] + squares[1]]
-    powers = [torch.where(s > 0, torch.where(s > 0, s, 1.0) ** (beta / 2), 0.0) for s in squares]
+    powers = [torch.where(s != 0, torch.where(s != 0, s, 1.0) ** (beta / 2), 0.0) for s in squares]
     return torch.stack(powers).sum(dim=(0, 2, 3, 4))
 
 

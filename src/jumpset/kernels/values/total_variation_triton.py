@@ -50,7 +50,7 @@ def _power(squares, half: tl.constexpr):
     elif half == 1.0:
         return squares
     else:
-        positive = squares > 0
+        positive = squares != 0  # NaN as well, which stays
         return tl.where(positive, tl.exp2(half * tl.log2(tl.where(positive, squares, 1.0))), 0.0)
 
 
