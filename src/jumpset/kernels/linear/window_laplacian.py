@@ -57,7 +57,8 @@ def solve(
     largest = edges.max(initial=0.0) / d.mean()
     if u.dtype == np.float32 and largest > _LARGEST_SINGLE:
         wide = u.astype(np.float64)
-        result = solve(wide, *(x.astype(np.float64) for x in (d, edges)), offsets, b.astype(np.float64), tol)
+        d, edges, b = d.astype(np.float64), edges.astype(np.float64), b.astype(np.float64)
+        result = solve(wide, d, edges, offsets, b, tol)
         u[:] = wide
         return result
     if largest > _LARGEST:
