@@ -124,7 +124,8 @@ class LatentGroups(Penalty):
         largest = wide.abs().amax(dim=tuple(range(1, x.ndim)), keepdim=True)
         wide = wide / torch.where(largest > 0, largest, 1.0)
         answer = torch.zeros_like(wide)
-        open_ = torch.nonzero(largest.flatten() > 0).flatten()  # images that have not converged
+        solvable = (largest > 0) & torch.isfinite(largest)
+        open_ = torch.nonzero(solvable.flatten()).flatten()  # images that have not converged
         y = self._sums(torch.zeros_like(wide), window)[open_]  # log η, one number per window
         last = y.clone()  # the last iterate before the extrapolation
         momentum = y.new_ones(len(open_))
