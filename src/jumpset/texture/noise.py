@@ -93,7 +93,8 @@ def _cells(images: Tensor) -> tuple[np.ndarray, np.ndarray]:
     counts = np.zeros(cells.shape, bool)
     if cells.size:
         for image, out in zip(x, counts, strict=True):
-            out[:] = (_corners(varying(image)) == 4) & (_corners(clipped(image)) < 2)
+            where = varying(image)
+            out[:] = (_corners(where) == 4) & (_corners(clipped(image, where)) < 2)
     channels = images.shape[1]
     return cells.swapaxes(0, 1).reshape(channels, -1), counts.swapaxes(0, 1).reshape(channels, -1)
 
