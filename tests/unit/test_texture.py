@@ -216,6 +216,10 @@ def test_a_drawing_is_not_taken_for_bars():
         planes = np.asarray(drawing, float).transpose(2, 0, 1)
         assert varying(planes).all()
         assert spread(torch.from_numpy(planes)[None]) == 0.0
+    rng = np.random.default_rng(0)
+    marks = np.where(rng.random((1, 96, 96)) < 0.05, rng.random((1, 96, 96)), 0.0)
+    assert spread(torch.from_numpy(marks)[None]) == 0.0
+    assert js.weights.estimate_noise(marks[0]) == 0.0
     lines = np.ones((96, 96))
     lines[20:60:3, 20:60] = 0.0  # one-pixel lines with white gaps
     assert varying(lines[None]).all()
@@ -232,10 +236,13 @@ def test_weak_quantised_noise_is_no_constant_area(levels):
 
 def test_clipped_pixels():
     x = np.random.default_rng(0).normal(0.8, 0.1, (64, 64))
-    np.testing.assert_array_equal(clipped(x[None]), False)
+    where = np.ones((1, 64, 64), bool)
+    np.testing.assert_array_equal(clipped(x[None], where), False)
     cut = np.minimum(x, 0.9)
-    np.testing.assert_array_equal(clipped(cut[None])[0], x >= 0.9)
-    np.testing.assert_array_equal(clipped(np.full((1, 9, 9), 0.5)), False)
+    np.testing.assert_array_equal(clipped(cut[None], where)[0], x >= 0.9)
+    np.testing.assert_array_equal(clipped(np.minimum(x, 0.7)[None], where), False)  # most of it: empty
+    np.testing.assert_array_equal(clipped(np.full((1, 64, 64), 0.5), where), False)
+    np.testing.assert_array_equal(clipped(cut[None], ~where), False)
     sigma = js.weights.estimate_noise(np.clip(np.random.default_rng(0).normal(0.95, 0.06, (128, 128)), 0, 1))
     assert sigma == pytest.approx(0.06, rel=0.2)
 

@@ -92,8 +92,8 @@ class StructureTexture(Iteration[State]):
        need less smoothing. The answer is the mean of both results.
 
     A noisy photograph does not consist of flat regions: where the power of f − p varies 3 times more from
-    place to place than that of a texture would, steps 2 and 3 are those of ``collaborative``, and steps 4 to
-    6 are omitted.
+    place to place than that of a texture would, steps 2 and 3 are those of ``collaborative``, with its model
+    of the noise, and steps 4 to 6 are omitted.
 
     After the run, ``result.state.structure``, ``.texture`` and ``.textures`` hold both parts and the model.
 

@@ -133,7 +133,8 @@ def spread(image: Tensor, where: np.ndarray | None = None) -> float:
     lie in ``where`` (default: :func:`~jumpset.texture.support.varying`), and not both are clipped.
     """
     x = image[0].numpy()
-    where, cut = varying(x) if where is None else where, clipped(x)
+    where = varying(x) if where is None else where
+    cut = clipped(x, where)
     total = 0.0
     for band, counts, limit in zip(x, where, cut, strict=True):
         squares = []

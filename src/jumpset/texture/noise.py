@@ -15,6 +15,7 @@ _MEDIAN_OF_NORMAL = 0.6744897501960817  # of |x|, x standard normal
 _UNEVEN = 3.5  # power_nonuniformity of a photograph; of shapes under a texture it is below 3
 _WHITE = 0.75  # noise level, as a part of the texture's strength, above which the texture is white
 _SHARED = 0.5  # least correlation of the noise of two channels
+_CELLS = 1 << 22  # for the correlations; of a multispectral image with more, every nth
 _QUIET = 0.1  # least level of a component, in units of the noisiest
 
 
@@ -75,6 +76,8 @@ def noise_covariance(images: Tensor) -> np.ndarray:
     cells, counts = _cells(images)
     levels = np.array([_level(a[use]) for a, use in zip(cells, counts, strict=True)])
     covariance = np.diag(np.square(levels))
+    step = 1 + cells.size // _CELLS
+    cells, counts = cells[:, ::step], counts[:, ::step]
     for i, j in zip(*np.triu_indices(len(levels), 1), strict=True):
         if levels[i] > 0.0 and levels[j] > 0.0:
             use = counts[i] & counts[j]
@@ -93,7 +96,8 @@ def _cells(images: Tensor) -> tuple[np.ndarray, np.ndarray]:
     counts = np.zeros(cells.shape, bool)
     if cells.size:
         for image, out in zip(x, counts, strict=True):
-            out[:] = (_corners(varying(image)) == 4) & (_corners(clipped(image)) < 2)
+            where = varying(image)
+            out[:] = (_corners(where) == 4) & (_corners(clipped(image, where)) < 2)
     channels = images.shape[1]
     return cells.swapaxes(0, 1).reshape(channels, -1), counts.swapaxes(0, 1).reshape(channels, -1)
 

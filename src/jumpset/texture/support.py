@@ -45,19 +45,21 @@ def varying(image: np.ndarray) -> np.ndarray:
     return marked
 
 
-def clipped(image: np.ndarray) -> np.ndarray:
+def clipped(image: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Mark the pixels of ``(C, H, W)`` whose value was cut off at an extreme of their channel.
 
-    An extreme is a limit where it holds more than a thousandth of the pixels, and more than twice those of
-    the next value: a histogram that is not cut off falls towards its ends.
+    An extreme is a limit if, of the pixels in ``where``, it holds more than a thousandth and more than twice
+    those of the next value, since a histogram that is not cut off falls towards its ends; and less than half,
+    since an image with more of them is empty there.
     """
     marked = np.zeros(image.shape, bool)
-    for x, out in zip(image, marked, strict=True):
-        for limit, rest in ((x.min(), np.min), (x.max(), np.max)):
-            at = x == limit
+    for band, use, out in zip(image, where, marked, strict=True):
+        x = band[use]
+        for extreme in (np.min, np.max):
+            at = x == extreme(x) if len(x) else np.zeros(0, bool)
             count = np.count_nonzero(at)
-            if _PILE * x.size < count < x.size and count > 2 * np.count_nonzero(x == rest(x[~at])):
-                out |= at
+            if _PILE * len(x) < count < 0.5 * len(x) and count > 2 * np.count_nonzero(x == extreme(x[~at])):
+                out |= band == extreme(x)
     return marked
 
 
