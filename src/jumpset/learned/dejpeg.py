@@ -26,7 +26,7 @@ from jumpset.smoothers.l0 import L0Smoothing
 
 _PASSES = 2  # of the filter
 # Mean of luma's first 3 × 3 steps above which one, two, three or four steps of the network are best, measured
-# on 14 drawings at qualities 10 to 90: at 90 the second step loses PSNR, at 35 to 80 the third, at 10 to 20 the fifth
+# on 14 drawings: at quality 90 the second step loses PSNR, at 35 to 80 the third, at 10 to 20 the fifth
 _COARSE = (0.0, 4.0, 25.0, 30.0)
 
 
