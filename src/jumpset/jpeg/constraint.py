@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from jumpset.jpeg.blocks import block_dct, block_idct, pad_to_blocks, split_blocks
+from jumpset.jpeg.chroma import rgb_to_ycbcr
 from jumpset.jpeg.tables import JPEGTables
 
 _ROUNDS = 8  # of the alternation for clipped values; the fifth changes next to nothing
@@ -26,8 +27,9 @@ class QuantizationConstraint:
 
     .. math:: | C P u - C P f |_k \le \tfrac12 q_k
 
-    for P from RGB in [0, 1] to the stored planes, up to f's rounding to 8 bits. Images of other than three
-    channels are taken as that many gray ones. Made by :meth:`of`.
+    for P from RGB in [0, 1] to the stored planes, up to f's rounding to 8 bits. Where a block and those
+    around it have no chroma coefficient at all, the image is taken as gray, as in black text beside a colour
+    image. Images of other than three channels are taken as that many gray ones. Made by :meth:`of`.
     """
 
     tables: JPEGTables
@@ -35,6 +37,7 @@ class QuantizationConstraint:
     unclipped: Tensor  # (B, C, H, W), f before the decoder clipped values to [0, 1]
     low: Tensor  # least value, of f or 0
     high: Tensor  # largest value, of f or 1
+    is_gray: Tensor | None  # (B, 1, H, W) bool, pixels that are taken as gray; None without chroma
 
     @classmethod
     def of(cls, f: Tensor, tables: JPEGTables) -> QuantizationConstraint:
@@ -59,7 +62,8 @@ class QuantizationConstraint:
             held = tables.subsampling.image(tuple(block_idct(c) for c in centres), *f.shape[-2:])
             unclipped = torch.where(black, held.clamp(max=0.0), torch.where(white, held.clamp(min=1.0), f))
             centres = _multiples(unclipped, tables, rounds_dc)
-        return cls(tables, centres, unclipped, f.amin().clamp(max=0.0), f.amax().clamp(min=1.0))
+        low, high = f.amin().clamp(max=0.0), f.amax().clamp(min=1.0)
+        return cls(tables, centres, unclipped, low, high, _is_gray(centres, tables, f))
 
     def project(self, u: Tensor, *, width: float = 0.5) -> Tensor:
         """An image near u that the file allows: the coefficients of P u clamped to their cells.
@@ -74,12 +78,16 @@ class QuantizationConstraint:
         width
             Half the width of a cell, in steps; ½ for all images that the file allows.
         """
+        u = self._grayed(u)
         for _ in range(_ALTERNATIONS):
             near = self._onto_cells(u, width)
             u = near.clamp(self.low, self.high)
             if (u - near).abs().amax() < _MOVED:
                 break
-        return u
+        return self._grayed(u)
+
+    def _grayed(self, u: Tensor) -> Tensor:
+        return u if self.is_gray is None else torch.where(self.is_gray, rgb_to_ycbcr(u)[:, :1], u)
 
     def _onto_cells(self, u: Tensor, width: float) -> Tensor:
         """U with the coefficients of P u clamped to their cells, of any values."""
@@ -91,6 +99,18 @@ class QuantizationConstraint:
             c = torch.minimum(torch.maximum(c, centre - half), centre + half)
             changes.append(block_idct(c)[..., : plane.shape[-2], : plane.shape[-1]] - plane)
         return u + self.tables.subsampling.spread(changes, *u.shape[-2:])
+
+
+def _is_gray(centres: tuple[Tensor, ...], tables: JPEGTables, f: Tensor) -> Tensor | None:
+    """Pixels whose block of chroma, and the eight around it, have no coefficient other than 0."""
+    if len(centres) == 1:
+        return None
+    steps = torch.as_tensor(tables.chroma / 255).to(f)
+    present = (centres[1].abs() >= 0.5 * steps).flatten(-2).any(dim=-1).any(dim=1, keepdim=True)
+    near = nn.functional.max_pool2d(present.float(), kernel_size=3, stride=1, padding=1)
+    for axis, factor in ((-2, tables.rows), (-1, tables.columns)):
+        near = near.repeat_interleave(8 * factor, dim=axis).narrow(axis, 0, f.shape[axis])
+    return near == 0
 
 
 def _multiples(f: Tensor, tables: JPEGTables, rounds_dc: bool) -> tuple[Tensor, ...]:

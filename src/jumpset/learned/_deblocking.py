@@ -22,11 +22,13 @@ from jumpset.texture import Texture
 
 _LUMA_FACTOR = 1.4  # on the deviation for luma; chosen on photographs at qualities 30 to 90
 _CONSTANT = 1e-6  # range of a plane that is constant but for rounding
-# Chosen on 20 photographs and 26 drawings at qualities 20, 50 and 85
+# Chosen on 20 photographs and 26 drawings at qualities 5 to 85
 _SAME = 0.5 / 255  # difference of neighbours that belong to a flat region
 _FLATNESS = 0.004  # weight of L0Smoothing
 _MISSED_FACTOR = 1.4
 _LEAST_SCORE = 0.05
+# Coarse tables flatten photographs too: for a mean m of the first steps, .005 (m − 20) more, up to .4
+_COARSE, _PER_STEP, _MOST_MORE = 20.0, 0.005, 0.4
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def is_flat_art(u: Tensor, constraint: QuantizationConstraint) -> bool:
     """Whether the flat model explains a deblocked ``(1, C, H, W)`` image: drawings, text, no photographs.
 
     The score is the share of neighbours in luma without a visible difference, less 1.4 times the share of
-    the file's nonzero coefficients that l0 smoothing moves out of their cells.
+    the file's nonzero coefficients that l0 smoothing moves out of their cells. Coarse tables need more.
     """
     luma = constraint.tables.subsampling.planes(u)[0]
     same = [((luma.diff(dim=axis)).abs() < _SAME).double().flatten() for axis in (-2, -1)]
@@ -109,7 +111,8 @@ def is_flat_art(u: Tensor, constraint: QuantizationConstraint) -> bool:
     missed = (block_dct(pad_to_blocks(smooth)) - centres).abs() > 0.5 * steps + 1 / 255
     share = (missed & present).sum().item() / max(1, int(present.sum()))
     score = torch.cat(same).mean().item() - _MISSED_FACTOR * share if any(map(len, same)) else 1.0
-    return score > _LEAST_SCORE
+    more = _PER_STEP * (constraint.tables.luma[:3, :3].mean() - _COARSE)
+    return bool(score > _LEAST_SCORE + min(max(more, 0.0), _MOST_MORE))
 
 
 def _deviation(table: np.ndarray) -> float:

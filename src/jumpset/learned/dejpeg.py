@@ -25,8 +25,8 @@ from jumpset.learned.base import Learned
 from jumpset.smoothers.l0 import L0Smoothing
 
 _PASSES = 2  # of the filter
-# Mean of luma's first 3 × 3 steps above which one, two, three or four steps of the network are best, by PSNR of
-# 14 drawings: at quality 90 the second step loses, at 35 to 80 the third, at 10 to 20 the fifth.
+# Mean of luma's first 3 × 3 steps above which one, two, three or four steps of the network are best, measured
+# on 14 drawings: at quality 90 the second step loses PSNR, at 35 to 80 the third, at 10 to 20 the fifth
 _COARSE = (0.0, 4.0, 25.0, 30.0)
 
 
