@@ -82,10 +82,13 @@ def read_picture(
             "the image does not fit into memory", given=path, do="crop it into parts first"
         ) from None
     except Exception as error:  # decoders raise errors of many classes on damaged files
+        is_sound = "unsupported" in str(error).lower()
         raise FileError(
-            "the file is damaged or truncated",
+            "the decoder does not know this kind of file" if is_sound else "the file is damaged or truncated",
             given=f"{path} ({type(error).__name__}: {error})",
-            do="copy or download it again, or save it again from its program",
+            do="save it as PNG or TIFF"
+            if is_sound
+            else "copy or download it again, or save it again from its program",
         ) from error
     _check_finite(picture, path)
     name = picture.pixels.dtype.name
