@@ -17,7 +17,7 @@ import numpy as np
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError, MissingLibrary
-from jumpset._core.files import as_path, atomic_write, check_writable, format_of, read_head
+from jumpset._core.files import as_path, atomic_write, check_target, format_of, read_head
 from jumpset.io import _exif
 from jumpset.io._picture import Picture, PictureWarning, is_gray_profile
 from jumpset.io._signatures import is_read_by_pillow
@@ -130,7 +130,8 @@ def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *
         If an argument has the wrong type.
     """
     checks.integer("quality", quality, at_least=1, at_most=100)
-    check_writable(path)
+    format_of(as_path(path))
+    check_target(path, probe=False)
     check_can_hold(path, picture)
     path = as_path(path)
     picture = _fitted(_as_picture(picture), format_of(path))
