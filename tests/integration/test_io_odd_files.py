@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from io import BytesIO
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -397,3 +400,21 @@ def test_the_corpus_is_read_as_pillow_reads_it_or_refused(tmp_path):
                 with contextlib.suppress(FileError):
                     io.read_picture(path)
     assert read >= 45
+
+
+@pytest.mark.slow
+def test_the_script_that_tries_foreign_files(tmp_path):
+    for name, content in corpus():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "no image.txt").write_text("text")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "rgb-0.png").read_bytes()[:99])
+    script = Path(__file__).parents[2] / "benchmarks" / "foreign_files.py"
+    out = subprocess.run(
+        [sys.executable, script, tmp_path], capture_output=True, text=True, check=True
+    ).stdout
+    counts = {
+        line.partition(":")[0]: int(line.partition(":")[2]) for line in out.splitlines() if line[0] != " "
+    }
+    assert counts["agree"] >= 45
+    assert counts["refused by both"] == 2
+    assert counts["differ"] == counts["crash"] == 0

@@ -1,6 +1,7 @@
 """Kernels compile where neither the package nor the home of the user can be written."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,3 +56,9 @@ def test_no_folder_for_the_cache(package, tmp_path, temporary):
     assert out.returncode == 0, out.stderr
     assert out.stdout.split() == [str(package / "__init__.py"), "''"]
     assert bool(list(tmp_path.rglob("*.nbc"))) == (temporary == "folder")
+
+
+def test_every_kernel_is_compiled_by_the_tolerant_compiler():
+    package = Path(js.__file__).parent
+    direct = [p for p in package.rglob("*.py") if re.search(r"^\s*(from|import) numba", p.read_text(), re.M)]
+    assert [str(p.relative_to(package)) for p in direct] == [os.path.join("kernels", "jit.py")]

@@ -140,6 +140,22 @@ def test_a_full_disk_at_a_checkpoint_costs_the_checkpoint_only(tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_at_a_checkpoint_of_a_training_costs_the_checkpoint_only(tmp_path, monkeypatch):
+    def full(_content, file):
+        raise OSError(28, "No space left on device")
+
+    for part in ("input", "truth"):
+        (tmp_path / part).mkdir()
+        js.io.write_picture(tmp_path / part / "a.png", np.zeros((20, 21, 3), dtype=np.uint8))
+    monkeypatch.setattr(torch, "save", full)
+    tiny = {"sizes": {"widths": [4, 4], "blocks": [1, 1]}, "batch_size": 1, "crop": 16, "steps": 1}
+    folders = {"data": tmp_path, "validation": tmp_path, "checkpoint": tmp_path / "point"}
+    with pytest.warns(UserWarning, match="the training goes on"):
+        trained = js.training.train("dejpeg", out=tmp_path / "w.safetensors", **tiny, **folders)
+    assert js.learned.load_weights(trained.path).metadata["steps"] == 1
+    assert not (tmp_path / "point").exists()
+
+
 def test_blocks_hold_and_nest():
     seen = []
     before = signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))

@@ -148,8 +148,11 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     check_target(path)
 
 
-def check_target(path: str | os.PathLike[str]) -> Path:
-    """As :func:`check_writable`, for a file of any suffix; return the path."""
+def check_target(path: str | os.PathLike[str], *, probe: bool = True) -> Path:
+    """As :func:`check_writable`, for a file of any suffix; return the path.
+
+    With ``probe`` a small file is written to the folder and removed; not where the writing itself follows.
+    """
     path = as_path(path)
     target = _target(path)
     folder = target.parent
@@ -174,7 +177,8 @@ def check_target(path: str | os.PathLike[str]) -> Path:
         raise FileError(
             "the output folder is not writable", given=folder, do="allow writing, or name another one"
         )
-    _probe(folder)
+    if probe:
+        _probe(folder)
     return path
 
 

@@ -99,6 +99,8 @@ def compare(
                         alpha=False,
                         device=device,
                     )
+                    if not np.isfinite(result.image).all():
+                        raise ArithmeticError("the answer has values that are not finite")
                 except Exception as error:  # the other methods continue
                     failures[candidate.label] = one_line(error)
                     say(f"jumpset: {candidate.label}: {failures[candidate.label]}")

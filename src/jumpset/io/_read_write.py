@@ -17,7 +17,7 @@ import numpy as np
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError, MissingLibrary
-from jumpset._core.files import as_path, atomic_write, check_writable, format_of, read_head
+from jumpset._core.files import as_path, atomic_write, check_target, format_of, read_head
 from jumpset.io import _exif
 from jumpset.io._picture import Picture, PictureWarning, is_gray_profile
 from jumpset.io._signatures import is_read_by_pillow
@@ -82,10 +82,13 @@ def read_picture(
             "the image does not fit into memory", given=path, do="crop it into parts first"
         ) from None
     except Exception as error:  # decoders raise errors of many classes on damaged files
+        is_sound = "unsupported" in str(error).lower()
         raise FileError(
-            "the file is damaged or truncated",
+            "the decoder does not know this kind of file" if is_sound else "the file is damaged or truncated",
             given=f"{path} ({type(error).__name__}: {error})",
-            do="copy or download it again, or save it again from its program",
+            do="save it as PNG or TIFF"
+            if is_sound
+            else "copy or download it again, or save it again from its program",
         ) from error
     _check_finite(picture, path)
     name = picture.pixels.dtype.name
@@ -127,7 +130,8 @@ def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *
         If an argument has the wrong type.
     """
     checks.integer("quality", quality, at_least=1, at_most=100)
-    check_writable(path)
+    format_of(as_path(path))
+    check_target(path, probe=False)
     check_can_hold(path, picture)
     path = as_path(path)
     picture = _fitted(_as_picture(picture), format_of(path))

@@ -211,8 +211,10 @@ def _fill(template: Any, saved: Any) -> Any:
         array = saved.cpu().numpy()
         _check_like(template, array)
         return array
-    if isinstance(template, (bool, int, float, str)) and not isinstance(saved, (bool, int, float, str)):
-        raise ValueError("a value of another kind")
+    if isinstance(template, (bool, int, float, str)):
+        if type(saved) not in (bool, int, float, str):
+            raise ValueError("a value of another kind")
+        return saved
     if callable(getattr(template, "load_state_dict", None)):
         template.load_state_dict(saved)
         return template

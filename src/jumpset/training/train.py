@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from jumpset._core.signals import Hold
 from jumpset._core.types import Status
 from jumpset.datasets import Pair, pairs
 from jumpset.learned.weights import save_weights
@@ -206,7 +207,8 @@ def train(
         **({} if licence is None else {"licence": licence}),
         "command": command(name, preset, target, data, plan, recipe, sizes, start, seed, precision),
     }
-    save_weights(target, name, sizes, trainer.average.state_dict(), metadata)
+    with Hold():  # a second Ctrl-C would lose the training
+        save_weights(target, name, sizes, trainer.average.state_dict(), metadata)
     return Trained(target, status, trainer.n_steps, run.clock.elapsed, run.history[-1]["psnr"], run.history)
 
 
