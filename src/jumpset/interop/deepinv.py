@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -45,6 +45,5 @@ class PenaltyPrior(Prior):
 
         ``gamma`` is a number, or a tensor with one number or one per image, ``(B,)`` or ``(B, 1, …)``.
         """
-        if isinstance(gamma, Tensor) and gamma.numel() == 1:
-            gamma = gamma.reshape(())
-        return differentiable_prox(self.penalty, x, gamma)
+        tau = cast(Tensor, gamma) if isinstance(gamma, Tensor) else torch.tensor(gamma, dtype=torch.float64)
+        return differentiable_prox(self.penalty, x, tau.reshape(()) if tau.numel() == 1 else tau)

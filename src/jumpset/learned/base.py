@@ -82,7 +82,12 @@ class Learned(Iteration[State]):
         return _load(self.network.name, path, changed, device)
 
     def _smooth(self, network: Network, f: Tensor) -> Tensor:
-        """Smooth ``(C, H, W)``: RGB at once, otherwise each channel, repeated to three."""
+        """Smooth ``(C, H, W)``: RGB at once, otherwise each channel, repeated to three.
+
+        A gray image in RGB is smoothed as gray, and a constant channel stays as it is.
+        """
+        if len(f) == 3 and bool((f == f[:1]).all()):
+            return self._smooth(network, f[:1]).expand_as(f)
         low, high = f.amin().clamp(max=0.0), f.amax().clamp(min=1.0)
         unit = ((f - low) / (high - low)).float()
         bands = unit[None] if len(f) == 3 else unit[:, None].expand(-1, 3, -1, -1)
@@ -92,6 +97,8 @@ class Learned(Iteration[State]):
         else:
             change = torch.stack([c.mean(dim=0) for c in changes])
         change = keep_mean(change, network)
+        least, largest = f.flatten(1).aminmax(dim=1)
+        change = change * (largest > least)[:, None, None]
         # only the change is rounded to float32, so that float64 images keep their precision
         return f + self.share * (high - low) * change.to(f.dtype)
 

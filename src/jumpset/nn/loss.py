@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -148,7 +148,7 @@ class PenaltyLoss(nn.Module):
 
 def number(weight: float | Tensor) -> float:
     """Return the weight of a loss as a number."""
-    return float(weight.detach()) if isinstance(weight, Tensor) else weight
+    return float(cast(Tensor, weight).detach()) if isinstance(weight, Tensor) else weight
 
 
 def _look_up_after_loading(module: Any, _: Any) -> None:

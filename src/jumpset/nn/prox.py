@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -114,8 +114,8 @@ def differentiable_prox(penalty: Penalty, v: Tensor, tau: float | Tensor, flat: 
         checks.real("tau", tau, at_least=0.0)
         tau = torch.tensor(tau, dtype=at_least_single(v).dtype)
     else:
-        per_image(tau.detach(), v)
-    taus = tau.to(v.device).reshape(-1).expand(v.shape[0])
+        per_image(cast(Tensor, tau).detach(), v)
+    taus = cast(Tensor, tau).to(v.device).reshape(-1).expand(v.shape[0])
     if isinstance(penalty, WeightedSum) and (merged := penalty.merged()) is not None:
         factor, penalty = merged
         taus = factor * taus

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -130,21 +130,23 @@ def per_image(tau: float | Tensor, v: Tensor) -> float | Tensor:
     InputError
         Negative or non-finite ``tau``, or a tensor that is neither ``()``, ``(B,)`` nor ``(B, 1, …)``.
     """
-    if isinstance(tau, Tensor):
-        if tau.ndim == 0 and not is_traced():
-            checks.real("tau", tau.item(), at_least=0.0)
-            return tau.to(v) if tau.requires_grad else tau.item()
-        if tau.ndim == 0:
-            return tau.to(v)
-        shape = tuple(tau.shape)
-        if shape not in ((v.shape[0],), (v.shape[0], *[1] * (v.ndim - 1))):
-            given = f"shape {shape}"
-            raise InputError("tau must be one number, or one per image", given=given, do=f"pass ({len(v)},)")
-        if not is_traced() and not bool(((tau >= 0) & torch.isfinite(tau)).all()):
-            raise InputError("tau must be finite and not negative", given=tau.tolist(), do="clamp it at 0")
-        return tau.to(v).reshape(-1, *[1] * (v.ndim - 1))
-    checks.real("tau", tau, at_least=0.0)
-    return float(tau)
+    if not isinstance(tau, Tensor):
+        checks.real("tau", tau, at_least=0.0)
+        return float(tau)
+    given = cast(Tensor, tau)
+    if given.ndim == 0 and not is_traced():
+        checks.real("tau", given.item(), at_least=0.0)
+        return given.to(v) if given.requires_grad else given.item()
+    if given.ndim == 0:
+        return given.to(v)
+    shape = tuple(given.shape)
+    if shape not in ((v.shape[0],), (v.shape[0], *[1] * (v.ndim - 1))):
+        raise InputError(
+            "tau must be one number, or one per image", given=f"shape {shape}", do=f"pass ({len(v)},)"
+        )
+    if not is_traced() and not bool(((given >= 0) & torch.isfinite(given)).all()):
+        raise InputError("tau must be finite and not negative", given=given.tolist(), do="clamp it at 0")
+    return given.to(v).reshape(-1, *[1] * (v.ndim - 1))
 
 
 def is_traced() -> bool:
