@@ -98,8 +98,29 @@ def test_alpha_and_profile_pass_through(tmp_path, picture):
 def test_sixteen_bits_and_value_range(tmp_path, picture):
     deep = picture.astype(np.uint16) * 16  # 12 bits
     np.save(tmp_path / "a.npy", deep)
-    assert call("smooth", tmp_path / "a.npy", tmp_path / "b.npy", "--value-range", 0, 4095).exit_code == 0
+    assert call("smooth", tmp_path / "a.npy", tmp_path / "b.npy", "--value-range", "0,4095").exit_code == 0
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), js.smooth(deep, value_range=(0, 4095)))
+    assert call("smooth", tmp_path / "a.npy", tmp_path / "b.npy", "--value-range", "data").exit_code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), js.smooth(deep, value_range="data"))
+
+
+def test_a_mask_file(tmp_path, picture):
+    image = picture
+    mask = np.random.default_rng(0).random(image.shape[:2]) > 0.3
+    js.io.write_picture(tmp_path / "mask.png", js.io.Picture(mask.astype(np.uint8) * 255))
+    out = tmp_path / "out.png"
+    assert call("smooth", picture, out, "-m", "fgs", "--mask", tmp_path / "mask.png").exit_code == 0
+    np.testing.assert_array_equal(js.io.read_picture(out).pixels, js.smooth(image, "fgs", mask=mask))
+    assert (
+        call("tree", picture, "-o", tmp_path / "t", "--regions", 5, "--mask", tmp_path / "mask.png").exit_code
+        == 0
+    )
+    expected = js.RegionTree(image, mask=mask).smooth(n_regions=5)
+    cut = next((tmp_path / "t").glob("*-regions-5.png"))
+    np.testing.assert_array_equal(js.io.read_picture(cut).pixels, expected)
+    failed = call("smooth", picture, out, "-m", "rtv", "--mask", tmp_path / "mask.png")
+    assert failed.exit_code == 2
+    assert "mask" in failed.stderr
 
 
 def test_further_formats_and_pages(tmp_path, picture):
@@ -195,7 +216,9 @@ def test_a_step_limit_is_reported(source, tmp_path):
         (["--max-seconds", "nan"], "finite"),
         (["--max-steps", "-1"], "at least 0"),
         (["--seed", "-1"], "at least 0"),
-        (["--value-range", "5", "5"], "low < high"),
+        (["--value-range", "5,5"], "low < high"),
+        (["--value-range", "all"], "two numbers, or data"),
+        (["--mask", "none.png"], "none.png"),
         (["--report", "report.png"], ".html"),
         (["--report", "no/such/folder/report.html"], "does not exist"),
         (["--method", "dip", "--weight", "1"], "no parameter"),

@@ -31,8 +31,15 @@ Checkpoint = Annotated[
     typer.Option(metavar="FILE", help="Save the state to this file; if it exists, resume from it."),
 ]
 ValueRange = Annotated[
-    tuple[float, float] | None,
-    typer.Option(metavar="LOW HIGH", help="Values of intensity 0 and 1, e.g. 0 4095 for 12-bit data."),
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH",
+        help="Values of intensity 0 and 1, e.g. 0,4095 for 12-bit data; or data: those of the image.",
+    ),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Image that is not 0 where the input is valid; the rest is filled."),
 ]
 Device = Annotated[str | None, typer.Option(help="Device: cpu, cuda, cuda:1, mps.")]
 Page = Annotated[

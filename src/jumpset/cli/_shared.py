@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import math
 import shlex
 import signal
 import sys
@@ -139,6 +140,39 @@ def settings(assignments: Sequence[str], **named: Any) -> dict[str, Any]:
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             values[key] = text
     return values
+
+
+def as_range(text: str | None) -> tuple[float, float] | str | None:
+    """Return the option ``--value-range`` as two numbers, or ``"data"``."""
+    if text is None or text == "data":
+        return text
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            "--value-range takes two numbers, or data", given=repr(text), do="write e.g. 0,4095"
+        ) from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise InputError("--value-range needs low < high", given=text, do="write e.g. 0,4095")
+    return low, high
+
+
+def range_of(picture: Picture, given: tuple[float, float] | str | None) -> tuple[float, float] | None:
+    """Return ``"data"`` as the least and the largest value of the image."""
+    if not isinstance(given, str):
+        return given
+    low, high = float(picture.pixels.min()), float(picture.pixels.max())
+    return (low, high) if low < high else (low, low + 1.0)
+
+
+def read_mask(path: Path | None) -> Any:
+    """Return where an image file is not 0 in any channel, ``(H, W)``; None for None."""
+    if path is None:
+        return None
+    from jumpset import io
+
+    pixels = io.read_picture(path).pixels != 0
+    return pixels if pixels.ndim == 2 else pixels.any(2)
 
 
 def check_seconds(seconds: float | None) -> None:

@@ -13,13 +13,16 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.files import check_target
 from jumpset._core.signals import Hold
-from jumpset.cli._options import AsJson, Checkpoint, Device, Page, Quiet, Source, ValueRange
+from jumpset.cli._options import AsJson, Checkpoint, Device, Mask, Page, Quiet, Source, ValueRange
 from jumpset.cli._progress import Events, Progress
 from jumpset.cli._shared import (
+    as_range,
     check_seconds,
     command,
     interrupts,
     is_input,
+    range_of,
+    read_mask,
     save_report,
     say,
     settings,
@@ -63,6 +66,7 @@ def smooth(
     checkpoint: Checkpoint = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between two checkpoints.")] = None,
     value_range: ValueRange = None,
+    mask: Mask = None,
     page: Page = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Also write a report as one file.")
@@ -83,6 +87,7 @@ def smooth(
     from jumpset.report import check_report_path
 
     hyper = settings(assignments or [], weight=weight, seed=seed)
+    limits = as_range(value_range)
     check_seconds(max_seconds)
     if report is not None:
         check_report_path(report)
@@ -97,9 +102,12 @@ def smooth(
         method = _method_of(preset)
     if seed is not None and not _draws(method, seed):
         del hyper["seed"]
+    if mask is not None:
+        hyper["mask"] = read_mask(mask)
     iteration = registry.method(method, preset=preset, **hyper)
     checks.device("device", device)
     picture = io.read_picture(source, page=page)
+    limits = range_of(picture, limits)
     iteration = registry.for_file(iteration, source)  # only a file that could be read
     io.check_can_hold(target, picture)
 
@@ -133,7 +141,7 @@ def smooth(
                 checkpoint=checkpoint,
                 checkpoint_every=checkpoint_every,
                 alpha=False,
-                value_range=value_range,
+                value_range=limits,
                 device=device,
             )
         stopped = interrupts.seen() or result.status is Status.INTERRUPTED
@@ -148,9 +156,9 @@ def smooth(
         interrupts.kept = f"the image is in {target}" + ("" if report is None else ", without a report")
     if report is not None:
         note = "The transparency of the image is kept in the output; it is not shown here."
-        save_report(report, result, picture, source, note, value_range=value_range)
+        save_report(report, result, picture, source, note, value_range=limits)
     if as_json:
-        _print_result(events, result, picture.pixels, target, report, value_range)
+        _print_result(events, result, picture.pixels, target, report, limits)
     if not quiet and not as_json:
         _summary(result, target, report)
     if stopped:

@@ -12,9 +12,9 @@ from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import can_be_written, check_folder, check_target
 from jumpset._core.signals import Hold
-from jumpset.cli._options import Page, Quiet, Source, ValueRange
+from jumpset.cli._options import Mask, Page, Quiet, Source, ValueRange
 from jumpset.cli._progress import Progress
-from jumpset.cli._shared import command, creating, interrupts, names, say
+from jumpset.cli._shared import as_range, command, creating, interrupts, names, range_of, read_mask, say
 
 if TYPE_CHECKING:
     from jumpset.io import Picture
@@ -36,6 +36,7 @@ def tree(
         Path | None, typer.Option(metavar="TREE.npz", help="Also write the tree, for RegionTree.load.")
     ] = None,
     value_range: ValueRange = None,
+    mask: Mask = None,
     page: Page = None,
     quiet: Quiet = False,
 ) -> None:
@@ -45,7 +46,7 @@ def tree(
     of the input, or PNG where its format can only be read. An existing file is replaced only on success; the
     input is never replaced.
     """
-    cuts = _cuts(names(regions), names(weights))
+    cuts, limits = _cuts(names(regions), names(weights)), as_range(value_range)
     if not cuts and save is None:
         raise InputError(
             "there is nothing to write",
@@ -64,7 +65,7 @@ def tree(
     for cut in cuts.values():
         checks.integer("the number of regions", cut.get("n_regions", 1), at_least=1, at_most=n_pixels)
         checks.real("the weight", cut.get("weight", 0.0), at_least=0.0)
-    made = _merge(picture, neighbors, value_range, quiet=quiet)
+    made = _merge(picture, neighbors, range_of(picture, limits), read_mask(mask), quiet=quiet)
     with creating(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with Hold():
@@ -115,7 +116,7 @@ def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, s
 
 
 def _merge(
-    picture: Picture, neighbors: int, value_range: tuple[float, float] | None, *, quiet: bool
+    picture: Picture, neighbors: int, limits: tuple[float, float] | None, mask: Any, *, quiet: bool
 ) -> RegionTree:
     from jumpset.regions.tree import RegionTree
 
@@ -128,5 +129,10 @@ def _merge(
                 raise KeyboardInterrupt
 
         return RegionTree(
-            picture.pixels, neighbors=neighbors, alpha=False, value_range=value_range, progress=watch
+            picture.pixels,
+            neighbors=neighbors,
+            mask=mask,
+            alpha=False,
+            value_range=limits,
+            progress=watch,
         )
