@@ -104,21 +104,31 @@ def test_sixteen_bits_and_value_range(tmp_path, picture):
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), js.smooth(deep, value_range="data"))
 
 
-def test_a_mask_file(tmp_path, picture):
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_sentence(tmp_path, picture):
+    np.save(tmp_path / "a.npy", picture.astype(np.uint16))
+    result = call("smooth", tmp_path / "a.npy", tmp_path / "b.npy", "-q")
+    assert result.exit_code == 0
+    assert lines(result.stderr)[0].startswith("jumpset: warning: the image uses 0.4% of the range")
+    assert "--value-range data" in lines(result.stderr)[0]
+    assert ".py" not in result.stderr
+
+
+def test_a_mask_file(tmp_path, picture, source):
     image = picture
     mask = np.random.default_rng(0).random(image.shape[:2]) > 0.3
     js.io.write_picture(tmp_path / "mask.png", js.io.Picture(mask.astype(np.uint8) * 255))
     out = tmp_path / "out.png"
-    assert call("smooth", picture, out, "-m", "fgs", "--mask", tmp_path / "mask.png").exit_code == 0
+    assert call("smooth", source, out, "-m", "fgs", "--mask", tmp_path / "mask.png").exit_code == 0
     np.testing.assert_array_equal(js.io.read_picture(out).pixels, js.smooth(image, "fgs", mask=mask))
     assert (
-        call("tree", picture, "-o", tmp_path / "t", "--regions", 5, "--mask", tmp_path / "mask.png").exit_code
+        call("tree", source, "-o", tmp_path / "t", "--regions", 5, "--mask", tmp_path / "mask.png").exit_code
         == 0
     )
     expected = js.RegionTree(image, mask=mask).smooth(n_regions=5)
     cut = next((tmp_path / "t").glob("*-regions-5.png"))
     np.testing.assert_array_equal(js.io.read_picture(cut).pixels, expected)
-    failed = call("smooth", picture, out, "-m", "rtv", "--mask", tmp_path / "mask.png")
+    failed = call("smooth", source, out, "-m", "rtv", "--mask", tmp_path / "mask.png")
     assert failed.exit_code == 2
     assert "mask" in failed.stderr
 

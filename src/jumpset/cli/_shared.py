@@ -37,6 +37,11 @@ def say(text: str) -> None:
     typer.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
 
 
+def _say_warning(message: object, *_: object) -> None:
+    """Print a warning as a sentence, without the line of code that it came from."""
+    say(f"jumpset: warning: {message}")
+
+
 class Interrupts:
     """Ctrl-C and SIGTERM interrupt a command once, outside the blocks that hold them.
 
@@ -87,6 +92,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
+        with warnings.catch_warnings():
+            warnings.showwarning = _say_warning
+            guarded(*args, **kwargs)
+
+    def guarded(*args: Any, **kwargs: Any) -> None:
         try:
             with interrupts.caught(), _warnings_as_lines():
                 function(*args, **kwargs)
