@@ -155,6 +155,7 @@ def test_size_stays_small(tmp_path):
     ],
     ids=lambda v: f"{v.dtype}{v.shape}" if isinstance(v, np.ndarray) else None,
 )
+@pytest.mark.filterwarnings("ignore::jumpset._core.errors.RangeWarning")
 def test_every_kind_of_image(tmp_path, array, says):
     path = write_report(
         tmp_path / "r.html", js.run(array, js.method("region-fusion")), picture=array, truth=array

@@ -6,6 +6,7 @@ import torch
 from skimage.restoration import denoise_tv_chambolle
 
 import jumpset as js
+from jumpset._core.errors import RangeWarning
 from jumpset.weights.auto import _count
 
 
@@ -127,7 +128,8 @@ def test_discrepancy_matches_the_noise():
     assert values == sorted(values)
     estimated = js.auto_weight(f, "tv")
     assert estimated.sigma == pytest.approx(0.1, rel=0.1)
-    assert js.auto_weight(f, "tv", sigma=5.0).weight == 10.0  # more noise than there is picture
+    with pytest.warns(RangeWarning, match="is a bound"):
+        assert js.auto_weight(f, "tv", sigma=5.0).weight == 10.0  # more noise than there is picture
 
 
 def test_sure_is_near_the_best_weight():
