@@ -572,8 +572,8 @@ def test_without_a_texture_the_network_draws_from_region_fusion():
 
 
 def test_a_photograph_is_drawn_from_region_fusion():
-    detail = noise(1, 1, 96, 96).repeat_interleave(3, dim=1)
-    detail[..., :60] = 0.4 + 0.1 * detail[..., :60]  # power in one part of the image: no stationary texture
+    detail = noise(1, 1, 160, 160).repeat_interleave(3, dim=1)
+    detail[..., :110] = 0.4 + 0.2 * detail[..., :110]  # power in one part of the image: no stationary texture
     state = replace(SHORT, weight=0.01).init(detail)
     assert not isinstance(state.observation, WhitenedColors)
     assert torch.equal(state.v, fuse(detail, 0.01, SHORT.solver.levels))
