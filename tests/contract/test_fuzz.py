@@ -15,7 +15,7 @@ from jumpset._core.errors import RangeWarning
 
 FAST = [name for name in js.methods() if not name.startswith("dip")]
 DTYPES = ["bool", "uint8", "uint8", "uint16", "uint32", "int16", "int32", "float16", "float32", "float64"]
-N_QUICK, N_ALL = 20, int(os.environ.get("JUMPSET_FUZZ", "200"))
+N_QUICK, N_ALL = 10, int(os.environ.get("JUMPSET_FUZZ", "100"))
 
 
 def generated(seed):
