@@ -128,6 +128,11 @@ def test_a_mask_file(tmp_path, picture, source):
     expected = js.RegionTree(image, mask=mask).smooth(n_regions=5)
     cut = next((tmp_path / "t").glob("*-regions-5.png"))
     np.testing.assert_array_equal(js.io.read_picture(cut).pixels, expected)
+    page = tmp_path / "c.html"
+    options = "--methods", "fgs,wls", "--report", page, "--value-range", "data", "--mask"
+    assert call("compare", source, *options, tmp_path / "mask.png").exit_code == 0
+    js.io.write_picture(tmp_path / "mask.jpg", js.io.Picture(mask.astype(np.uint8) * 255))
+    refused(call("compare", source, *options, tmp_path / "mask.jpg"))
     failed = call("smooth", source, out, "-m", "rtv", "--mask", tmp_path / "mask.png")
     assert failed.exit_code == 2
     assert "mask" in failed.stderr

@@ -71,7 +71,7 @@ def test_four_bands_that_are_not_alpha():
     ("image", "options", "words"),
     [
         ([[0.0]], {}, "NumPy array or a torch tensor"),
-        (np.ma.masked_array(np.zeros((2, 2))), {}, "fill the masked"),
+        (np.ma.masked_array(np.zeros((2, 2))), {}, "getmaskarray"),
         (np.zeros(4), {}, "(H, W)"),
         (np.zeros((2, 2, 2, 2)), {}, "one image at a time"),
         (np.zeros((2, 2, 3)), {"channel_axis": None}, "channel_axis"),

@@ -9,7 +9,7 @@ import torch
 import jumpset as js
 from jumpset._core.errors import RangeWarning
 from jumpset.dip import DIPl0
-from jumpset.operators.linear import Blur, Pair
+from jumpset.operators.linear import Blur, Mask, Pair
 
 RNG = np.random.default_rng(0)
 GUIDED = [name for name, info in js.methods().items() if "guidance" in info.defaults]
@@ -207,3 +207,52 @@ def test_auto_weight_with_missing_pixels_reads_the_valid_ones():
     found = js.auto_weight(holes, "tv", sigma=0.05, mask=mask, n_trials=8)
     residual = np.sqrt(np.square(found.image - x)[mask].mean())
     assert residual == pytest.approx(0.05, abs=0.01)
+
+
+def test_auto_weight_takes_missing_pixels_and_refuses_a_number_without_its_rule():
+    x = RNG.random((12, 14))
+    x[2, 3] = np.nan
+    assert js.auto_weight(x, "tv", sigma=0.1, missing="nan", n_trials=5).weight > 0
+    with pytest.raises(js.InputError, match="needs the rule 'regions'"):
+        js.auto_weight(np.nan_to_num(x), "region-fusion", regions=3)
+
+
+# --- units of guidance, masks of operators, advice ------------------------------------------------------------
+
+
+def test_guidance_in_unit_range_beside_an_image_beyond_it():
+    depth, colours = (1 + 4 * RNG.random((12, 14))), RNG.random((12, 14, 3))
+    expected = 10 * js.smooth(depth / 10, "guided", guidance=colours)
+    np.testing.assert_allclose(
+        js.smooth(depth, "guided", value_range=(0, 10), guidance=colours), expected, atol=1e-9
+    )
+    assert np.isfinite(js.smooth(depth, "guided", value_range="data", guidance=colours)).all()
+
+
+def test_masks_of_operators():
+    x, mask = torch.rand(1, 1, 12, 12), np.ones((12, 12), bool)
+    mask[3:6, 3:6] = False
+
+    def answer(given):
+        method = js.solvers.FISTA(js.TotalVariation(), 0.1, Mask(given), max_steps=50)
+        return js.run(x, method).image
+
+    expected = answer(torch.from_numpy(mask))
+    for same in (mask, mask.astype(np.uint8) * 255, torch.from_numpy(mask).float()):
+        assert torch.equal(answer(same), expected)
+    with pytest.raises(js.InputError, match="mask does not fit the images"):
+        answer(torch.ones(5, 5))
+
+
+@pytest.mark.parametrize(
+    ("image", "advice"),
+    [
+        ("photo.png", r"read_picture\(path\)"),
+        (np.ma.masked_array(np.ones((4, 4))), "mask=~np.ma.getmaskarray"),
+        ([[0.0, 1.0]], "np.asarray"),
+        (np.array([[-1.7e308, 1.7e308]] * 3), "range of the image is too large"),
+    ],
+)
+def test_advice_for_what_is_no_image(image, advice):
+    with pytest.raises(js.InputError, match=advice):
+        js.smooth(image, "tv", value_range="data")

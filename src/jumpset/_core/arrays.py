@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -102,7 +103,7 @@ def to_tensor(
         raise InputError(
             "the image must be a NumPy array or a torch tensor",
             given=type(image).__name__,
-            do="convert it with np.asarray(image), or fill the masked pixels first",
+            do=_advice(image),
         )
     dtype = str(image.dtype).removeprefix("torch.") if is_tensor else image.dtype.name
     if dtype not in _NUMERIC:
@@ -145,6 +146,14 @@ def to_tensor(
     return tensor.contiguous(), Layout(is_tensor, dtype, axis, low, high, kept_alpha)
 
 
+def _advice(image: Any) -> str:
+    if isinstance(image, np.ma.MaskedArray):
+        return "pass image.data, with mask=~np.ma.getmaskarray(image) for a method with a mask"
+    if isinstance(image, (str, bytes, os.PathLike)):
+        return "read the file first: jumpset.io.read_picture(path).pixels"
+    return "convert it with np.asarray(image)"
+
+
 def fill_nearest(image: Tensor, valid: np.ndarray) -> Tensor:
     """Replace the pixels of ``(B, C, *spatial)`` that are not valid by the nearest valid ones.
 
@@ -167,7 +176,7 @@ def check_valid(valid: np.ndarray, shape: tuple[int, ...]) -> None:
     if valid.shape not in ((1, 1, *shape[2:]), (shape[0], 1, *shape[2:])):
         each = "" if shape[0] == 1 else f", or {(shape[0], 1, *shape[2:])} for one mask an image"
         raise InputError(
-            "mask does not fit the image", given=f"shape {valid.shape[2:]}", do=f"pass {shape[2:]}{each}"
+            "mask does not fit the image", given=f"shape {valid.shape}", do=f"pass {shape[2:]}{each}"
         )
     if not valid.reshape(len(valid), -1).any(1).all():
         raise InputError(
@@ -213,13 +222,17 @@ def _value_range(
     """Return the values of intensity 0 and 1."""
     if isinstance(value_range, str) and value_range == "data":
         low, high = (0.0 if is_data else smallest), largest
+        if not np.isfinite(high - low):
+            raise InputError(
+                "the range of the image is too large", given=f"{low:g} to {high:g}", do="scale it"
+            )
         return (low, high) if low < high else (low, low + 1.0)
     if value_range is not None:
         try:
             low, high = (float(v) for v in value_range)
         except (TypeError, ValueError):
             low = high = float("nan")
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        if not (np.isfinite(high - low) and low < high):
             raise InputError(
                 "value_range must be 'data', or two finite numbers, low < high",
                 given=repr(value_range),
@@ -246,7 +259,7 @@ def _check_finite(tensor: Tensor) -> tuple[float, float]:
         raise InputError(
             "the image has non-finite pixels",
             given=f"{bad} NaN or infinite values",
-            do="replace them, or name them missing: missing='nan', with a method that has a mask",
+            do="replace them; smooth, run and auto_weight take missing='nan' for NaN, with a method that has a mask",
         )
     return smallest, largest
 

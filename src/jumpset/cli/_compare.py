@@ -17,6 +17,7 @@ from jumpset._core.signals import Hold
 from jumpset.cli._options import (
     Assignments,
     Device,
+    Mask,
     MaxSeconds,
     Methods,
     Page,
@@ -24,15 +25,19 @@ from jumpset.cli._options import (
     Quiet,
     Seed,
     Source,
+    ValueRange,
     Weight,
 )
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
+    as_range,
     check_seconds,
     command,
     interrupts,
     is_input,
     names,
+    range_of,
+    read_mask,
     save_report,
     say,
     settings,
@@ -57,6 +62,8 @@ def compare(
     device: Device = None,
     seed: Seed = None,
     max_seconds: MaxSeconds = None,
+    value_range: ValueRange = None,
+    mask: Mask = None,
     page: Page = None,
     quiet: Quiet = False,
 ) -> None:
@@ -70,7 +77,9 @@ def compare(
     from jumpset.report import check_report_path
 
     check_report_path(report)
-    hyper = settings(assignments or [], weight=weight)
+    hyper, limits = settings(assignments or [], weight=weight), as_range(value_range)
+    if mask is not None:
+        hyper["mask"] = read_mask(mask)
     check_seconds(max_seconds)
     from jumpset import io
     from jumpset._core.types import Status
@@ -81,6 +90,7 @@ def compare(
     chosen = candidates(names(methods), preset=preset, hyper=hyper, seed=seed)
     checks.device("device", device)
     picture = io.read_picture(source, page=page)
+    limits = range_of(picture, limits)
     goal = None if truth is None else _truth(io.read_picture(truth), picture)
 
     results: dict[str, Result] = {}
@@ -97,6 +107,7 @@ def compare(
                         stop=interrupts.seen,
                         progress=progress.advance,
                         alpha=False,
+                        value_range=limits,
                         device=device,
                     )
                     if not np.isfinite(result.image).all():
@@ -117,7 +128,9 @@ def compare(
         notes = [f"{label} failed: {why}" for label, why in failures.items()]
         if results:
             transparent = "The transparency of the image is not shown."
-            save_report(report, results, picture, source, transparent, truth=goal, notes=notes)
+            save_report(
+                report, results, picture, source, transparent, truth=goal, value_range=limits, notes=notes
+            )
             interrupts.kept = f"the report is in {report}"
     if not quiet:
         _table(picture, goal, results, failures)

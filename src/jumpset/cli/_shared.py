@@ -179,6 +179,8 @@ def read_mask(path: Path | None) -> Any:
     """Return where an image file is not 0 in any channel, ``(H, W)``; None for None."""
     if path is None:
         return None
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        raise InputError("a JPEG file is no mask: it blurs edges", given=path, do="save the mask as PNG")
     from jumpset import io
 
     pixels = io.read_picture(path).pixels != 0

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.arrays import to_tensor
+from jumpset._core.arrays import ValueRange, to_tensor
 from jumpset._core.errors import InputError
 from jumpset.kernels.regions.potts_1d import potts_lines
 from jumpset.penalties import SlidingGroups, SparseTV
@@ -25,6 +25,7 @@ def denoise_tv(
     weight: float = 0.1,
     *,
     channel_axis: int | None = None,
+    value_range: ValueRange | None = None,
     isotropic: bool = True,
     channels: Channels = "joint",
     tol: float = 1e-4,
@@ -43,6 +44,8 @@ def denoise_tv(
         In intensities; larger is smoother.
     channel_axis
         The axis of the channels; ``None``: a gray image.
+    value_range
+        As in :func:`jumpset.run`.
     isotropic
         Whether the directions share one root.
     channels
@@ -66,7 +69,7 @@ def denoise_tv(
     L. Rudin, S. Osher, E. Fatemi, Physica D 1992; the solver is :class:`jumpset.smoothers.TV`.
     """
     method = TV(weight=weight, isotropic=isotropic, channels=channels, tol=tol, max_steps=max_steps)
-    return smooth(image, method, channel_axis=channel_axis, alpha=False)
+    return smooth(image, method, channel_axis=channel_axis, alpha=False, value_range=value_range)
 
 
 def denoise_sparse_tv(
@@ -75,6 +78,7 @@ def denoise_sparse_tv(
     *,
     ratio: float = 0.5,
     channel_axis: int | None = None,
+    value_range: ValueRange | None = None,
     isotropic: bool = True,
     channels: Channels = "joint",
 ) -> Any:
@@ -84,7 +88,7 @@ def denoise_sparse_tv(
 
     Parameters
     ----------
-    image, channel_axis
+    image, channel_axis, value_range
         As in :func:`denoise_tv`.
     weight
         In intensities; larger is smoother and emptier.
@@ -109,7 +113,7 @@ def denoise_sparse_tv(
     """
     checks.real("weight", weight, at_least=0.0)
     penalty = SparseTV(ratio=ratio, isotropic=isotropic, channels=channels)
-    return _apply(image, channel_axis, lambda f: penalty.prox(f, weight))
+    return _apply(image, channel_axis, value_range, lambda f: penalty.prox(f, weight))
 
 
 def denoise_groups(
@@ -118,6 +122,7 @@ def denoise_groups(
     *,
     window: int | tuple[int, ...] = 5,
     channel_axis: int | None = None,
+    value_range: ValueRange | None = None,
     channels: Channels = "joint",
     tol: float = 1e-4,
 ) -> Any:
@@ -127,7 +132,7 @@ def denoise_groups(
 
     Parameters
     ----------
-    image, channel_axis
+    image, channel_axis, value_range
         As in :func:`denoise_tv`.
     weight
         In intensities; larger is emptier. Noise of standard deviation σ vanishes from about
@@ -154,7 +159,7 @@ def denoise_groups(
     """
     checks.real("weight", weight, at_least=0.0)
     penalty = SlidingGroups(window=window, channels=channels)
-    return _apply(image, channel_axis, lambda f: penalty.prox(f, weight, tol=tol))
+    return _apply(image, channel_axis, value_range, lambda f: penalty.prox(f, weight, tol=tol))
 
 
 def denoise_potts_1d(
@@ -218,7 +223,12 @@ def denoise_potts_1d(
     return potts_lines(line, float(weight), weights, data=data).reshape(values.shape)
 
 
-def _apply(image: Any, channel_axis: int | None, prox: Callable[[Tensor], Tensor]) -> Any:
-    tensor, layout = to_tensor(image, channel_axis=channel_axis, alpha=False)
+def _apply(
+    image: Any,
+    channel_axis: int | None,
+    value_range: ValueRange | None,
+    prox: Callable[[Tensor], Tensor],
+) -> Any:
+    tensor, layout = to_tensor(image, channel_axis=channel_axis, alpha=False, value_range=value_range)
     with torch.no_grad():
         return layout.restore(prox(tensor))

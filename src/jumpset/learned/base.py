@@ -96,9 +96,7 @@ class Learned(Iteration[State]):
             change = changes[0]
         else:
             change = torch.stack([c.mean(dim=0) for c in changes])
-        change = keep_mean(change, network)
-        least, largest = f.flatten(1).aminmax(dim=1)
-        change = change * (largest > least)[:, None, None]
+        change = admissible(change, f, network)
         # only the change is rounded to float32, so that float64 images keep their precision
         return f + self.share * (high - low) * change.to(f.dtype)
 
@@ -118,14 +116,16 @@ class Learned(Iteration[State]):
         return tiled(network, padded, receptive_radius=network.receptive_radius)
 
 
-def keep_mean(change: Tensor, network: Network) -> Tensor:
-    """Subtract the mean of each channel from a change ``(..., H, W)``, unless the network predicts the mean.
+def admissible(change: Tensor, image: Tensor, network: Network) -> Tensor:
+    """Return a change ``(..., H, W)`` that is 0 in constant channels, and keeps means.
 
-    A network also learns the tones that are common under textures, and imposes the same ones on every image.
+    The mean of each channel is subtracted, unless the network predicts it: a network also learns the tones
+    that are common under textures, and imposes the same ones on every image.
     """
-    if network.predicts_mean:
-        return change
-    return change - change.mean(dim=(-2, -1), keepdim=True)
+    axes = (-2, -1)
+    if not network.predicts_mean:
+        change = change - change.mean(dim=axes, keepdim=True)
+    return change * (image.amax(axes, keepdim=True) > image.amin(axes, keepdim=True)).to(change)
 
 
 def apply_tiled(

@@ -55,17 +55,20 @@ class Mask:
     Parameters
     ----------
     mask
-        bool or float tensor that broadcasts to ``(B, C, *spatial)``.
+        Tensor or array that broadcasts to ``(B, C, *spatial)``: bools; integers, of which all that are not 0
+        stand for 1; or floats.
 
     Raises
     ------
     InputError
-        Non-finite entries.
+        Non-finite entries; during the run, images that the mask does not fit.
     """
 
     mask: Tensor
 
     def __post_init__(self) -> None:
+        mask = torch.as_tensor(self.mask)
+        object.__setattr__(self, "mask", mask if mask.is_floating_point() else mask != 0)
         if not bool(torch.isfinite(self.mask).all()):
             raise InputError(
                 "the mask must be finite", given="NaN or infinity", do="use 0 for missing pixels"
@@ -78,11 +81,22 @@ class Mask:
 
     def __call__(self, u: Tensor) -> Tensor:
         """``m u``."""
-        return u * self.mask.to(u)
+        return u * self._fitting(u)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """``m y``."""
-        return y * self.mask.to(y)
+        return y * self._fitting(y)
+
+    def _fitting(self, u: Tensor) -> Tensor:
+        shape = tuple(self.mask.shape)
+        pairs = zip(shape[::-1], tuple(u.shape)[::-1], strict=False)
+        if len(shape) > u.ndim or any(n not in (1, m) for n, m in pairs):
+            raise InputError(
+                "the mask does not fit the images",
+                given=f"shape {shape} for {tuple(u.shape)}",
+                do="pass a mask that broadcasts to (B, C, *spatial)",
+            )
+        return self.mask.to(u)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def read_input(
     for field in fields(method):
         given = getattr(method, field.name)
         if field.metadata.get("is_image") and hasattr(given, "ndim"):
-            limits = (layout.low, layout.high) if dtype_name(given) == layout.dtype else None
+            limits = (layout.low, layout.high) if _in_units_of(tensor, layout, given) else None
             try:
                 converted, _ = to_tensor(given, **axes, value_range=limits, device=device)
             except InputError as error:
@@ -69,9 +69,12 @@ def read_input(
     return tensor, layout, method
 
 
-def dtype_name(image: Any) -> str:
-    """The name of the dtype of an array or tensor."""
-    return str(image.dtype).removeprefix("torch.")
+def _in_units_of(image: Tensor, layout: Layout, other: Any) -> bool:
+    """Whether another image has the dtype of the image, and is not in [0, 1] where the image is beyond."""
+    if str(other.dtype).removeprefix("torch.") != layout.dtype:
+        return False
+    low, high = (float(v) * (layout.high - layout.low) + layout.low for v in image.aminmax())
+    return 0.0 <= low <= high <= 1.0 or not 0.0 <= float(other.min()) <= float(other.max()) <= 1.0
 
 
 def warn_if_constant(answer: Tensor, image: Tensor, method: Iteration) -> None:

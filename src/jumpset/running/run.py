@@ -124,7 +124,8 @@ def run(
     value_range
         The values that stand for intensity 0 and 1, e.g. ``(0, 4095)`` for 12-bit data in uint16; or
         ``"data"``: the smallest and the largest value of the valid pixels, over the whole batch. It holds for
-        the images of the method too (``guidance``, ``start``), if they have the dtype of ``image``.
+        the images of the method too (``guidance``, ``start``), if they have the dtype of ``image``
+        and are not within [0, 1] where ``image`` is beyond.
     missing
         ``"nan"``: NaN marks pixels as missing, which the answer fills; for methods with a ``mask``.
     device

@@ -20,7 +20,7 @@ from jumpset._core.errors import FileError, MissingLibrary
 from jumpset._core.files import atomic_write, check_target
 from jumpset.learned import weights as files
 from jumpset.learned.architectures import NETWORKS
-from jumpset.learned.base import PADDING, keep_mean, pad_mirrored
+from jumpset.learned.base import PADDING, admissible, pad_mirrored
 
 
 def export_onnx(
@@ -101,7 +101,7 @@ class _PaddedNetwork(nn.Module):
         height, width = picture.shape[-2:]
         smoothed = self.network(pad_mirrored(picture, self.network.size_divisor), *more)
         change = smoothed[..., PADDING : PADDING + height, PADDING : PADDING + width] - picture
-        return picture + keep_mean(change, self.network)
+        return picture + admissible(change, picture, self.network)
 
 
 @contextmanager

@@ -61,6 +61,7 @@ def auto_weight(
     seed: int = 0,
     channel_axis: int | None = -1,
     value_range: ValueRange | None = None,
+    missing: Literal["nan"] | None = None,
     **hyper: Any,
 ) -> AutoWeight:
     r"""Choose the weight of a method for one image.
@@ -87,7 +88,7 @@ def auto_weight(
         Number of weights to try, by bisection, or by golden section after a coarse search, of the logarithm.
     seed
         Seed of the random probe of ``"sure"``.
-    channel_axis, value_range
+    channel_axis, value_range, missing
         As in :func:`jumpset.run`.
     **hyper
         Other hyper-parameters of the method.
@@ -123,6 +124,10 @@ def auto_weight(
     checks.integer("n_trials", n_trials, at_least=4)
     low, high = _check_bounds(bounds)
     checks.one_of("method", method, methods())
+    if regions is not None and rule != "regions":
+        raise InputError(
+            "a number of regions needs the rule 'regions'", given=f"rule={rule!r}", do="pass rule='regions'"
+        )
     if "weight" not in methods()[method].defaults or "weight" in hyper:
         raise InputError(
             "auto_weight chooses the weight of a method that has one",
@@ -135,6 +140,7 @@ def auto_weight(
         channel_axis=channel_axis,
         alpha=False,
         value_range=value_range,
+        missing=missing,
     )
     if len(f) != 1:
         raise InputError("one image at a time", given=f"a batch of {len(f)}", do="pass image[:1]")
