@@ -259,7 +259,7 @@ def _check_finite(tensor: Tensor) -> tuple[float, float]:
         raise InputError(
             "the image has non-finite pixels",
             given=f"{bad} NaN or infinite values",
-            do="replace them; for NaN, smooth, run and auto_weight take missing='nan' if the method has a mask",
+            do="replace them; smooth, run and auto_weight take missing='nan', for methods with a mask",
         )
     return smallest, largest
 
