@@ -77,9 +77,8 @@ def compare(
     from jumpset.report import check_report_path
 
     check_report_path(report)
-    hyper, limits = settings(assignments or [], weight=weight), as_range(value_range)
-    if mask is not None:
-        hyper["mask"] = read_mask(mask)
+    hyper = settings(assignments or [], weight=weight, mask=read_mask(mask))
+    limits = as_range(value_range)
     check_seconds(max_seconds)
     from jumpset import io
     from jumpset._core.types import Status

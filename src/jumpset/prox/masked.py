@@ -72,7 +72,7 @@ class MaskedProx(Iteration[State]):
 
     def init(self, image: Tensor) -> State:
         """Start at the image, its missing pixels those of the nearest valid pixel."""
-        # the bound is a sum of many small differences, which float32 would not resolve
+        # energies that differ by a small part of tol are compared, which float32 would not resolve
         v, weights = fill_missing(image.detach().double(), self.mask)
         m = torch.from_numpy(weights)[:, None].to(v)
         ones = torch.ones(len(v), dtype=torch.float64)

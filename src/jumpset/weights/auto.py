@@ -120,14 +120,10 @@ def auto_weight(
     >>> found = js.auto_weight(image, "tv", "discrepancy", sigma=0.1)  # doctest: +SKIP
     >>> found.weight, found.image  # doctest: +SKIP
     """
-    checks.one_of("rule", rule, ("discrepancy", "sure", "regions"))
     checks.integer("n_trials", n_trials, at_least=4)
     low, high = _check_bounds(bounds)
     checks.one_of("method", method, methods())
-    if regions is not None and rule != "regions":
-        raise InputError(
-            "a number of regions needs the rule 'regions'", given=f"rule={rule!r}", do="pass rule='regions'"
-        )
+    _check_rule(rule, regions)
     if "weight" not in methods()[method].defaults or "weight" in hyper:
         raise InputError(
             "auto_weight chooses the weight of a method that has one",
@@ -170,11 +166,7 @@ def auto_weight(
         return curve[weight]
 
     if rule == "regions":
-        if regions is None:
-            raise InputError(
-                "this rule needs a number of regions", given="regions=None", do="pass regions=200"
-            )
-        checks.integer("regions", regions, at_least=1)
+        assert regions is not None
         count = lambda w: trial(w, lambda u: float(_count(u)))  # noqa: E731
         if count(high) > regions:
             raise InputError(
@@ -265,6 +257,21 @@ def _bound_of(weight: float, low: float, high: float) -> Literal["low", "high"] 
     if math.log(weight / low) <= near:
         return "low"
     return "high" if math.log(high / weight) <= near else None
+
+
+def _check_rule(rule: str, regions: int | None) -> None:
+    """Raise unless the rule is known, and a number of regions is given for its rule alone."""
+    checks.one_of("rule", rule, ("discrepancy", "sure", "regions"))
+    if rule == "regions":
+        if regions is None:
+            raise InputError(
+                "this rule needs a number of regions", given="regions=None", do="pass regions=200"
+            )
+        checks.integer("regions", regions, at_least=1)
+    elif regions is not None:
+        raise InputError(
+            "a number of regions needs the rule 'regions'", given=f"rule={rule!r}", do="pass rule='regions'"
+        )
 
 
 def _check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
