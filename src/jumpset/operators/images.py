@@ -149,6 +149,12 @@ def per_image(tau: float | Tensor, v: Tensor) -> float | Tensor:
     return given.to(v).reshape(-1, *[1] * (v.ndim - 1))
 
 
+def spread(numbers: Tensor, like: Tensor) -> Tensor:
+    """Reshape ``(B,)`` to ``(B, 1, …)``, which multiplies images like ``like``; bool stays bool."""
+    dtype = numbers.dtype if numbers.dtype == torch.bool else like.dtype
+    return numbers.to(like.device, dtype).reshape(-1, *[1] * (like.ndim - 1))
+
+
 def is_traced() -> bool:
     """Return whether tensors may have no values: in a graph of torch, or a transform of ``torch.func``."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():

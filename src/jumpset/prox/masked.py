@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core.types import Iteration, Status
+from jumpset.operators.images import spread
 from jumpset.operators.pixel_weights import fill_missing
 
 _SMALL = 0.05  # a step gains little if it lowers the energy by less than this part of tol
@@ -86,10 +87,10 @@ class MaskedProx(Iteration[State]):
         turned = _sums((y - u) * (u - state.u)) > 0
         t = torch.where(turned, 1.0, state.t)
         new = (1 + (1 + 4 * t.square()).sqrt()) / 2
-        ahead = torch.lerp(state.u, u, _spread(1 + (t - 1) / new, u))
+        ahead = torch.lerp(state.u, u, spread(1 + (t - 1) / new, u))
         energy = self._energy(u, v, m)
         is_best = active & (energy < state.energy)
-        best = torch.where(_spread(is_best, v), u, state.best)
+        best = torch.where(spread(is_best, v), u, state.best)
         least = torch.where(is_best, energy, state.energy)
         change = torch.where(state.energy > 0, 1 - least / state.energy, 0.0)
         small = torch.where(change < _SMALL * self.tol, state.small + 1, 0)
@@ -115,9 +116,3 @@ class MaskedProx(Iteration[State]):
 def _sums(x: Tensor) -> Tensor:
     """``(B,)``, the sum over each image."""
     return x.double().flatten(1).sum(1).cpu()
-
-
-def _spread(per_image: Tensor, like: Tensor) -> Tensor:
-    """``(B,)`` as ``(B, 1, …)`` beside ``like``; bool stays bool."""
-    dtype = per_image.dtype if per_image.dtype == torch.bool else like.dtype
-    return per_image.to(like.device, dtype).reshape(-1, *[1] * (like.ndim - 1))

@@ -11,6 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration, Status, parameter
+from jumpset.operators.images import spread
 from jumpset.operators.linear import Identity, LinearOp
 from jumpset.penalties import Penalty
 
@@ -78,11 +79,6 @@ def squares(x: Tensor) -> Tensor:
     return x.double().square().flatten(1).sum(1)
 
 
-def spread(per_image: Tensor, like: Tensor) -> Tensor:
-    """Reshape ``(B,)`` to ``(B, 1, …)``, which multiplies images."""
-    return per_image.to(like).reshape(-1, *[1] * (like.ndim - 1))
-
-
 def relative(change: Tensor, size: Tensor) -> Tensor:
     """Compute ``‖change‖ / ‖size‖`` of each image, ``(B,)``; 0 if nothing changed."""
     top, bottom = squares(change).sqrt(), squares(size).sqrt()
@@ -91,4 +87,4 @@ def relative(change: Tensor, size: Tensor) -> Tensor:
 
 def keep(active: Tensor, new: Tensor, old: Tensor) -> Tensor:
     """Return ``new`` for active images and ``old`` for converged ones, so that a batch equals a loop."""
-    return torch.where(active.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+    return torch.where(spread(active, new), new, old)

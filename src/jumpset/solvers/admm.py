@@ -10,7 +10,8 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import parameter
-from jumpset.solvers._common import Solver, keep, relative, spread
+from jumpset.operators.images import spread
+from jumpset.solvers._common import Solver, keep, relative
 from jumpset.solvers.quadratic import Quadratic, best_for
 
 _BALANCED = 200  # ρ is constant after this step, as convergence requires

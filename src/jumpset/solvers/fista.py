@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from jumpset.operators.images import spread
 from jumpset.operators.linear import operator_norm
-from jumpset.solvers._common import Solver, keep, relative, spread
+from jumpset.solvers._common import Solver, keep, relative
 
 
 @dataclass(frozen=True)

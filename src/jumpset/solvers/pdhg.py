@@ -12,9 +12,10 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.operators.gradient import divergence, gradient
+from jumpset.operators.images import spread
 from jumpset.operators.linear import Identity, operator_norm
 from jumpset.penalties import HuberTV, Penalty, TotalVariation
-from jumpset.solvers._common import Solver, keep, spread, squares
+from jumpset.solvers._common import Solver, keep, squares
 
 _RATIO = 1.5  # of the residuals, above which the steps are rebalanced
 _SHRINK = 0.95  # factor of each further change of balance, so that the steps converge
