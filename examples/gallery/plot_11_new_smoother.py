@@ -44,7 +44,7 @@ class PeronaMalik(js.running.Iteration[State]):
     Notes
     -----
     P. Perona, J. Malik, "Scale-space and edge detection using anisotropic diffusion", IEEE TPAMI 1990.
-    Difference from the paper: (1) the channels share the norms of their differences.
+    Difference from the paper: (1) the channels share the largest of their differences.
     """
 
     weight: float = 5.0
@@ -65,7 +65,7 @@ class PeronaMalik(js.running.Iteration[State]):
     def step(self, state: State) -> State:
         """One explicit Euler step."""
         flow = gradient(state.smoothed)  # (B, 2, C, H, W)
-        flow = flow / (1.0 + flow.square().sum(2, keepdim=True) / self.contrast**2)
+        flow = flow / (1.0 + flow.square().amax(2, keepdim=True) / self.contrast**2)
         smoothed = state.smoothed + self.weight / self.max_steps * divergence(flow)
         return State(state.source, smoothed, state.n_steps + 1)
 

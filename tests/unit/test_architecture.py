@@ -1,6 +1,7 @@
 """The shape of the package: what may import what, lazy imports, public names."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +148,12 @@ def test_driver_needs_no_compiler_and_no_image_library():
     code = "import sys, jumpset; jumpset.run; print([m for m in ('numba', 'scipy', 'PIL', 'rich', 'typer') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_every_smoother_is_exported():
+    for info in js.methods().values():
+        _, package, *_ = info.cls.__module__.split(".")
+        module = importlib.import_module(f"jumpset.{package}")
+        assert getattr(module, info.cls.__name__, None) is info.cls, (
+            f"export {info.cls.__name__} in {module.__name__}"
+        )

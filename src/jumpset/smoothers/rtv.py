@@ -60,7 +60,8 @@ class RTV(NumpyMethod):
     -----
     L. Xu, Q. Yan, Y. Xia, J. Jia, "Structure extraction from texture via relative total variation", SIGGRAPH
     Asia 2012. Differences from the paper: (1) windows are mirrored at the borders; (2) an iterative solve to
-    a stated accuracy, which keeps the mean of every channel exactly.
+    a stated accuracy, which keeps the mean of every channel exactly; (3) the weights of the authors' program:
+    both directions share w, maxima bound the denominators, and W is not filtered again.
     """
 
     weight: float = parameter(0.002, checks.real, at_least=0.0)

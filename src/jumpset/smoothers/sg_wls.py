@@ -54,10 +54,10 @@ class SGWLS(NumpyMethod):
     -----
     W. Liu, X. Chen, C. Shen, Z. Liu, J. Yang, "Semi-global weighted least squares in image filtering", ICCV
     2017. Differences from the paper: (1) the weights use the norm of the guidance's differences over its G
-    channels, divided by √(G / 3) for G > 3, so that noise is smoothed alike whatever G is; (2) without
-    ``guidance``, steps after the first are guided by the last result, which removes texture better; (3) δ =
-    10⁻² bounds the weight of equal neighbours. The mean is not kept exactly, since pixels in two strips are
-    averaged.
+    channels, divided by √(G / 3) for G > 3, so that noise is smoothed alike whatever G is; (2) each
+    step smooths the last result, not f; without ``guidance`` it is also guided by it, which removes texture
+    better; (3) δ = 10⁻² bounds the weight of equal neighbours. The mean is not kept exactly, since pixels in
+    two strips are averaged.
     """
 
     weight: float = parameter(2000.0, checks.real, at_least=0.0)
