@@ -175,6 +175,33 @@ def test_a_stopped_run_keeps_its_image(client, opened):
     assert len(client.ask(f"api/runs/{key}/pixels")[0]) == 60 * 81 * 4
 
 
+def test_the_whole_folder(client, folder, picture):
+    (folder / "broken.png").write_bytes(b"no image")
+    try:
+        for target, source in (
+            ("smoothed", {"n_regions": 30}),
+            ("smoothed-2", {"method": "l0", "settings": {"weight": 0.02}}),
+        ):
+            state = client.post("api/folder", source=source)
+            while not state["ended"]:
+                time.sleep(0.05)
+                state = client.json("api/folder")
+            assert (state["done"], state["count"], state["target"], len(state["failed"])) == (3, 3, target, 1)
+            assert "broken.png" in state["failed"][0]
+            written = js.io.read_picture(folder / target / "small & odd <1>.png").pixels
+            tree = js.RegionTree(picture)
+            expected = (
+                tree.smooth(n_regions=30) if "n_regions" in source else js.smooth(picture, "l0", weight=0.02)
+            )
+            np.testing.assert_array_equal(written, expected)
+            assert js.io.read_picture(folder / target / "gray.png").pixels.dtype == np.uint16
+    finally:
+        (folder / "broken.png").unlink()
+    assert client.refused("api/folder", b'{"source": {"method": "tv", "settings": {"weight": -1}}}')[0] == 400
+    small = pixels_of(client.ask("api/thumbnail?file=gray.png")[0])
+    assert small.shape == (40, 50)
+
+
 def test_wrong_settings_are_sentences(client, opened):
     code, text = client.refused(
         "api/runs", json.dumps({"image": opened, "method": "tv", "settings": {"weight": -1}}).encode()

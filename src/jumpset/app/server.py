@@ -25,7 +25,15 @@ from jumpset.app import packing
 from jumpset.app.advice import advise
 from jumpset.app.code import code_of
 from jumpset.app.parameters import described
-from jumpset.app.workspace import MOST_PIXELS, SHIPPED, Opened, Workspace, encode
+from jumpset.app.workspace import (
+    MOST_PIXELS,
+    SHIPPED,
+    FolderRun,
+    Opened,
+    Workspace,
+    encode,
+    thumbnail,
+)
 
 with needs("jumpset[app]"):
     import uvicorn
@@ -162,6 +170,10 @@ def create_app(workspace: Workspace, token: str, port: int) -> Any:
         Route("/api/runs/{key}", pages.state),
         Route("/api/runs/{key}/pixels", pages.pixels),
         Route("/api/runs/{key}/stop", pages.stop, methods=["POST"]),
+        Route("/api/folder", pages.start_folder, methods=["POST"]),
+        Route("/api/folder", pages.folder),
+        Route("/api/folder/stop", pages.stop_folder, methods=["POST"]),
+        Route("/api/thumbnail", pages.thumbnail),
         Route("/api/code", pages.code, methods=["POST"]),
         Route("/api/export", pages.export, methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
@@ -243,6 +255,21 @@ class _Pages:
         self._workspace.run(request.path_params["key"]).stop()
         return JSONResponse({})
 
+    async def start_folder(self, request: Request) -> Response:
+        (source,) = await _fields(request, source=dict)
+        return JSONResponse(_about_folder(await run_in_threadpool(self._workspace.start_folder, source)))
+
+    async def folder(self, _: Request) -> Response:
+        return JSONResponse(_about_folder(self._workspace.folder_run()))
+
+    async def stop_folder(self, _: Request) -> Response:
+        self._workspace.folder_run().stop()
+        return JSONResponse({})
+
+    async def thumbnail(self, request: Request) -> Response:
+        path = self._workspace.path_of(request.query_params.get("file", ""))
+        return Response(await run_in_threadpool(thumbnail, path), media_type="image/png")
+
     async def code(self, request: Request) -> Response:
         image, source = await _fields(request, image=str, source=dict)
         return JSONResponse(code_of(self._workspace.opened(image).name, source))
@@ -291,6 +318,11 @@ async def _body(request: Request, most: int = MOST_BYTES) -> bytes:
             raise FileError("the file is too large", given=f"over {most >> 20} MB", do="crop it")
         parts.append(part)
     return b"".join(parts)
+
+
+def _about_folder(run: FolderRun) -> dict[str, Any]:
+    about = {name: getattr(run, name) for name in ("done", "failed", "ended")}
+    return about | {"count": len(run.files), "target": run.target.name}
 
 
 def _about_image(opened: Opened) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,11 +15,14 @@ from typing import Any
 import numpy as np
 
 from jumpset import datasets, io
+from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError, JumpsetError
+from jumpset._core.files import can_be_written
 from jumpset._core.types import Status
 from jumpset.io import Picture
 from jumpset.jpeg.tables import JPEGTables, jpeg_tables
 from jumpset.regions import RegionTree
+from jumpset.report.pictures import display_for
 from jumpset.running import registry
 from jumpset.running.run import Result, Step, run
 
@@ -132,6 +136,46 @@ class Run:
             self.n_steps, self.version, self.state = result.n_steps, self.version + 1, "done"
 
 
+@dataclass(eq=False)
+class FolderRun:
+    """The same cut or method on every image of a folder; one that fails costs no other."""
+
+    files: list[Path]
+    target: Path
+    """The new folder that the answers are written to."""
+    smooth: Callable[[Picture], np.ndarray]
+    done: int = 0
+    failed: list[str] = field(default_factory=list)
+    ended: bool = False
+    _stop: bool = False
+
+    def stop(self) -> None:
+        """End after the present image."""
+        self._stop = True
+
+    def work(self) -> None:
+        """Write the answers one after the other."""
+        try:
+            self.target.mkdir()
+            self._write_all()
+        except OSError as error:
+            self.failed.append(f"{self.target}: {error.strerror}")
+        finally:
+            self.ended = True
+
+    def _write_all(self) -> None:
+        for file in self.files:
+            if self._stop:
+                return
+            try:
+                picture = io.read_picture(file, max_pixels=MOST_PIXELS)
+                name = file.name if can_be_written(file) else f"{file.stem}.png"
+                io.write_picture(self.target / name, picture.with_pixels(self.smooth(picture)))
+            except (JumpsetError, MemoryError) as error:
+                self.failed.append(f"{file.name}: {error}")
+            self.done += 1
+
+
 class Workspace:
     """All that is open. Its methods may be called from several threads.
 
@@ -147,6 +191,7 @@ class Workspace:
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._lock = threading.Lock()
         self._count = 0
+        self._folder_run: FolderRun | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="jumpset-app")
 
     def files(self) -> list[str]:
@@ -166,11 +211,15 @@ class Workspace:
                 given = str(error.given).replace(str(path), name)
                 raise FileError(error.what, given=given, do=error.do) from None
 
-    def open_file(self, name: str) -> Opened:
-        """Open an image of the folder; only names that :meth:`files` lists."""
+    def path_of(self, name: str) -> Path:
+        """Return the path of an image of the folder; only names that :meth:`files` lists have one."""
         if self.folder is None or name not in self.files():
             raise FileError("no such image in the folder", given=name, do="choose one of the list")
-        return self._add(name, self.folder / name)
+        return self.folder / name
+
+    def open_file(self, name: str) -> Opened:
+        """Open an image of the folder."""
+        return self._add(name, self.path_of(name))
 
     def open_shipped(self, name: str) -> Opened:
         """Open an image that ships with the package."""
@@ -200,6 +249,39 @@ class Workspace:
         self._pool.submit(one.work)
         return one
 
+    def start_folder(self, source: dict[str, Any]) -> FolderRun:
+        """Start what ``source`` says, a cut or a method, on all images of the folder."""
+        if self.folder is None:
+            raise InputError("no folder is open", given="an image", do="start the app with a folder")
+        if "n_regions" in source:
+            n = source["n_regions"]
+            checks.integer("n_regions", n, at_least=1)
+
+            def smooth(picture: Picture) -> np.ndarray:
+                height, width = picture.pixels.shape[:2]
+                return RegionTree(picture.pixels, alpha=False).smooth(n_regions=min(n, height * width))
+        else:
+            method = registry.method(str(source.get("method")), **source.get("settings", {}))
+
+            def smooth(picture: Picture) -> np.ndarray:
+                return run(picture.pixels, method, alpha=False).image
+
+        taken = [self.folder / name for name in ("smoothed", *(f"smoothed-{k}" for k in range(2, 1000)))]
+        target = next(path for path in taken if not path.exists())
+        one = FolderRun([self.folder / name for name in self.files()], target, smooth)
+        with self._lock:
+            self._folder_run, before = one, self._folder_run
+        if before is not None:
+            before.stop()
+        self._pool.submit(one.work)
+        return one
+
+    def folder_run(self) -> FolderRun:
+        """Return the latest run over the folder."""
+        if self._folder_run is None:
+            raise InputError("the folder was not run", given="nothing", do="start it first")
+        return self._folder_run
+
     def run(self, key: str) -> Run:
         """Return a run."""
         with self._lock:
@@ -210,7 +292,7 @@ class Workspace:
     def close(self) -> None:
         """Stop all runs."""
         with self._lock:
-            for one in self._runs.values():
+            for one in (*self._runs.values(), *filter(None, [self._folder_run])):
                 one.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -233,6 +315,14 @@ class Workspace:
             while len(self._images) > MOST_IMAGES:
                 self._images.popitem(last=False)
         return opened
+
+
+def thumbnail(path: Path, height: int = 96) -> bytes:
+    """Return a small PNG of an image file."""
+    picture = io.read_picture(path, max_pixels=MOST_PIXELS)
+    step = max(1, picture.pixels.shape[0] // height)
+    levels = display_for(picture.pixels).levels(picture.pixels[::step, ::step])
+    return encode(Picture(np.ascontiguousarray(levels)), ".png")
 
 
 def encode(picture: Picture, suffix: str) -> bytes:

@@ -300,6 +300,39 @@ for (const kind of ["command", "python"]) {
   });
 }
 
+// ---------------------------------------------------------------- the folder
+
+function frame(name) {
+  const item = document.createElement("li");
+  const button = Object.assign(document.createElement("button"), { type: "button" });
+  const picture = Object.assign(document.createElement("img"), { alt: "", loading: "lazy", height: 64 });
+  picture.src = `api/thumbnail?${new URLSearchParams({ file: name })}`;
+  button.append(picture, Object.assign(document.createElement("span"), { textContent: name }));
+  button.onclick = guarded(async () => {
+    await open({ file: name });
+    for (const other of $("strip").querySelectorAll("button")) other.toggleAttribute("aria-current", other === button);
+  });
+  item.append(button);
+  return item;
+}
+
+$("all").onclick = guarded(async () => {
+  if ($("all").dataset.busy) { await post("folder/stop", {}); return; }
+  if (!source) throw new Error("there is no result yet: choose a setting on one image first");
+  let state = await (await post("folder", { source })).json();
+  $("all").dataset.busy = "1";
+  $("all").textContent = "Stop";
+  while (!state.ended) {
+    $("all-state").textContent = `${state.done} of ${state.count}, into ${state.target}`;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    state = await (await ask("folder")).json();
+  }
+  delete $("all").dataset.busy;
+  $("all").textContent = "Run on all";
+  $("all-state").textContent = `${state.done - state.failed.length} of ${state.count} images are in ${state.target}`;
+  if (state.failed.length) throw new Error(state.failed.join("; "));
+});
+
 // ---------------------------------------------------------------- the view, files, start
 
 for (const choice of document.querySelectorAll("input[name=view]")) choice.onchange = () => view.setMode(choice.value);
@@ -333,11 +366,7 @@ await guarded(async () => {
   }
   if (about.files.length > 1) {
     $("folder").hidden = false;
-    for (const name of about.files) {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
-      button.onclick = guarded(() => open({ file: name }));
-      $("folder").append(button);
-    }
+    $("strip").append(...about.files.map(frame));
   }
   const first = new URLSearchParams(location.hash.slice(1)).get("file");
   if (first) await open({ file: first });
