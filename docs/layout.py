@@ -22,7 +22,7 @@ ROWS = {
     "Methods": ("smoothers", "dip", "learned"),
     "Loop": ("running",),
     "Data and tools": ("datasets", "training", "weights", "interop"),
-    "Front ends": ("report", "bench", "cli"),
+    "Front ends": ("report", "bench", "app", "cli"),
 }
 FILLS = ("#e8eaed", "#dbe9f9", "#d8f0e3", "#fdf0d0", "#fbdfd3", "#efe0f7", "#dff1f4", "#f4e1e8")
 WIDTH, LEFT, BOX, GAP, STEP = 774, 158, 88, 16, 56

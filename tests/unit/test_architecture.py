@@ -35,6 +35,7 @@ LAYERS = [
     "interop",
     "report",
     "bench",
+    "app",
     "cli",
     "__main__",
 ]
@@ -49,6 +50,8 @@ RESERVED = {
     "tifffile": ("io",),
     "tensorflow": ("operators",),
     "jax": ("interop",),
+    "starlette": ("app",),
+    "uvicorn": ("app",),
 }
 
 
@@ -128,7 +131,7 @@ def test_files_stay_short():
 def test_public_names():
     """About twenty names; the packages beside them hold the rest."""
     packages = {name for name in js.__all__ if name in LAYERS}
-    assert packages == set(LAYERS) - {"_core", "kernels", "prox", "cli", "__main__"}
+    assert packages == set(LAYERS) - {"_core", "kernels", "prox", "app", "cli", "__main__"}
     assert sorted(set(js.__all__) - packages) == [
         "FileError", "InputError", "Interrupted", "JumpsetError", "L1", "MissingLibrary", "Penalty", "PenaltyLoss", "Potts", "Prox",
         "RegionTree", "Result", "SlidingGroups", "SparseTV", "Status", "TotalVariation", "auto_weight",

@@ -206,3 +206,22 @@ def test_bad_cuts(image, wrong):
 def test_bad_images(wrong):
     with pytest.raises(js.InputError):
         js.RegionTree(wrong)
+
+
+@pytest.mark.parametrize("n_regions", [1, 3, 40, 10**6])
+def test_the_hierarchy_gives_every_coarser_partition(n_regions):
+    tree = js.RegionTree(np.random.default_rng(0).integers(0, 4, (9, 13, 3)).astype(np.uint8) * 60)
+    h = tree.hierarchy(n_regions=n_regions)
+    finest = min(n_regions, tree.n_leaves)
+    np.testing.assert_array_equal(h.labels + 1, tree.labels(n_regions=finest))
+    assert len(h.child) == len(h.into) == len(h.weights) == finest - 1
+    owner = np.arange(finest)
+    for merges in range(finest):
+        owner[:] = np.arange(finest)
+        for k in range(merges - 1, -1, -1):
+            owner[h.child[k]] = owner[h.into[k]]
+        ours, theirs = owner[h.labels], tree.labels(n_regions=finest - merges)
+        assert len(np.unique(ours)) == len(np.unique(ours * 1000 + theirs)) == finest - merges
+        if merges:
+            cut = tree.labels(weight=float(h.weights[merges - 1]))
+            assert cut.max() <= finest - merges

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from jumpset.cli._app import app as app_command
 from jumpset.cli._bench import bench
 from jumpset.cli._compare import compare
 from jumpset.cli._export import export
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (smooth, compare, bench, tree, synth, train, export, methods):
+for command in (smooth, compare, app_command, bench, tree, synth, train, export, methods):
     # typer keeps the line breaks of a docstring and wraps its lines again
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     app.command(help="\n\n".join(p.replace("\n", " ") for p in paragraphs))(command)

@@ -35,6 +35,19 @@ class TreeEnergies(NamedTuple):
     """E_edge of the partition at that weight."""
 
 
+class Hierarchy(NamedTuple):
+    """The coarse end of a tree, for programs that cut it by themselves: a page, a slider."""
+
+    labels: np.ndarray
+    """``(H, W)`` int32: the regions 0, 1, … of the finest partition, in raster order."""
+    child: np.ndarray
+    """``(M,)`` int32: the region that each merge absorbs, from the first merge to the last."""
+    into: np.ndarray
+    """``(M,)`` int32: the region that absorbs it."""
+    weights: np.ndarray
+    """``(M,)``: the weight of each merge; at a weight, all merges of at most this weight are done."""
+
+
 class RegionTree:
     r"""The tree of region merging: partitions for all weights and numbers of regions, each in milliseconds.
 
@@ -215,6 +228,21 @@ class RegionTree:
         count = self.n_leaves - np.arange(len(weight))
         energy = squares + weight * np.maximum(boundary, 0.0)  # rounding may leave a negative boundary
         return TreeEnergies(weight[last], count[last], energy[last])
+
+    def hierarchy(self, *, n_regions: int = 1 << 17) -> Hierarchy:
+        """Return the partition of ``n_regions`` regions, or of all pixels if they are fewer, and its merges.
+
+        The partition of fewer regions follows without this package: go through the merges that are done,
+        from the last to the first, and give each absorbed region the label of the region that absorbs it.
+        """
+        checks.integer("n_regions", n_regions, at_least=1)
+        done = self.n_leaves - min(max(int(n_regions), self.n_parts), self.n_leaves)
+        label = merge_tree.cut(self._into, self._rank, done)[0]
+        label -= 1
+        order = np.argsort(self._rank, kind="stable")[done : len(self._weight)]  # the absorbed regions
+        # a region that is left is the pixel of its number, and a pixel of itself
+        pairs = label[order], label[self._into[order]]
+        return Hierarchy(label.reshape(self._shape), *pairs, self._weight[done:])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the tree and its image to one ``.npz`` file, completely or not at all.

@@ -13,7 +13,7 @@ import numpy as np
 
 from jumpset.report import numbers
 from jumpset.report._curves import chart
-from jumpset.report._pictures import Display, display_for, png_uri, scale_of
+from jumpset.report.pictures import Display, display_for, png_uri, scale_of
 
 if TYPE_CHECKING:
     from jumpset.running.run import Result
