@@ -11,7 +11,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ class Group(NamedTuple):
     def take(self, which: np.ndarray) -> Group:
         """Return the images for which the bool array ``which`` is true."""
         index = torch.from_numpy(which).to(self.f.device)
-        arrays = (x[index] if isinstance(x, Tensor) else x[which] for x in self[:-1])
+        arrays: Any = (x[index] if isinstance(x, Tensor) else x[which] for x in self[:-1])
         return Group(*arrays, is_read=self.is_read)
 
 
@@ -281,7 +281,7 @@ def _join(groups: Sequence[Group]) -> Group:
     if len(groups) == 1:
         return groups[0]
     columns = zip(*(group[:-1] for group in groups), strict=True)
-    arrays = (torch.cat(c) if isinstance(c[0], Tensor) else np.concatenate(c) for c in columns)
+    arrays: Any = (torch.cat(c) if isinstance(c[0], Tensor) else np.concatenate(c) for c in columns)
     return Group(*arrays, is_read=all(group.is_read for group in groups))
 
 
