@@ -58,6 +58,12 @@ class Group(NamedTuple):
     gap: np.ndarray  # duality gap relative to it
     is_read: bool  # whether energy and gap belong to p
 
+    def check_loaded(self, template: Group) -> None:
+        """Raise ``ValueError`` unless these arrays, out of a file, have one entry per image, of its size."""
+        n, arrays = len(self.places), zip(self[:-1], template[:-1], strict=True)
+        if any(len(a) != n or a.shape[1:] != b.shape[1:] for a, b in arrays):
+            raise ValueError("a group of other images")
+
     def take(self, which: np.ndarray) -> Group:
         """Return the images for which the bool array ``which`` is true."""
         index = torch.from_numpy(which).to(self.f.device)
