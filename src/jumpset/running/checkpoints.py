@@ -231,7 +231,7 @@ def _fill(template: Any, saved: Any, same_size: bool = True) -> Any:
     if isinstance(template, (tuple, list)):
         check = getattr(template, "check_loaded", None)  # where sizes change, or kernels follow indices
         values = [_fill(t, s, same_size and check is None) for t, s in zip(template, saved, strict=True)]
-        filled = type(template)(*values) if hasattr(template, "_fields") else type(template)(values)
+        filled: Any = type(template)(*values) if hasattr(template, "_fields") else type(template)(values)
         if check is not None:
             filled.check_loaded(template)
         return filled
