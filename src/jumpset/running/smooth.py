@@ -21,7 +21,7 @@ Image = TypeVar("Image", np.ndarray, torch.Tensor)
 
 def smooth(
     image: Image,
-    method: str | Iteration = "region-fusion",
+    method: str | Iteration[Any] = "region-fusion",
     *,
     preset: str | None = None,
     max_steps: int | None = None,
