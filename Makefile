@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints-dev.txt
 INPUTS := pyproject.toml constraints-dev.txt
 
 # `peers` adds the libraries that some tests compare with.
-.PHONY: demo test test-all mutants peers lint fmt type bench races docs clean
+.PHONY: demo test test-all mutants peers lint fmt type bench races docs wheel release lowest clean
 
 # One stamp for the package alone, one for what tests need, one for what linters need.
 $(VENV)/.installed: $(INPUTS)
@@ -68,6 +68,35 @@ $(VENV)/.docs: $(VENV)/.installed
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+$(VENV)/.release: $(VENV)/.installed
+	$(PIP) --group release
+	@touch $@
+
+# The wheel and the source archive; both environments of the smoke test hold the wheel and no source tree.
+wheel: $(VENV)/.release
+	rm -rf dist build
+	$(BIN)/python -m build --quiet
+	$(PYTHON) -m venv build/env
+	build/env/bin/python -m pip install --quiet --constraint constraints-dev.txt dist/*.whl
+	build/env/bin/python -I tests/packaging/smoke.py
+	build/env/bin/python -m pip install --quiet --constraint constraints-dev.txt "$$(echo dist/*.whl)[all]"
+	build/env/bin/python -I tests/packaging/smoke.py all
+
+# What a release publishes: the archives, the bill of materials of `[all]` (CycloneDX) and the checksums.
+release: wheel
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
+		--output-file dist/sbom.cdx.json build/env/bin/python
+	cd dist && sha256sum * > SHA256SUMS
+
+# The fast tests with the lowest versions that pyproject.toml accepts, on the lowest Python: minutes, and gigabytes
+# where the index has no CPU build of the lowest torch. That torch refuses to export a prox by an error of its own.
+lowest: $(VENV)/.release
+	rm -rf build/lowest
+	$(BIN)/uv venv --quiet --python 3.10 build/lowest
+	VIRTUAL_ENV=build/lowest $(BIN)/uv pip install --quiet --resolution lowest-direct --editable ".[all,onnx]" --group test
+	build/lowest/bin/python -m pytest -n auto -m "not slow" -k "not test_closed_proxes_are_exported" \
+		--ignore tests/unit/test_examples.py
 
 clean:
 	rm -rf $(VENV) out build dist docs/_build docs/generated .pytest_cache .ruff_cache .hypothesis

@@ -1,9 +1,23 @@
-"""Settings of the whole test run."""
+"""Settings of the whole test run, and the check of tensor shapes."""
 
+import functools
+import importlib
+import inspect
 import os
+import sys
+from importlib.machinery import PathFinder
 
 import pytest
 import torch
+
+try:
+    import jaxtyping
+    from beartype.door import is_bearable
+except ImportError:
+    # `make test` installs both. In CI the check must not be lost without notice.
+    if "CI" in os.environ:
+        raise
+    jaxtyping = None
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core: more threads would only wait for each other
     torch.set_num_threads(1)
@@ -16,3 +30,88 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@functools.cache
+def shape_aliases():
+    """The aliases of `jumpset._core.types` as types of jaxtyping, e.g. Images: Float[Tensor, "B C *spatial"]."""
+    aliases = vars(importlib.import_module("jumpset._core.types"))
+    return {
+        name: jaxtyping.Float[hint.__origin__, hint.__metadata__[0]]
+        for name, hint in aliases.items()
+        if hasattr(hint, "__metadata__")
+    }
+
+
+def shape_hints(functions):
+    """The annotations with shapes of the first of ``functions`` that has any; it may be an overridden method."""
+    for function in functions:
+        function = inspect.unwrap(function)
+        aliases = shape_aliases()
+        texts = {name: str(text) for name, text in getattr(function, "__annotations__", {}).items()}
+        found = {name: text for name, text in texts.items() if any(alias in text for alias in aliases)}
+        if found:
+            names = function.__globals__ | aliases
+            return {name: eval(text, names) for name, text in found.items()}
+    return {}
+
+
+def with_shapes(function, hints):
+    """Check the shapes of each call that returns; a call that raises has refused its arguments itself."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def checked(*args, **kwargs):
+        result = function(*args, **kwargs)
+        if torch.compiler.is_compiling():
+            return result
+        values = signature.bind(*args, **kwargs).arguments | {"return": result}
+        with jaxtyping.jaxtyped("context"):
+            for name, hint in hints.items():
+                if name in values and not is_bearable(values[name], hint):
+                    sizes = {key: tuple(getattr(value, "shape", ())) for key, value in values.items()}
+                    raise AssertionError(f"{function.__qualname__}: {name} does not fit {hint}: {sizes}")
+        return result
+
+    return checked
+
+
+def check_shapes(module):
+    """Replace the functions and methods of a module whose annotations have shapes."""
+    for name, value in list(vars(module).items()):
+        if getattr(value, "__module__", None) != module.__name__:
+            continue
+        if inspect.isfunction(value):
+            if hints := shape_hints([value]):
+                setattr(module, name, with_shapes(value, hints))
+        elif inspect.isclass(value):
+            for key, method in list(vars(value).items()):
+                if inspect.isfunction(method):
+                    overridden = [
+                        vars(base)[key] for base in value.__mro__ if inspect.isfunction(vars(base).get(key))
+                    ]
+                    if hints := shape_hints(overridden):
+                        setattr(value, key, with_shapes(method, hints))
+
+
+class ShapeChecks(PathFinder):
+    """Finds the modules of jumpset as usual, and adds the checks once a module is loaded."""
+
+    @classmethod
+    def find_spec(cls, fullname, path=None, target=None):
+        if not fullname.startswith("jumpset.") or fullname == "jumpset._core.types":
+            return None
+        spec = super().find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def exec_module(module):
+                load(module)
+                check_shapes(module)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+if jaxtyping is not None:
+    sys.meta_path.insert(0, ShapeChecks)

@@ -86,7 +86,8 @@ def main() -> int:
             if count != 1:
                 sys.exit(f"{mutant.file} contains {mutant.old!r} {count} times; update table.py")
         # also compiles, so that the copies need not
-        code, output = run_tests(original, sorted({mutant.test for mutant in mutants}))
+        tests = sorted({mutant.test for mutant in mutants})
+        code, output = run_tests(original, ["-n", str(WORKERS), *tests])
         if code != 0:
             sys.exit(f"without a mutant:\n{output}")
         with ThreadPoolExecutor(WORKERS) as pool:

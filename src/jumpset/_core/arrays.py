@@ -49,12 +49,12 @@ class Layout:
                 values = values.round().clamp(*_limits(self.dtype))
             return values.to(dtype)
         array = values[0].cpu().numpy()
-        dtype = np.dtype(self.dtype)
-        if dtype == np.bool_:
+        kind = np.dtype(self.dtype)
+        if kind == np.bool_:
             array = array >= 0.5
-        elif dtype.kind in "iu":
+        elif kind.kind in "iu":
             array = np.rint(array).clip(*_limits(self.dtype))
-        array = array.astype(dtype, copy=False)
+        array = array.astype(kind, copy=False)
         if self.channel_axis is None:
             return np.ascontiguousarray(array[0])
         if self.alpha is not None:

@@ -23,7 +23,9 @@ class InputError(JumpsetError, ValueError):
     """
 
     def __init__(self, what: str, *, given: object, do: str) -> None:
-        self.what, self.given, self.do = what, given, do
+        self.what: str = what
+        self.given: object = given
+        self.do: str = do
         super().__init__(f"{what}; given {given}; {do}")
 
 

@@ -7,11 +7,19 @@ from collections.abc import Callable
 from dataclasses import field
 from enum import Enum
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from torch import Tensor
 
 State = TypeVar("State")
+
+# Shapes in the notation of jaxtyping: in one call, a name stands for one length. At run time an alias is only
+# its tensor; `tests/conftest.py` checks the shapes.
+Images: TypeAlias = Annotated[Tensor, "B C *spatial"]
+ColorImages: TypeAlias = Annotated[Tensor, "B 3 H W"]
+Fields: TypeAlias = Annotated[Tensor, "B D C *spatial"]  # entry d of axis 1 belongs to spatial axis d
+Data: TypeAlias = Annotated[Tensor, "B C *data"]  # of a linear operator
+PerImage: TypeAlias = Annotated[Any, "B"]
 
 
 class Status(Enum):
@@ -82,7 +90,7 @@ class Iteration(Checked, ABC, Generic[State]):
         return getattr(self, "n_steps", 1) if getattr(self, "weight", 1.0) > 0.0 else 0
 
     @abstractmethod
-    def init(self, image: Tensor) -> State:
+    def init(self, image: Images) -> State:
         """Everything that happens before the first step."""
 
     @abstractmethod
@@ -90,7 +98,7 @@ class Iteration(Checked, ABC, Generic[State]):
         """One iteration."""
 
     @abstractmethod
-    def image(self, state: State) -> Tensor:
+    def image(self, state: State) -> Images:
         """The answer so far: usable after any step, and right after ``init``."""
 
     @abstractmethod

@@ -23,7 +23,7 @@ class Candidate:
     preset: str | None = None
     hyper: Mapping[str, Any] = field(default_factory=dict)
 
-    def make(self) -> Iteration:
+    def make(self) -> Iteration[Any]:
         """Return the method; raises ``InputError`` for a wrong name or setting."""
         from jumpset.running.registry import method
 

@@ -66,7 +66,7 @@ class Progress:
     def advance(self, done: int, total: int, text: str | None = None) -> None:
         """Set the progress, and the text if one is given."""
         if self._bar is not None:
-            new = {} if text is None else {"description": text.replace("[", r"\[")}
+            new: Any = {} if text is None else {"description": text.replace("[", r"\[")}
             self._bar.update(self._task, completed=done, total=total, **new)
 
     def __call__(self, step: Step) -> None:

@@ -124,6 +124,7 @@ class Fit:
                     output = self._blended(xs)
                 loss = objective(output.requires_grad_())
                 loss.backward()
+                assert output.grad is not None
                 for part, x in zip(self._parts, xs, strict=True):
                     self._forward(part, x).backward(part.window * part.place.cut(output.grad))
         output, loss = output.detach(), loss.detach()
@@ -241,7 +242,8 @@ class _Part:
         self.place = place
         self.residual_base = None if residual_base is None else place.cut(residual_base)
         self.window = place.window.to(device)
-        self.network = network.to(device, memory_format=torch.channels_last)  # a third faster on a CPU
+        channels_last: Any = {"memory_format": torch.channels_last}  # torch does not declare it
+        self.network = network.to(device, **channels_last)  # a third faster on a CPU
         if network_input:
             self.input = inputs.stacked(network_input, size)
         else:

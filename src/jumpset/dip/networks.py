@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +81,7 @@ class SkipNet(nn.Module):
         above = (architecture.inputs, *widths[:-1])  # channels from the finer scale
         below = (*widths[1:], widths[-1])  # channels from the coarser scale
         scales = zip(above, widths, below, skips, strict=False)
-        self.scales = nn.ModuleList(_Scale(*channels, reflect) for channels in scales)
+        self.scales: Any = nn.ModuleList(_Scale(*channels, reflect) for channels in scales)
         self.last = nn.Conv2d(widths[0], outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import mmap
 import struct
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -36,9 +36,10 @@ def strip_prefix(block: bytes | None) -> bytes | None:
     return block if byte_order(block) else None
 
 
-def byte_order(block: bytes) -> str | None:
+def byte_order(block: bytes) -> Literal["<", ">"] | None:
     """Return the struct prefix of the block's byte order, or None if this is no EXIF block."""
-    return {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(block[:4]))
+    orders: dict[bytes, Literal["<", ">"]] = {b"II*\0": "<", b"MM\0*": ">"}
+    return orders.get(bytes(block[:4]))
 
 
 def orientation(block: bytes | None) -> int:

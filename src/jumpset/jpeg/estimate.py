@@ -174,16 +174,16 @@ def _different(c: np.ndarray) -> np.ndarray:
     return c[np.sort(np.unique(np.rint(c).astype(np.int16), axis=0, return_index=True)[1])]
 
 
-def _reproducing_quality(f: Tensor, plane: Tensor) -> int:
+def _reproducing_quality(image: Tensor, plane: Tensor) -> int:
     """The quality of libjpeg whose table reproduces many blocks, as similar ones do not; 0 if none does.
 
     Clipped pixels are left open: their values before clipping, and the multiples, are estimated in
     alternation, as in :class:`~jumpset.jpeg.QuantizationConstraint`.
     """
-    black, white = (f <= 0.0).all(dim=1, keepdim=True), (f >= 1.0).all(dim=1, keepdim=True)
-    known = ~((f <= 0.0) | (f >= 1.0)).any(dim=1, keepdim=True)
+    is_black, is_white = (image <= 0.0).all(dim=1, keepdim=True), (image >= 1.0).all(dim=1, keepdim=True)
+    is_known = ~((image <= 0.0) | (image >= 1.0)).any(dim=1, keepdim=True)
     size = tuple(8 * (length // 8) for length in plane.shape[-2:])
-    masks = (x.expand_as(plane) for x in (black, white, known))
+    masks = (x.expand_as(plane) for x in (is_black, is_white, is_known))
     pixels, black, white, known = (
         split_blocks(x[..., : size[0], : size[1]]).reshape(-1, 8, 8).cpu().numpy()
         for x in (255.0 * plane.double(), *masks)

@@ -10,6 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 import numba
+import numba.core.config
+
+_config: Any = numba.core.config  # numba sets its attributes at run time
 
 
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -21,22 +24,22 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        before = numba.config.CACHE_DIR
+        before = _config.CACHE_DIR
         try:
             return _compiler(function, options)
         except RuntimeError:  # no folder can be written
-            numba.config.CACHE_DIR = _temporary_folder() or before
+            _config.CACHE_DIR = _temporary_folder() or before
             with suppress(RuntimeError):
                 return _compiler(function, options)
             return _compiler(function, {**options, "cache": False})
         finally:
-            numba.config.CACHE_DIR = before  # that of other packages is theirs
+            _config.CACHE_DIR = before  # that of other packages is theirs
 
     return decorate
 
 
 def _compiler(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    compiler = numba.njit(**options)(function)
+    compiler: Any = numba.njit(**options)(function)
     save = compiler._cache.save_overload
 
     def save_if_possible(*arguments: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +74,7 @@ class Spectrum(nn.Module):
         if not torch.compiler.is_compiling():  # an exported graph must not depend on the size
             parts = [x for rows in residual.split(_BLOCK, dim=2) for x in rows.split(_BLOCK, dim=3)]
         shares = [x[0, 0].numel() / residual[0, 0].numel() for x in parts]
-        power = sum(
+        power: Any = sum(
             share * self._power(self.components(x, slopes)) for share, x in zip(shares, parts, strict=True)
         )
         return Texture(slopes, power)

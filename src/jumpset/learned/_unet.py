@@ -27,6 +27,7 @@ class UNet(nn.Module):
         )
         self.last = nn.Conv2d(widths[0], 12, 3, padding=1)
         nn.init.zeros_(self.last.weight)  # the output starts at 0
+        assert self.last.bias is not None
         nn.init.zeros_(self.last.bias)
 
     def forward(self, planes: Tensor, features: Tensor | None) -> Tensor:

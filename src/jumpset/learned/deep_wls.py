@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,7 @@ class _Block(nn.Module):
 
 
 @torch.no_grad()
-def _initialize_as_identity(layers: nn.Sequential) -> None:
+def _initialize_as_identity(layers: Any) -> None:
     """Set weights with which the output of the network is its input, up to some levels of 255.
 
     The network has no skip connection from the image, and with random weights most of a training would be
@@ -103,7 +103,7 @@ def _inverse_sigmoid(n: int) -> list[tuple[float, float, float]]:
     return [(1.0, 0.0, slopes[n].item()), *down, *up]
 
 
-def _copy(conv: nn.Module, source: int, target: int, tap: tuple[int, int]) -> None:
+def _copy(conv: Any, source: int, target: int, tap: tuple[int, int]) -> None:
     """Make an output channel equal to an input channel at one tap of the kernel."""
     conv.weight[target] = 0.0
     conv.bias[target] = 0.0

@@ -190,10 +190,10 @@ class DeJPEG(Iteration[State]):
         coded: list[Coded | None] = [None] * len(image)
         if self.max_steps:
             self._denoiser().init(image)
-            starts = None
+            starts: Any = [None] * len(image)
             if self.start is not None and not isinstance(self.start, Iteration):
                 starts = starting_image(self.start, image).split(1)
-            coded = [self._coded(f, starts and starts[k]) for k, f in enumerate(image.split(1))]
+            coded = [self._coded(f, start) for f, start in zip(image.split(1), starts, strict=True)]
             self._warn(coded)
         return State(image, tuple(coded), 0.0, n_steps=0)
 

@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.types import Images
 from jumpset.operators.conjugate_gradient import conjugate_gradient
 from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.precision import at_least_single, to_float64
@@ -97,7 +98,7 @@ class Prox(nn.Module):
         else:
             self.register_buffer("tau", start)
 
-    def forward(self, v: Tensor, tau: float | Tensor | None = None) -> Tensor:
+    def forward(self, v: Images, tau: float | Tensor | None = None) -> Images:
         """Compute ``prox(v)``, for ``tau`` of this call if it is given."""
         given = self.tau.clamp_min(0.0) if tau is None else tau
         return differentiable_prox(self.penalty, v, given, self.flat)
@@ -107,7 +108,7 @@ class Prox(nn.Module):
         return repr(self.penalty)
 
 
-def differentiable_prox(penalty: Penalty, v: Tensor, tau: float | Tensor, flat: float = 1e-4) -> Tensor:
+def differentiable_prox(penalty: Penalty, v: Images, tau: float | Tensor, flat: float = 1e-4) -> Images:
     """Compute ``penalty.prox(v, tau)`` with derivatives in v and tau; see :class:`Prox`."""
     check_tensor(v, may_be=not penalty.separable)
     if not isinstance(tau, Tensor):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from jumpset._core.errors import InputError
+from jumpset._core.types import Fields, Images
 
 
-def gradient(u: Tensor) -> Tensor:
+def gradient(u: Images) -> Fields:
     r"""Compute forward differences along every spatial axis, zero across the border (Neumann).
 
     .. math:: (\nabla u)_{d}(x) = u(x + e_d) - u(x), \quad 0 \text{ where } x + e_d \text{ lies outside}
@@ -46,7 +46,7 @@ def gradient(u: Tensor) -> Tensor:
     return torch.stack([u.diff(dim=d, append=u.narrow(d, -1, 1)) for d in range(2, u.ndim)], dim=1)
 
 
-def divergence(p: Tensor) -> Tensor:
+def divergence(p: Fields) -> Images:
     r"""Compute the negative adjoint of :func:`gradient`: backward differences, no flow across the border.
 
     .. math:: (\mathrm{div}\, p)(x) = \sum_d p_d(x) - p_d(x - e_d)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+
+from jumpset._core.types import ColorImages
 
 # Linear sRGB to XYZ (IEC 61966-2-1); white is the image of (1, 1, 1), so grays have a = b = 0 exactly.
 _TO_XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
 _KNEE = 6.0 / 29.0
 
 
-def rgb_to_lab(x: Tensor) -> Tensor:
+def rgb_to_lab(x: ColorImages) -> ColorImages:
     """Convert ``(B, 3, H, W)`` sRGB in [0, 1] to L in [0, 100], a and b within about ±100."""
     matrix = torch.tensor(_TO_XYZ, dtype=torch.float64, device=x.device)
     matrix = (matrix / matrix.sum(1, keepdim=True)).to(x.dtype)
@@ -23,7 +24,7 @@ def rgb_to_lab(x: Tensor) -> Tensor:
     return torch.stack([116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)], 1)
 
 
-def lab_to_rgb(x: Tensor) -> Tensor:
+def lab_to_rgb(x: ColorImages) -> ColorImages:
     """Invert :func:`rgb_to_lab`; colours outside sRGB are below 0 or above 1."""
     lightness, a, b = x.unbind(1)
     fy = (lightness + 16.0) / 116.0

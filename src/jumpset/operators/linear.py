@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.types import Data, Images
 
 _POWER_STEPS = 100
 
@@ -24,11 +25,11 @@ _POWER_STEPS = 100
 class LinearOp(Protocol):
     """A linear map A of images. An attribute ``norm``, the largest singular value, is used where present."""
 
-    def __call__(self, u: Tensor) -> Tensor:
+    def __call__(self, u: Images) -> Tensor:
         """A u."""
         ...
 
-    def adjoint(self, y: Tensor) -> Tensor:
+    def adjoint(self, y: Tensor) -> Images:
         """Aᵀ y, of the shape of an image."""
         ...
 
@@ -79,11 +80,11 @@ class Mask:
         """The largest entry."""
         return float(self.mask.double().abs().max())
 
-    def __call__(self, u: Tensor) -> Tensor:
+    def __call__(self, u: Images) -> Images:
         """``m u``."""
         return u * self._fitting(u)
 
-    def adjoint(self, y: Tensor) -> Tensor:
+    def adjoint(self, y: Images) -> Images:
         """``m y``."""
         return y * self._fitting(y)
 
@@ -138,14 +139,14 @@ class Blur:
         odd = all(n % 2 for n in self.psf.shape)
         return odd and all(torch.equal(self.psf, self.psf.flip(k)) for k in range(self.psf.ndim))
 
-    def __call__(self, u: Tensor) -> Tensor:
+    def __call__(self, u: Images) -> Images:
         """``h ∗ u``."""
         wide = self._planes(u)
         for axis, index in self._extended(u).items():
             wide = wide.index_select(axis, index)
         return _CONVOLVE[self.psf.ndim](wide, self._weights(u)).reshape(u.shape)
 
-    def adjoint(self, y: Tensor) -> Tensor:
+    def adjoint(self, y: Images) -> Images:
         """The transpose: correlation, with the values beyond the border added to the pixels they extend."""
         wide = _SPREAD[self.psf.ndim](self._planes(y), self._weights(y))
         for axis, index in self._extended(y).items():
@@ -208,7 +209,7 @@ class Downsample:
         for n in self.shape:
             checks.integer("shape", n, at_least=1)
 
-    def __call__(self, u: Tensor) -> Tensor:
+    def __call__(self, u: Images) -> Data:
         """The mean of each block."""
         for axis in range(2, u.ndim):
             block = self._block(u, axis)
@@ -217,7 +218,7 @@ class Downsample:
             u = u.new_zeros(shape).index_add(axis, block, u) / self._counts(u, axis)
         return u
 
-    def adjoint(self, y: Tensor) -> Tensor:
+    def adjoint(self, y: Data) -> Images:
         """Each value, divided by the size of its block, on all pixels of the block."""
         for axis, n in enumerate(self.shape, start=2):
             like = y.new_zeros(1).expand([n if k == axis else 1 for k in range(y.ndim)])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core.errors import InputError
+from jumpset._core.types import Images
 from jumpset.operators.conjugate_gradient import conjugate_gradient
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.linear import Identity, LinearOp
@@ -39,14 +40,14 @@ class Observation(ABC):
         return 1.0
 
     @abstractmethod
-    def initial(self) -> Tensor:
+    def initial(self) -> Images:
         """An image that agrees with the data."""
 
     @abstractmethod
-    def misfit(self, u: Tensor) -> Tensor:
+    def misfit(self, u: Images) -> Tensor:
         """A u − f, in units in which all its values have the same variance; differentiable."""
 
-    def project(self, u: Tensor) -> Tensor:
+    def project(self, u: Images) -> Images:
         """An image near u that the data allow."""
         return u
 
@@ -90,7 +91,7 @@ def observe(f: Tensor, operator: LinearOp | None = None) -> Observation:
     return LinearObservation(f, Identity() if operator is None else operator)
 
 
-def tikhonov_estimate(f: Tensor, operator: LinearOp) -> Tensor:
+def tikhonov_estimate(f: Tensor, operator: LinearOp) -> Images:
     r"""A smooth image that agrees with the data: argmin ‖A u − f‖² + 0.001 ‖∇u‖², by conjugate gradients.
 
     Holes are filled smoothly, blur is half undone, missing pixels are interpolated; values stay within those

@@ -8,6 +8,8 @@ import scipy.fft
 import torch
 from torch import Tensor
 
+from jumpset._core.types import Images
+
 _WORKERS = 2  # more are not faster at the sizes of images
 
 
@@ -37,7 +39,7 @@ def laplacian_eigenvalues(height: int, width: int, *, like: Tensor) -> Tensor:
     return (rows[:, None] + columns[None, :]).to(like.dtype)
 
 
-def smooth_solve(v: Tensor, tau: float | Tensor) -> Tensor:
+def smooth_solve(v: Images, tau: float | Tensor) -> Images:
     """Compute ``argmin_u ½‖u − v‖² + tau ‖∇u‖²`` over all spatial axes of ``(B, C, *spatial)``.
 
     ``tau`` is not negative: a number, or a tensor that broadcasts to v.

@@ -11,7 +11,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import NoProx
 from jumpset._core.iterate import solve
-from jumpset._core.types import Checked, parameter
+from jumpset._core.types import Checked, Images, PerImage, parameter
 from jumpset.operators.images import as_images, check_tensor, per_image
 from jumpset.operators.masks import all_pixels, as_mask, as_weight_map, count_pixels
 from jumpset.operators.namespaces import namespace
@@ -64,7 +64,7 @@ class Penalty(Checked, ABC):
 
     def value(
         self, x: Any, *, mask: Any = None, weight_map: Any = None, channel_axis: int | None = None
-    ) -> Any:
+    ) -> PerImage:
         """Compute R(x) of each image, the sum exactly as in the formula of the class.
 
         Parameters
@@ -106,7 +106,7 @@ class Penalty(Checked, ABC):
         xp = namespace(x)
         return xp.sum(terms, axis=tuple(range(1, len(terms.shape))))
 
-    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:  # noqa: ARG002
+    def prox(self, v: Images, tau: float | Tensor) -> Images:  # noqa: ARG002
         """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image.
 
         Parameters
@@ -219,13 +219,13 @@ class SolvedProx(Penalty):
 
     def prox(
         self,
-        v: Tensor,
+        v: Images,
         tau: float | Tensor,
         *,
         tol: float = TOL,
         max_steps: int = MAX_STEPS,
         mask: Any = None,
-    ) -> Tensor:
+    ) -> Images:
         """Compute ``argmin_u ½‖u − v‖² + tau R(u)``, without derivative; see :meth:`prox_solution`.
 
         With ``mask``, ``½ Σ m ‖u − v‖²``: an array or tensor ``(*spatial)`` or ``(B, 1, *spatial)``, True, or
@@ -241,7 +241,7 @@ class SolvedProx(Penalty):
     @abstractmethod
     def prox_solution(
         self,
-        v: Tensor,
+        v: Images,
         tau: float | Tensor,
         *,
         tol: float = TOL,

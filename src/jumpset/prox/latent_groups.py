@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from jumpset._core.types import Images
 from jumpset.operators.precision import to_float64
 
 _TINY = 1e-30
@@ -23,13 +24,13 @@ _CHECK_EVERY = 10
 
 
 def latent_shrinkage(
-    v: Tensor,
+    v: Images,
     tau: float | Tensor,
     sums: Callable[[Tensor], Tensor],
     cover: Callable[[Tensor], Tensor],
     tol: float,
     max_steps: int,
-) -> Tensor:
+) -> Images:
     """Compute ``argmin_u ½‖u − v‖² + tau R(u)``, each image until its error is at most ``tol``.
 
     Parameters

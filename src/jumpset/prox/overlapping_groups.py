@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from jumpset._core.types import Images
 from jumpset.operators.precision import to_float64
 
 Box = Callable[[Tensor, bool], Tensor]
@@ -17,8 +18,8 @@ _CUTS = [10.0**-k for k in range(1, 60)]
 
 
 def overlapping_shrinkage(
-    v: Tensor, tau: float | Tensor, box: Box, pull: Callable[[Tensor], Tensor], tol: float, max_steps: int
-) -> Tensor:
+    v: Images, tau: float | Tensor, box: Box, pull: Callable[[Tensor], Tensor], tol: float, max_steps: int
+) -> Images:
     """Compute ``argmin_u ½‖u − v‖² + tau Σ_i ‖u_W(i)‖₂``, each image until its error is at most ``tol``.
 
     Where windows vanish the iteration would decrease without end, and the dual point, which consists of the

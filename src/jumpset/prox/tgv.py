@@ -8,6 +8,7 @@ import warnings
 import torch
 from torch import Tensor
 
+from jumpset._core.types import Images
 from jumpset.operators.precision import to_float64
 from jumpset.prox.tgv_fields import Grid
 
@@ -17,8 +18,8 @@ _SHRINK = 0.95  # factor of each further change of balance, so that the steps co
 
 
 def tgv_prox(
-    v: Tensor, taus: float | Tensor, alpha0: float, alpha1: float, joint: bool, tol: float, max_steps: int
-) -> Tensor:
+    v: Images, taus: float | Tensor, alpha0: float, alpha1: float, joint: bool, tol: float, max_steps: int
+) -> Images:
     """Compute ``argmin_u ½‖u − v‖² + tau TGV²(u)``, each image until its gap is at most ``tol``.
 
     The saddle point of ``½‖u − v‖² + ⟨p, ∇u − w⟩ + ⟨q, E w⟩``, ‖p‖ ≤ tau α₁, ‖q‖ ≤ tau α₀. For the lower

@@ -12,6 +12,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.iterate import Moment, iterate
+from jumpset._core.types import Images, PerImage
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.gradient import divergence
 from jumpset.operators.images import check_tensor, per_image
@@ -30,9 +31,9 @@ _PATIENCE = 1000
 class ProxSolution:
     """A proximal point and its duality gap, one per image: with separate channels, the largest of them."""
 
-    image: Tensor
+    image: Images
     """``(B, C, *spatial)``, of the dtype of v."""
-    gap: Tensor
+    gap: PerImage
     """``(B,)`` float64: duality gap relative to the energy ``½‖u − v‖² + tau R(u)``, before u is rounded; NaN
     for an image with a value that is not finite, whose solution is NaN."""
     n_steps: int
@@ -54,7 +55,7 @@ class Terms:
 
 
 def tv_prox(
-    v: Tensor, tau: float | Tensor, terms: Terms, *, tol: float, max_steps: int, dual: Tensor | None
+    v: Images, tau: float | Tensor, terms: Terms, *, tol: float, max_steps: int, dual: Tensor | None
 ) -> ProxSolution:
     """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image, to a relative duality gap of ``tol``.
 
@@ -93,7 +94,7 @@ def tv_prox(
     return ProxSolution(u.reshape(v.shape).to(v.dtype), gap, n_steps, dual)
 
 
-def exactly(v: Tensor, u: Tensor) -> ProxSolution:
+def exactly(v: Images, u: Images) -> ProxSolution:
     """Return a solution in closed form."""
     gap = torch.where(torch.isfinite(u).flatten(1).all(1), 0.0, torch.nan).double().cpu()
     return ProxSolution(u.to(v.dtype), gap, 1, v.new_zeros(0))

@@ -11,7 +11,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -58,10 +58,16 @@ class Group(NamedTuple):
     gap: np.ndarray  # duality gap relative to it
     is_read: bool  # whether energy and gap belong to p
 
+    def check_loaded(self, template: Group) -> None:
+        """Raise ``ValueError`` unless these arrays, out of a file, have one entry per image, of its size."""
+        n, arrays = len(self.places), zip(self[:-1], template[:-1], strict=True)
+        if any(len(a) != n or a.shape[1:] != b.shape[1:] for a, b in arrays):
+            raise ValueError("a group of other images")
+
     def take(self, which: np.ndarray) -> Group:
         """Return the images for which the bool array ``which`` is true."""
         index = torch.from_numpy(which).to(self.f.device)
-        arrays = (x[index] if isinstance(x, Tensor) else x[which] for x in self[:-1])
+        arrays: Any = (x[index] if isinstance(x, Tensor) else x[which] for x in self[:-1])
         return Group(*arrays, is_read=self.is_read)
 
 
@@ -281,7 +287,7 @@ def _join(groups: Sequence[Group]) -> Group:
     if len(groups) == 1:
         return groups[0]
     columns = zip(*(group[:-1] for group in groups), strict=True)
-    arrays = (torch.cat(c) if isinstance(c[0], Tensor) else np.concatenate(c) for c in columns)
+    arrays: Any = (torch.cat(c) if isinstance(c[0], Tensor) else np.concatenate(c) for c in columns)
     return Group(*arrays, is_read=all(group.is_read for group in groups))
 
 

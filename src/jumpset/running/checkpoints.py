@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -115,6 +116,11 @@ class StateFile:
 
     def _read(self) -> dict[str, Any]:
         try:
+            # torch.save compresses nothing; torch.load would read older formats, with any size they claim
+            with self._path.open("rb") as file, zipfile.ZipFile(file) as archive:
+                file.seek(0)
+                if file.read(4) != b"PK\3\4" or any(entry.compress_type for entry in archive.infolist()):
+                    raise ValueError("not an archive of torch.save")
             found = torch.load(self._path, map_location=self._device, weights_only=True)
             written = found["format"]
             settings = {str(name): str(value) for name, value in found["names"].items()}
@@ -202,14 +208,14 @@ def _check_history(history: Any) -> None:
         raise ValueError("a history without scores")
 
 
-def _fill(template: Any, saved: Any) -> Any:
+def _fill(template: Any, saved: Any, same_size: bool = True) -> Any:
     """The value that was saved, of the template's kind."""
     if isinstance(template, Tensor):
-        _check_like(template, saved)
+        _check_like(template, saved, same_size)
         return saved
     if isinstance(template, np.ndarray):
         array = saved.cpu().numpy()
-        _check_like(template, array)
+        _check_like(template, array, same_size)
         return array
     if isinstance(template, (bool, int, float, str)):
         if type(saved) not in (bool, int, float, str):
@@ -220,17 +226,23 @@ def _fill(template: Any, saved: Any) -> Any:
         return template
     if is_dataclass(template):
         return type(template)(
-            **{f.name: _fill(getattr(template, f.name), saved[f.name]) for f in fields(template)}
+            **{f.name: _fill(getattr(template, f.name), saved[f.name], same_size) for f in fields(template)}
         )
     if isinstance(template, (tuple, list)):
-        values = [_fill(t, s) for t, s in zip(template, saved, strict=True)]
-        return type(template)(*values) if hasattr(template, "_fields") else type(template)(values)
+        check = getattr(template, "check_loaded", None)  # where sizes change, or kernels follow indices
+        values = [_fill(t, s, same_size and check is None) for t, s in zip(template, saved, strict=True)]
+        filled: Any = type(template)(*values) if hasattr(template, "_fields") else type(template)(values)
+        if check is not None:
+            filled.check_loaded(template)
+        return filled
     return saved
 
 
-def _check_like(template: Any, saved: Any) -> None:
-    """Raise ``ValueError`` for an array of another kind; in some states the shape depends on the step."""
-    if saved.dtype != template.dtype or saved.ndim != template.ndim:
+def _check_like(template: Any, saved: Any, same_size: bool) -> None:
+    """Raise ``ValueError`` for an array of another kind."""
+    same_size = same_size and 0 not in template.shape  # an array that is empty at first grows later
+    fits = saved.shape == template.shape if same_size else saved.ndim == template.ndim
+    if saved.dtype != template.dtype or not fits:
         raise ValueError("an array of another kind")
 
 

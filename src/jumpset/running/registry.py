@@ -90,7 +90,7 @@ def methods() -> MethodTable:
     return MethodTable({name: _info(name) for name in _CLASSES})
 
 
-def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration:
+def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration[Any]:
     """Make a method from its name.
 
     Parameters

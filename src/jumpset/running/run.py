@@ -38,7 +38,7 @@ class Result:
     """Seconds spent in the method; the time of callbacks and evaluation is not counted."""
     history: dict[str, list[float]]
     """``"step"``, ``"seconds"`` and the method's own numbers, one entry a reading."""
-    method: Iteration
+    method: Iteration[Any]
     """The hyper-parameters that were run."""
     state: Any = field(repr=False)
     """The method's last state, after a divergence the last finite one."""
@@ -69,7 +69,7 @@ class Snapshots:
 
 def run(
     image: Any,
-    method: Iteration,
+    method: Iteration[Any],
     *,
     max_steps: int | None = None,
     max_seconds: float | None = None,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+import numpy as np
 import torch
 
 from jumpset._core.arrays import ValueRange
@@ -15,10 +16,12 @@ from jumpset.running.registry import method as make_method
 from jumpset.running.run import run
 from jumpset.running.wrappers import Step
 
+Image = TypeVar("Image", np.ndarray, torch.Tensor)
+
 
 def smooth(
-    image: Any,
-    method: str | Iteration = "region-fusion",
+    image: Image,
+    method: str | Iteration[Any] = "region-fusion",
     *,
     preset: str | None = None,
     max_steps: int | None = None,
@@ -33,7 +36,7 @@ def smooth(
     missing: Literal["nan"] | None = None,
     device: str | torch.device | None = None,
     **hyper: Any,
-) -> Any:
+) -> Image:
     """Smooth an image: an answer of the same kind, shape and dtype.
 
     Parameters

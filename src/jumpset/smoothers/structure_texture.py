@@ -179,7 +179,8 @@ class StructureTexture(Iteration[State]):
         """Step 2: p, the mean of ``_FUSIONS`` of f; for an image with detail, the thresholded f."""
         z = s.texture.whiten(_wide(s.f))
         weight = self.fusion * self.weight * largest(s.texture)
-        mean = sum(_fuse(z, factor * weight, n, rotated) for factor, n, rotated in _FUSIONS) / len(_FUSIONS)
+        fused: Any = sum(_fuse(z, factor * weight, n, rotated) for factor, n, rotated in _FUSIONS)
+        mean = fused / len(_FUSIONS)
         if power_nonuniformity((z - mean)[0].numpy(), s.texture, _varying(s.f)) > _DETAIL:
             noise = noise_or_texture(s.f) if self.texture is None else s.texture
             s = replace(s, texture=noise, detailed=True)

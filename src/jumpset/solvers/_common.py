@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Iteration, Status, parameter
+from jumpset._core.types import Images, Iteration, PerImage, Status, parameter
 from jumpset.operators.images import spread
 from jumpset.operators.linear import Identity, LinearOp
 from jumpset.penalties import Penalty
@@ -59,7 +59,7 @@ class Solver(Iteration[Any]):
     tol: float = parameter(1e-6, checks.real, above=0.0, below=1.0)
     max_steps: int = parameter(10_000, checks.integer, at_least=0)  # pyright: ignore
 
-    def objective(self, u: Tensor, f: Tensor) -> Tensor:
+    def objective(self, u: Images, f: Tensor) -> PerImage:
         """Compute ``½‖A u − f‖² + weight · R(u)`` of each image, ``(B,)`` in float64."""
         fit = 0.5 * squares(self.operator(u) - f)
         return fit + self.weight * self.penalty.value(u).to(fit)

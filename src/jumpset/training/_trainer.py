@@ -53,7 +53,8 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             network = build(name, sizes)
-        self.network = network.to(device, memory_format=torch.channels_last).train()
+        channels_last: Any = {"memory_format": torch.channels_last}  # torch does not declare it
+        self.network = network.to(device, **channels_last).train()
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.n_steps = 0
         """Steps so far, including those that were skipped because their gradient was not finite."""

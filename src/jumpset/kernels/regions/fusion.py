@@ -38,6 +38,22 @@ class Regions(NamedTuple):
     slot: np.ndarray  # (N,) int: the half-edge by which that visit met it
     totals: np.ndarray  # (3,) float64: sum of squares, boundary weight, visits so far
 
+    def check_loaded(self, template: Regions) -> None:
+        """Raise ``ValueError`` if these arrays, out of a file, lead a kernel out of bounds or in circles."""
+        n, links = len(self.parent), len(self.after)
+        bounds = {"parent": (0, n), "target": (0, n), "slot": (0, links)}
+        bounds |= dict.fromkeys(("head", "tail", "after"), (-1, links))
+        for name, (low, high) in bounds.items():
+            if np.any((getattr(self, name) < low) | (getattr(self, name) >= high)):
+                raise ValueError(f"{name} is out of bounds")
+        if any(a.shape != b.shape for a, b in zip(self, template, strict=True)):
+            raise ValueError("arrays of another image")
+        root, last = self.parent, self.after
+        for _ in range(max(n, links).bit_length()):  # each turn doubles the steps
+            root, last = root[root], np.where(last < 0, last, last[last])
+        if np.any(self.parent[root] != root) or np.any(last >= 0):
+            raise ValueError("links without an end")
+
 
 def working_dtype(n: int) -> type:
     """Return the dtype of colours and boundaries of n pixels: float64, above 16 megapixels float32."""
@@ -83,7 +99,7 @@ def make_regions(
         head=np.full(n, -1, dtype=index),
         tail=np.full(n, -1, dtype=index),
         after=np.full(links, -1, dtype=index),
-        target=np.empty(links, dtype=np.int32),
+        target=np.zeros(links, dtype=np.int32),
         cost=np.empty(links, dtype=dtype),
         stamp=np.zeros(n, dtype=np.int64),
         slot=np.zeros(n, dtype=index),

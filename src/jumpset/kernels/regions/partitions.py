@@ -24,6 +24,12 @@ class Grid(NamedTuple):
     )  # (D, H, W) float64: cost of a jump along the edge that leaves a pixel along each offset
     directions: np.ndarray  # (D, 2) int64: the offsets; the first is (0, 1), all others have 1 row
 
+    def check_loaded(self, template: Grid) -> None:
+        """Raise ``ValueError`` unless these arrays, out of a file, have the size and offsets of the image."""
+        same = all(a.shape == b.shape for a, b in zip(self, template, strict=True))
+        if not same or np.any(self.directions != template.directions):
+            raise ValueError("a grid of another image")
+
 
 class Partition(NamedTuple):
     """Regions of a grid."""
@@ -31,6 +37,13 @@ class Partition(NamedTuple):
     label: np.ndarray  # (H, W) int32
     mass: np.ndarray  # (R,) float64: w of each region
     mean: np.ndarray  # (R, C) float64
+
+    def check_loaded(self, template: Partition) -> None:
+        """Raise ``ValueError`` unless every label of these arrays, out of a file, has its region."""
+        n, label = len(self.mass), self.label
+        fits = label.shape == template.label.shape and self.mean.shape == (n, template.mean.shape[1])
+        if not fits or label.min(initial=0) < 0 or label.max(initial=0) >= n:
+            raise ValueError("labels without a region")
 
 
 def make_grid(pixels: np.ndarray, mass: np.ndarray, edges: np.ndarray, offsets: Offsets) -> Grid:

@@ -86,7 +86,7 @@ class FusedKernel:
         (x,) = ctx.saved_tensors
         if torch.is_grad_enabled():  # for second derivatives, which only the plain formula has
             *settings, factor = ctx.settings
-            _, pull = torch.func.vjp(lambda x: self.plain(x, *settings), x)
+            pull = torch.func.vjp(lambda x: self.plain(x, *settings), x)[1]
             return pull(factor * outer)[0]
         gradient, ctx.gradient = ctx.gradient, None
         if (
