@@ -366,8 +366,7 @@ def test_interrupt_in_a_long_run_writes_the_image_so_far(source, tmp_path, numbe
         process.send_signal(number)
         process.send_signal(number)  # as a shell and a wrapper do
         events, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert errors == ""
+    assert (errors, process.returncode) == ("", 128 + number)
     last = json.loads(lines(events)[-1])
     assert (last["event"], last["status"]) == ("result", "INTERRUPTED")
     assert js.io.read_picture(out).pixels.shape == (24, 31, 3)

@@ -45,7 +45,8 @@ def _say_warning(message: object, *_: object) -> None:
 class Interrupts:
     """Ctrl-C and SIGTERM interrupt a command once, outside the blocks that hold them.
 
-    A second signal within one second is ignored: a shell and a wrapper often both send one.
+    A second signal within one second is ignored: a shell and a wrapper often both send one. So is one after
+    the command, while Python ends: all is written, and the exit code says what happened.
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,10 @@ class Interrupts:
         """The signal that was received, if any."""
         self.kept = ""
         """What an interrupted command leaves, e.g. "the image is in out.png"."""
+        self.owns_process = False
+        """Whether the process ends after the command, as that of the program does."""
         self._came = 0.0
+        self._is_over = False
 
     def seen(self, *_: object) -> bool:
         """Whether a signal was received; also usable as a ``stop`` function."""
@@ -67,16 +71,20 @@ class Interrupts:
     @contextmanager
     def caught(self) -> Iterator[None]:
         """Turn both signals into ``KeyboardInterrupt`` within the block."""
-        self.signal, self.kept = None, ""
+        self.signal, self.kept, self._is_over = None, "", False
         handled = (signal.SIGINT, signal.SIGTERM)
         before = [signal.signal(number, self._handle) for number in handled]
         try:
             yield
         finally:
+            self._is_over = True
             for number, handler in zip(handled, before, strict=True):
-                signal.signal(number, handler)
+                ends = self.owns_process and self.signal is not None
+                signal.signal(number, signal.SIG_IGN if ends else handler)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._is_over:
+            return
         repeated = self.signal is not None and time.monotonic() - self._came < 1.0
         if self.signal is None:
             self.signal, self._came = number, time.monotonic()

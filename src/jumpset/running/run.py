@@ -63,8 +63,10 @@ class Snapshots:
     def __call__(self, step: Step) -> None:
         """Keep the image if ``every`` steps have passed."""
         if not self.steps or step.n_steps - self.steps[-1] >= self.every:
-            self.steps.append(step.n_steps)
-            self.images.append(step.image)
+            image = step.image
+            with Hold():  # an interrupt would leave a step without its image
+                self.steps.append(step.n_steps)
+                self.images.append(image)
 
 
 def run(
