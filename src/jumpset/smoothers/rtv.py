@@ -63,7 +63,7 @@ class RTV(NumpyMethod):
     a stated accuracy, which keeps the mean of every channel exactly.
     """
 
-    weight: float = parameter(0.002, checks.real, at_least=0.0)
+    weight: float = parameter(0.002, checks.weight)
     sigma: float = parameter(2.5, checks.real, above=0.0)
     sharpness: float = parameter(0.005, checks.real, above=0.0)
     n_steps: int = parameter(4, checks.integer, at_least=1)
