@@ -292,7 +292,7 @@ def _check_range_used(dtype: str, smallest: float, largest: float, low: float, h
         warnings.warn(
             f"the image uses {(largest - smallest) / (high - low):.1%} of the range of its dtype, {low:g} to"
             f" {high:g}, to which weights are relative: it may come out flat; pass value_range='data', or"
-            " e.g. (0, 4095) for 12-bit data (--value-range data on the command line)",
+            " value_range=(0, 4095) for 12-bit data",
             RangeWarning,
             stacklevel=4,
         )

@@ -41,6 +41,10 @@ Mask = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Image that is not 0 where the input is valid; the rest is filled."),
 ]
+Missing = Annotated[
+    str | None,
+    typer.Option(metavar="nan", help="nan: NaN in a float file marks missing pixels, which are filled."),
+]
 Device = Annotated[str | None, typer.Option(help="Device: cpu, cuda, cuda:1, mps.")]
 Page = Annotated[
     int | None, typer.Option(metavar="N", help="Page of a TIFF, or frame of a GIF or WebP, from 1.")

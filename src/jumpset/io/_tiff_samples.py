@@ -103,9 +103,10 @@ def _read_packed(page: Any) -> np.ndarray:
         rows = np.frombuffer(data, np.uint8, len(target) * length).reshape(len(target), length)
         order = "big" if page.fillorder == 1 else "little"
         digits = np.unpackbits(rows, axis=1, count=target.shape[1] * bits, bitorder=order)
-        target[:] = 0
+        total: Any = np.zeros(target.shape, page.dtype)
         for digit in np.moveaxis(digits.reshape(*target.shape, bits), 2, 0):
-            target[:] = target << 1 | digit
+            total = total << 1 | digit
+        target[:] = total
     samples = samples.reshape(n_planes, page.imagelength, page.imagewidth, n_samples)
     return np.moveaxis(samples, 0, 2).reshape(page.imagelength, page.imagewidth, -1)
 
