@@ -741,6 +741,21 @@ def test_methods():
     assert all({"name", "summary", "paper", "defaults", "presets"} == set(row) for row in rows)
 
 
+@pytest.mark.parametrize("name", list(js.methods()))
+def test_the_page_of_a_method(name):
+    result = call("methods", name)
+    assert result.exit_code == 0
+    info = js.methods()[name]
+    for words in (info.paper, info.summary, *info.presets, *(f"{key}=" for key in info.defaults)):
+        assert words in result.stdout
+    (row,) = json.loads(call("methods", name, "--json").stdout)
+    assert row["name"] == name
+
+
+def test_the_page_of_no_method():
+    assert "did you mean 'bilateral'" in refused(call("methods", "bilatral"))
+
+
 def test_version_and_help_load_no_torch():
     code = (
         "import sys\nfrom jumpset.__main__ import main\n"
