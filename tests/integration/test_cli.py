@@ -498,6 +498,30 @@ def test_compare(source, tmp_path, picture):
     assert 'data-name="l0:sharp"' in report.read_text()
 
 
+def test_compare_with_settings_of_each_method(source, tmp_path, picture):
+    truth, report = tmp_path / "truth.png", tmp_path / "r.html"
+    js.io.write_picture(truth, picture)
+    methods = "tv:weight=0.02,tv:weight=.3:isotropic=False,l0:sharp:weight=0.05,region-fusion"
+    result = call("compare", source, "-m", methods, "-w", "0.1", "--truth", truth, "--report", report)
+    assert result.exit_code == 0, result.output
+    for answer in (
+        js.smooth(picture, "tv", weight=0.02),
+        js.smooth(picture, "tv", weight=0.3, isotropic=False),
+        js.smooth(picture, "l0", preset="sharp", weight=0.05),
+        js.smooth(picture, "region-fusion", weight=0.1),
+    ):
+        assert f"{js.metrics.psnr(answer, picture):.2f}" in result.stdout
+    assert 'data-name="tv:weight=0.02"' in report.read_text()
+    report.unlink()
+
+    def refusal(methods):
+        return refused(call("compare", source, "-m", methods, "--report", report), report)
+
+    assert "no parameter" in refusal("tv:wieght=0.1")
+    assert "weight must be" in refusal("tv:weight=-1")
+    assert "one preset" in refusal("l0:sharp:paper")
+
+
 def test_compare_refuses(source, tmp_path):
     report, wrong = tmp_path / "r.html", tmp_path / "wrong.png"
     js.io.write_picture(wrong, np.zeros((24, 30, 3), dtype=np.uint8))

@@ -16,7 +16,11 @@ Source = Annotated[
 ]
 Methods = Annotated[
     str,
-    typer.Option("--methods", "-m", help="Comma-separated names; a preset follows a colon: dip-l0:paper."),
+    typer.Option(
+        "--methods",
+        "-m",
+        help="Comma-separated names, each with a preset or settings: dip-l0:paper,tv:weight=0.1.",
+    ),
 ]
 Preset = Annotated[str | None, typer.Option(help="Preset of the methods that have it.")]
 Weight = Annotated[float | None, typer.Option("--weight", "-w", help="Weight of the methods that have one.")]
