@@ -10,11 +10,13 @@ from jumpset._core.errors import MissingLibrary
 def main() -> None:
     """Run the command line; ends in ``SystemExit``."""
     try:
-        from jumpset.cli.app import app
+        from jumpset.cli.app import program
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except MissingLibrary as error:
         print(f"jumpset: {error}", file=sys.stderr)  # noqa: T201, typer is what is missing
         raise SystemExit(2) from None
-    app()
+    program()
 
 
 if __name__ == "__main__":

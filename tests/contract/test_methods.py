@@ -4,6 +4,7 @@ import copy
 import functools
 import inspect
 import pickle
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import jumpset as js
+from jumpset._core.errors import RangeWarning
 
 # Settings that make each method quick on tiny pictures; the promises are the same for any setting.
 QUICK = {
@@ -496,6 +498,26 @@ def test_no_parameter_hides_behind_one_of_smooth(name):
     """`smooth(picture, name, alpha=...)` is about transparency: a hyper-parameter of that name is out of reach."""
     taken = set(inspect.signature(js.smooth).parameters) - {"max_steps"}  # there it means the same
     assert taken.isdisjoint(js.methods()[name].defaults)
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_extreme_weights_are_refused_or_have_a_finite_answer(name, rng):
+    """Never another error, and never a divergence, which would silently return the image."""
+    if "weight" not in js.methods()[name].defaults:
+        pytest.skip("the method has no weight")
+    images = [rng.random((7, 8)), rng.random((7, 8, 3), dtype=np.float32), np.full((5, 6), 0.3)]
+    for weight in (1e-300, 1e-160, 1e-30, 1e10, 1e30, 1e31, 1e38, 1e40, 1e160, 1e300):
+        for image in images:
+            try:
+                method = js.method(name, weight=weight)
+            except js.InputError:
+                assert weight > 1e30
+                continue
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RangeWarning)
+                result = js.run(image, method, max_seconds=5)
+            assert np.isfinite(result.image).all(), weight
+            assert result.status is not js.Status.DIVERGED, weight
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from typer.testing import CliRunner
 
 import jumpset as js
@@ -71,6 +73,100 @@ def test_smooth_is_js_smooth(source, tmp_path, picture):
     assert "out.png: region-fusion, 8 steps" in result.stderr
     written = js.io.read_picture(tmp_path / "out.png")
     np.testing.assert_array_equal(written.pixels, js.smooth(picture, weight=0.1, levels=7))
+
+
+@pytest.mark.parametrize("command", ["smooth", "compare", "tree"])
+def test_missing_pixels_of_a_float_file(tmp_path, command):
+    image = np.random.default_rng(0).random((20, 22, 3))
+    image[3:6, 4:9, 1] = np.nan
+    path, out = tmp_path / "a.tif", tmp_path / "b.tif"
+    tifffile.imwrite(path, image, photometric="rgb")
+    report = tmp_path / "r.html"
+    more = {
+        "smooth": [out, "-m", "tv", "--report", report],
+        "compare": ["--methods", "tv,wls", "--report", report],
+        "tree": ["-o", tmp_path, "--regions", "5"],
+    }[command]
+    message = refused(call(command, path, *more), out, report)
+    assert "--missing nan" in message
+    result = call(command, path, *more, "--missing", "nan", "-q")
+    assert (result.exit_code, result.output) == (0, "")
+    if command == "smooth":
+        np.testing.assert_array_equal(js.io.read_picture(out).pixels, js.smooth(image, "tv", missing="nan"))
+    elif command == "tree":
+        expected = js.RegionTree(image, missing="nan").smooth(n_regions=5)
+        np.testing.assert_array_equal(js.io.read_picture(tmp_path / "a-regions-5.tif").pixels, expected)
+    else:
+        assert "FAILED" not in report.read_text()
+
+
+def test_missing_pixels_are_refused_where_they_cannot_be(tmp_path, source):
+    holes = np.full((6, 7), 0.5)
+    holes[2, 3] = np.nan
+    np.save(tmp_path / "a.npy", holes)
+    out = tmp_path / "b.npy"
+    assert "with a mask" in refused(call("smooth", tmp_path / "a.npy", out, "-m", "l0", "--missing", "nan"))
+    assert "use one of: nan" in refused(call("smooth", tmp_path / "a.npy", out, "--missing", "inf"))
+    assert "NaN is a float" in refused(call("smooth", source, tmp_path / "b.png", "--missing", "nan"))
+    holes[2, 3] = np.inf
+    np.save(tmp_path / "a.npy", holes)
+    assert "non-finite" in refused(call("smooth", tmp_path / "a.npy", out, "--missing", "nan"), out)
+
+
+def test_transparent_pixels_of_a_mask_file_are_not_valid(tmp_path, picture, source):
+    mask = np.random.default_rng(0).random(picture.shape[:2]) > 0.3
+    white, alpha = np.full(picture.shape[:2], 255, np.uint8), mask.astype(np.uint8) * 255
+    js.io.write_picture(tmp_path / "mask.png", js.io.Picture(white, alpha=alpha))
+    assert call("smooth", source, tmp_path / "a.png", "--mask", tmp_path / "mask.png").exit_code == 0
+    written = js.io.read_picture(tmp_path / "a.png").pixels
+    np.testing.assert_array_equal(written, js.smooth(picture, mask=mask))
+
+
+@pytest.mark.filterwarnings("default")
+def test_messages_name_options_not_arguments_of_python(tmp_path, source):
+    """What an error or a warning says to do can be typed as it is shown."""
+    arrays = {
+        "wide": np.arange(42).reshape(6, 7),
+        "little": np.arange(42, dtype=np.uint16).reshape(6, 7),
+        "large": np.arange(42.0).reshape(6, 7),
+        "holes": np.where(np.eye(6, 7) > 0, np.nan, 0.5),
+        "noise": np.random.default_rng(0).random((6, 7)),
+    }
+    for name, values in arrays.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    says = {
+        ("wide",): "--value-range 0,255",
+        ("little",): "--value-range data",
+        ("large",): "--value-range data",
+        ("holes",): "--missing nan",
+        ("noise", "-m", "tv", "-w", "100"): "--value-range data",
+    }
+    for (name, *more), words in says.items():
+        for command in (["smooth", tmp_path / "out.npy"], ["tree", "-o", tmp_path, "--regions", "2"]):
+            if command[0] == "tree" and more:
+                continue
+            result = call(command[0], tmp_path / f"{name}.npy", *command[1:], *more)
+            assert words in result.stderr, (name, command)
+            assert not re.search(r"\b(value_range|missing|mask|page|channel_axis)=", result.stderr)
+
+
+def test_files_are_checked_before_torch_is_loaded(tmp_path, source):
+    code = (
+        "import sys\nfrom jumpset.__main__ import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules)"
+    )
+    nothing = tmp_path / "nothing.png"
+    for arguments in (
+        ["smooth", nothing, tmp_path / "out.png"],
+        ["smooth", source, tmp_path / "no" / "out.png"],
+        ["smooth", source, tmp_path / "out.png", "--mask", nothing],
+        ["compare", nothing, "-m", "tv", "--report", tmp_path / "r.html"],
+        ["tree", nothing, "-o", tmp_path, "--regions", "2"],
+    ):
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "does not exist" in done.stderr
+        assert done.stdout.strip() == "2 False"
 
 
 def test_smooth_replaces_its_input_quietly(source, picture):
@@ -366,8 +462,7 @@ def test_interrupt_in_a_long_run_writes_the_image_so_far(source, tmp_path, numbe
         process.send_signal(number)
         process.send_signal(number)  # as a shell and a wrapper do
         events, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert errors == ""
+    assert (errors, process.returncode) == ("", 128 + number)
     last = json.loads(lines(events)[-1])
     assert (last["event"], last["status"]) == ("result", "INTERRUPTED")
     assert js.io.read_picture(out).pixels.shape == (24, 31, 3)
@@ -401,6 +496,30 @@ def test_compare(source, tmp_path, picture):
     flat = js.smooth(picture, weight=0.1)
     assert f"{js.metrics.psnr(flat, js.io.read_picture(truth).pixels):.2f}" in result.stdout
     assert 'data-name="l0:sharp"' in report.read_text()
+
+
+def test_compare_with_settings_of_each_method(source, tmp_path, picture):
+    truth, report = tmp_path / "truth.png", tmp_path / "r.html"
+    js.io.write_picture(truth, picture)
+    methods = "tv:weight=0.02,tv:weight=.3:isotropic=False,l0:sharp:weight=0.05,region-fusion"
+    result = call("compare", source, "-m", methods, "-w", "0.1", "--truth", truth, "--report", report)
+    assert result.exit_code == 0, result.output
+    for answer in (
+        js.smooth(picture, "tv", weight=0.02),
+        js.smooth(picture, "tv", weight=0.3, isotropic=False),
+        js.smooth(picture, "l0", preset="sharp", weight=0.05),
+        js.smooth(picture, "region-fusion", weight=0.1),
+    ):
+        assert f"{js.metrics.psnr(answer, picture):.2f}" in result.stdout
+    assert 'data-name="tv:weight=0.02"' in report.read_text()
+    report.unlink()
+
+    def refusal(methods):
+        return refused(call("compare", source, "-m", methods, "--report", report), report)
+
+    assert "no parameter" in refusal("tv:wieght=0.1")
+    assert "weight must be" in refusal("tv:weight=-1")
+    assert "one preset" in refusal("l0:sharp:paper")
 
 
 def test_compare_refuses(source, tmp_path):
@@ -644,6 +763,21 @@ def test_methods():
     rows = json.loads(call("methods", "--json").stdout)
     assert [row["name"] for row in rows] == list(js.methods())
     assert all({"name", "summary", "paper", "defaults", "presets"} == set(row) for row in rows)
+
+
+@pytest.mark.parametrize("name", list(js.methods()))
+def test_the_page_of_a_method(name):
+    result = call("methods", name)
+    assert result.exit_code == 0
+    info = js.methods()[name]
+    for words in (info.paper, info.summary, *info.presets, *(f"{key}=" for key in info.defaults)):
+        assert words in result.stdout
+    (row,) = json.loads(call("methods", name, "--json").stdout)
+    assert row["name"] == name
+
+
+def test_the_page_of_no_method():
+    assert "did you mean 'bilateral'" in refused(call("methods", "bilatral"))
 
 
 def test_version_and_help_load_no_torch():

@@ -27,10 +27,12 @@ GRAY = RGB[..., 0].copy()
 DEEP = RNG.integers(0, 65536, (21, 30), dtype=np.uint16)
 
 
-def tiff(entries, data, order="<"):
-    """A TIFF file of one strip; entries: tag to (type, values)."""
+def tiff(entries, data, order="<", counts=None):
+    """A TIFF file of one strip, or of strips of so many bytes; entries: tag to (type, values)."""
     sizes = {1: "B", 2: "s", 3: "H", 4: "L", 12: "d"}
-    entries = {**entries, 273: (4, [8]), 279: (4, [len(data)])}
+    counts = counts or [len(data)]
+    starts = [8 + sum(counts[:k]) for k in range(len(counts))]
+    entries = {**entries, 273: (4, starts), 279: (4, counts)}
     at = 8 + len(data) + len(data) % 2
     table, values = struct.pack(order + "H", len(entries)), b""
     values_at = at + 2 + 12 * len(entries) + 4
@@ -105,6 +107,31 @@ def test_tiff_palettes_of_few_bits(tmp_path, bits, compression):
     (tmp_path / "a.tif").write_bytes(tiff(entries, data))
     picture = io.read_picture(tmp_path / "a.tif")
     np.testing.assert_array_equal(picture.pixels, colours[index].astype(np.uint8))
+
+
+@pytest.mark.parametrize("compression", [1, 8])
+@pytest.mark.parametrize(("bits", "channels"), [(12, 1), (12, 3), (10, 1), (14, 1), (24, 1)])
+def test_tiff_of_packed_samples(tmp_path, bits, channels, compression):
+    """12 bits of a camera or a microscope: scaled to the range of the dtype, as other packed samples are."""
+    values = RNG.integers(0, 2**bits, (21, 31, channels))
+    values[0, 0], values[0, 1] = 0, 2**bits - 1
+    digits = ((values.reshape(21, -1, 1) >> np.arange(bits)[::-1]) & 1).reshape(21, -1).astype(np.uint8)
+    strips = [np.packbits(digits[k : k + 8], axis=1).tobytes() for k in range(0, 21, 8)]
+    strips = [zlib.compress(strip) if compression == 8 else strip for strip in strips]
+    entries = {
+        256: (3, [31]), 257: (3, [21]), 258: (3, [bits] * channels), 259: (3, [compression]),
+        262: (3, [1 if channels == 1 else 2]), 277: (3, [channels]), 278: (3, [8]),
+    }  # fmt: skip
+    data = tiff(entries, b"".join(strips), counts=[len(strip) for strip in strips])
+    (tmp_path / "a.tif").write_bytes(data)
+    picture = io.read_picture(tmp_path / "a.tif")
+    top = np.iinfo(picture.pixels.dtype).max
+    expected = np.rint(values * (top / (2**bits - 1)))
+    np.testing.assert_array_equal(picture.pixels.reshape(values.shape), expected)
+    short = tiff(entries, b"".join(strips), counts=[len(strips[0]), len(strips[1]), len(strips[2]) // 2])
+    (tmp_path / "short.tif").write_bytes(short)
+    with pytest.raises(FileError, match="damaged or truncated"):
+        io.read_picture(tmp_path / "short.tif")
 
 
 @pytest.mark.parametrize("dtype", ["uint64", "int64", "uint32"])

@@ -13,6 +13,7 @@ import torch
 
 import jumpset as js
 from jumpset._core.signals import Hold, pending
+from jumpset.running.run import Snapshots
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
@@ -179,6 +180,83 @@ def test_blocks_hold_and_nest():
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_signal_on_entering_or_leaving_a_block_leaves_no_block():
+    with pytest.raises(KeyboardInterrupt), Hold():  # noqa: PT012  (the block is tested)
+        signal.raise_signal(signal.SIGINT)
+        with Hold(raises=True):
+            pytest.fail("not reached")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def interrupted(number, handler):
+        old = restore(number, handler)
+        if handler is raising:
+            restore_once()
+        return old
+
+    def raising(*_):
+        raise KeyboardInterrupt
+
+    def restore_once():
+        signal.signal = restore
+        signal.raise_signal(signal.SIGTERM)
+
+    before, restore = signal.signal(signal.SIGTERM, raising), signal.signal
+    try:
+        with pytest.raises(KeyboardInterrupt), Hold():
+            signal.signal = interrupted
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt), Hold():
+                signal.raise_signal(signal.SIGINT)
+        assert not pending()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal = restore
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_signal_twice_in_a_block_interrupts_once():
+    with pytest.raises(KeyboardInterrupt), Hold():  # noqa: PT012  (the block is tested)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    assert not pending()
+
+
+def interrupt_at(check):
+    """Raise SIGINT at the n-th moment at which the interpreter looks for signals (a call's start or end)."""
+    seen = 0
+
+    def count(_frame, event, _argument):
+        nonlocal seen
+        if event in ("call", "c_return"):
+            seen += 1
+            if seen == check:
+                sys.setprofile(None)
+                signal.raise_signal(signal.SIGINT)
+
+    return count
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_no_moment_of_the_loop_leaves_half_a_history(first):
+    image = np.random.default_rng(1).random((6, 7))
+    method = js.method("region-fusion", levels=9)
+    js.run(image, method)
+    stopped = 0
+    for check in range(150 + first, 1000, 4):
+        film = Snapshots()
+        sys.setprofile(interrupt_at(check))
+        try:
+            result = js.run(image, method, callback=film, check_every=1)
+        except KeyboardInterrupt:  # in the preparations, or after the answer
+            continue
+        finally:
+            sys.setprofile(None)
+        assert len({len(column) for column in result.history.values()}) == 1, check
+        assert len(film.steps) == len(film.images)
+        stopped += result.status is js.Status.INTERRUPTED
+    assert stopped > 50
 
 
 def test_other_threads_hold_nothing():

@@ -1,5 +1,8 @@
 """Deep image priors: early stopping, rollbacks, tiles, memory, operators, starts, solvers."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from io import BytesIO
 from shutil import which
@@ -589,3 +592,28 @@ def test_without_weight_nothing_is_smoothed_at_the_start():
     f = tensor(textured())
     state = replace(SHORT, weight=0.0).init(f)
     assert torch.equal(state.v, f)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_fork_while_a_thread_draws_a_network():
+    """The child has no thread that would release the lock which its parent's thread held."""
+    code = """
+import os, threading
+from jumpset.dip import networks
+ready, done = threading.Event(), threading.Event()
+def hold():
+    with networks._seeding:
+        ready.set()
+        done.wait()
+thread = threading.Thread(target=hold)
+thread.start()
+ready.wait()
+child = os.fork()
+if child == 0:
+    os._exit(0 if networks._seeding.acquire(timeout=5) else 1)
+status = os.waitpid(child, 0)[1]
+done.set()
+thread.join()
+raise SystemExit(os.waitstatus_to_exitcode(status))
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60).returncode == 0

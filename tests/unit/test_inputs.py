@@ -79,6 +79,39 @@ def test_a_range_that_is_none(value_range):
         js.smooth(dim(), "tv", value_range=value_range)
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.filterwarnings("ignore:the weight .* is a bound")
+@pytest.mark.parametrize("values", ["8 bits", "constant"])
+def test_integers_of_64_bits_need_a_range(dtype, values):
+    """NumPy's default integers nearly always hold small numbers, of which their range leaves nothing."""
+    x = dim(dtype, 50, 200) if values == "8 bits" else np.full((6, 7), 5, dtype)
+    entries = [
+        js.smooth,
+        lambda x, **more: js.run(x, js.smoothers.TV(), **more).image,
+        lambda x, **more: js.RegionTree(x, **more).smooth(n_regions=2),
+        lambda x, **more: js.auto_weight(x, n_trials=4, sigma=0.05, **more).image,
+        lambda x, **more: js.interop.skimage.denoise_tv(x, **more),
+        lambda x, **more: js.smooth(torch.from_numpy(x.astype(np.int64))[None, None], **more)[0, 0].numpy(),
+        lambda x, **more: js.weights.weight_for_regions(x, 2, **more),
+    ]
+    for entry in entries:
+        with pytest.raises(js.InputError, match=r"64 bits have no agreed range.*value_range=\(0, 255\)"):
+            entry(x)
+        answer = np.asarray(entry(x, value_range=(0, 255)))
+        if answer.ndim == 2:
+            assert answer.dtype.kind in "iu"
+            assert abs(int(answer[0, 0]) - int(x[0, 0])) < 40
+    np.testing.assert_array_equal(js.smooth(np.zeros((5, 6), dtype)), np.zeros((5, 6), dtype))
+
+
+def test_channels_of_weight_for_regions():
+    x = np.zeros((12, 13, 3), np.uint16)
+    x[3:8, 4:9] = (300, 4000, 900)
+    count = js.weights.weight_for_regions(x, 1, value_range=(0, 4095))
+    planes = np.moveaxis(x, -1, 0).copy()
+    assert count == js.weights.weight_for_regions(planes, 1, channel_axis=0, value_range=(0, 4095))
+
+
 # --- images of the method ---------------------------------------------------------------------------------
 
 
@@ -164,6 +197,24 @@ def test_data_of_an_operator_are_not_shifted():
     with pytest.raises(js.InputError, match="can be scaled, but not shifted"):
         js.run(torch.rand(1, 1, 8, 8), blur, value_range=(1, 2))
     assert js.run(torch.rand(1, 1, 8, 8) * 500, blur).image.shape == (1, 1, 8, 8)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
+def test_integer_data_of_an_operator_are_not_scaled(dtype):
+    """Counts: their unit is theirs, and what fits them is no integer."""
+    blur = js.solvers.FISTA(js.TotalVariation(), 0.5, Blur(torch.ones(3, 3) / 9), max_steps=40)
+    counts = torch.randint(0, 90, (1, 1, 8, 9), generator=torch.Generator().manual_seed(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answer = js.run(counts.to(dtype), blur).image
+        of_array = js.run(counts[0, 0].numpy(), blur).image
+    wide = torch.float64 if dtype in (torch.int32, torch.int64) else torch.float32
+    assert answer.dtype == wide
+    torch.testing.assert_close(answer, js.run(counts.to(wide), blur).image)
+    assert of_array.dtype == np.float64
+    np.testing.assert_allclose(of_array, answer[0, 0], rtol=1e-3)
+    scaled = js.run(counts.to(dtype), blur, value_range=(0, 255)).image
+    assert scaled.dtype == dtype
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 30), (1, 2, 5, 6, 7)])

@@ -85,18 +85,20 @@ def to_tensor(
     spatial_ndims
         Numbers of spatial axes that a tensor may have.
     is_data
-        Whether ``image`` holds the data of an operator: floats of any size, which are scaled, not shifted.
+        Whether ``image`` holds the data of an operator, which are no intensities: numbers of any size, scaled
+        by ``value_range`` alone, and not shifted. What belongs to integers without a range is floats.
 
     Raises
     ------
     InputError
         The image is not an array or tensor, has a wrong number of axes, no pixels, a non-numeric dtype or a
-        non-finite pixel, or its floats are far outside ``value_range``.
+        non-finite pixel, its floats are far outside ``value_range``, or it has integers of 64 bits that use
+        less than 1/8 of their dtype's range and no ``value_range``.
 
     Warns
     -----
     RangeWarning
-        Integers of more than 8 bits use less than 1/8 of their dtype's range.
+        Integers of 16 or 32 bits use less than 1/8 of their dtype's range.
     """
     is_tensor = isinstance(image, Tensor)
     if not is_tensor and (not isinstance(image, np.ndarray) or isinstance(image, np.ma.MaskedArray)):
@@ -138,11 +140,13 @@ def to_tensor(
     low, high = _value_range(dtype, value_range, smallest, largest, is_data=is_data)
     if low != 0.0 or high != 1.0:
         tensor = (tensor - low) / (high - low)
-    if dtype.startswith(("float", "bfloat")):
-        if not is_data:
-            _check_floats(smallest, largest, low, high)
+    if is_data:
+        if value_range is None and "int" in dtype:  # what fits the data is no integer
+            dtype = str(wide).removeprefix("torch.")
+    elif dtype.startswith(("float", "bfloat")):
+        _check_floats(smallest, largest, low, high)
     elif value_range is None and dtype not in ("bool", "uint8", "int8"):
-        _warn_if_little(smallest, largest, low, high)
+        _check_range_used(dtype, smallest, largest, low, high)
     return tensor.contiguous(), Layout(is_tensor, dtype, axis, low, high, kept_alpha)
 
 
@@ -245,10 +249,10 @@ def _value_range(
                 do=f"pass (0, {high:g}), or leave value_range out: floats are then taken as they are",
             )
         return low, high
-    if dtype == "bool" or dtype.startswith(("float", "bfloat")):
+    if is_data or dtype == "bool" or dtype.startswith(("float", "bfloat")):
         return 0.0, 1.0
     info = np.iinfo(dtype)
-    return (0.0 if is_data else float(info.min)), float(info.max)
+    return float(info.min), float(info.max)
 
 
 def _check_finite(tensor: Tensor) -> tuple[float, float]:
@@ -274,12 +278,21 @@ def _check_floats(smallest: float, largest: float, low: float, high: float) -> N
         )
 
 
-def _warn_if_little(smallest: float, largest: float, low: float, high: float) -> None:
-    if 0.0 < largest - smallest < _LITTLE * (high - low):
+def _check_range_used(dtype: str, smallest: float, largest: float, low: float, high: float) -> None:
+    """Raise for 64-bit integers that use little of their range, which float64 loses there; else warn."""
+    if largest - smallest >= _LITTLE * (high - low):
+        return
+    if dtype in ("int64", "uint64") and (smallest != 0.0 or largest != 0.0):
+        raise InputError(
+            "integers of 64 bits have no agreed range",
+            given=f"{dtype}, values from {smallest:g} to {largest:g}",
+            do="pass value_range=(0, 255) for 8-bit values, or value_range='data', or convert to uint8",
+        )
+    if smallest < largest:
         warnings.warn(
             f"the image uses {(largest - smallest) / (high - low):.1%} of the range of its dtype, {low:g} to"
             f" {high:g}, to which weights are relative: it may come out flat; pass value_range='data', or"
-            " e.g. (0, 4095) for 12-bit data (--value-range data on the command line)",
+            " value_range=(0, 4095) for 12-bit data",
             RangeWarning,
             stacklevel=4,
         )

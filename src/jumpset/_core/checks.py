@@ -32,6 +32,11 @@ def real(name: str, value: object, *, above: float | None = None, at_least: floa
         raise InputError(f"{name} must be {bounds}", given=repr(value), do=f"pass {bounds}")
 
 
+def weight(name: str, value: object) -> None:
+    """Raise unless ``value`` is a weight of a smoother: 0 to 1e30, beyond which float32 overflows."""
+    real(name, value, at_least=0.0, at_most=1e30)
+
+
 def real_or_none(name: str, value: object, **bounds: float) -> None:
     """Raise unless ``value`` is None or passes :func:`real`."""
     if value is not None:

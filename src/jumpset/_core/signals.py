@@ -36,15 +36,25 @@ class Hold:
             if not _blocks:
                 _install()
             _blocks.append(self)
-            _deliver()
+            try:
+                _deliver()
+            except BaseException:  # no block was entered, which `with` would leave
+                self._leave()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._is_active:
-            _blocks.remove(self)
-            if not _blocks:
-                _restore()
+            self._leave()
             _deliver()
+
+    def _leave(self) -> None:
+        self.raises = False  # until the block is off the list
+        try:
+            if _blocks == [self]:
+                _restore()
+        finally:
+            _blocks.remove(self)
 
     def take(self) -> bool:
         """Deliver the held signals now; return whether one of them interrupts."""
@@ -68,20 +78,23 @@ def _install() -> None:
     for number in _NUMBERS:
         handler = signal.getsignal(number)
         # None stands for a handler that is not of Python, which could not be restored
-        if handler is not None and handler is not signal.SIG_IGN:
-            _originals[number] = signal.signal(number, _handle)
+        if handler not in (None, signal.SIG_IGN, _handle):
+            _originals[number] = handler
+            signal.signal(number, _handle)
 
 
 def _restore() -> None:
-    while _originals:
-        number, handler = _originals.popitem()
+    # A restored handler may raise here. The other signal then keeps `_handle`, which calls the original
+    # handler outside all blocks, and which the next block replaces.
+    for number, handler in _originals.items():
         if signal.getsignal(number) is _handle:  # unless the block has set another one
             signal.signal(number, handler)
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
     if _blocks and not _blocks[-1].raises:
-        _pending.append(number)
+        if number not in _pending:  # one Ctrl-C twice is one: the second would interrupt what comes after
+            _pending.append(number)
     else:
         _call(number, frame)
 
@@ -94,7 +107,9 @@ def _deliver() -> None:
 
 def _call(number: int, frame: FrameType | None) -> None:
     """Do what happens at a signal outside all blocks."""
-    handler = _originals.get(number, signal.getsignal(number))
+    handler = signal.getsignal(number)
+    if handler is _handle:
+        handler = _originals[number]
     if callable(handler):
         handler(number, frame)
     elif handler is signal.SIG_DFL:  # ends the process

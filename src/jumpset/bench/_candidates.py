@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,8 @@ def candidates(
     Parameters
     ----------
     names
-        Methods, each with or without a preset: ``"tv"``, ``"dip-l0:paper"``.
+        Methods, each with or without a preset and settings of its own, which replace the shared ones:
+        ``"tv"``, ``"dip-l0:paper"``, ``"l0:weight=0.02"``, ``"l0:sharp:weight=0.02"``.
     preset
         A preset for the methods that have it and whose names give none.
     hyper
@@ -89,13 +91,25 @@ def _candidate(
     seed: int | None,
 ) -> Candidate:
     """Return the method of a label, with the shared settings that it has."""
-    name, colon, own = label.partition(":")
+    name, *parts = (part.strip() for part in label.split(":"))
     checks.one_of("method", name, table)
     info = table[name]
     settings = {key: value for key, value in hyper.items() if key in info.defaults}
     if seed is not None and "seed" in info.defaults:
         settings["seed"] = seed
-    return Candidate(label, name, own if colon else preset if preset in info.presets else None, settings)
+    settings |= dict(_setting(part) for part in parts if "=" in part)
+    presets = [part for part in parts if "=" not in part] or [preset if preset in info.presets else None]
+    if len(presets) > 1:
+        raise InputError("a method takes one preset", given=label, do="write e.g. l0:sharp:weight=0.02")
+    return Candidate(label, name, presets[0], settings)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, _, value = (part.strip() for part in text.partition("="))
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return key, value
 
 
 def _check_used(

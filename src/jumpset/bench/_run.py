@@ -135,7 +135,7 @@ def run_one(
 
 def output_path(outputs: Path, label: str, image: str) -> Path:
     """Return the path of the output of a method on an image."""
-    return outputs / label.replace(":", "-") / f"{image}.png"
+    return outputs / label.replace(":", "-").replace("/", "-") / f"{image}.png"
 
 
 def _keep(image: np.ndarray, path: Path) -> None:

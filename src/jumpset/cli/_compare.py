@@ -20,6 +20,7 @@ from jumpset.cli._options import (
     Mask,
     MaxSeconds,
     Methods,
+    Missing,
     Page,
     Preset,
     Quiet,
@@ -31,12 +32,14 @@ from jumpset.cli._options import (
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     as_range,
+    check_files,
     check_seconds,
     command,
     interrupts,
     is_input,
     names,
     range_of,
+    read_input,
     read_mask,
     save_report,
     say,
@@ -64,6 +67,7 @@ def compare(
     max_seconds: MaxSeconds = None,
     value_range: ValueRange = None,
     mask: Mask = None,
+    missing: Missing = None,
     page: Page = None,
     quiet: Quiet = False,
 ) -> None:
@@ -76,10 +80,11 @@ def compare(
     """
     from jumpset.report import check_report_path
 
-    check_report_path(report)
-    hyper = settings(assignments or [], weight=weight, mask=read_mask(mask))
     limits = as_range(value_range)
     check_seconds(max_seconds)
+    check_files(source, truth, mask)
+    check_report_path(report)
+    hyper = settings(assignments or [], weight=weight, mask=read_mask(mask))
     from jumpset import io
     from jumpset._core.types import Status
     from jumpset.bench import candidates, one_line
@@ -88,7 +93,7 @@ def compare(
 
     chosen = candidates(names(methods), preset=preset, hyper=hyper, seed=seed)
     checks.device("device", device)
-    picture = io.read_picture(source, page=page)
+    picture, given = read_input(source, page, missing)
     limits = range_of(picture, limits)
     goal = None if truth is None else _truth(io.read_picture(truth), picture)
 
@@ -100,13 +105,14 @@ def compare(
                 progress.begin(candidate.label, candidate.make().max_steps)
                 try:
                     result = run(
-                        picture.pixels,
+                        given,
                         for_file(candidate.make(), source),
                         max_seconds=max_seconds,
                         stop=interrupts.seen,
                         progress=progress.advance,
                         alpha=False,
                         value_range=limits,
+                        missing=None if missing is None else "nan",
                         device=device,
                     )
                     if not np.isfinite(result.image).all():

@@ -16,7 +16,11 @@ Source = Annotated[
 ]
 Methods = Annotated[
     str,
-    typer.Option("--methods", "-m", help="Comma-separated names; a preset follows a colon: dip-l0:paper."),
+    typer.Option(
+        "--methods",
+        "-m",
+        help="Comma-separated names, each with a preset or settings: dip-l0:paper,tv:weight=0.1.",
+    ),
 ]
 Preset = Annotated[str | None, typer.Option(help="Preset of the methods that have it.")]
 Weight = Annotated[float | None, typer.Option("--weight", "-w", help="Weight of the methods that have one.")]
@@ -40,6 +44,10 @@ ValueRange = Annotated[
 Mask = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Image that is not 0 where the input is valid; the rest is filled."),
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(metavar="nan", help="nan: NaN in a float file marks missing pixels, which are filled."),
 ]
 Device = Annotated[str | None, typer.Option(help="Device: cpu, cuda, cuda:1, mps.")]
 Page = Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import re
 import shlex
 import signal
 import sys
@@ -21,6 +22,7 @@ import typer
 
 from jumpset._core import checks, signals
 from jumpset._core.errors import FileError, InputError, MissingLibrary
+from jumpset._core.files import read_head
 
 if TYPE_CHECKING:
     from jumpset.io import Picture
@@ -28,6 +30,22 @@ if TYPE_CHECKING:
 
 # Messages of torch on CPUs and GPUs; the error is a plain RuntimeError.
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+
+
+# Arguments in Python that are options here, with their values: value_range=(0, 255), missing='nan'.
+_ARGUMENT = re.compile(
+    r"\b(value_range|missing|mask|page|weight|seed|device)=(\([^()]*\)|'[^']*'|[^\s,;()]*)"
+)
+
+
+def in_options(text: str) -> str:
+    """Return a message with the arguments of Python that it names as options of the command line."""
+
+    def option(found: re.Match[str]) -> str:
+        value = found[2].strip("()'").replace(" ", "")
+        return f"--{found[1].replace('_', '-')} {value}".rstrip()
+
+    return _ARGUMENT.sub(option, text)
 
 
 def say(text: str) -> None:
@@ -39,13 +57,14 @@ def say(text: str) -> None:
 
 def _say_warning(message: object, *_: object) -> None:
     """Print a warning as a sentence, without the line of code that it came from."""
-    say(f"jumpset: warning: {message}")
+    say(f"jumpset: warning: {in_options(str(message))}")
 
 
 class Interrupts:
     """Ctrl-C and SIGTERM interrupt a command once, outside the blocks that hold them.
 
-    A second signal within one second is ignored: a shell and a wrapper often both send one.
+    A second signal within one second is ignored: a shell and a wrapper often both send one. So is one after
+    the command, while Python ends: all is written, and the exit code says what happened.
     """
 
     def __init__(self) -> None:
@@ -53,7 +72,10 @@ class Interrupts:
         """The signal that was received, if any."""
         self.kept = ""
         """What an interrupted command leaves, e.g. "the image is in out.png"."""
+        self.owns_process = False
+        """Whether the process ends after the command, as that of the program does."""
         self._came = 0.0
+        self._is_over = False
 
     def seen(self, *_: object) -> bool:
         """Whether a signal was received; also usable as a ``stop`` function."""
@@ -67,16 +89,20 @@ class Interrupts:
     @contextmanager
     def caught(self) -> Iterator[None]:
         """Turn both signals into ``KeyboardInterrupt`` within the block."""
-        self.signal, self.kept = None, ""
+        self.signal, self.kept, self._is_over = None, "", False
         handled = (signal.SIGINT, signal.SIGTERM)
         before = [signal.signal(number, self._handle) for number in handled]
         try:
             yield
         finally:
+            self._is_over = True
             for number, handler in zip(handled, before, strict=True):
-                signal.signal(number, handler)
+                ends = self.owns_process and self.signal is not None
+                signal.signal(number, signal.SIG_IGN if ends else handler)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._is_over:
+            return
         repeated = self.signal is not None and time.monotonic() - self._came < 1.0
         if self.signal is None:
             self.signal, self._came = number, time.monotonic()
@@ -92,16 +118,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
-        with warnings.catch_warnings():
-            warnings.showwarning = _say_warning
-            guarded(*args, **kwargs)
-
-    def guarded(*args: Any, **kwargs: Any) -> None:
         try:
             with interrupts.caught(), _warnings_as_lines():
                 function(*args, **kwargs)
         except (InputError, MissingLibrary) as error:
-            say(f"jumpset: {error}")
+            say(f"jumpset: {in_options(str(error))}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             kept = interrupts.kept and f"; {interrupts.kept}"
@@ -119,12 +140,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
     """Print warnings as lines, without a place in the source, as errors are."""
-
-    def show(message: Warning | str, *_: object, **__: object) -> None:
-        say(f"jumpset: warning: {message}")
-
     with warnings.catch_warnings():
-        warnings.showwarning = show
+        warnings.showwarning = _say_warning
         yield
 
 
@@ -176,15 +193,45 @@ def range_of(picture: Picture, given: tuple[float, float] | str | None) -> tuple
 
 
 def read_mask(path: Path | None) -> Any:
-    """Return where an image file is not 0 in any channel, ``(H, W)``; None for None."""
+    """Return where an image file is neither 0 in all channels nor transparent, ``(H, W)``; None for None."""
     if path is None:
         return None
     if path.suffix.lower() in (".jpg", ".jpeg"):
         raise InputError("a JPEG file is no mask: it blurs edges", given=path, do="save the mask as PNG")
     from jumpset import io
 
-    pixels = io.read_picture(path).pixels != 0
-    return pixels if pixels.ndim == 2 else pixels.any(2)
+    picture = io.read_picture(path)
+    valid = (picture.pixels != 0).reshape(*picture.pixels.shape[:2], -1).any(2)
+    return valid if picture.alpha is None else valid & (picture.alpha != 0)
+
+
+def read_input(source: Path, page: int | None, missing: str | None) -> tuple[Picture, np.ndarray]:
+    """Return an image, its missing pixels filled with the nearest valid ones, and its pixels as they are."""
+    from jumpset import io
+
+    if missing is None:
+        picture = io.read_picture(source, page=page)
+        return picture, picture.pixels
+    checks.one_of("--missing", missing, ("nan",))
+    picture = io.read_picture(source, page=page, missing="nan")
+    if picture.pixels.dtype.kind != "f":
+        raise InputError("NaN is a float", given=f"{source}, {picture.pixels.dtype}", do="omit --missing")
+    import torch
+
+    from jumpset._core.arrays import fill_nearest
+
+    bands = np.moveaxis(picture.pixels.reshape(*picture.pixels.shape[:2], -1), 2, 0)[None]
+    valid = np.asarray(~np.isnan(bands).any(1, keepdims=True))
+    filled = fill_nearest(torch.from_numpy(np.ascontiguousarray(bands)), valid)
+    pixels = np.moveaxis(filled[0].numpy(), 0, 2).reshape(picture.pixels.shape)
+    return picture.with_pixels(np.ascontiguousarray(pixels)), picture.pixels
+
+
+def check_files(*paths: Path | None) -> None:
+    """Raise unless each of the files can be read: a spelling mistake must not wait for torch."""
+    for path in paths:
+        if path is not None:
+            read_head(path)
 
 
 def check_seconds(seconds: float | None) -> None:

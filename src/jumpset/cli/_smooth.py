@@ -13,15 +13,17 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.files import check_target
 from jumpset._core.signals import Hold
-from jumpset.cli._options import AsJson, Checkpoint, Device, Mask, Page, Quiet, Source, ValueRange
+from jumpset.cli._options import AsJson, Checkpoint, Device, Mask, Missing, Page, Quiet, Source, ValueRange
 from jumpset.cli._progress import Events, Progress
 from jumpset.cli._shared import (
     as_range,
+    check_files,
     check_seconds,
     command,
     interrupts,
     is_input,
     range_of,
+    read_input,
     read_mask,
     save_report,
     say,
@@ -67,6 +69,7 @@ def smooth(
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between two checkpoints.")] = None,
     value_range: ValueRange = None,
     mask: Mask = None,
+    missing: Missing = None,
     page: Page = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Also write a report as one file.")
@@ -83,21 +86,22 @@ def smooth(
     Ctrl-C writes the image so far and exits with 130. If the method diverges, nothing is written and the exit
     code is 1, since the last finite image would look like a result.
     """
-    # cheap checks first, then those that load torch, then the image
+    # what needs no torch first: it takes seconds to load
+    from jumpset import io
     from jumpset.report import check_report_path
 
     hyper = settings(assignments or [], weight=weight, seed=seed)
     limits = as_range(value_range)
     check_seconds(max_seconds)
+    check_files(source, mask)
+    io.check_writable(target)
+    _check_checkpoint(checkpoint, checkpoint_every, source, target)
     if report is not None:
         check_report_path(report)
-    from jumpset import io
     from jumpset._core.types import Status
     from jumpset.running import registry
     from jumpset.running.run import run
 
-    io.check_writable(target)
-    _check_checkpoint(checkpoint, checkpoint_every, source, target)
     if method is None:
         method = _method_of(preset)
     if seed is not None and not _draws(method, seed):
@@ -106,7 +110,7 @@ def smooth(
         hyper["mask"] = read_mask(mask)
     iteration = registry.method(method, preset=preset, **hyper)
     checks.device("device", device)
-    picture = io.read_picture(source, page=page)
+    picture, given = read_input(source, page, missing)
     limits = range_of(picture, limits)
     iteration = registry.for_file(iteration, source)  # only a file that could be read
     io.check_can_hold(target, picture)
@@ -130,7 +134,7 @@ def smooth(
                 )
 
             result = run(
-                picture.pixels,
+                given,
                 iteration,
                 max_steps=max_steps,
                 max_seconds=max_seconds,
@@ -142,6 +146,7 @@ def smooth(
                 checkpoint_every=checkpoint_every,
                 alpha=False,
                 value_range=limits,
+                missing=None if missing is None else "nan",
                 device=device,
             )
         stopped = interrupts.seen() or result.status is Status.INTERRUPTED

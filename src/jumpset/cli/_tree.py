@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,12 +12,24 @@ from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import can_be_written, check_folder, check_target
 from jumpset._core.signals import Hold
-from jumpset.cli._options import Mask, Page, Quiet, Source, ValueRange
+from jumpset.cli._options import Mask, Missing, Page, Quiet, Source, ValueRange
 from jumpset.cli._progress import Progress
-from jumpset.cli._shared import as_range, command, creating, interrupts, names, range_of, read_mask, say
+from jumpset.cli._shared import (
+    as_range,
+    check_files,
+    command,
+    creating,
+    interrupts,
+    names,
+    range_of,
+    read_input,
+    read_mask,
+    say,
+)
 
 if TYPE_CHECKING:
-    from jumpset.io import Picture
+    import numpy as np
+
     from jumpset.regions.tree import RegionTree
 
 
@@ -37,6 +49,7 @@ def tree(
     ] = None,
     value_range: ValueRange = None,
     mask: Mask = None,
+    missing: Missing = None,
     page: Page = None,
     quiet: Quiet = False,
 ) -> None:
@@ -55,17 +68,19 @@ def tree(
         )
     suffix = source.suffix if can_be_written(source) else ".png"
     targets = {name: folder / f"{source.stem}-{name}{suffix}" for name in cuts}
+    check_files(source, mask)
     _check_targets(folder, targets.values(), save, source)
     from jumpset import io
 
-    picture = io.read_picture(source, page=page)
+    picture, given = read_input(source, page, missing)
     for target in targets.values():
         io.check_can_hold(target, picture)
     n_pixels = picture.pixels.shape[0] * picture.pixels.shape[1]
     for cut in cuts.values():
         checks.integer("the number of regions", cut.get("n_regions", 1), at_least=1, at_most=n_pixels)
         checks.real("the weight", cut.get("weight", 0.0), at_least=0.0)
-    made = _merge(picture, neighbors, range_of(picture, limits), read_mask(mask), quiet=quiet)
+    is_missing = None if missing is None else "nan"
+    made = _merge(given, neighbors, range_of(picture, limits), read_mask(mask), is_missing, quiet=quiet)
     with creating(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with Hold():
@@ -116,7 +131,13 @@ def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, s
 
 
 def _merge(
-    picture: Picture, neighbors: int, limits: tuple[float, float] | None, mask: Any, *, quiet: bool
+    pixels: np.ndarray,
+    neighbors: int,
+    limits: tuple[float, float] | None,
+    mask: Any,
+    missing: Literal["nan"] | None,
+    *,
+    quiet: bool,
 ) -> RegionTree:
     from jumpset.regions.tree import RegionTree
 
@@ -129,9 +150,10 @@ def _merge(
                 raise KeyboardInterrupt
 
         return RegionTree(
-            picture.pixels,
+            pixels,
             neighbors=neighbors,
             mask=mask,
+            missing=missing,
             alpha=False,
             value_range=limits,
             progress=watch,

@@ -12,6 +12,7 @@ from jumpset.cli._bench import bench
 from jumpset.cli._compare import compare
 from jumpset.cli._export import export
 from jumpset.cli._methods import methods
+from jumpset.cli._shared import interrupts
 from jumpset.cli._smooth import smooth
 from jumpset.cli._synth import synth
 from jumpset.cli._train import train
@@ -46,3 +47,9 @@ def _options(
     ] = False,
 ) -> None:
     """Global options."""
+
+
+def program() -> None:
+    """Run the command of ``sys.argv`` as all that this process does; ends in ``SystemExit``."""
+    interrupts.owns_process = True
+    app()

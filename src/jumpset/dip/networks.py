@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,16 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 
 _seeding = threading.Lock()  # of torch's global generator
+
+
+def _after_fork() -> None:
+    """Renew the lock in a forked child, which does not inherit the thread that may hold it."""
+    global _seeding
+    _seeding = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @dataclass(frozen=True)

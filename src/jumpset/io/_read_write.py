@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -27,7 +28,11 @@ _JPEG_EXIF_LIMIT = 65533 - 6  # a segment's length includes its own bytes and "E
 
 
 def read_picture(
-    path: str | os.PathLike[str], *, page: int | None = None, max_pixels: int = 400_000_000
+    path: str | os.PathLike[str],
+    *,
+    page: int | None = None,
+    max_pixels: int = 400_000_000,
+    missing: Literal["nan"] | None = None,
 ) -> Picture:
     """Read an image from a PNG, JPEG, WebP, TIFF or ``.npy`` file, or from one of the formats below.
 
@@ -51,6 +56,8 @@ def read_picture(
         Page of a TIFF, or frame of a GIF or WebP, from 1. Default: the only one.
     max_pixels : int
         Refuse an image of more pixels (height times width), by its header, before decoding.
+    missing : "nan", optional
+        Accept NaN in float pixels, as the mark of missing ones.
 
     Returns
     -------
@@ -66,6 +73,7 @@ def read_picture(
         If an argument has the wrong type.
     """
     checks.integer("max_pixels", max_pixels, at_least=1)
+    checks.one_of("missing", missing, (None, "nan"))
     if page is not None:
         checks.integer("page", page, at_least=1)
     path = as_path(path)
@@ -90,7 +98,7 @@ def read_picture(
             if is_sound
             else "copy or download it again, or save it again from its program",
         ) from error
-    _check_finite(picture, path)
+    _check_finite(picture, path, missing)
     name = picture.pixels.dtype.name
     if picture.pixels.dtype.char != np.dtype(name).char:  # C has two equal types of 64 bits; torch knows one
         alpha = None if picture.alpha is None else picture.alpha.astype(name)
@@ -292,14 +300,15 @@ def _as_picture(picture: Picture | np.ndarray) -> Picture:
     )
 
 
-def _check_finite(picture: Picture, path: Path) -> None:
+def _check_finite(picture: Picture, path: Path, missing: str | None = None) -> None:
     for name, values in (("pixels", picture.pixels), ("alpha", picture.alpha)):
         if values is None or values.dtype.kind != "f":
             continue
-        n_bad = values.size - int(np.isfinite(values).sum())
+        is_nan = np.isnan(values) & (missing is not None and name == "pixels")
+        n_bad = values.size - int((np.isfinite(values) | is_nan).sum())
         if n_bad:
             raise FileError(
                 f"non-finite values in {name}",
                 given=f"{path}, {n_bad} of {values.size} values",
-                do="replace them by numbers first",
+                do="replace them by numbers first, or pass missing='nan' where NaN marks missing pixels",
             )

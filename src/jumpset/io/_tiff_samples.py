@@ -49,11 +49,13 @@ def read_samples(path: Path, page: Any) -> np.ndarray:
         samples = _read_by_pillow(path, page)
         if samples is not None:
             return samples
+    if plain and page.predictor == page.sampleformat == 1 and page.bitspersample < 32 and not page.is_tiled:
+        return _read_packed(page)
     raise FileError(
         "the compression or packing of the TIFF is not supported",
         given=f"{path}, compression {page.compression!s}, predictor {page.predictor!s}, "
         f"{page.bitspersample} bits",
-        do="save it uncompressed or with Deflate, or install the package imagecodecs",
+        do="save it with 8 or 16 bits, uncompressed or with Deflate, or install the package imagecodecs",
     )
 
 
@@ -84,6 +86,29 @@ def _check_inflated(path: Path, page: Any) -> None:
                         given=f"{path}, over {n_bytes} bytes in one strip or tile",
                         do="save it again from its program, if you trust the file",
                     )
+
+
+def _read_packed(page: Any) -> np.ndarray:
+    """Read whole numbers of e.g. 12 bits, the highest bit first, in rows that begin at a byte."""
+    n_planes = page.samplesperpixel if page.planarconfig == 2 else 1
+    n_samples, bits = page.samplesperpixel // n_planes, page.bitspersample
+    length = (page.imagewidth * n_samples * bits + 7) // 8
+    n_strips = len(page.dataoffsets) // n_planes
+    samples = np.empty((n_planes, page.imagelength, page.imagewidth * n_samples), page.dtype)
+    for k, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        page.parent.filehandle.seek(offset)
+        data = page.parent.filehandle.read(count)
+        data = zlib.decompress(data) if page.compression in _DEFLATE else data
+        target = samples[k // n_strips, k % n_strips * page.rowsperstrip :][: page.rowsperstrip]
+        rows = np.frombuffer(data, np.uint8, len(target) * length).reshape(len(target), length)
+        order = "big" if page.fillorder == 1 else "little"
+        digits = np.unpackbits(rows, axis=1, count=target.shape[1] * bits, bitorder=order)
+        total: Any = np.zeros(target.shape, page.dtype)
+        for digit in np.moveaxis(digits.reshape(*target.shape, bits), 2, 0):
+            total = total << 1 | digit
+        target[:] = total
+    samples = samples.reshape(n_planes, page.imagelength, page.imagewidth, n_samples)
+    return np.moveaxis(samples, 0, 2).reshape(page.imagelength, page.imagewidth, -1)
 
 
 def _read_by_libtiff(path: Path, page: Any) -> np.ndarray:

@@ -138,7 +138,7 @@ class RegionTree:
         rank[history.child[:m][order]] = np.arange(m, dtype=np.int32)
         self._keep(
             image=np.array(image),
-            layout=(channel_axis, alpha, None if value_range is None else (read.low, read.high)),
+            layout=(channel_axis, alpha, (read.low, read.high)),
             mass=mass,
             into=history.into,
             rank=rank,

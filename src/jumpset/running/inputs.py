@@ -84,7 +84,7 @@ def warn_if_constant(answer: Tensor, image: Tensor, method: Iteration) -> None:
         do = "lower the weight" if hasattr(method, "weight") else "use another method"
         warnings.warn(
             f"the answer is constant: {method.name} found nothing to keep in this image; {do}, or pass"
-            " value_range='data' if the image uses little of its range (--value-range data)",
+            " value_range='data' if the image uses little of its range",
             RangeWarning,
             stacklevel=3,
         )

@@ -63,8 +63,10 @@ class Snapshots:
     def __call__(self, step: Step) -> None:
         """Keep the image if ``every`` steps have passed."""
         if not self.steps or step.n_steps - self.steps[-1] >= self.every:
-            self.steps.append(step.n_steps)
-            self.images.append(step.image)
+            image = step.image
+            with Hold():  # an interrupt would leave a step without its image
+                self.steps.append(step.n_steps)
+                self.images.append(image)
 
 
 def run(
@@ -91,8 +93,10 @@ def run(
     ----------
     image
         ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, H, W)`` tensor; bool, any integer or float
-        dtype. Integers are scaled by their dtype's range, floats are taken as they are. For a method with an
-        ``operator``: the operator's data, a tensor ``(B, C, …)`` of any number of axes or such an array.
+        dtype. Integers are scaled by their dtype's range, except those of 64 bits, which need a
+        ``value_range``; floats are taken as they are. For a method with an ``operator``: the operator's data,
+        a tensor ``(B, C, …)`` of any number of axes or such an array; integers are taken as they are, too,
+        and give an answer of floats.
     method
         A method, e.g. ``js.smoothers.TV(weight=0.1)`` or ``js.method("tv", weight=0.1)``.
     max_steps

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from jumpset._core.errors import FileError
 from jumpset._core.iterate import Moment
+from jumpset._core.signals import Hold
 from jumpset._core.types import Iteration, Status
 from jumpset.running.checkpoints import Checkpoint
 from jumpset.running.clock import Clock
@@ -46,7 +47,7 @@ def with_history(moments: Moments, method: Iteration[Any], history: History, clo
     for moment in moments:
         if moment.is_reading:
             moment.record = method.record(moment.state)
-            with clock.paused():
+            with clock.paused(), Hold():  # an interrupt would leave half a row
                 row = {"step": moment.n_steps, "seconds": clock.elapsed, **moment.record}
                 for key, value in row.items():
                     history.setdefault(key, []).append(value)

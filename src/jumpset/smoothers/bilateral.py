@@ -52,7 +52,7 @@ class Bilateral(NumpyMethod):
     kept.
     """
 
-    weight: float = parameter(0.1, checks.real, at_least=0.0)
+    weight: float = parameter(0.1, checks.weight)
     radius: float = parameter(3.0, checks.real, above=0.0)
     guidance: Any = image_parameter()
     mask: Any = None

@@ -96,7 +96,7 @@ class Collaborative(Iteration[State]):
     the matching; (7) the mean of each channel is restored.
     """
 
-    weight: float = parameter(1.0, checks.real, at_least=0.0)
+    weight: float = parameter(1.0, checks.weight)
     texture: Any = parameter(None, check_texture)
     sigma: float | None = None
     threshold: float = parameter(2.7, checks.real, at_least=0.0)

@@ -58,7 +58,7 @@ class DomainTransform(NumpyMethod):
     G / 3, so that noise is smoothed alike whatever their number. The mean is not kept.
     """
 
-    weight: float = parameter(0.4, checks.real, at_least=0.0)
+    weight: float = parameter(0.4, checks.weight)
     reach: float = parameter(20.0, checks.real, above=0.0)
     n_steps: int = parameter(3, checks.integer, at_least=1)
     guidance: Any = image_parameter()

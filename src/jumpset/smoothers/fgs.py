@@ -58,7 +58,7 @@ class FGS(NumpyMethod):
     OpenCV's ``fastGlobalSmootherFilter`` takes 8/21 of this weight for three steps, and sigma in gray levels.
     """
 
-    weight: float = parameter(300.0, checks.real, at_least=0.0)
+    weight: float = parameter(300.0, checks.weight)
     sigma: float = parameter(0.03, checks.real, above=0.0)
     n_steps: int = parameter(3, checks.integer, at_least=1)
     guidance: Any = image_parameter()

@@ -102,7 +102,7 @@ class GSF(Iteration[State]):
     ours, chosen on textured vector graphics, JPEG clip art and drawn depth maps.
     """
 
-    weight: float = parameter(0.06, checks.real, at_least=0.0)
+    weight: float = parameter(0.06, checks.weight)
     radius: int = parameter(1, checks.integer, at_least=1)
     data_radius: int = parameter(0, checks.integer, at_least=0)
     exponent: float = parameter(0.5, checks.real, at_least=0.0)

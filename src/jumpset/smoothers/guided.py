@@ -54,7 +54,7 @@ class Guided(NumpyMethod):
     the image at the borders, where here the windows are cut; elsewhere the two are equal.
     """
 
-    weight: float = parameter(0.01, checks.real, at_least=0.0)
+    weight: float = parameter(0.01, checks.weight)
     radius: int = parameter(4, checks.integer, at_least=1)
     guidance: Any = image_parameter()
     mask: Any = None

@@ -62,7 +62,7 @@ class ILS(Iteration[State]):
     that nothing wraps around. The defaults are for texture; ``preset="paper"`` is for detail and tones.
     """
 
-    weight: float = parameter(0.1, checks.real, at_least=0.0)
+    weight: float = parameter(0.1, checks.weight)
     p: float = parameter(0.6, checks.real, above=0.0, at_most=2.0)
     epsilon: float = parameter(1e-4, checks.real, above=0.0)
     n_steps: int = parameter(40, checks.integer, at_least=1)

@@ -79,7 +79,7 @@ class L0Smoothing(Iteration[State]):
     of g.
     """
 
-    weight: float = parameter(_DEFAULT, checks.real, at_least=0.0)
+    weight: float = parameter(_DEFAULT, checks.weight)
     kappa: float = parameter(2.0, checks.real, above=1.0)
     beta_max: float | None = parameter(None, checks.real_or_none, above=0.0, at_most=1e12)
 

@@ -71,7 +71,7 @@ class PNLS(Iteration[State]):
     are ours, chosen on textured vector graphics; (5) ``weight=0`` returns the image.
     """
 
-    weight: float = parameter(0.015, checks.real, at_least=0.0)
+    weight: float = parameter(0.015, checks.weight)
     n_steps: int = parameter(3, checks.integer, at_least=0)
     patch: int = parameter(6, checks.integer, at_least=1)
     stride: int = parameter(4, checks.integer, at_least=1)

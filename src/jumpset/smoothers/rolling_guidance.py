@@ -46,7 +46,7 @@ class RollingGuidance(NumpyMethod):
     √(C / 3), so that noise is smoothed alike whatever their number. The mean is not kept.
     """
 
-    weight: float = parameter(3.0, checks.real, at_least=0.0)
+    weight: float = parameter(3.0, checks.weight)
     sigma: float = parameter(0.1, checks.real, above=0.0)
     n_steps: int = parameter(4, checks.integer, at_least=1)
 

@@ -64,7 +64,7 @@ class RTV(NumpyMethod):
     both directions share w, maxima bound the denominators, and W is not filtered again.
     """
 
-    weight: float = parameter(0.002, checks.real, at_least=0.0)
+    weight: float = parameter(0.002, checks.weight)
     sigma: float = parameter(2.5, checks.real, above=0.0)
     sharpness: float = parameter(0.005, checks.real, above=0.0)
     n_steps: int = parameter(4, checks.integer, at_least=1)

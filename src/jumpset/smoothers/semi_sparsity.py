@@ -87,8 +87,8 @@ class SemiSparsity(Iteration[State]):
     same ρ for every weight.
     """
 
-    weight: float = parameter(0.011, checks.real, at_least=0.0)
-    slope_weight: float = parameter(2.0, checks.real, at_least=0.0)
+    weight: float = parameter(0.011, checks.weight)
+    slope_weight: float = parameter(2.0, checks.weight)
     start: float = parameter(145.0, checks.real, above=0.0)
     kappa: float = parameter(1.2, checks.real, above=1.0)
     rho_max: float | None = parameter(None, checks.real_or_none, above=0.0, at_most=1e12)

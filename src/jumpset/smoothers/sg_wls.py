@@ -60,7 +60,7 @@ class SGWLS(NumpyMethod):
     two strips are averaged.
     """
 
-    weight: float = parameter(2000.0, checks.real, at_least=0.0)
+    weight: float = parameter(2000.0, checks.weight)
     exponent: float = parameter(2.5, checks.real, at_least=0.0)
     radius: int = parameter(1, checks.integer, at_least=1)
     n_steps: int = parameter(4, checks.integer, at_least=1)

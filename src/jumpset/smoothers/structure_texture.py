@@ -124,7 +124,7 @@ class StructureTexture(Iteration[State]):
     errs at faint and rounded edges, the filter inside regions, so each corrects the other.
     """
 
-    weight: float = parameter(1.0, checks.real, at_least=0.0)
+    weight: float = parameter(1.0, checks.weight)
     texture: Any = parameter(None, check_texture)
     fusion: float = parameter(16.0, checks.real, at_least=0.0)
     refusion: float = parameter(2.0, checks.real, at_least=0.0)

@@ -83,7 +83,7 @@ class Whitened(Iteration[State]):
     heuristic, without a guarantee on the energy; (3) a texture of strength 0 leaves the image unchanged.
     """
 
-    weight: float = parameter(16.0, checks.real, at_least=0.0)
+    weight: float = parameter(16.0, checks.weight)
     prior: str = parameter("l0", checks.one_of, allowed=("l0", "tv"))
     texture: Any = parameter(None, check_texture)
     rho: float = parameter(0.1, checks.real, above=0.0)

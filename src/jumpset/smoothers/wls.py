@@ -66,7 +66,7 @@ class WLS(NumpyMethod):
     detail and tones.
     """
 
-    weight: float = parameter(0.1, checks.real, at_least=0.0)
+    weight: float = parameter(0.1, checks.weight)
     exponent: float = parameter(2.0, checks.real, at_least=0.0)
     epsilon: float = parameter(0.3, checks.real, above=0.0)
     guidance: Any = image_parameter()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.arrays import to_tensor
+from jumpset._core.arrays import ValueRange, to_tensor
 from jumpset._core.errors import InputError
 from jumpset.kernels.regions import fusion
 from jumpset.operators.images import check_images
@@ -38,6 +38,8 @@ def weight_for_zero_fraction(
         Magnitudes up to ``tol`` count as zero.
     accuracy
         Relative accuracy of the weight.
+    channel_axis, value_range
+        As in :func:`jumpset.run`.
 
     Returns
     -------
@@ -78,7 +80,14 @@ def weight_for_zero_fraction(
 
 
 def weight_for_regions(
-    image: Any, count: int, *, neighbors: int = 4, levels: int = 50, accuracy: float = 0.01
+    image: Any,
+    count: int,
+    *,
+    neighbors: int = 4,
+    levels: int = 50,
+    accuracy: float = 0.01,
+    channel_axis: int | None = -1,
+    value_range: ValueRange | None = None,
 ) -> float:
     """Find the smallest weight for which region fusion results in at most ``count`` regions, by bisection.
 
@@ -96,6 +105,8 @@ def weight_for_regions(
         As in region fusion.
     accuracy
         Relative accuracy of the weight.
+    channel_axis, value_range
+        As in :func:`jumpset.run`.
 
     Returns
     -------
@@ -111,7 +122,7 @@ def weight_for_regions(
     checks.one_of("neighbors", neighbors, (4, 8))
     checks.integer("levels", levels, at_least=1)
     checks.real("accuracy", accuracy, above=0.0)
-    pixels = to_tensor(image)[0].double()
+    pixels = to_tensor(image, channel_axis=channel_axis, value_range=value_range)[0].double()
     if len(pixels) != 1:
         raise InputError("one image at a time", given=f"a batch of {len(pixels)}", do="pass image[:1]")
     pixels = np.ascontiguousarray(pixels[0].permute(1, 2, 0).cpu().numpy())

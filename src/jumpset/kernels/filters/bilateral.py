@@ -9,6 +9,8 @@ import numpy as np
 from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
 
+_LEAST = 1e-15  # of σ: all but equal values have the weight 0 already
+
 
 def bilateral(u: np.ndarray, guide: np.ndarray, sigma_space: float, sigma_range: float) -> np.ndarray:
     """Return ``Σ_q w_pq u_q / Σ_q w_pq`` with ``w = exp(−|p − q|² / 2 σ_s² − ‖g_p − g_q‖² / 2 σ_r²)``.
@@ -24,9 +26,14 @@ def bilateral(u: np.ndarray, guide: np.ndarray, sigma_space: float, sigma_range:
     """
     radius = min(math.floor(3.0 * sigma_space), max(u.shape[1:]))
     out = np.empty_like(u)
-    scales = u.dtype.type(0.5 / sigma_space**2), u.dtype.type(0.5 / sigma_range**2)
+    scales = (u.dtype.type(_scale(sigma)) for sigma in (sigma_space, sigma_range))
     parallel_rows(_rows, u.shape[1], u, guide, radius, *scales, out)
     return out
+
+
+def _scale(sigma: float) -> float:
+    """1 / 2 σ²; at most what times a squared difference stays finite in float32."""
+    return 0.5 / sigma**2 if sigma > _LEAST else 0.5 / _LEAST**2
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc", "afn"})

@@ -49,7 +49,7 @@ def smooth_pass(
     tops = np.maximum(rows[::_CHUNK] - search[0], 0)
     depth = int(_CHUNK * step + 2 * search[0] + size[0])
     sums = np.zeros((chunks, channels + 1, depth, width), u.dtype)  # the last one holds the weights
-    limit = u.dtype.type(channels * threshold**2)
+    limit = u.dtype.type(min(channels * threshold**2, 1e30))  # more would overflow float32
     parallel_rows(
         _chunk_rows, chunks, u, rows, columns, size, search, matches, pixels, limit, tops, sums, least=1
     )
