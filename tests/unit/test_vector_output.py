@@ -147,8 +147,8 @@ def test_a_rectangle_and_a_line_are_exact():
     np.testing.assert_array_equal(outer, [[20, 0], [0, 0], [0, 20], [20, 20], [20, 0]])
     np.testing.assert_allclose(hole[::-1], square, atol=1e-12)
     off = np.abs(np.abs(square - 9.95).max(1) - 5.65)  # distance from the square along the nearer axis
-    assert off.max() < 0.25
-    assert np.median(off) < 0.05
+    assert off.max() < 0.35
+    assert np.median(off) < 0.1
     assert len(contours.pieces.piece) - 4 <= 8
     y, x = np.indices((4 * 30, 4 * 40)) / 4 + 0.125
     line = (y < 5 + x / 2).reshape(30, 4, 40, 4).mean((1, 3))
