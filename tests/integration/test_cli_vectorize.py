@@ -27,7 +27,7 @@ def test_svg(source, tmp_path):
     result = call("vectorize", source, out, "--regions", 12, "--colors", 3, "--min-size", 4)
     assert result.exit_code == 0, result.output
     assert len(result.stderr.strip().splitlines()) == 1
-    tree = js.RegionTree(js.io.read_picture(source).pixels, neighbors=8)
+    tree = js.RegionTree(js.io.read_picture(source).pixels)
     assert out.read_text() == tree.to_svg(n_regions=12, n_colors=3, min_size=4, title="a&<b.png")
     assert call("vectorize", source, out, "-q").output == ""
     assert call("vectorize", source, out, "-w", 0.1, "--palette", "f00, 00ff00").exit_code == 0

@@ -34,7 +34,7 @@ def vectorize(
     ] = "",
     min_size: Annotated[int, typer.Option(help="Least number of pixels of a region.")] = 1,
     tolerance: Annotated[float, typer.Option(help="Precision in pixels; smaller files if larger.")] = 0.5,
-    neighbors: Annotated[int, typer.Option(help="4 or 8 neighbours; 8 gives rounder regions.")] = 8,
+    neighbors: Annotated[int, typer.Option(help="4 or 8 neighbours; 8 gives more paths.")] = 4,
     value_range: ValueRange = None,
     mask: Mask = None,
     page: Page = None,
