@@ -102,18 +102,17 @@ def potrace(image: np.ndarray, program: str) -> str:
         return re.sub(r'(width|height)="([0-9.]+)pt"', r'\1="\2"', target.read_text())  # resvg-py has no pt
 
 
-def within(tree: js.RegionTree, most: int) -> str:
-    """Return the drawing of the most regions that has at most so many bytes."""
-    low, high = tree.n_parts, tree.n_leaves
-    best = tree.to_svg(n_regions=low)
-    while high - low > max(1, low // 50):
-        middle = int(np.sqrt(low * high)) if high > 4 * low else (low + high) // 2
-        text = tree.to_svg(n_regions=middle)
-        if len(text.encode()) <= most:
-            low, best = middle, text
-        else:
-            high = middle
-    return best
+def within(tree: js.RegionTree, most: int, count: int, size: int) -> str:
+    """Return a drawing of at most so many bytes, with about as many regions as possible.
+
+    ``count`` regions need ``size`` bytes.
+    """
+    count = int(min(max(count * (most / size) ** 1.2, tree.n_parts), tree.n_leaves))
+    while True:
+        text = tree.to_svg(n_regions=count)
+        if len(text.encode()) <= most or count == tree.n_parts:
+            return text
+        count = max(tree.n_parts, int(count * min(0.95, most / len(text.encode()))))
 
 
 def main() -> None:
@@ -149,7 +148,13 @@ def main() -> None:
             began = time.process_time()
             mine = tree.to_svg(n_regions=count)
             row(name, "jumpset, equal paths", mine, image, built + time.process_time() - began)
-            row(name, "jumpset, equal bytes", within(tree, len(other.encode())), image, float("nan"))
+            row(
+                name,
+                "jumpset, equal bytes",
+                within(tree, len(other.encode()), count, len(mine.encode())),
+                image,
+                float("nan"),
+            )
         if arguments.potrace:
             gray = np.asarray(Image.fromarray(image).convert("L"))
             bits = np.where(gray >= 128, 255, 0).astype(np.uint8)

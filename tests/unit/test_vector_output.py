@@ -238,6 +238,20 @@ def test_few_colors_and_small_regions(tree, image):
     assert names == {"#f00", "#0f0"}
 
 
+def test_a_masked_tree_has_the_colors_of_its_valid_pixels(image):
+    holes = image.copy()
+    holes[10:30, 5:25] = np.nan
+    tree = js.RegionTree(holes, missing="nan")
+    paths = ET.fromstring(tree.to_svg(n_regions=20)).findall(".//{*}path")
+    smooth = np.rint(255 * tree.smooth(n_regions=20).clip(0, 1)).astype(int)
+    expected = {"#{:02x}{:02x}{:02x}".format(*color) for color in np.unique(smooth.reshape(-1, 3), axis=0)}
+    long = {
+        c if len(c) == 7 else "#" + "".join(2 * d for d in c[1:]) for c in (p.attrib["fill"] for p in paths)
+    }
+    assert long == expected
+    assert ET.fromstring(tree.to_svg(n_regions=np.array([3, 20]))) is not None
+
+
 def test_transparency_cuts_holes_and_leaves_out():
     labels = np.ones((20, 24), int)
     labels[4:16, 5:19] = 2
@@ -315,6 +329,10 @@ def test_geojson_is_valid_for_shapely():
     [
         lambda t, f: t.to_svg(),
         lambda t, f: t.to_svg(n_regions=()),
+        lambda t, f: t.to_svg(n_regions="49"),
+        lambda t, f: t.to_svg(n_regions=(3, 0)),
+        lambda t, f: t.to_svg(n_regions=9, title=5),
+        lambda t, f: t.to_svg(n_regions=9, palette=5),
         lambda t, f: t.to_svg(n_regions=(3, 9), n_colors=2),
         lambda t, f: t.to_svg(n_regions=9, tolerance=-1.0),
         lambda t, f: t.to_svg(n_regions=9, decimals=9),

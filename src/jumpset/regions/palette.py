@@ -106,7 +106,9 @@ def recolor(
 
 def read_palette(palette: Any, bands: int, layout: Layout) -> np.ndarray:
     """Return ``(K, C)`` intensities of given colours."""
-    listed = [palette] if isinstance(palette, str) else list(palette)
+    listed: list[Any] = (
+        list(palette) if isinstance(palette, (Sequence, np.ndarray)) and np.ndim(palette) else [palette]
+    )
     if listed and all(isinstance(color, str) for color in listed):
         values = np.array([_from_hex(color) for color in listed])
         if bands == 1:

@@ -109,6 +109,8 @@ def to_svg(
     target = None if path is None else _check_svg_path(path)
     check_drawing(tolerance, decimals)
     checks.flag("curves", curves)
+    if title is not None and not isinstance(title, str):
+        raise InputError("the title must be text", given=repr(title), do="pass a string, or None")
     index, _ = check_labels(labels)
     pixels, layout = read_image(index, image, channel_axis, alpha, value_range)
     colors = pixels if paint is None else read_image(index, paint, channel_axis, alpha, value_range)[0]

@@ -344,6 +344,11 @@ class RegionTree:
 
         return tree_to_geojson(self, self._vector_input(), path, n_regions, weight, **options)
 
+    @property
+    def is_masked(self) -> bool:
+        """Whether the tree was built with a mask."""
+        return self._mass is not None
+
     def _vector_input(self) -> tuple[np.ndarray, dict[str, Any]]:
         """Return the image, filled where the mask has no weight, and how to read it."""
         axis, alpha, value_range = self._layout

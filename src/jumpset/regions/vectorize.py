@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.regions.geojson import to_geojson
 from jumpset.regions.labels import merge_small
@@ -31,7 +32,11 @@ def tree_to_svg(
 ) -> str:
     """As :meth:`RegionTree.to_svg`; ``source`` has the image and the arguments to read it."""
     image, reading = source
-    counts = list(n_regions) if isinstance(n_regions, Sequence) else [n_regions]
+    counts: list[Any] = [n_regions]
+    if isinstance(n_regions, (Sequence, np.ndarray)) and not isinstance(n_regions, str):
+        counts = list(n_regions)
+        for count in counts:
+            checks.integer("n_regions", count, at_least=1)
     if not counts:
         raise InputError("n_regions is empty", given=repr(n_regions), do="pass e.g. (20, 200)")
     levels = [tree.labels(n_regions=n, weight=weight) for n in sorted(counts, key=lambda n: n or 0)]
@@ -42,10 +47,14 @@ def tree_to_svg(
             do="pass one number of regions",
         )
     labels, paint = levels[-1], None
+    if tree.is_masked:  # the mean colours of the valid pixels
+        paint = tree.smooth(n_regions=None if weight is not None else int(labels.max()), weight=weight)
     if min_size != 1:
         labels = merge_small(labels, image, min_size, **reading)
     if n_colors is not None or palette is not None:
-        recolored = recolor(labels, image, n_colors=n_colors, palette=palette, **reading)
+        recolored = recolor(
+            labels, image if paint is None else paint, n_colors=n_colors, palette=palette, **reading
+        )
         labels, paint = recolored.labels, recolored.image
     return to_svg(labels, image, path, paint=paint, groups=levels[:-1], **reading, **options)
 
