@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 import typer
 
 from jumpset._core import checks
@@ -28,8 +29,6 @@ from jumpset.cli._shared import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from jumpset.regions.tree import RegionTree
 
 
@@ -47,6 +46,13 @@ def tree(
     save: Annotated[
         Path | None, typer.Option(metavar="TREE.npz", help="Also write the tree, for RegionTree.load.")
     ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Also write labels 1, 2, … as TIFF: DIR/NAME-….labels.tif.")
+    ] = False,
+    palette: Annotated[
+        str, typer.Option(metavar="C,C,…", help="Colours of the outputs, e.g. ff0000,00ff00,fff.")
+    ] = "",
+    colors: Annotated[int | None, typer.Option(metavar="K", help="Or their number, by k-means.")] = None,
     value_range: ValueRange = None,
     mask: Mask = None,
     missing: Missing = None,
@@ -69,8 +75,15 @@ def tree(
     suffix = source.suffix if can_be_written(source) else ".png"
     targets = {name: folder / f"{source.stem}-{name}{suffix}" for name in cuts}
     check_files(source, mask)
-    _check_targets(folder, targets.values(), save, source)
+    maps = {name: folder / f"{source.stem}-{name}.labels.tif" for name in cuts} if labels else {}
+    _check_targets(folder, [*targets.values(), *maps.values()], save, source)
+    chosen = names(palette)
+    if chosen and colors is not None:
+        raise InputError("--colors and --palette exclude each other", given="both", do="pass one of the two")
+    if colors is not None:
+        checks.integer("the number of colours", colors, at_least=1)
     from jumpset import io
+    from jumpset.regions import recolor
 
     picture, given = read_input(source, page, missing)
     for target in targets.values():
@@ -79,13 +92,29 @@ def tree(
     for cut in cuts.values():
         checks.integer("the number of regions", cut.get("n_regions", 1), at_least=1, at_most=n_pixels)
         checks.real("the weight", cut.get("weight", 0.0), at_least=0.0)
-    is_missing = None if missing is None else "nan"
-    made = _merge(given, neighbors, range_of(picture, limits), read_mask(mask), is_missing, quiet=quiet)
+    is_missing: Literal["nan"] | None = None if missing is None else "nan"
+    made = merge(given, neighbors, range_of(picture, limits), read_mask(mask), missing=is_missing, quiet=quiet)
     with creating(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with Hold():
         for number, (name, cut) in enumerate(cuts.items(), 1):
-            io.write_picture(targets[name], picture.with_pixels(made.smooth(**cut)))
+            label = made.labels(**cut)
+            if chosen or colors is not None:
+                limit = range_of(picture, limits)
+                few = recolor(
+                    label,
+                    made.smooth(**cut),
+                    n_colors=colors,
+                    palette=chosen or None,
+                    alpha=False,
+                    value_range=limit,
+                )
+                label, pixels = few.labels, few.image
+            else:
+                pixels = made.smooth(**cut)
+            io.write_picture(targets[name], picture.with_pixels(pixels))
+            if labels:
+                io.write_picture(maps[name], label.astype(np.uint16 if label.max() < 2**16 else np.uint32))
             interrupts.kept = f"{number} of {len(cuts)} images are in {folder}"
         if save is not None:
             made.save(save)
@@ -130,15 +159,17 @@ def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, s
         raise InputError("the output would replace the input", given=source, do="name another folder")
 
 
-def _merge(
+def merge(
     pixels: np.ndarray,
     neighbors: int,
     limits: tuple[float, float] | None,
     mask: Any,
-    missing: Literal["nan"] | None,
     *,
     quiet: bool,
+    missing: Literal["nan"] | None = None,
+    alpha: bool = False,
 ) -> RegionTree:
+    """Build the tree of an image, with a progress bar."""
     from jumpset.regions.tree import RegionTree
 
     with Progress(wanted=not quiet) as progress:
@@ -154,7 +185,7 @@ def _merge(
             neighbors=neighbors,
             mask=mask,
             missing=missing,
-            alpha=False,
+            alpha=alpha,
             value_range=limits,
             progress=watch,
         )

@@ -17,6 +17,7 @@ from jumpset.cli._smooth import smooth
 from jumpset.cli._synth import synth
 from jumpset.cli._train import train
 from jumpset.cli._tree import tree
+from jumpset.cli._vectorize import vectorize
 
 app = typer.Typer(
     name="jumpset",
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (smooth, compare, app_command, bench, tree, synth, train, export, methods):
+for command in (smooth, compare, app_command, bench, tree, vectorize, synth, train, export, methods):
     # typer keeps the line breaks of a docstring and wraps its lines again
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     app.command(help="\n\n".join(p.replace("\n", " ") for p in paragraphs))(command)

@@ -1,3 +1,12 @@
-"""Partitions of images: the region tree, region fusion, and the best value of each region."""
+"""Partitions of images: the region tree, label images, few colours, tables, and vector output."""
 
+from jumpset.regions.geojson import to_geojson as to_geojson
+from jumpset.regions.labels import adjacency as adjacency
+from jumpset.regions.labels import boundaries as boundaries
+from jumpset.regions.labels import label as label
+from jumpset.regions.labels import merge_small as merge_small
+from jumpset.regions.palette import Recolored as Recolored
+from jumpset.regions.palette import recolor as recolor
+from jumpset.regions.svg import to_svg as to_svg
+from jumpset.regions.table import table as table
 from jumpset.regions.tree import RegionTree as RegionTree

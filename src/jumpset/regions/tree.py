@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -327,6 +327,65 @@ class RegionTree:
             checks.integer("n_regions", n_regions, at_least=self.n_parts, at_most=self.n_leaves)
             merges = self.n_leaves - int(n_regions or 0)
         return merge_tree.cut(self._into, self._rank, merges)
+
+    def to_svg(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        n_regions: int | Sequence[int] | None = None,
+        weight: float | None = None,
+        **options: Any,
+    ) -> str:
+        """Draw a partition as SVG: lines and curves that neighbouring regions share.
+
+        Parameters
+        ----------
+        path
+            File to write; the text is returned in any case.
+        n_regions
+            Number of regions, or several from few to many, which become nested groups.
+        weight
+            Weight, as for :meth:`labels`; pass exactly one of the two.
+        **options
+            ``min_size``, ``n_colors`` and ``palette`` of :func:`jumpset.regions.merge_small` and
+            :func:`jumpset.regions.recolor`; ``tolerance``, ``curves``, ``decimals`` and ``title`` of
+            :func:`jumpset.regions.to_svg`.
+        """
+        from jumpset.regions.vectorize import tree_to_svg
+
+        return tree_to_svg(self, self._vector_input(), path, n_regions, weight, **options)
+
+    def to_geojson(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        n_regions: int | None = None,
+        weight: float | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Return a partition as polygons, a GeoJSON FeatureCollection.
+
+        ``path``, ``n_regions`` and ``weight`` as for :meth:`to_svg`; further options are ``min_size``, and
+        ``transform``, ``tolerance`` and ``decimals`` of :func:`jumpset.regions.to_geojson`.
+        """
+        from jumpset.regions.vectorize import tree_to_geojson
+
+        return tree_to_geojson(self, self._vector_input(), path, n_regions, weight, **options)
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether the tree was built with a mask."""
+        return self._mass is not None
+
+    def _vector_input(self) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return the image, filled where the mask has no weight, and how to read it."""
+        axis, alpha, value_range = self._layout
+        image = self._image
+        if self._mass is not None and not self._mass.all():
+            import torch
+
+            image = self._back.restore(torch.from_numpy(self._pixels.transpose(2, 0, 1))[None])
+        return image, {"channel_axis": axis, "alpha": alpha, "value_range": value_range}
 
 
 def check_tree_path(path: str | os.PathLike[str]) -> Any:

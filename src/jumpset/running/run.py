@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from jumpset._core.signals import Hold
 from jumpset._core.types import Iteration, Status
 from jumpset.running import wrappers
 from jumpset.running.batches import SequentialBatch
+from jumpset.running.batches import State as BatchState
 from jumpset.running.checkpoints import Checkpoint
 from jumpset.running.clock import Clock
 from jumpset.running.inputs import read_input, warn_if_constant
@@ -42,6 +44,23 @@ class Result:
     """The hyper-parameters that were run."""
     state: Any = field(repr=False)
     """The method's last state, after a divergence the last finite one."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels 1, 2, … of the answer's flat regions, in raster order.
+
+        ``(H, W)`` int32 for an array, ``(B, H, W)`` for a tensor. Regions are connected pixels of exactly
+        equal value, before the answer is converted to the input's dtype, by the method's ``neighbors`` or 4:
+        the regions of ``region-fusion``, ``potts`` and ``potts-descent``. Other methods leave small
+        differences inside regions; for these, use :class:`jumpset.RegionTree` on ``image``.
+        """
+        from jumpset.regions.labels import label
+
+        states = self.state.each if isinstance(self.state, BatchState) else (self.state,)
+        neighbors = 8 if getattr(self.method, "neighbors", 4) != 4 else 4
+        answers = torch.cat([self.method.image(state) for state in states]).detach().cpu().numpy()
+        each = np.stack([label(answer, neighbors=neighbors, channel_axis=0) for answer in answers])
+        return each if isinstance(self.image, Tensor) else each[0]
 
 
 class Snapshots:

@@ -1,0 +1,115 @@
+"""``jumpset vectorize``: an image as SVG or GeoJSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from jumpset._core import checks
+from jumpset._core.errors import FileError, InputError
+from jumpset._core.files import check_target
+from jumpset._core.signals import Hold
+from jumpset.cli._options import Mask, Page, Quiet, Source, ValueRange
+from jumpset.cli._shared import as_range, command, interrupts, names, range_of, read_mask, say
+from jumpset.cli._tree import merge
+
+_REGIONS = 200
+_SUFFIXES = ".svg", ".geojson", ".json"
+
+
+@command
+def vectorize(
+    source: Source,
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="File that ends in .svg, .geojson or .json.")],
+    regions: Annotated[int | None, typer.Option(help=f"Number of regions; default {_REGIONS}.")] = None,
+    weight: Annotated[
+        float | None, typer.Option("--weight", "-w", help="Or the weight; larger is smoother.")
+    ] = None,
+    colors: Annotated[int | None, typer.Option(metavar="K", help="Number of colours, by k-means.")] = None,
+    palette: Annotated[
+        str, typer.Option(metavar="C,C,…", help="Or the colours, e.g. ff0000,00ff00,fff.")
+    ] = "",
+    min_size: Annotated[int, typer.Option(help="Least number of pixels of a region.")] = 1,
+    tolerance: Annotated[float, typer.Option(help="Precision in pixels; smaller files if larger.")] = 0.5,
+    neighbors: Annotated[int, typer.Option(help="4 or 8 neighbours; 8 gives more paths.")] = 4,
+    value_range: ValueRange = None,
+    mask: Mask = None,
+    page: Page = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw the regions of an image as SVG, or write them as polygons, as GeoJSON.
+
+    Neighbouring regions share their boundaries, which are lines and curves in SVG, and have neither gaps nor
+    overlaps. Coordinates are pixels. An existing file is replaced only on success.
+    """
+    chosen, limits = names(palette), as_range(value_range)
+    is_svg = _check(source, output, regions, weight, colors, chosen, min_size, tolerance)
+    from jumpset import io
+
+    picture = io.read_picture(source, page=page)
+    height, width = picture.pixels.shape[:2]
+    if regions is None and weight is None:
+        regions = min(_REGIONS, height * width)
+    if regions is not None:
+        checks.integer("the number of regions", regions, at_least=1, at_most=height * width)
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        pixels = np.dstack([pixels, picture.alpha])
+    tree = merge(
+        pixels,
+        neighbors,
+        range_of(picture, limits),
+        read_mask(mask),
+        quiet=quiet,
+        alpha=picture.alpha is not None,
+    )
+    cut: dict[str, Any] = {"n_regions": regions, "weight": weight, "min_size": min_size}
+    with Hold():
+        if is_svg:
+            drawing = tree.to_svg(
+                output, **cut, n_colors=colors, palette=chosen or None, tolerance=tolerance, title=source.name
+            )
+            count = f"{drawing.count('<path')} paths"
+        else:
+            found = tree.to_geojson(output, **cut, tolerance=tolerance)
+            count = f"{len(found['features'])} features"
+        interrupts.kept = f"the regions are in {output}"
+    if not quiet:
+        say(f"{output}: {count}, {output.stat().st_size} bytes")
+
+
+def _check(
+    source: Path,
+    output: Path,
+    regions: int | None,
+    weight: float | None,
+    colors: int | None,
+    palette: list[str],
+    min_size: int,
+    tolerance: float,
+) -> bool:
+    """Raise unless the arguments can be used; return whether the output is SVG."""
+    suffix = output.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise FileError(
+            "no vector format has this suffix", given=output, do="end the name in .svg or .geojson"
+        )
+    if suffix != ".svg" and (colors is not None or palette):
+        raise InputError("--colors and --palette are for SVG", given=output, do="leave them out")
+    if regions is not None and weight is not None:
+        raise InputError("--regions and --weight exclude each other", given="both", do="pass one of the two")
+    if colors is not None and palette:
+        raise InputError("--colors and --palette exclude each other", given="both", do="pass one of the two")
+    if weight is not None:
+        checks.real("the weight", weight, at_least=0.0)
+    if colors is not None:
+        checks.integer("the number of colours", colors, at_least=1)
+    checks.integer("--min-size", min_size, at_least=1)
+    checks.real("--tolerance", tolerance, at_least=0.0, at_most=10.0)
+    check_target(output)
+    if output.resolve() == source.resolve():
+        raise InputError("the output would replace the input", given=output, do="name another output")
+    return suffix == ".svg"
