@@ -10,14 +10,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jumpset._core import checks
-from jumpset._core.arrays import Layout, ValueRange, to_tensor
+from jumpset._core.arrays import ValueRange
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import as_path, atomic_write, read_head
 from jumpset.kernels.regions import merge_tree
 from jumpset.kernels.regions.fusion import make_regions, working_dtype
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights
-from jumpset.operators.pixel_weights import is_valid, nan_pixels, pixel_weights
+from jumpset.operators.pixel_weights import nan_pixels, pixel_weights
+from jumpset.regions.inputs import read_pixels
 from jumpset.regions.partition import refit
 
 _FORMATS = 1, 2  # versions of the file format: without and with a mask
@@ -104,7 +105,7 @@ class RegionTree:
         progress: Callable[[float], object] | None = None,
     ) -> None:
         mask = nan_pixels(image, channel_axis, mask, missing)
-        pixels, read = _read(image, channel_axis, alpha, value_range, mask)
+        pixels, read = read_pixels(image, channel_axis, alpha, value_range, mask)
         height, width, bands = pixels.shape
         mass = None if mask is None else pixel_weights((1, bands, height, width), mask)[0]
         weights = grid_weights(neighbors, height, width, edge_weights)
@@ -156,7 +157,7 @@ class RegionTree:
         self._boundary = boundary  # total boundary weight of single pixels
         for array in (image, into, rank, weight, rise, cost):
             array.flags.writeable = False
-        self._pixels, self._back = _read(image, *layout, mass)
+        self._pixels, self._back = read_pixels(image, *layout, mass)
         self._shape = self._pixels.shape[:2]
 
     @property
@@ -307,20 +308,6 @@ def check_tree_path(path: str | os.PathLike[str]) -> Any:
     if target.suffix.lower() != ".npz":
         raise FileError("a tree is saved as .npz", given=target, do="use a name that ends in .npz")
     return target
-
-
-def _read(
-    image: Any, channel_axis: int | None, alpha: bool | None, value_range: Any, mask: Any
-) -> tuple[np.ndarray, Layout]:
-    if not isinstance(image, np.ndarray):
-        raise InputError(
-            "the image must be a NumPy array", given=type(image).__name__, do="pass (H, W) or (H, W, C)"
-        )
-    valid = None if mask is None else is_valid(mask)
-    tensor, layout = to_tensor(
-        image, channel_axis=channel_axis, alpha=alpha, value_range=value_range, valid=valid
-    )
-    return tensor[0].permute(1, 2, 0).numpy(), layout
 
 
 def _check_links(into: np.ndarray, rank: np.ndarray, weight: np.ndarray) -> None:

@@ -43,6 +43,11 @@ class Result:
     state: Any = field(repr=False)
     """The method's last state, after a divergence the last finite one."""
 
+    @property
+    def gap(self) -> float | None:
+        """The last ``"gap"`` of the history, which bounds the relative distance from the least energy."""
+        return self.history["gap"][-1] if self.history.get("gap") else None
+
 
 class Snapshots:
     """A callback that keeps the image every ``every`` steps, for films and previews.
