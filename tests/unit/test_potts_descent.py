@@ -245,6 +245,16 @@ def test_never_below_the_optimum_and_mostly_at_it(neighbors):
     assert reached["potts-descent"] >= max(20, reached["region-fusion"])
 
 
+@pytest.mark.parametrize("neighbors", [4, 8])
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1)])
+def test_one_row_or_column(shape, neighbors):
+    image = (np.arange(9).reshape(shape) > 4) * 0.5 + np.random.default_rng(0).normal(0.2, 0.02, shape)
+    result = js.run(image, PottsDescent(weight=0.02, neighbors=neighbors))
+    energy = js.metrics.energy_edge(result.image, image, 0.02, neighbors=neighbors, tol=1e-9)
+    assert result.history["energy"][-1] == pytest.approx(energy)
+    assert energy == pytest.approx(least_energy(image[..., None], 0.02, neighbors), abs=1e-9)
+
+
 def test_missing_pixels_are_filled():
     image = np.zeros((10, 12))
     image[:, 6:] = 1.0

@@ -4,12 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from skimage.measure import regionprops
 
 import jumpset as js
-from jumpset.kernels.regions import merge_tree
+from jumpset.kernels.regions import merge_rounds, merge_tree
 from jumpset.kernels.regions.fusion import make_regions
-from jumpset.operators.neighborhoods import OFFSETS
+from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,122 @@ def test_shapes_and_dtypes(dtype, shape):
     np.testing.assert_array_equal(image, before)
     image[...] = 0  # the tree has a copy
     np.testing.assert_array_equal(tree.smooth(n_regions=tree.n_leaves), before)
+
+
+def best_first(image, neighbors=4):
+    """Return the curve of energies that best-first merging of all pixels gives, at some weights."""
+    weights = np.array([0.002, 0.01, 0.05, 0.2])
+    shape = image.shape[:2]
+    regions = make_regions(image.astype(float), edge_weights(neighbors, *shape), OFFSETS[neighbors])
+    boundary = regions.totals[1]
+    history = merge_tree.make_history(regions)
+    merge_tree.merge_on(regions, history, image.size)
+    m = int(history.done[0])
+    child, rise, cost = history.child[:m], history.rise[:m], history.cost[:m]
+    at = merge_tree.persistent_weights(child, history.into, rise, cost)
+    return weights, [rise[at <= w].sum() + w * (boundary - cost[at <= w].sum()) for w in weights]
+
+
+@pytest.mark.parametrize("neighbors", [4, 8])
+def test_rounds_reach_the_energy_of_best_first_merging(neighbors):
+    ratios = []
+    for seed in range(4):
+        image = js.datasets.add_noise(js.datasets.shapes(96, 112, seed=seed), 0.1, seed=seed)
+        tree = js.RegionTree(image.astype(np.float64), neighbors=neighbors)
+        for weight, expected in zip(*best_first(image, neighbors), strict=True):
+            ratios.append(energy(tree.labels(weight=weight), image, weight, neighbors) / expected)
+    assert np.mean(ratios) < 1.005
+    assert max(ratios) < 1.05
+
+
+@pytest.mark.parametrize("neighbors", [4, 8])
+@pytest.mark.parametrize("bands", [1, 3])
+def test_the_tree_does_not_depend_on_the_number_of_threads(neighbors, bands):
+    image = np.random.default_rng(bands).random((150, 131, bands))
+    image[40:90] = 0.5  # ties
+    before, trees = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            trees.append(js.RegionTree(image, neighbors=neighbors))
+    finally:
+        torch.set_num_threads(before)
+    for other in trees[1:]:
+        for name in ("_into", "_rank", "_weight", "_rise", "_cost"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(trees[0], name))
+
+
+def test_flips_and_transposes_of_an_image_without_ties():
+    image = np.random.default_rng(0).random((61, 44))
+    tree = js.RegionTree(image)
+    for change in (np.flipud, np.fliplr, np.transpose):
+        changed = js.RegionTree(np.ascontiguousarray(change(image)))
+        for n in (1500, 300, 40, 5):
+            a, b = change(tree.labels(n_regions=n)), changed.labels(n_regions=n)
+            assert is_coarser(a, b)
+            assert is_coarser(b, a)
+
+
+def test_a_constant_image_and_long_lists_of_neighbours():
+    image = np.full((70, 90), 0.25)
+    tree = js.RegionTree(image)
+    assert tree.labels(weight=0).max() == 1
+    image[::3, ::3] = np.random.default_rng(0).random((24, 30))  # one region next to 720 others
+    tree = js.RegionTree(image)
+    assert tree.labels(weight=0).max() == 721
+    curve = tree.energies()
+    for k in (0, 200, -1):
+        labels = tree.labels(weight=curve.weights[k])
+        assert energy(labels, image, curve.weights[k]) == pytest.approx(curve.energies[k], rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_lists_of_neighbours_after_each_round(seed):
+    """Compare masses, means, boundaries and best neighbours with their definitions."""
+    rng = np.random.default_rng(seed)
+    neighbors, shape = (4, 8)[seed % 2], (17, 14)
+    image = rng.random((*shape, 1 + seed % 3)).round(1 + 5 * (seed > 2))
+    weights = edge_weights(neighbors, *shape, rng.integers(seed < 3, 3, (neighbors // 2, *shape)))
+    mass = rng.choice([0.5, 1.0], shape)
+    n = image.shape[0] * image.shape[1]
+    merges = merge_rounds.Merges(
+        np.empty(n, np.int32), np.arange(n, dtype=np.int32), np.empty(n), np.empty(n), np.zeros(1, np.int64)
+    )
+    rounds = merge_rounds.merge_in_rounds(image, weights, OFFSETS[neighbors], merges, mass=mass)
+    for graph in rounds:
+        root = merges.into.copy()
+        for _ in range(n):
+            root = merges.into[root]
+        number = np.full(n, -1)
+        number[graph.leaf] = np.arange(len(graph.leaf))
+        label = number[root].reshape(shape)
+        assert label.min() == 0
+        size = np.bincount(label.ravel(), mass.ravel())
+        np.testing.assert_allclose(graph.mass, size)
+        for b in range(image.shape[2]):
+            mean = np.bincount(label.ravel(), (mass * image[..., b]).ravel()) / size
+            np.testing.assert_allclose(graph.mean[:, b], mean)
+        border = np.zeros((len(size), len(size)))
+        for d, (down, right) in enumerate(OFFSETS[neighbors]):
+            for y, x in np.ndindex(shape):
+                v, u = y + down, x + right
+                if v < shape[0] and 0 <= u < shape[1] and label[y, x] != label[v, u]:
+                    border[label[y, x], label[v, u]] += weights[d, y, x]
+                    border[label[v, u], label[y, x]] += weights[d, y, x]
+        found = np.zeros_like(border)
+        for k in range(len(size)):
+            entries = slice(graph.start[k], graph.start[k] + graph.count[k])
+            assert len(set(graph.target[entries])) == graph.count[k]
+            found[k, graph.target[entries]] = graph.cost[entries]
+            if graph.count[k]:
+                others = graph.target[entries]
+                rises = size[k] * size[others] / (size[k] + size[others])
+                rises = rises * ((graph.mean[others] - graph.mean[k]) ** 2).sum(1) / graph.cost[entries]
+                assert graph.weight[k] == pytest.approx(rises.min(), abs=1e-15)
+                assert rises[list(others).index(graph.best[k])] == pytest.approx(rises.min(), abs=1e-15)
+            else:
+                assert graph.best[k] == -1
+        np.testing.assert_allclose(found, border, atol=1e-12)
 
 
 def test_equal_colours_merge_at_weight_zero_and_cut_edges_never():

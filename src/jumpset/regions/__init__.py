@@ -1,5 +1,6 @@
-"""Partitions of images: the region tree, label images, few colours, tables, and vector output."""
+"""Partitions of images: the region tree, lower bounds, label images, few colours, tables, vector output."""
 
+from jumpset.regions.bound import lower_bound as lower_bound
 from jumpset.regions.geojson import to_geojson as to_geojson
 from jumpset.regions.labels import adjacency as adjacency
 from jumpset.regions.labels import boundaries as boundaries

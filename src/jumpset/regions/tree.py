@@ -10,14 +10,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jumpset._core import checks
-from jumpset._core.arrays import Layout, ValueRange, to_tensor
+from jumpset._core.arrays import ValueRange
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import as_path, atomic_write, read_head
 from jumpset.kernels.regions import merge_tree
-from jumpset.kernels.regions.fusion import make_regions, working_dtype
+from jumpset.kernels.regions.fusion import Offsets, working_dtype
+from jumpset.kernels.regions.merge_rounds import Merges, linked, merge_in_rounds
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights
-from jumpset.operators.pixel_weights import is_valid, nan_pixels, pixel_weights
+from jumpset.operators.pixel_weights import nan_pixels, pixel_weights
+from jumpset.regions.inputs import read_pixels
 from jumpset.regions.partition import refit
 
 _FORMATS = 1, 2  # versions of the file format: without and with a mask
@@ -51,12 +53,12 @@ class Hierarchy(NamedTuple):
 class RegionTree:
     r"""The tree of region merging: partitions for all weights and numbers of regions, each in milliseconds.
 
-    From single pixels on, the two neighbouring regions merge whose weight
+    From single pixels on, neighbouring regions merge whose weight
 
     .. math:: \frac{m_i m_j}{m_i + m_j} \frac{\|Y_i - Y_j\|^2}{c_{ij}}
 
-    is the least, with m, Y the numbers of pixels and mean colours and c the weight of the common boundary,
-    until one region is left. The cut of the tree at a weight is the partition with the least
+    is the least of both regions, with m, Y the numbers of pixels and mean colours and c the weight of the
+    common boundary, until one region is left. The cut of the tree at a weight is the partition with the least
 
     .. math:: E = \sum_p \|u_p - f_p\|^2 + \text{weight} \sum_{(p,q)} \omega_{pq} [u_p \ne u_q]
 
@@ -91,8 +93,9 @@ class RegionTree:
     Numer. Anal. 1994 (merging by it to the end); L. Guigues, J. P. Cocquerez, H. Le Men, "Scale-sets image
     analysis", IJCV 2006 (best cuts of a hierarchy, which nest). Differences: (1) merges at a larger weight
     than one above them are pooled with it, so that each cut is the best one; (2) a pair whose weight falls
-    because of a merge next to it may be merged late. Images above 16 megapixels are held in float32, in about
-    120 bytes per gray pixel while the tree is built.
+    because of a merge next to it may be merged late; (3) pairs merge in rounds until a twentieth of the
+    regions is left, then one by one, the least weight first. The tree is the same for any number of threads.
+    Images above 16 megapixels are held in float32.
 
     Examples
     --------
@@ -117,34 +120,30 @@ class RegionTree:
         progress: Callable[[float], object] | None = None,
     ) -> None:
         mask = nan_pixels(image, channel_axis, mask, missing)
-        pixels, read = _read(image, channel_axis, alpha, value_range, mask)
+        pixels, read = read_pixels(image, channel_axis, alpha, value_range, mask)
         height, width, bands = pixels.shape
         mass = None if mask is None else pixel_weights((1, bands, height, width), mask)[0]
         weights = grid_weights(neighbors, height, width, edge_weights)
         n = height * width
-        regions = make_regions(pixels, weights, OFFSETS[neighbors], mass=mass, dtype=working_dtype(n))
-        boundary = float(regions.totals[1])
-        history = merge_tree.make_history(regions)
-        while merge_tree.merge_on(regions, history, max(1, n // _CHUNKS)):
-            if progress is not None:
-                progress(history.done[0] / max(1, n - 1))
-        del regions
-        m = int(history.done[0])
-        weight = merge_tree.persistent_weights(
-            history.child[:m], history.into, history.rise[:m], history.cost[:m]
+        merges = _merge(
+            pixels.astype(working_dtype(n), copy=False), weights, OFFSETS[neighbors], mass, progress
         )
+        boundary = _total(weights, OFFSETS[neighbors])
+        m = int(merges.done[0])
+        child, rise, cost = merges.child[:m], merges.rise[:m], merges.cost[:m]
+        weight = merge_tree.persistent_weights(child, merges.into, rise, cost)
         order = np.argsort(weight, kind="stable")
         rank = np.full(n, n, np.int32)
-        rank[history.child[:m][order]] = np.arange(m, dtype=np.int32)
+        rank[child[order]] = np.arange(m, dtype=np.int32)
         self._keep(
             image=np.array(image),
             layout=(channel_axis, alpha, (read.low, read.high)),
             mass=mass,
-            into=history.into,
+            into=merges.into,
             rank=rank,
             weight=weight[order],
-            rise=history.rise[:m][order],
-            cost=history.cost[:m][order],
+            rise=rise[order],
+            cost=cost[order],
             boundary=boundary,
         )
 
@@ -169,7 +168,7 @@ class RegionTree:
         self._boundary = boundary  # total boundary weight of single pixels
         for array in (image, into, rank, weight, rise, cost):
             array.flags.writeable = False
-        self._pixels, self._back = _read(image, *layout, mass)
+        self._pixels, self._back = read_pixels(image, *layout, mass)
         self._shape = self._pixels.shape[:2]
 
     @property
@@ -396,18 +395,52 @@ def check_tree_path(path: str | os.PathLike[str]) -> Any:
     return target
 
 
-def _read(
-    image: Any, channel_axis: int | None, alpha: bool | None, value_range: Any, mask: Any
-) -> tuple[np.ndarray, Layout]:
-    if not isinstance(image, np.ndarray):
-        raise InputError(
-            "the image must be a NumPy array", given=type(image).__name__, do="pass (H, W) or (H, W, C)"
-        )
-    valid = None if mask is None else is_valid(mask)
-    tensor, layout = to_tensor(
-        image, channel_axis=channel_axis, alpha=alpha, value_range=value_range, valid=valid
+def _merge(
+    pixels: np.ndarray,
+    weights: np.ndarray,
+    offsets: Offsets,
+    mass: np.ndarray | None,
+    progress: Callable[[float], object] | None,
+) -> Merges:
+    """Merge pixels in rounds, then the rest best first, until no neighbours are left."""
+    n = pixels.shape[0] * pixels.shape[1]
+    dtype = pixels.dtype
+
+    def report(done: int) -> None:
+        if progress is not None:
+            progress(done / max(1, n - 1))
+
+    merges = Merges(
+        child=np.empty(n, np.int32),
+        into=np.arange(n, dtype=np.int32),
+        rise=np.empty(n, dtype),
+        cost=np.empty(n, dtype),
+        done=np.zeros(1, np.int64),
     )
-    return tensor[0].permute(1, 2, 0).numpy(), layout
+    rounds = merge_in_rounds(pixels, weights, offsets, merges, mass=mass)
+    graph = next(rounds)
+    for graph in rounds:  # noqa: B007 (the last one is used below)
+        report(int(merges.done[0]))
+    regions, done = linked(graph), int(merges.done[0])
+    history = merge_tree.make_history(regions)
+    while merge_tree.merge_on(regions, history, max(1, n // _CHUNKS)):
+        report(done + int(history.done[0]))
+    m = int(history.done[0])
+    rest, child = slice(done, done + m), history.child[:m]
+    merges.child[rest] = graph.leaf[child]
+    merges.into[graph.leaf[child]] = graph.leaf[history.into[child]]
+    merges.rise[rest], merges.cost[rest] = history.rise[:m], history.cost[:m]
+    merges.done[0] = done + m
+    return merges
+
+
+def _total(weights: np.ndarray, offsets: Offsets) -> float:
+    """Return the sum of the weights of all edges inside the image."""
+    _, height, width = weights.shape
+    return sum(
+        float(w[: height - down, max(-right, 0) : width - max(right, 0)].sum())
+        for w, (down, right) in zip(weights, offsets, strict=True)
+    )
 
 
 def _check_links(into: np.ndarray, rank: np.ndarray, weight: np.ndarray) -> None:

@@ -62,6 +62,11 @@ class Result:
         each = np.stack([label(answer, neighbors=neighbors, channel_axis=0) for answer in answers])
         return each if isinstance(self.image, Tensor) else each[0]
 
+    @property
+    def gap(self) -> float | None:
+        """The last ``"gap"`` of the history, which bounds the relative distance from the least energy."""
+        return self.history["gap"][-1] if self.history.get("gap") else None
+
 
 class Snapshots:
     """A callback that keeps the image every ``every`` steps, for films and previews.

@@ -19,10 +19,13 @@ from jumpset.kernels.regions.potts_moves import move_rows
 from jumpset.kernels.regions.potts_splits import split
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset.operators.pixel_weights import fill_missing
+from jumpset.regions.bound import Dual, ascend, equal_shares
 from jumpset.smoothers.potts import PottsADMM
 
 _STARTS = ("region-fusion", "potts")
 _LEVELS = 10  # of the initial region fusion: more levels do not improve the result of the descent
+_ASCENTS = 10  # of the lower bound, in one step
+_MOST_ASCENTS = 1000
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Descent:
     energy: float
     splitting: bool = False  # whether the next step splits regions
     finished: bool = False
+    dual: Dual | None = None  # of the lower bound
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class State:
 
     source: Tensor  # (B, C, H, W), f
     descents: tuple[Descent, ...]
+    n_steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,10 @@ class PottsDescent(Iteration[State]):
         An image is finished when a step with splits lowers its energy by less than this fraction.
     n_steps
         Step limit, at least 1. The first step gains most: preset ``"fast"`` takes only this one.
+    certify
+        After the descent, compute a lower bound of the least energy, as :func:`jumpset.regions.lower_bound`
+        does. ``result.gap`` is then the relative difference of energy and bound, the largest of the batch: no
+        image has an energy that is lower by a larger fraction.
     mask
         As for :class:`PottsADMM`.
     edge_weights
@@ -100,6 +109,7 @@ class PottsDescent(Iteration[State]):
     start: Literal["region-fusion", "potts"] = parameter("region-fusion", checks.one_of, allowed=_STARTS)
     tol: float = parameter(5e-3, checks.real, at_least=0.0, below=1.0)
     n_steps: int = parameter(200, checks.integer, at_least=1)
+    certify: bool = parameter(False, checks.flag)
     mask: Any = None
     edge_weights: Any = None
 
@@ -111,6 +121,12 @@ class PottsDescent(Iteration[State]):
         "fast": {"n_steps": 1},
         "lowest": {"start": "potts", "tol": 1e-4},
     }
+
+    @property
+    def max_steps(self) -> int:
+        """The step limit of the descent; with ``certify``, further steps for the bound."""
+        ascents = _MOST_ASCENTS // _ASCENTS if self.certify else 0
+        return self.n_steps + ascents if self.weight > 0.0 else 0
 
     def init(self, image: Tensor) -> State:
         """Start from the partition of the method ``start``."""
@@ -140,8 +156,18 @@ class PottsDescent(Iteration[State]):
         return regions.astype(np.int32) if regions.size else np.zeros(image.shape[-2:], np.int32)
 
     def step(self, state: State) -> State:
-        """Move and merge, and split if the last step gained too little, in images that are not finished."""
-        return State(state.source, tuple(d if d.finished else self._step(d) for d in state.descents))
+        """Move and merge, and split if the last step gained too little, in images that are not finished.
+
+        With ``certify``, the bounds of finished images rise instead.
+        """
+        now = []
+        for d in state.descents:
+            if not d.finished and state.n_steps < self.n_steps:
+                d = self._step(d)
+            elif self.certify:
+                d = _raise_bound(d)
+            now.append(d)
+        return State(state.source, tuple(now), state.n_steps + 1)
 
     def _step(self, now: Descent) -> Descent:
         partition = _move(now.rows, now.columns, now.partition)
@@ -167,16 +193,36 @@ class PottsDescent(Iteration[State]):
         return torch.from_numpy(out).permute(0, 3, 1, 2).to(state.source).contiguous()
 
     def record(self, state: State) -> dict[str, float]:
-        """The energy and the number of regions, summed over the batch."""
+        """The energy and the number of regions, summed over the batch; with ``certify`` the largest gap."""
+        gap = {"gap": max(map(_gap, state.descents))} if self.certify else {}
         return {
             "energy": sum(d.energy for d in state.descents),
             "regions": sum(len(d.partition.mass) for d in state.descents),
+            **gap,
         }
 
     def finished(self, state: State) -> Status | None:
-        """When every image is finished."""
-        done = self.weight == 0.0 or all(d.finished for d in state.descents)
-        return Status.CONVERGED if done else None
+        """When every image, and with ``certify`` every bound, is finished."""
+        descended = self.weight == 0.0 or all(d.finished for d in state.descents)
+        if self.certify and self.weight > 0.0:
+            if not all(d.dual is not None and d.dual.finished for d in state.descents):
+                return None
+            return Status.CONVERGED if descended else Status.MAX_STEPS
+        return Status.CONVERGED if descended else None
+
+
+def _gap(descent: Descent) -> float:
+    """Return the largest fraction by which an energy may be below that of the partition."""
+    bound = 0.0 if descent.dual is None else descent.dual.bound
+    return max(1.0 - bound / descent.energy, 0.0) if descent.energy > 0.0 else 0.0
+
+
+def _raise_bound(now: Descent) -> Descent:
+    dual = equal_shares(now.rows) if now.dual is None else now.dual
+    for _ in range(_ASCENTS):
+        if not dual.finished:
+            dual = ascend(now.rows, dual, now.energy)
+    return replace(now, dual=dual)
 
 
 def _fuse(pixels: np.ndarray, grid: Grid, offsets: Offsets) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from jumpset.kernels.jit import njit
 
-_TINY = 1e-12  # mass of a missing pixel
+TINY_MASS = 1e-12  # mass of a missing pixel
 Offsets = Sequence[tuple[int, int]]
 
 
@@ -93,7 +93,7 @@ def make_regions(
     regions = Regions(
         parent=np.arange(n, dtype=np.int32),
         # a missing pixel merges at once with one of its colour, and with no other: it must have some mass
-        mass=np.ones(n) if mass is None else np.maximum(mass, _TINY, dtype=np.float64).reshape(n),
+        mass=np.ones(n) if mass is None else np.maximum(mass, TINY_MASS, dtype=np.float64).reshape(n),
         mean=np.array(pixels, dtype=dtype, order="C").reshape(n, bands),  # a copy: merging works in place
         threshold=np.zeros(n, dtype=dtype),
         head=np.full(n, -1, dtype=index),

@@ -63,7 +63,7 @@ def make_grid(pixels: np.ndarray, mass: np.ndarray, edges: np.ndarray, offsets: 
 
 def transposed(grid: Grid) -> Grid:
     """Exchange rows and columns: a kernel for rows then works along columns, at the speed of rows."""
-    edges = np.ascontiguousarray(grid.edges.transpose(0, 2, 1))
+    edges = np.array(grid.edges.transpose(0, 2, 1), order="C")  # a copy, also of one row or column
     edges[[0, 1]] = edges[[1, 0]]
     if len(edges) == 4:  # down-left becomes up-right: the same edge from its other end
         edges[3] = np.roll(edges[3], (-1, 1), (0, 1))

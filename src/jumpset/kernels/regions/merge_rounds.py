@@ -1,0 +1,351 @@
+"""Merge regions in rounds: in each round, all pairs merge that are each other's best neighbours.
+
+The weight of a pair is that of :mod:`jumpset.kernels.regions.merge_tree`, ``ΔSSE / c_ij``, and ties are
+decided by a hash of the two numbers. A round has three loops: the pairs are found in raster order; the means
+of the new regions are computed; their lists of neighbours are joined, and their best neighbours found. The
+second and the third run in parallel. Each new region depends on the former regions only, so that the answer
+does not depend on the number of threads.
+
+The first rounds merge all mutual pairs. Later rounds merge those below a quantile of all weights, since the
+order of merges then matters more: a merge lowers the weights of regions next to it. The last twentieth of the
+regions is left to best-first merging, whose order is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from jumpset.kernels import threads
+from jumpset.kernels.jit import njit
+from jumpset.kernels.regions.fusion import TINY_MASS, Offsets, Regions
+
+_FREE_ROUNDS = 3  # in which all mutual pairs merge
+_QUANTILE = 0.35  # of the weights, below which mutual pairs merge in later rounds
+_LEFT = 20  # the fraction of the pixels that is left to best-first merging, inverted
+_SLOWEST = 0.02  # fraction of merging regions below which the rounds end
+_LEAST = 4096  # regions that are worth a thread
+_SHORT = 32  # lists up to this length are searched, longer ones have a table
+
+
+class Graph(NamedTuple):
+    """Regions, and for each the list of its neighbours."""
+
+    leaf: np.ndarray  # (R,) int32: the pixel that names the region
+    mass: np.ndarray  # (R,) float64
+    mean: np.ndarray  # (R, C) float
+    start: np.ndarray  # (R,) int: first entry of the region's list
+    count: np.ndarray  # (R,) int32: number of neighbours
+    target: np.ndarray  # (E,) int32: neighbouring regions
+    cost: np.ndarray  # (E,) float: weight of the common boundary
+    best: np.ndarray  # (R,) int32: the neighbour of least weight; -1 if there is none
+    weight: np.ndarray  # (R,) float: that weight
+    price: np.ndarray  # (R,) float: the boundary with it
+
+
+class Merges(NamedTuple):
+    """The merges so far; the first ``done[0]`` entries are filled, each after those of its parts."""
+
+    child: np.ndarray  # (N,) int32: the region that each merge absorbed
+    into: np.ndarray  # (N,) int32: for each absorbed region, the region that absorbed it
+    rise: np.ndarray  # (N,) float: rise of the sum of squares
+    cost: np.ndarray  # (N,) float: boundary weight that was removed
+    done: np.ndarray  # (1,) int64
+
+
+def merge_in_rounds(
+    pixels: np.ndarray,
+    edge_weights: np.ndarray,
+    offsets: Offsets,
+    merges: Merges,
+    *,
+    mass: np.ndarray | None = None,
+) -> Iterator[Graph]:
+    """Merge single pixels, and yield the remaining regions after each round.
+
+    Parameters
+    ----------
+    pixels, edge_weights, offsets, mass
+        As for :func:`jumpset.kernels.regions.fusion.make_regions`, whose dtype is that of ``pixels`` here.
+    merges
+        Arrays for the merges.
+    """
+    height, width, bands = pixels.shape
+    n, dtype = height * width, pixels.dtype
+    directions = np.array(offsets, dtype=np.int64)
+    grid = (np.ascontiguousarray(pixels).reshape(n, bands), edge_weights, directions)
+    masses = np.empty(0) if mass is None else np.maximum(mass, TINY_MASS, dtype=np.float64).reshape(n)
+    index = np.int32 if 2 * len(directions) * n < 2**31 else np.int64
+    counts = np.empty(n, np.uint8)
+    best, weight, price = np.empty(n, np.int32), np.empty(n, dtype), np.empty(n, dtype)
+    threads.parallel_rows(
+        _pixel_neighbors, height, *grid, masses, counts, best, weight, price, least=max(1, _LEAST // width)
+    )
+    nothing = np.empty(0, np.int32)
+    graph = Graph(
+        nothing, masses, grid[0], nothing.astype(index), counts, nothing, price[:0], best, weight, price
+    )
+    for k in range(10_000):
+        size, before = len(graph.best), int(merges.done[0])
+        level = np.inf if k < _FREE_ROUNDS else _quantile(graph.weight)
+        number, first, second = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
+        starts = np.empty(size, index)
+        left, room = _match(graph, level, number, first, second, starts, merges)
+        graph = _contracted(graph, grid, number, first[:left], second[:left], starts[:left].copy(), room)
+        yield graph
+        merged = int(merges.done[0]) - before
+        if left * _LEFT <= n or merged < _SLOWEST * size:
+            return
+
+
+def linked(graph: Graph) -> Regions:
+    """Return the regions as the state of best-first merging."""
+    count = len(graph.leaf)
+    index = graph.start.dtype
+    has = graph.count > 0
+    last = (graph.start + graph.count - 1).astype(index)
+    after = np.arange(1, len(graph.target) + 1, dtype=index)
+    after[last[has]] = -1
+    return Regions(
+        parent=np.arange(count, dtype=np.int32),
+        mass=graph.mass,
+        mean=graph.mean,
+        threshold=np.zeros(count, graph.mean.dtype),
+        head=np.where(has, graph.start, -1).astype(index),
+        tail=np.where(has, last, -1).astype(index),
+        after=after,
+        target=graph.target,
+        cost=graph.cost,
+        stamp=np.zeros(count, np.int64),
+        slot=np.zeros(count, index),
+        totals=np.zeros(3),
+    )
+
+
+def _quantile(weight: np.ndarray) -> float:
+    finite = weight[weight < np.inf]
+    k = int(_QUANTILE * len(finite))
+    return float(np.partition(finite, k)[k]) if len(finite) else np.inf
+
+
+def _contracted(
+    graph: Graph,
+    grid: tuple[np.ndarray, np.ndarray, np.ndarray],
+    number: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    starts: np.ndarray,
+    room: int,
+) -> Graph:
+    count, dtype = len(first), graph.mean.dtype
+    new = Graph(
+        leaf=np.empty(count, np.int32),
+        mass=np.empty(count),
+        mean=np.empty((count, graph.mean.shape[1]), dtype),
+        start=starts,
+        count=np.empty(count, np.int32),
+        target=np.empty(room, np.int32),
+        cost=np.empty(room, dtype),
+        best=np.empty(count, np.int32),
+        weight=np.empty(count, dtype),
+        price=np.empty(count, dtype),
+    )
+    threads.parallel_rows(
+        _join_means,
+        count,
+        graph.leaf,
+        graph.mass,
+        graph.mean,
+        first,
+        second,
+        new.leaf,
+        new.mass,
+        new.mean,
+        least=_LEAST,
+    )
+    if len(graph.leaf):
+        threads.parallel_rows(_join_lists, count, graph, number, first, second, new, least=_LEAST)
+    else:
+        threads.parallel_rows(_join_pixels, count, *grid[1:], number, first, second, new, least=_LEAST)
+    return new
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _pair_weight(mass, mean, i, j, c):
+    distance = 0.0
+    for b in range(mean.shape[1]):
+        difference = mean[i, b] - mean[j, b]
+        distance += difference * difference
+    both = mass[i] + mass[j]
+    return mass[i] * mass[j] / both * distance / c
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _hash(i, j):
+    """Return a number for a pair, the same in both orders: ties would else merge from one corner on."""
+    h = (np.uint64(min(i, j)) << np.uint64(32)) ^ np.uint64(max(i, j))
+    h = (h ^ (h >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+    h = (h ^ (h >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    return h ^ (h >> np.uint64(32))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _edge(edge_weights, directions, y, x, s):
+    """Return the pixel at the other end of edge s of a pixel, and the edge's weight; 0 if there is none."""
+    _, height, width = edge_weights.shape
+    d = s % len(directions)
+    if s < len(directions):
+        v, u = y + directions[d, 0], x + directions[d, 1]
+        if v >= height or u < 0 or u >= width:
+            return np.int64(-1), 0.0
+        return v * width + u, edge_weights[d, y, x]
+    v, u = y - directions[d, 0], x - directions[d, 1]
+    if v < 0 or u < 0 or u >= width:
+        return np.int64(-1), 0.0
+    return v * width + u, edge_weights[d, v, u]
+
+
+@njit(cache=True, nogil=True)
+def _pixel_neighbors(start, stop, pixels, edge_weights, directions, masses, counts, best, weight, price):
+    width = edge_weights.shape[2]
+    for y in range(start, stop):
+        for x in range(width):
+            i = y * width + x
+            near, found, boundary, count = np.inf, np.int64(-1), 0.0, 0
+            for s in range(2 * len(directions)):
+                j, c = _edge(edge_weights, directions, y, x, s)
+                if c <= 0.0:
+                    continue
+                count += 1
+                distance = 0.0
+                for b in range(pixels.shape[1]):
+                    difference = pixels[i, b] - pixels[j, b]
+                    distance += difference * difference
+                a = 0.5 * distance / c
+                if len(masses):
+                    a = masses[i] * masses[j] / (masses[i] + masses[j]) * distance / c
+                if a < near or (a == near and found >= 0 and _hash(i, j) < _hash(i, found)):
+                    near, found, boundary = a, j, c
+            counts[i], best[i], weight[i], price[i] = count, found, near, boundary
+
+
+@njit(cache=True, nogil=True)
+def _match(graph, level, number, first, second, starts, merges):
+    """Find the pairs that merge; return the number of new regions, and a bound of that of list entries."""
+    leaf, mass, best = graph.leaf, graph.mass, graph.best
+    t, k, room = merges.done[0], 0, np.int64(0)
+    for i in range(len(best)):
+        j = best[i]
+        # the two weights of a pair may differ by rounding: that of the first region counts for both
+        pairs = j >= 0 and best[j] == i and graph.weight[min(i, j)] <= level
+        if pairs and j < i:
+            number[i] = number[j]
+            continue
+        number[i], first[k], second[k], starts[k] = k, i, j if pairs else -1, room
+        room += graph.count[i]
+        if pairs:
+            room += np.int64(graph.count[j]) - 2
+            a, b = np.int64(j), np.int64(i)  # the smaller region takes the name of the larger one
+            if len(mass) and mass[i] < mass[j]:
+                a, b = b, a
+            if len(leaf):
+                a, b = np.int64(leaf[a]), np.int64(leaf[b])
+            merges.child[t], merges.into[a] = a, b
+            merges.rise[t], merges.cost[t] = graph.weight[i] * graph.price[i], graph.price[i]
+            t += 1
+        k += 1
+    merges.done[0] = t
+    return k, room
+
+
+@njit(cache=True, nogil=True)
+def _join_means(start, stop, leaf, mass, mean, first, second, new_leaf, new_mass, new_mean):
+    for k in range(start, stop):
+        i, j = np.int64(first[k]), np.int64(second[k])
+        m = mass[i] if len(mass) else 1.0
+        if j < 0:
+            share = 0.0
+            j = i
+            new_mass[k] = m
+        else:
+            other = mass[j] if len(mass) else 1.0
+            new_mass[k] = m + other
+            if m < other:
+                i, j, other = j, i, m
+            share = other / new_mass[k]
+        new_leaf[k] = leaf[i] if len(leaf) else i
+        for b in range(mean.shape[1]):
+            new_mean[k, b] = mean[i, b] + share * (mean[j, b] - mean[i, b])
+
+
+@njit(cache=True, nogil=True)
+def _join_lists(start, stop, graph, number, first, second, new):
+    place = np.empty(0, np.int64)  # of each region in the long list at hand
+    for k in range(start, stop):
+        base = np.int64(new.start[k])
+        end = base
+        length = graph.count[first[k]] + (graph.count[second[k]] if second[k] >= 0 else 0)
+        is_long = length > _SHORT
+        if is_long and len(place) == 0:
+            place = np.full(len(new.leaf), -1, np.int64)
+        for part in range(2):
+            q = first[k] if part == 0 else second[k]
+            if q < 0:
+                break
+            for e in range(graph.start[q], graph.start[q] + graph.count[q]):
+                j = number[graph.target[e]]
+                if j == k:
+                    continue
+                if is_long:
+                    f = place[j]
+                    if f < base or f >= end or new.target[f] != j:
+                        f = end
+                        place[j] = end
+                else:
+                    f = base
+                    while f < end and new.target[f] != j:
+                        f += 1
+                if f == end:
+                    new.target[f], new.cost[f] = j, graph.cost[e]
+                    end += 1
+                else:
+                    new.cost[f] += graph.cost[e]
+        _set_best(new, k, base, end)
+
+
+@njit(cache=True, nogil=True)
+def _join_pixels(start, stop, edge_weights, directions, number, first, second, new):
+    width = edge_weights.shape[2]
+    for k in range(start, stop):
+        base = np.int64(new.start[k])
+        end = base
+        for part in range(2):
+            q = first[k] if part == 0 else second[k]
+            if q < 0:
+                break
+            for s in range(2 * len(directions)):
+                p, c = _edge(edge_weights, directions, q // width, q % width, s)
+                if c <= 0.0 or number[p] == k:
+                    continue
+                f, j = base, number[p]
+                while f < end and new.target[f] != j:
+                    f += 1
+                if f == end:
+                    new.target[f], new.cost[f] = j, c
+                    end += 1
+                else:
+                    new.cost[f] += c
+        _set_best(new, k, base, end)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _set_best(new, k, base, end):
+    near, found, boundary = np.inf, np.int64(-1), 0.0
+    for e in range(base, end):
+        j, c = np.int64(new.target[e]), new.cost[e]
+        a = _pair_weight(new.mass, new.mean, k, j, c)
+        if a < near or (a == near and found >= 0 and _hash(k, j) < _hash(k, found)):
+            near, found, boundary = a, j, np.float64(c)
+    new.count[k], new.best[k], new.weight[k], new.price[k] = end - base, found, near, boundary
