@@ -245,7 +245,7 @@ def is_direct(operator: LinearOp, u: Tensor) -> bool:
     return isinstance(operator, LinearOperator) and operator.is_direct(u)
 
 
-def operator_norm(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
+def operator_norm(operator: LinearOp, like: Tensor, *, seed: int = 0, tol: float = 1e-6) -> float:
     """The largest singular value: the operator's ``norm``, else by power iteration on one image.
 
     Parameters
@@ -256,12 +256,13 @@ def operator_norm(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
         An image ``(B, C, *spatial)``; its shape, dtype and device are used.
     seed
         Seed of the first vector.
+    tol
+        Power iteration ends when the estimate of the squared norm grows by less than this part of it.
 
     Returns
     -------
     float
-        Power iteration converges from below; it ends when the estimate grows by a relative 1e-6, and 1 % is
-        added.
+        Power iteration converges from below; 1 % is added.
     """
     known = getattr(operator, "norm", None)
     if known is not None:
@@ -275,7 +276,7 @@ def operator_norm(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
         before, size = size, float(x.norm())
         if size == 0.0:
             return 0.0
-        if abs(size - before) <= 1e-6 * size:
+        if abs(size - before) <= tol * size:
             break
     return 1.01 * math.sqrt(size)
 

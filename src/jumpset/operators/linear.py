@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -26,9 +25,7 @@ from jumpset.operators.algebra import operator_norm as operator_norm
 from jumpset.operators.psf import gaussian_psf, motion_psf
 from jumpset.operators.sampling import Downsample as Downsample
 
-_LARGE = (
-    64  # entries of a point-spread function, from which the convolution is a product of Fourier transforms
-)
+_LARGE = 10  # entries of a point-spread function, from which on Fourier transforms convolve it
 
 
 @dataclass(frozen=True)
@@ -167,16 +164,11 @@ class Blur(LinearOperator):
         wide = self._planes(u)
         for axis, index in self._extended(u).items():
             wide = wide.index_select(axis, index)
-        for h in self._factors:
-            # torch's convolution is a correlation: the kernel is mirrored here
-            wide = _valid(wide, h.to(u))
-        return wide.reshape(u.shape)
+        return _valid(wide, self._mirrored(u)).reshape(u.shape)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """The transpose: correlation, with the values beyond the border added to the pixels they extend."""
-        wide = self._planes(y)
-        for h in self._factors:
-            wide = _valid_transposed(wide, h.to(y))
+        wide = _valid_transposed(self._planes(y), self._mirrored(y))
         for axis, index in self._extended(y).items():
             shape = list(wide.shape)
             shape[axis] = y.shape[axis]
@@ -213,16 +205,9 @@ class Blur(LinearOperator):
             h = h.movedim(0, axis)
         return h.to(torch.complex64 if like.dtype == torch.float32 else torch.complex128)
 
-    @cached_property
-    def _factors(self) -> tuple[Tensor, ...]:
-        """One function for each axis whose product is h, where there are such; else h."""
-        h = self.psf.double()
-        if h.ndim != 2 or min(h.shape) < 3:
-            return (self.psf.flip(tuple(range(h.ndim))),)
-        left, sizes, right = torch.linalg.svd(h)
-        if float(sizes[1:].sum()) > 1e-12 * float(sizes[0]):
-            return (self.psf.flip((0, 1)),)
-        return (left[:, :1] * sizes[0]).flip(0), right[:1].flip(1)
+    def _mirrored(self, like: Tensor) -> Tensor:
+        # torch's convolution is a correlation
+        return self.psf.to(like).flip(tuple(range(self.psf.ndim)))
 
     def _planes(self, u: Tensor) -> Tensor:
         """``(B C, 1, *spatial)``: one convolution for all channels."""
@@ -250,7 +235,7 @@ class Blur(LinearOperator):
 
 def _valid(x: Tensor, h: Tensor) -> Tensor:
     """The correlation of ``(B, 1, *spatial)`` with h, where all of h is inside."""
-    if h.numel() < _LARGE or min(h.shape) == 1:
+    if h.numel() < _LARGE:
         return _CONVOLVE[h.ndim](x, h[None, None])
     axes, shape = tuple(range(2, x.ndim)), x.shape[2:]
     product = torch.fft.rfftn(x, dim=axes) * torch.fft.rfftn(h, s=shape).conj()
@@ -260,7 +245,7 @@ def _valid(x: Tensor, h: Tensor) -> Tensor:
 
 def _valid_transposed(y: Tensor, h: Tensor) -> Tensor:
     """The transpose of :func:`_valid`."""
-    if h.numel() < _LARGE or min(h.shape) == 1:
+    if h.numel() < _LARGE:
         return _SPREAD[h.ndim](y, h[None, None])
     axes = tuple(range(2, y.ndim))
     shape = [n + k - 1 for n, k in zip(y.shape[2:], h.shape, strict=True)]

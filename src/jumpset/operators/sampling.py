@@ -80,6 +80,13 @@ class Downsample(LinearOperator):
 
     def adjoint(self, y: Tensor) -> Tensor:
         """The transposed matrices along each axis."""
+        expected = tuple(-(-n // self.factor) for n in self.shape)
+        if tuple(y.shape[2:]) != expected:
+            raise InputError(
+                "the data do not have the shape that the operator gives",
+                given=f"shape {tuple(y.shape)} for spatial shape {expected}",
+                do="pass data of this shape, or an operator for another shape of image",
+            )
         for axis, n in enumerate(self.shape, start=2):
             y = _along(_matrix(n, self.factor, self.kernel).mT, y, axis)
         return y
