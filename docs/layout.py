@@ -20,7 +20,7 @@ ROWS = {
     "Penalties": ("prox", "penalties", "solvers"),
     "Building blocks": ("metrics", "nn", "io", "jpeg", "regions", "texture"),
     "Methods": ("smoothers", "dip", "learned"),
-    "Loop": ("running",),
+    "Loop": ("running", "restoration"),
     "Data and tools": ("datasets", "training", "weights", "interop"),
     "Front ends": ("report", "bench", "cli"),
 }

@@ -203,6 +203,8 @@ def test_kinds_of_input():
     result = js.restore(pixels, O.Mask(mask))
     assert result.image.dtype == np.uint8
     assert result.image.shape == pixels.shape
+    mosaic = O.ColorFilterArray()(u)[0, 0].numpy()
+    assert rmse(torch.from_numpy(js.restore(mosaic, O.ColorFilterArray()).image).movedim(-1, 0), u) < 0.1
     floats = js.restore(pixels / 255.0, O.Mask(mask)).image
     assert floats.dtype == np.float64
     np.testing.assert_allclose(result.image / 255.0, floats, atol=0.6 / 255)

@@ -115,7 +115,7 @@ def restore(
     )
     if not is_complex_array:
         return result
-    image = result.image[0].cpu().numpy()
+    image = result.image[0].cpu().numpy()  # of a tensor, whose channels come first
     return replace(result, image=image[0] if len(image) == 1 else image)
 
 
