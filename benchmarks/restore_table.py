@@ -162,9 +162,15 @@ def main() -> None:
                 answer = run()
                 seconds = time.process_time() - started
                 rows.setdefault((task.name, name), []).append((*scores(answer, task.truth), seconds))
+                _print(task.name, name, rows[task.name, name][-1])
+    print("means over the images")
     for (task_name, name), values in rows.items():
-        psnr, ssim, seconds = np.mean(values, axis=0)
-        print(f"{task_name:24s}{name:18s}{psnr:7.2f}{ssim:8.4f}{seconds:8.1f}", flush=True)
+        _print(task_name, name, np.mean(values, axis=0))
+
+
+def _print(task: str, name: str, values: Any) -> None:
+    psnr, ssim, seconds = values
+    print(f"{task:24s}{name:18s}{psnr:7.2f}{ssim:8.4f}{seconds:8.1f}", flush=True)
 
 
 if __name__ == "__main__":

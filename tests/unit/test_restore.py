@@ -289,6 +289,7 @@ def test_limits_history_and_callback():
         ({"weight": float("nan")}, "weight"),
         ({"lower": 1.0, "upper": 0.0}, "below"),
         ({"operator": "blur"}, "operator"),
+        ({"operator": O.Identity}, "operator"),
         ({"operator": 0.0 * O.Identity()}, "0"),
         ({"operator": O.Downsample(2, (16, 16))}, "shape"),
         ({"operator": O.Radon(5, (8, 8))}, "shape"),
@@ -298,6 +299,16 @@ def test_limits_history_and_callback():
 def test_mistakes(settings, words):
     with pytest.raises(js.InputError, match=words):
         js.restore(torch.rand(1, 1, 16, 16), **settings)
+
+
+def test_lines_and_volumes():
+    for shape, axes in (((1, 1, 40), 1), ((1, 1, 6, 7, 8), 3)):
+        u = (torch.arange(shape[2]) > 3).double().reshape(-1, *[1] * (axes - 1)).expand(shape)
+        blur = O.Blur.gaussian(0.8, spatial_ndim=axes)
+        image = js.restore(blur(u), blur, prior="tv", noise=0.01).image
+        assert rmse(image, u) < 0.5 * rmse(blur(u), u)
+        with pytest.raises(js.InputError, match="spatial axes"):
+            js.restore(blur(u), blur, noise=0.01)
 
 
 def test_data_that_are_not_finite():

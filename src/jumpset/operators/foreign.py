@@ -136,7 +136,7 @@ def as_operator(given: Any) -> LinearOp:
         return from_deepinv(given)
     if hasattr(given, "rmatvec"):
         return FlatOperator(given)
-    if isinstance(given, LinearOp) and not isinstance(given, Tensor):
+    if isinstance(given, LinearOp) and not isinstance(given, Tensor | type):
         return given
     raise InputError(
         "no linear operator",

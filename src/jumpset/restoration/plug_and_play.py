@@ -49,7 +49,7 @@ class State:
 
 
 def _operator(_: str, value: object) -> None:
-    if not isinstance(value, LinearOp | JPEGTables):
+    if isinstance(value, type) or not isinstance(value, LinearOp | JPEGTables):
         raise InputError(
             "the operator must be callable and have an adjoint, or be JPEGTables",
             given=repr(value),
@@ -162,6 +162,13 @@ class PlugAndPlay(Iteration[State]):
         """Start at a smooth image that agrees with the data."""
         data = make_data(image, self.operator, self.noise)
         u = self._bounded(data.start())
+        taken = getattr(self.prior, "spatial_ndims", (1, 2, 3))
+        if u.ndim - 2 not in taken:
+            raise InputError(
+                f"{self.prior.name} takes images of {' or '.join(map(str, taken))} spatial axes",
+                given=f"an image of shape {tuple(u.shape)}",
+                do="use a penalty as the prior, such as 'tv'",
+            )
         size = float(u.amax() - u.amin()) or 1.0
         is_given = self.weight is not None and is_penalty(self.prior)
         weight = float(self.weight or 0.0) if is_given else data.noise * _TAU
