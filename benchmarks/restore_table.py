@@ -24,6 +24,7 @@ import jumpset as js
 from jumpset import operators as O  # noqa: N812
 
 PRIORS = ("potts", "l0", "tv", "sparse-tv", "groups", "tgv", "dip-l0")
+EDGE = 24  # pixels beyond the border, which Richardson-Lucy takes as zeros
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,12 @@ def tasks(x: torch.Tensor) -> Iterator[Task]:
     for name, A in (("Gaussian blur", O.Blur.gaussian(2.0)), ("motion blur", O.Blur.motion(15.0, 30.0))):
         y = noisy(A(x), 0.01)
         psf, image = A.psf.numpy(), y[0].permute(1, 2, 0).numpy().clip(0, 1)
-        edge = 24  # pixels beyond the border, which the peer takes as zeros
-        wide = np.pad(image, ((edge, edge), (edge, edge), (0, 0)), mode="symmetric")
-        lucy = lambda p=psf, i=wide: np.stack(  # noqa: E731
-            [restoration.richardson_lucy(i[..., k], p, num_iter=30) for k in range(3)], -1
-        )[edge:-edge, edge:-edge]
+        wide = np.pad(image, ((EDGE, EDGE), (EDGE, EDGE), (0, 0)), mode="symmetric")
+        lucy = (
+            lambda p=psf, i=wide: np.stack(  # noqa: E731
+                [restoration.richardson_lucy(i[..., k], p, num_iter=30) for k in range(3)], -1
+            )[EDGE:-EDGE, EDGE:-EDGE]
+        )
         yield Task(name, y, A, 0.01, x, y, "Richardson-Lucy", lucy)
     n = min(128, height, width)
     gray = x[:, :, :n, :n].mean(1, keepdim=True)
