@@ -76,11 +76,11 @@ def tasks(x: torch.Tensor) -> Iterator[Task]:
         y = noisy(A(x), 0.01)
         psf, image = A.psf.numpy(), y[0].permute(1, 2, 0).numpy().clip(0, 1)
         wide = np.pad(image, ((EDGE, EDGE), (EDGE, EDGE), (0, 0)), mode="symmetric")
-        lucy = (
-            lambda p=psf, i=wide: np.stack(  # noqa: E731
-                [restoration.richardson_lucy(i[..., k], p, num_iter=30) for k in range(3)], -1
-            )[EDGE:-EDGE, EDGE:-EDGE]
-        )
+
+        def lucy(p: np.ndarray = psf, wide: np.ndarray = wide) -> np.ndarray:
+            planes = [restoration.richardson_lucy(wide[..., k], p, num_iter=30) for k in range(3)]
+            return np.stack(planes, -1)[EDGE:-EDGE, EDGE:-EDGE]
+
         yield Task(name, y, A, 0.01, x, y, "Richardson-Lucy", lucy)
     n = min(128, height, width)
     gray = x[:, :, :n, :n].mean(1, keepdim=True)
