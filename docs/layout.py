@@ -20,14 +20,14 @@ ROWS = {
     "Penalties": ("prox", "penalties", "solvers"),
     "Building blocks": ("metrics", "nn", "io", "jpeg", "regions", "texture"),
     "Methods": ("smoothers", "dip", "learned"),
-    "Loop": ("running",),
+    "Loop": ("running", "restoration"),
     "Data and tools": ("datasets", "training", "weights", "interop"),
     "Front ends": ("report", "bench", "app", "cli"),
 }
 FILLS = ("#e8eaed", "#dbe9f9", "#d8f0e3", "#fdf0d0", "#fbdfd3", "#efe0f7", "#dff1f4", "#f4e1e8")
 WIDTH, LEFT, BOX, GAP, STEP = 774, 158, 88, 16, 56
 STYLE = """<style>text { font: 15px system-ui, sans-serif; fill: #1b1f24; }
-.name { font-family: ui-monospace, monospace; } .box { stroke: #57606a; } .internal { stroke-dasharray: 4 3; }
+.name { font: 12.5px ui-monospace, monospace; } .box { stroke: #57606a; } .internal { stroke-dasharray: 4 3; }
 .line { stroke: #57606a; fill: none; }</style>"""
 
 

@@ -12,6 +12,7 @@ from . import operators as operators
 from . import penalties as penalties
 from . import regions as regions
 from . import report as report
+from . import restoration as restoration
 from . import running as running
 from . import smoothers as smoothers
 from . import solvers as solvers
@@ -33,6 +34,7 @@ from .penalties import SlidingGroups as SlidingGroups
 from .penalties import SparseTV as SparseTV
 from .penalties import TotalVariation as TotalVariation
 from .regions import RegionTree as RegionTree
+from .restoration import restore as restore
 from .running import Result as Result
 from .running import method as method
 from .running import methods as methods

@@ -55,8 +55,8 @@ class Layout:
         elif kind.kind in "iu":
             array = np.rint(array).clip(*_limits(self.dtype))
         array = array.astype(kind, copy=False)
-        if self.channel_axis is None:
-            return np.ascontiguousarray(array[0])
+        if self.channel_axis is None:  # an operator may make one band of many
+            return np.ascontiguousarray(array[0] if len(array) == 1 else np.moveaxis(array, 0, -1))
         if self.alpha is not None:
             array = np.concatenate([array, self.alpha[None]], axis=0)
         return np.ascontiguousarray(np.moveaxis(array, 0, self.channel_axis))

@@ -93,7 +93,9 @@ def tree(
         checks.integer("the number of regions", cut.get("n_regions", 1), at_least=1, at_most=n_pixels)
         checks.real("the weight", cut.get("weight", 0.0), at_least=0.0)
     is_missing: Literal["nan"] | None = None if missing is None else "nan"
-    made = merge(given, neighbors, range_of(picture, limits), read_mask(mask), missing=is_missing, quiet=quiet)
+    made = merge(
+        given, neighbors, range_of(picture, limits), read_mask(mask), missing=is_missing, quiet=quiet
+    )
     with creating(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with Hold():

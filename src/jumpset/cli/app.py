@@ -12,6 +12,7 @@ from jumpset.cli._bench import bench
 from jumpset.cli._compare import compare
 from jumpset.cli._export import export
 from jumpset.cli._methods import methods
+from jumpset.cli._restore import restore
 from jumpset.cli._shared import interrupts
 from jumpset.cli._smooth import smooth
 from jumpset.cli._synth import synth
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (smooth, compare, app_command, bench, tree, vectorize, synth, train, export, methods):
+for command in (smooth, restore, compare, app_command, bench, tree, vectorize, synth, train, export, methods):
     # typer keeps the line breaks of a docstring and wraps its lines again
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     app.command(help="\n\n".join(p.replace("\n", " ") for p in paragraphs))(command)

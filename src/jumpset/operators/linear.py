@@ -1,14 +1,15 @@
 """Linear operators from images to data: models of a camera or a scanner.
 
-Each acts on ``(B, C, *spatial)``, on every image and channel alike, and has its exact adjoint.
+Each acts on ``(B, C, *spatial)``, on every image and channel alike, and has its exact adjoint. They can be
+composed, added, scaled and transposed (:class:`~jumpset.operators.algebra.LinearOperator`). More are in the
+neighbouring modules ``sampling``, ``radon``, ``fourier`` and ``foreign``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,26 +17,20 @@ from torch.nn import functional as F  # noqa: N812
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
-from jumpset._core.types import Data, Images
+from jumpset._core.types import Images
+from jumpset.operators.algebra import LinearOp as LinearOp
+from jumpset.operators.algebra import LinearOperator
+from jumpset.operators.algebra import Pair as Pair
+from jumpset.operators.algebra import adjoint_error as adjoint_error
+from jumpset.operators.algebra import operator_norm as operator_norm
+from jumpset.operators.psf import gaussian_psf, motion_psf
+from jumpset.operators.sampling import Downsample as Downsample
 
-_POWER_STEPS = 100
-
-
-@runtime_checkable
-class LinearOp(Protocol):
-    """A linear map A of images. An attribute ``norm``, the largest singular value, is used where present."""
-
-    def __call__(self, u: Images) -> Tensor:
-        """A u."""
-        ...
-
-    def adjoint(self, y: Tensor) -> Images:
-        """Aᵀ y, of the shape of an image."""
-        ...
+_LARGE = 10  # entries of a point-spread function, from which on Fourier transforms convolve it
 
 
 @dataclass(frozen=True)
-class Identity:
+class Identity(LinearOperator):
     """A u = u: denoising."""
 
     norm: float = field(default=1.0, init=False)
@@ -48,9 +43,17 @@ class Identity:
         """``y``."""
         return y
 
+    def is_direct(self, u: Tensor) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    def solve(self, b: Tensor, rho: Tensor) -> Tensor:
+        """A division."""
+        return b / (1 + rho)
+
 
 @dataclass(frozen=True)
-class Mask:
+class Mask(LinearOperator):
     """A u = m u: pixels are missing where m is 0; other values are exposures or reliabilities.
 
     Parameters
@@ -88,6 +91,14 @@ class Mask:
         """``m y``."""
         return y * self._fitting(y)
 
+    def is_direct(self, u: Tensor) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    def solve(self, b: Tensor, rho: Tensor) -> Tensor:
+        """A division."""
+        return b / (self._fitting(b).square() + rho)
+
     def _fitting(self, u: Tensor) -> Tensor:
         shape = tuple(self.mask.shape)
         pairs = zip(shape[::-1], tuple(u.shape)[::-1], strict=False)
@@ -101,7 +112,7 @@ class Mask:
 
 
 @dataclass(frozen=True)
-class Blur:
+class Blur(LinearOperator):
     r"""Convolution with a point-spread function, ``(A u)_p = Σ_k h_k u_{p − k}``.
 
     Parameters
@@ -133,6 +144,16 @@ class Blur:
                 do="pass e.g. torch.ones(5, 5) / 25",
             )
 
+    @classmethod
+    def gaussian(cls, sigma: float, *, spatial_ndim: int = 2, boundary: str = "symmetric") -> Blur:
+        """A Gaussian of standard deviation ``sigma`` pixels, cut off at four of them."""
+        return cls(gaussian_psf(sigma, spatial_ndim), boundary)
+
+    @classmethod
+    def motion(cls, length: float, angle: float = 0.0, *, boundary: str = "symmetric") -> Blur:
+        """A straight motion over ``length`` pixels at ``angle`` degrees, counter-clockwise from the right."""
+        return cls(motion_psf(length, angle), boundary)
+
     @property
     def is_even(self) -> bool:
         """Whether the function is symmetric along each axis, with the centre in the middle."""
@@ -144,16 +165,50 @@ class Blur:
         wide = self._planes(u)
         for axis, index in self._extended(u).items():
             wide = wide.index_select(axis, index)
-        return _CONVOLVE[self.psf.ndim](wide, self._weights(u)).reshape(u.shape)
+        return _valid(wide, self._mirrored(u)).reshape(u.shape)
 
     def adjoint(self, y: Images) -> Images:
         """The transpose: correlation, with the values beyond the border added to the pixels they extend."""
-        wide = _SPREAD[self.psf.ndim](self._planes(y), self._weights(y))
+        wide = _valid_transposed(self._planes(y), self._mirrored(y))
         for axis, index in self._extended(y).items():
             shape = list(wide.shape)
             shape[axis] = y.shape[axis]
             wide = wide.new_zeros(shape).index_add(axis, index, wide)
         return wide.reshape(y.shape)
+
+    def is_direct(self, u: Tensor) -> bool:
+        """With periodic borders; with symmetric ones for an even function and two spatial axes."""
+        return self.boundary == "periodic" or (u.ndim == 4 and self.is_even)
+
+    def solve(self, b: Tensor, rho: Tensor) -> Tensor:
+        """In the Fourier transform; for symmetric borders in the cosine transform."""
+        if self.boundary == "periodic":
+            return self.precondition(b, rho)
+        from jumpset.operators.spectral import dct2, idct2  # scipy, which most calls need not wait for
+
+        gain = self._transform(b, even=True).real.square()
+        return idct2(dct2(b) / (gain + rho))
+
+    def precondition(self, b: Tensor, rho: Tensor) -> Tensor:
+        """The solution with periodic borders."""
+        axes = tuple(range(2, b.ndim))
+        gain = self._transform(b, even=False).abs().square()
+        return torch.fft.ifftn(torch.fft.fftn(b, dim=axes) / (gain + rho), dim=axes).real
+
+    def _transform(self, like: Tensor, *, even: bool) -> Tensor:
+        """The factor of each frequency of images like ``like``: of a Fourier or of a cosine transform."""
+        h = self.psf.to(like.device, torch.complex128)
+        for axis, (n, size) in enumerate(zip(like.shape[2:], self.psf.shape, strict=True)):
+            frequency = torch.arange(n, dtype=torch.float64, device=like.device) / (2 * n if even else n)
+            place = torch.arange(size, dtype=torch.float64, device=like.device) - size // 2
+            angle = -2 * math.pi * frequency[:, None] * place
+            h = torch.tensordot(torch.polar(torch.ones_like(angle), angle), h, dims=([1], [axis]))
+            h = h.movedim(0, axis)
+        return h.to(torch.complex64 if like.dtype == torch.float32 else torch.complex128)
+
+    def _mirrored(self, like: Tensor) -> Tensor:
+        # torch's convolution is a correlation
+        return self.psf.to(like).flip(tuple(range(self.psf.ndim)))
 
     def _planes(self, u: Tensor) -> Tensor:
         """``(B C, 1, *spatial)``: one convolution for all channels."""
@@ -164,10 +219,6 @@ class Blur:
                 do="pass a psf with one axis for each spatial axis",
             )
         return u.reshape(-1, 1, *u.shape[2:])
-
-    def _weights(self, like: Tensor) -> Tensor:
-        # torch's convolution is a correlation: the kernel is mirrored here
-        return self.psf.to(like).flip(tuple(range(self.psf.ndim)))[None, None]
 
     def _extended(self, u: Tensor) -> dict[int, Tensor]:
         """For each axis, the index of the pixel at each place of the image extended over its border."""
@@ -183,125 +234,24 @@ class Blur:
         return places
 
 
-@dataclass(frozen=True)
-class Downsample:
-    """Means over blocks of ``factor`` pixels along each axis: a coarser detector.
-
-    Parameters
-    ----------
-    factor
-        Pixels of the image along each axis to one of the data.
-    shape
-        Spatial shape of the image; the last blocks are cut where it is no multiple.
-
-    Raises
-    ------
-    InputError
-        A factor below 1 or an empty shape.
-    """
-
-    factor: int
-    shape: tuple[int, ...]
-    norm: float = field(default=1.0, init=False)  # a mean of one pixel, where a block is cut to it
-
-    def __post_init__(self) -> None:
-        checks.integer("factor", self.factor, at_least=1)
-        for n in self.shape:
-            checks.integer("shape", n, at_least=1)
-
-    def __call__(self, u: Images) -> Data:
-        """The mean of each block."""
-        for axis in range(2, u.ndim):
-            block = self._block(u, axis)
-            shape = list(u.shape)
-            shape[axis] = -(-u.shape[axis] // self.factor)
-            u = u.new_zeros(shape).index_add(axis, block, u) / self._counts(u, axis)
-        return u
-
-    def adjoint(self, y: Data) -> Images:
-        """Each value, divided by the size of its block, on all pixels of the block."""
-        for axis, n in enumerate(self.shape, start=2):
-            like = y.new_zeros(1).expand([n if k == axis else 1 for k in range(y.ndim)])
-            y = (y / self._counts(like, axis)).index_select(axis, self._block(like, axis))
-        return y
-
-    def _block(self, u: Tensor, axis: int) -> Tensor:
-        return torch.arange(u.shape[axis], device=u.device) // self.factor
-
-    def _counts(self, u: Tensor, axis: int) -> Tensor:
-        counts = torch.bincount(self._block(u, axis)).to(u)
-        return counts.reshape([-1 if k == axis else 1 for k in range(u.ndim)])
+def _valid(x: Tensor, h: Tensor) -> Tensor:
+    """The correlation of ``(B, 1, *spatial)`` with h, where all of h is inside."""
+    if h.numel() < _LARGE:
+        return _CONVOLVE[h.ndim](x, h[None, None])
+    axes, shape = tuple(range(2, x.ndim)), x.shape[2:]
+    product = torch.fft.rfftn(x, dim=axes) * torch.fft.rfftn(h, s=shape).conj()
+    y = torch.fft.irfftn(product, s=shape, dim=axes)
+    return y[(..., *(slice(0, n - k + 1) for n, k in zip(shape, h.shape, strict=True)))]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A map and its adjoint as functions, such as a Radon transform and its back-projection.
-
-    Parameters
-    ----------
-    forward, backward
-        Functions of a tensor; ``⟨forward(u), y⟩ = ⟨u, backward(y)⟩`` is assumed, and
-        :func:`adjoint_error` checks it.
-    norm
-        The largest singular value; ``None``: estimated by power iteration where needed.
-    """
-
-    forward: Callable[[Tensor], Tensor]
-    backward: Callable[[Tensor], Tensor]
-    norm: float | None = None
-
-    def __call__(self, u: Tensor) -> Tensor:
-        """``forward(u)``."""
-        return self.forward(u)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        """``backward(y)``."""
-        return self.backward(y)
-
-
-def operator_norm(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
-    """The largest singular value: the operator's ``norm``, else by power iteration on one image.
-
-    Parameters
-    ----------
-    operator
-        A.
-    like
-        An image ``(B, C, *spatial)``; its shape, dtype and device are used.
-    seed
-        Seed of the first vector.
-
-    Returns
-    -------
-    float
-        Power iteration converges from below; it ends when the estimate grows by a relative 1e-6, and 1 % is
-        added.
-    """
-    known = getattr(operator, "norm", None)
-    if known is not None:
-        return float(known)
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(like[:1].shape, generator=generator, dtype=torch.float64).to(like)
-    size = 0.0
-    for _ in range(_POWER_STEPS):
-        x = x / x.norm().clamp_min(torch.finfo(x.dtype).tiny)
-        x = operator.adjoint(operator(x))
-        before, size = size, float(x.norm())
-        if size == 0.0:
-            return 0.0
-        if abs(size - before) <= 1e-6 * size:
-            break
-    return 1.01 * math.sqrt(size)
-
-
-def adjoint_error(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
-    """``|⟨A u, y⟩ − ⟨u, Aᵀ y⟩| / (‖A u‖ ‖y‖)`` for random u and y: rounding for a correct adjoint."""
-    generator = torch.Generator().manual_seed(seed)
-    u = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
-    image = operator(u)
-    y = torch.randn(image.shape, generator=generator, dtype=torch.float64).to(image)
-    left, right = float((image * y).sum()), float((u * operator.adjoint(y)).sum())
-    return abs(left - right) / max(float(image.norm() * y.norm()), 1e-300)
+def _valid_transposed(y: Tensor, h: Tensor) -> Tensor:
+    """The transpose of :func:`_valid`."""
+    if h.numel() < _LARGE:
+        return _SPREAD[h.ndim](y, h[None, None])
+    axes = tuple(range(2, y.ndim))
+    shape = [n + k - 1 for n, k in zip(y.shape[2:], h.shape, strict=True)]
+    product = torch.fft.rfftn(y, s=shape, dim=axes) * torch.fft.rfftn(h, s=shape)
+    return torch.fft.irfftn(product, s=shape, dim=axes)
 
 
 _CONVOLVE: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}

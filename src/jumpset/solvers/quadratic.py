@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset.operators.algebra import LinearOp, LinearOperator, is_direct
 from jumpset.operators.conjugate_gradient import conjugate_gradient
-from jumpset.operators.linear import Blur, Identity, LinearOp, Mask
-from jumpset.operators.spectral import dct2, idct2
 
 
 class Quadratic(Protocol):
@@ -29,10 +27,12 @@ class Quadratic(Protocol):
 
 @dataclass(frozen=True)
 class Spectral:
-    """An exact solver: a division for :class:`Identity` and :class:`Mask`, in a transform for :class:`Blur`.
+    """An exact solver for operators that have one: a division for :class:`Identity` and :class:`Mask`,
+    a transform for :class:`Blur` and :class:`Downsample`.
 
-    The Fourier transform for periodic borders, the cosine transform for symmetric ones (two spatial axes and
-    a point-spread function that is symmetric along each axis).
+    For :class:`Blur` the Fourier transform for periodic borders, the cosine transform for symmetric ones (two
+    spatial axes and a point-spread function that is symmetric along each axis). Other operators define
+    ``is_direct`` and ``solve`` of :class:`jumpset.operators.LinearOperator`.
 
     Raises
     ------
@@ -42,30 +42,11 @@ class Spectral:
 
     def solve(self, operator: LinearOp, b: Tensor, rho: Tensor, start: Tensor) -> Tensor:  # noqa: ARG002
         """Return ``u``; see :class:`Quadratic`."""
-        if isinstance(operator, Identity):
-            return b / (1 + rho)
-        if isinstance(operator, Mask):
-            return b / (operator.mask.to(b).square() + rho)
-        if isinstance(operator, Blur) and takes(operator, b):
-            corner = torch.zeros_like(b[:1, :1])
-            corner[(0, 0, *[0] * (b.ndim - 2))] = 1.0
-            axes = tuple(range(2, b.ndim))
-            if operator.boundary == "periodic":
-                gain = torch.fft.fftn(operator(corner), dim=axes).abs().square()
-                return torch.fft.ifftn(torch.fft.fftn(b, dim=axes) / (gain + rho), dim=axes).real
-            # the cosine transform of a corner has no zeros, so the quotient gives every eigenvalue
-            gain = (dct2(operator(corner)) / dct2(corner)).square()
-            return idct2(dct2(b) / (gain + rho))
-        raise InputError(
-            "no transform diagonalises this operator", given=repr(operator), do="use ConjugateGradient()"
-        )
-
-
-def takes(operator: LinearOp, u: Tensor) -> bool:
-    """Whether :class:`Spectral` is exact for the operator."""
-    if isinstance(operator, Blur):
-        return operator.boundary == "periodic" or (u.ndim == 4 and operator.is_even)
-    return isinstance(operator, Identity | Mask)
+        if not is_direct(operator, b):
+            raise InputError(
+                "no transform diagonalises this operator", given=repr(operator), do="use ConjugateGradient()"
+            )
+        return operator.solve(b, rho)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -94,11 +75,17 @@ class ConjugateGradient:
 
     def solve(self, operator: LinearOp, b: Tensor, rho: Tensor, start: Tensor) -> Tensor:
         """Return ``u``; see :class:`Quadratic`."""
+        cheap = operator.precondition if isinstance(operator, LinearOperator) else None
         return conjugate_gradient(
-            lambda x: operator.adjoint(operator(x)) + rho * x, b, start, self.tol, self.max_steps
+            lambda x: operator.adjoint(operator(x)) + rho * x,
+            b,
+            start,
+            self.tol,
+            self.max_steps,
+            precondition=cheap and (lambda r: cheap(r, rho)),
         )
 
 
 def best_for(operator: LinearOp, like: Tensor) -> Quadratic:
     """Return :class:`Spectral` if it is exact, else :class:`ConjugateGradient`."""
-    return Spectral() if takes(operator, like) else ConjugateGradient()
+    return Spectral() if is_direct(operator, like) else ConjugateGradient()

@@ -1,0 +1,207 @@
+"""``jumpset restore``: an image with holes, blur or few pixels, or a mosaic of one colour a pixel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from jumpset._core import checks
+from jumpset._core.errors import InputError
+from jumpset._core.signals import Hold
+from jumpset.cli._options import Device, Mask, Page, Quiet, Source, ValueRange
+from jumpset.cli._progress import Progress
+from jumpset.cli._shared import (
+    as_range,
+    check_seconds,
+    command,
+    interrupts,
+    names,
+    range_of,
+    read_mask,
+    say,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from jumpset.io import Picture
+
+_FORMS = {
+    "blur:gaussian": {"sigma", "boundary"},
+    "blur:motion": {"length", "angle", "boundary"},
+    "bayer": {"pattern"},
+    "downsample": {"factor", "kernel"},
+    "jpeg": set(),
+}
+_NEEDED = {"blur:gaussian": "sigma=2", "blur:motion": "length=15", "downsample": "factor=2"}
+
+
+@command
+def restore(
+    source: Source,
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The output; its suffix sets the format. May be IN.")
+    ],
+    operator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[,KEY=VALUE…]",
+            help="What made the input: blur:gaussian,sigma=2; blur:motion,length=15,angle=30; "
+            "downsample,factor=2,kernel=box; bayer,pattern=RGGB; jpeg, for a JPEG file.",
+        ),
+    ] = None,
+    mask: Mask = None,
+    scale: Annotated[
+        int | None, typer.Option(metavar="N", help="Make the image N times larger along each axis.")
+    ] = None,
+    prior: Annotated[
+        str, typer.Option(help="potts, l0, tv, sparse-tv, groups, tgv, dip, dip-l0, or a method.")
+    ] = "potts",
+    noise: Annotated[
+        float | None,
+        typer.Option(help="Standard deviation of the noise; default: estimated."),
+    ] = None,
+    weight: Annotated[
+        float | None, typer.Option("--weight", "-w", help="Larger is smoother; default: from the noise.")
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Step limit; default: that of the method.")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Time limit; the image so far is then written.")
+    ] = None,
+    value_range: ValueRange = None,
+    device: Device = None,
+    page: Page = None,
+    quiet: Quiet = False,
+) -> None:
+    """Restore an image: fill holes, remove blur, enlarge, or complete the colours of a mosaic.
+
+    The output has the kind and dtype of the input. An existing file is replaced only on success. Ctrl-C
+    writes the image so far and exits with 130; if the run diverges, nothing is written and the exit code
+    is 1.
+    """
+    form, values = _parse(operator)
+    limits = as_range(value_range)
+    check_seconds(max_seconds)
+    if scale is not None:
+        checks.integer("scale", scale, at_least=1)
+        if form is not None:
+            raise InputError(
+                "--scale is an operator itself",
+                given=f"--scale {scale} and --operator {operator}",
+                do="pass one of them",
+            )
+        form, values = "downsample", {"factor": scale, "kernel": "cubic"}
+    from jumpset import io
+    from jumpset._core.types import Status
+    from jumpset.restoration.restore import restore as run
+
+    io.check_writable(target)
+    known = read_mask(mask)
+    checks.device("device", device)
+    picture = io.read_picture(source, page=page)
+    limits = range_of(picture, limits)
+    made = _operator(form, values, known, picture, source)
+    io.check_can_hold(target, picture)
+    with Hold():
+        with Progress(wanted=not quiet) as progress:
+            progress.begin(prior)
+            result = run(
+                picture.pixels,
+                made,
+                prior=prior,
+                noise=noise,
+                weight=weight,
+                max_steps=max_steps,
+                max_seconds=max_seconds,
+                stop=interrupts.seen,
+                progress=progress.advance,
+                value_range=limits,
+                device=device,
+            )
+        stopped = interrupts.seen() or result.status is Status.INTERRUPTED
+        if result.status is Status.STOPPED:
+            result = replace(result, status=Status.INTERRUPTED)
+        if result.status is Status.DIVERGED:
+            say(f"jumpset: the run diverged, nothing was written: {Status.DIVERGED.value}")
+            raise typer.Exit(1)
+        io.write_picture(target, _as_picture(picture, np.asarray(result.image)))
+        interrupts.kept = f"the image is in {target}"
+    if not quiet:
+        parts = [f"{target}: {prior}, {result.n_steps} steps, {result.elapsed:.2f} s"]
+        if result.status.name != "CONVERGED":
+            parts.append(result.status.value)
+        say("; ".join(parts))
+    if stopped:
+        raise typer.Exit(interrupts.exit_code)
+
+
+def _parse(text: str | None) -> tuple[str | None, dict[str, Any]]:
+    """The name of an operator and its settings."""
+    if text is None:
+        return None, {}
+    form, *assignments = names(text) or [""]
+    checks.one_of("operator", form, _FORMS)
+    values = settings(assignments)
+    for key in values:
+        checks.one_of(f"setting of {form}", key, sorted(_FORMS[form]))
+    needed = _NEEDED.get(form, "")
+    if needed and needed.partition("=")[0] not in values:
+        raise InputError(f"{form} needs {needed.partition('=')[0]}", given=text, do=f"write {form},{needed}")
+    return form, values
+
+
+def _operator(
+    form: str | None, values: dict[str, Any], known: np.ndarray | None, picture: Picture, source: Path
+) -> Any:
+    """The operator from the restored image to the pixels of the file."""
+    from jumpset import operators
+    from jumpset.jpeg import jpeg_tables
+
+    if form == "jpeg":
+        if known is not None:
+            raise InputError(
+                "a JPEG file has no mask", given="--mask and --operator jpeg", do="pass one of them"
+            )
+        return jpeg_tables(source)
+    made: Any = operators.Identity()
+    if form == "blur:gaussian":
+        made = operators.Blur.gaussian(values.pop("sigma"), **values)
+    elif form == "blur:motion":
+        made = operators.Blur.motion(values.pop("length"), values.pop("angle", 0.0), **values)
+    elif form == "downsample":
+        factor = values["factor"]
+        checks.integer("factor", factor, at_least=1)
+        shape = tuple(n * factor for n in picture.pixels.shape[:2])
+        made = operators.Downsample(factor, shape, values.get("kernel", "cubic"))
+    elif form == "bayer":
+        if picture.n_bands != 1:
+            raise InputError(
+                "a mosaic has one band", given=f"{picture.n_bands} bands", do="name a gray image, as read out"
+            )
+        pattern = str(values.get("pattern", "RGGB"))
+        if len(pattern) != 4:
+            raise InputError("a Bayer pattern has four letters", given=pattern, do="write e.g. RGGB")
+        made = operators.ColorFilterArray((pattern[:2], pattern[2:]))
+    if known is None:
+        return made
+    if known.shape != picture.pixels.shape[:2]:
+        raise InputError(
+            "the mask does not have the size of the image",
+            given=f"{known.shape} for {picture.pixels.shape[:2]}",
+            do="draw the mask on the image",
+        )
+    held = operators.Mask(known)
+    return held if form is None else held @ made
+
+
+def _as_picture(picture: Picture, pixels: np.ndarray) -> Picture:
+    """The image with the file's transparency, colour profile and EXIF data where its size is kept."""
+    from jumpset.io import Picture
+
+    if pixels.shape == picture.pixels.shape:
+        return picture.with_pixels(pixels)
+    same_bands = pixels.ndim == picture.pixels.ndim
+    return Picture(pixels, icc_profile=picture.icc_profile if same_bands else None)

@@ -1,0 +1,114 @@
+"""The priors of a plug-and-play iteration, penalties and methods, and the denoising steps they make."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from jumpset._core import checks
+from jumpset._core.errors import InputError
+from jumpset._core.iterate import solve
+from jumpset._core.types import Iteration
+from jumpset.dip.base import DeepImagePrior
+from jumpset.penalties import TGV2, Penalty, SlidingGroups, SparseTV, TotalVariation
+from jumpset.penalties.base import SolvedProx
+from jumpset.running.registry import method
+from jumpset.smoothers import L0Smoothing, RegionFusion
+
+_TV_STEPS = 1000  # of a proximal step at most; each starts at the dual fields of the last one
+_TGV_TOL, _TGV_STEPS = 1e-2, 60  # without such a start
+
+PRIORS = ("potts", "l0", "tv", "sparse-tv", "groups", "tgv", "dip", "dip-l0")
+"""The names that :func:`jumpset.restore` takes besides those of :func:`jumpset.methods`."""
+
+
+def named_prior(name: str) -> Penalty | Iteration[Any]:
+    """Return the penalty or the method of a name, of :data:`PRIORS` or :func:`jumpset.methods`."""
+    made: dict[str, Any] = {
+        "potts": RegionFusion(levels=10),
+        "l0": L0Smoothing(),
+        "tv": TotalVariation(channels="joint"),
+        "sparse-tv": SparseTV(),
+        "groups": SlidingGroups(),
+        "tgv": TGV2(),
+    }
+    if name in made:
+        return made[name]
+    from jumpset.running.registry import methods
+
+    checks.one_of("prior", name, [*PRIORS, *methods()])
+    return method(name)
+
+
+def check_prior(name: str, value: object) -> None:
+    """Raise unless ``value`` is a penalty with a prox, or a method with a weight or a sigma."""
+    if isinstance(value, Penalty):
+        if not value.has_prox:
+            raise InputError(
+                f"the penalty of the {name} has no proximal operator",
+                given=type(value).__name__,
+                do="pass a penalty with has_prox, such as js.TotalVariation()",
+            )
+        return
+    has_strength = isinstance(value, Iteration) and (hasattr(value, "weight") or hasattr(value, "sigma"))
+    if not has_strength or isinstance(value, DeepImagePrior):
+        raise InputError(
+            f"the {name} must be a penalty, or a method with a weight or a sigma",
+            given=getattr(value, "name", repr(value)),
+            do="pass e.g. js.TotalVariation() or js.method('potts'); js.restore also takes a name",
+        )
+
+
+def is_penalty(prior: Any) -> bool:
+    """Whether the denoising step is a proximal operator."""
+    return isinstance(prior, Penalty)
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """The answer of a denoising step, and where the next one starts."""
+
+    image: Tensor
+    dual: Any = None
+
+
+def denoise(
+    prior: Any, v: Tensor, strength: float, sigma: float, dual: Any, turn: int, tol: float
+) -> Denoised:
+    """Take one denoising step.
+
+    Parameters
+    ----------
+    prior
+        A penalty, or a method whose ``weight`` is replaced by ``strength``, or else its ``sigma`` by
+        ``sigma``.
+    v
+        ``(1, C, H, W)``.
+    strength
+        The weight of the objective, divided by ρ.
+    sigma
+        The standard deviation of the errors of ``v``.
+    dual
+        That of the last step, or None.
+    turn
+        A method is given the image mirrored in one of four ways, in turn, so that the directions in which it
+        visits the pixels leave no trace.
+    tol
+        Relative duality gap of the proximal points of the total variation family.
+    """
+    if isinstance(prior, SolvedProx | TGV2):
+        with warnings.catch_warnings():  # that a limit was reached: the outer iteration goes on
+            warnings.simplefilter("ignore", RuntimeWarning)
+            if isinstance(prior, TGV2):
+                return Denoised(prior.prox(v, strength, tol=_TGV_TOL, max_steps=_TGV_STEPS))
+            found = prior.prox_solution(v, strength, tol=tol, max_steps=_TV_STEPS, dual=dual)
+        return Denoised(found.image, found.dual)
+    if isinstance(prior, Penalty):
+        return Denoised(prior.prox(v, strength))
+    set_to = {"weight": strength} if hasattr(prior, "weight") else {"sigma": sigma}
+    axes = [axis for axis, bit in ((2, 1), (3, 2)) if turn & bit]
+    smoothed = solve(replace(prior, **set_to), v.flip(axes)) if axes else solve(replace(prior, **set_to), v)
+    return Denoised(smoothed.flip(axes) if axes else smoothed)

@@ -1,0 +1,155 @@
+"""``restore``: data and an operator in, an image out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jumpset._core.arrays import ValueRange
+from jumpset._core.errors import InputError
+from jumpset._core.types import Iteration
+from jumpset.jpeg import JPEGTables
+from jumpset.operators.foreign import as_operator
+from jumpset.operators.linear import Identity
+from jumpset.restoration.data import data_noise as data_noise
+from jumpset.restoration.plug_and_play import PlugAndPlay
+from jumpset.restoration.priors import named_prior
+from jumpset.running.run import Result, run
+from jumpset.running.wrappers import Step
+
+
+def restore(
+    data: Any,
+    operator: Any = None,
+    *,
+    prior: Any = "potts",
+    noise: float | None = None,
+    weight: float | None = None,
+    lower: float | None = None,
+    upper: float | None = None,
+    max_steps: int | None = None,
+    max_seconds: float | None = None,
+    stop: Callable[[Step], bool] | None = None,
+    callback: Callable[[Step], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    channel_axis: int | None = -1,
+    value_range: ValueRange | None = None,
+    device: str | torch.device | None = None,
+) -> Result:
+    """Restore an image from data that an operator made of it: holes, blur, few pixels, projections.
+
+    Parameters
+    ----------
+    data
+        ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, …)`` tensor, of any number of axes that the
+        operator gives. Floats are taken as they are, of any size; integers are scaled by their dtype's
+        range. Complex data, ``(H, W)`` or ``(J, H, W)`` arrays or tensors, are for operators whose data have
+        a last axis of real and imaginary parts; the image is then ``(H, W)``, or has its channels first.
+    operator
+        One of :mod:`jumpset.operators`, e.g. ``js.operators.Mask(known)``; an operator of PyLops, a linear
+        physics of deepinv, or an object with ``__call__`` and ``adjoint``; ``jumpset.jpeg.JPEGTables``, for
+        an image that was read from a JPEG file. None: the data are a noisy image.
+    prior
+        ``"potts"``: flat regions. ``"l0"``: few gradients. ``"tv"``: edges, and little variation between
+        them. ``"sparse-tv"``: also zero in regions. ``"groups"``: zero in regions. ``"tgv"``: linear shading.
+        ``"dip"``, ``"dip-l0"``: deep image priors. Or a penalty that has a prox, a method with a ``weight``
+        or a ``sigma``, or a method's name.
+    noise
+        Standard deviation of the noise in the units of ``data``; None: estimated.
+    weight
+        Of the prior; larger is smoother. None: from the noise, see
+        :class:`jumpset.restoration.PlugAndPlay`.
+    lower, upper
+        Bounds that the image meets exactly, such as ``lower=0``. Not with a deep image prior.
+    max_steps, max_seconds, stop, callback, progress, channel_axis, value_range, device
+        As in :func:`jumpset.run`. ``value_range`` scales the data, and so it scales ``noise`` and the bounds.
+
+    Returns
+    -------
+    Result
+        As that of :func:`jumpset.run`: the image, how the run ended, and the history of misfit, noise,
+        residual and weight.
+
+    Raises
+    ------
+    InputError
+        Data, an operator, a prior or an option that cannot be used.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image = js.datasets.shapes(48, 64, seed=7, channels=1)
+    >>> known = js.datasets.add_noise(image * 0 + 0.5, 0.5, seed=0) > 0.3
+    >>> result = js.restore(image * known, js.operators.Mask(known), prior="tv", noise=0.0)
+    >>> js.metrics.psnr(result.image, image) > js.metrics.psnr(image * known, image) + 10
+    True
+    """
+    is_complex_array = isinstance(data, np.ndarray) and data.dtype.kind == "c"
+    data = _as_real(data)
+    is_jpeg = isinstance(operator, JPEGTables)
+    given = Identity() if operator is None else operator if is_jpeg else as_operator(operator)
+    prior = named_prior(prior) if isinstance(prior, str) else prior
+    if isinstance(prior, Iteration) and "operator" in getattr(prior, "__dataclass_fields__", {}):
+        method = _with_operator(prior, given, weight, lower, upper)
+    else:
+        method = PlugAndPlay(
+            prior=prior, operator=given, weight=weight, noise=noise, lower=lower, upper=upper
+        )
+    result = run(
+        data,
+        method,
+        max_steps=max_steps,
+        max_seconds=max_seconds,
+        stop=stop,
+        callback=callback,
+        progress=progress,
+        channel_axis=channel_axis,
+        alpha=False,
+        value_range=value_range,
+        device=device,
+    )
+    if not is_complex_array:
+        return result
+    image = result.image[0].cpu().numpy()  # of a tensor, whose channels come first
+    return replace(result, image=image[0] if len(image) == 1 else image)
+
+
+def _as_real(data: Any) -> Any:
+    """Complex data as tensors with a last axis of real and imaginary parts."""
+    if isinstance(data, np.ndarray) and data.dtype.kind == "c":
+        if data.ndim > 3 or data.ndim < 2:
+            raise InputError(
+                "complex NumPy data are (H, W) or (J, H, W)",
+                given=f"shape {data.shape}",
+                do="pass a tensor (B, C, …)",
+            )
+        data = torch.from_numpy(np.ascontiguousarray(data if data.ndim == 3 else data[None]))[None]
+    is_complex = isinstance(data, Tensor) and torch.is_complex(data)
+    return torch.view_as_real(data) if is_complex else data
+
+
+def _with_operator(
+    method: Any, operator: Any, weight: float | None, lower: float | None, upper: float | None
+) -> Any:
+    """A method with an operator of its own, such as a deep image prior, for this operator."""
+    if lower is not None or upper is not None:
+        raise InputError(
+            f"{method.name} takes no bounds", given=f"lower={lower}, upper={upper}", do="use another prior"
+        )
+    changes: dict[str, Any] = {} if weight is None else {"weight": weight}
+    if weight is not None and not hasattr(method, "weight"):
+        raise InputError(f"{method.name} has no weight", given=weight, do="leave the weight out")
+    if isinstance(operator, JPEGTables):
+        if not hasattr(method, "tables"):
+            raise InputError(
+                f"{method.name} does not use the tables of a JPEG file",
+                given="JPEGTables",
+                do="use 'dip-l0' or 'potts'",
+            )
+        return replace(method, tables=operator, **changes)
+    return replace(method, operator=None if isinstance(operator, Identity) else operator, **changes)
