@@ -18,7 +18,7 @@ ROWS = {
     "Foundation": ("_core",),
     "Numerics": ("kernels", "operators"),
     "Penalties": ("prox", "penalties", "solvers"),
-    "Building blocks": ("metrics", "nn", "io", "jpeg", "regions", "texture"),
+    "Building blocks": ("metrics", "regions", "nn", "io", "jpeg", "texture"),
     "Methods": ("smoothers", "dip", "learned"),
     "Loop": ("running", "restoration"),
     "Data and tools": ("datasets", "training", "weights", "interop"),

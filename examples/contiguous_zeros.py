@@ -161,7 +161,7 @@ def measure(output: Tensor, truth: Tensor) -> dict[str, float]:
 
 
 def greatest_weight(
-    score: Callable[[float], float], start: float, target: float, tries: int
+    score: Callable[[float], float], start: float, target: float, tries: int, tolerance: float = TOLERANCE
 ) -> tuple[float, bool]:
     """Find the largest weight whose score is the target, for a score that falls as the weight grows.
 
@@ -171,7 +171,7 @@ def greatest_weight(
     weight, low, high = start, None, None  # low: a weight that scores above the target; high: below
     for _ in range(tries):
         tried[weight] = score(weight) - target
-        if abs(tried[weight]) <= TOLERANCE:
+        if abs(tried[weight]) <= tolerance:
             break
         if tried[weight] > 0:
             low = weight
@@ -183,7 +183,7 @@ def greatest_weight(
             share = tried[low] / (tried[low] - tried[high])
             weight = low * (high / low) ** min(max(share, 0.15), 0.85)
     best = min(tried, key=lambda w: abs(tried[w]))
-    return best, abs(tried[best]) <= TOLERANCE
+    return best, abs(tried[best]) <= tolerance
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def test_deepinv_prior_is_differentiable(monkeypatch):
         outcomes = []
         for of, price in (
             (PenaltyPrior(penalty).prox, gamma.reshape(-1, 1, 1, 1)),
-            (js.Prox(penalty, 0.0), gamma),
+            (js.Prox(penalty, 0.0, tol=1e-6), gamma),
         ):
             v, price = x.clone().requires_grad_(), price.clone().requires_grad_()
             u = of(v, gamma=price) if price.ndim > 1 else of(v, price)

@@ -60,7 +60,7 @@ def test_closed_forms_by_autograd(penalty):
 def test_solved_ones_against_finite_differences(name):
     penalty, options = SOLVED[name]
     finer = fine(penalty, options)
-    layer = js.Prox(finer, 0.1, flat=1e-5)
+    layer = js.Prox(finer, 0.1, flat=1e-5, tol=options["tol"])
     v = picture(2 if "joint" in name else 1)
     tau = torch.tensor([0.1, 0.06], dtype=torch.float64)
     g = torch.randn(v.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

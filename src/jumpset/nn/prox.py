@@ -15,6 +15,8 @@ from torch.autograd.function import once_differentiable
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Images
+from jumpset.nn import small_tv
+from jumpset.nn.small_tv import Start
 from jumpset.operators.conjugate_gradient import conjugate_gradient
 from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.precision import at_least_single, to_float64
@@ -31,6 +33,7 @@ from jumpset.penalties.tgv import TGV2
 from jumpset.penalties.total_variation import TotalVariation
 from jumpset.penalties.vectorial_tv import VectorialTV
 from jumpset.penalties.weighted_sum import WeightedSum
+from jumpset.prox.tv import TOL
 
 _FINE = {TGV2: 1e-8, LatentGroups: 1e-6}  # tol of a prox whose derivative is a finite difference
 _STEP = 1e-3  # step of such a difference, relative to v
@@ -52,7 +55,15 @@ class Prox(nn.Module):
         Whether tau is trained; values below 0 count as 0.
     flat
         For penalties of differences: neighbours that differ by at most this part of the range of v belong to
-        one flat region.
+        one flat region. ``None``: 1e-4, or 0 for anisotropic total variation of small images, whose dual
+        field shows the regions.
+    tol
+        For total variation and sparse TV of small images (see below): relative duality gap of the proximal
+        point. The larger it is, the faster the layer and the rougher its derivative.
+    warm_start
+        As ``tol``: start at the dual variable of the last call of the same shape. It
+        saves steps where a call contains the images of the last one, as in full-batch training or a deep
+        image prior; otherwise it costs some. It is no part of ``state_dict``.
 
     Raises
     ------
@@ -68,6 +79,8 @@ class Prox(nn.Module):
     active manifold; S. Vaiter, C. Deledalle, J. Fadili, G. Peyré, C. Dossal, "The degrees of freedom of
     partly smooth regularizers", Ann. Inst. Stat. Math. 2017; no second derivatives):
 
+    - Total variation and sparse TV of small images on the CPU (at most 2¹⁵ values per image): as in the next
+      item, with the flat regions that the dual field shows, in compiled loops.
     - Total variation, sparse TV, VectorialTV with coupling l2, AITV: with Π the mean over each flat region (0
       on regions of zeros), ``J = (Π (I + tau ∇²R) Π)⁺`` by conjugate gradients; for anisotropic TV of
       separate channels this is Π, exactly. Potts and L0Gradient in one dimension: Π.
@@ -85,12 +98,23 @@ class Prox(nn.Module):
     tau: Tensor
 
     def __init__(
-        self, penalty: Penalty, tau: float | Tensor, *, learnable: bool = False, flat: float = 1e-4
+        self,
+        penalty: Penalty,
+        tau: float | Tensor,
+        *,
+        learnable: bool = False,
+        flat: float | None = None,
+        tol: float = 1e-5,
+        warm_start: bool = False,
     ) -> None:
         super().__init__()
         checks.flag("learnable", learnable)
-        checks.real("flat", flat, at_least=0.0)
-        self.penalty, self.flat = penalty, flat
+        checks.flag("warm_start", warm_start)
+        checks.real("tol", tol, above=0.0, below=1.0)
+        if flat is not None:
+            checks.real("flat", flat, at_least=0.0)
+        self.penalty, self.flat, self.tol, self.warm_start = penalty, flat, tol, warm_start
+        self._start = Start()
         start = torch.as_tensor(tau, dtype=torch.get_default_dtype()).detach().clone()
         per_image(start, torch.zeros(max(start.numel(), 1)))  # checks its values
         if learnable:
@@ -101,14 +125,23 @@ class Prox(nn.Module):
     def forward(self, v: Images, tau: float | Tensor | None = None) -> Images:
         """Compute ``prox(v)``, for ``tau`` of this call if it is given."""
         given = self.tau.clamp_min(0.0) if tau is None else tau
-        return differentiable_prox(self.penalty, v, given, self.flat)
+        if not self.warm_start:
+            return differentiable_prox(self.penalty, v, given, self.flat, self.tol)
+        return differentiable_prox(self.penalty, v, given, self.flat, self.tol, self._start)
 
     def extra_repr(self) -> str:
         """Return the penalty, for ``repr``."""
         return repr(self.penalty)
 
 
-def differentiable_prox(penalty: Penalty, v: Images, tau: float | Tensor, flat: float = 1e-4) -> Images:
+def differentiable_prox(
+    penalty: Penalty,
+    v: Images,
+    tau: float | Tensor,
+    flat: float | None = None,
+    tol: float = TOL,
+    start: Start | None = None,
+) -> Images:
     """Compute ``penalty.prox(v, tau)`` with derivatives in v and tau; see :class:`Prox`."""
     check_tensor(v, may_be=not penalty.separable)
     if not isinstance(tau, Tensor):
@@ -129,7 +162,11 @@ def differentiable_prox(penalty: Penalty, v: Images, tau: float | Tensor, flat: 
             given="torch.export or torch.onnx.export",
             do="export a prox in closed form, such as that of L1 or TiledGroups",
         )
-    return _Solved.apply(v, taus, penalty, active, flat)
+    if isinstance(penalty, (TotalVariation, SparseTV)) and active != "difference" and active.edges != "none":
+        terms = penalty.prox_terms(v)
+        if small_tv.applies(v, terms):
+            return small_tv.prox(v, taus, terms, flat, tol, start)
+    return _Solved.apply(v, taus, penalty, active, 1e-4 if flat is None else flat)
 
 
 def is_closed(penalty: Penalty) -> bool:

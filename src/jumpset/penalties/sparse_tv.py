@@ -83,9 +83,12 @@ class SparseTV(SolvedProx):
         solver minimises both parts together: the primal image of a dual field p is
         ``soft(v + div p, tau · ratio)``. Zeros are exact.
         """
+        return tv_prox(v, tau, self.prox_terms(v), tol=tol, max_steps=max_steps, dual=dual)
+
+    def prox_terms(self, v: Tensor) -> Terms:
+        """Return what the solver of the prox minimises."""
         coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
-        terms = Terms("l2" if self.isotropic else "l2-each", coupled, ratio=float(self.ratio))
-        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
+        return Terms("l2" if self.isotropic else "l2-each", coupled, ratio=float(self.ratio))
 
 
 def _over_channels(terms: Any) -> Any:

@@ -145,6 +145,11 @@ class TotalVariation(SolvedProx):
             # every edge counts once, for every scheme, isotropy and coupling
             with torch.no_grad():
                 return exactly(v, smooth_solve(v, per_image(tau, v)))
+        terms = self.prox_terms(v)
+        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
+
+    def prox_terms(self, v: Tensor) -> Terms:
+        """Return what the solver of the prox of exponent 1 minimises; raise ``NoProx`` if there is none."""
         coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
         is_plain = self.scheme == "forward" or not (self.isotropic or coupled)
         if self.beta != 1.0 or self.order != 1 or not is_plain:
@@ -158,8 +163,7 @@ class TotalVariation(SolvedProx):
             self._differences(v[:0], None)  # raises unless there are two axes
             directions = (OFFSETS[8], LENGTHS[8])
         norm = "l2" if self.isotropic else "l2-each"
-        terms = Terms(norm, coupled, directions=directions)
-        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
+        return Terms(norm, coupled, directions=directions)
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
         if self.order != 1 or self.scheme != "forward" or not kernel.applies(x):

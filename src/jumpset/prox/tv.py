@@ -16,6 +16,7 @@ from jumpset._core.types import Images, PerImage
 from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.gradient import divergence
 from jumpset.operators.images import check_tensor, per_image
+from jumpset.prox import tv_batches
 from jumpset.prox.tv_dual import AcceleratedDual, Model, images, read
 from jumpset.prox.tv_lines import solve_lines
 
@@ -55,11 +56,19 @@ class Terms:
 
 
 def tv_prox(
-    v: Images, tau: float | Tensor, terms: Terms, *, tol: float, max_steps: int, dual: Tensor | None
+    v: Images,
+    tau: float | Tensor,
+    terms: Terms,
+    *,
+    tol: float,
+    max_steps: int,
+    dual: Tensor | None,
+    lines: bool = True,
 ) -> ProxSolution:
     """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image, to a relative duality gap of ``tol``.
 
-    A ``RuntimeWarning`` reports that an image has not reached it after ``max_steps``.
+    A ``RuntimeWarning`` reports that an image has not reached it after ``max_steps``. Without ``lines`` the
+    dual variable is always a field.
     """
     check_tensor(v)
     checks.real("tol", tol, above=0.0, below=1.0)
@@ -76,7 +85,9 @@ def tv_prox(
             pixels = torch.where(_spread(finite, v), pixels, 0.0)
         axes = sum(n > 1 for n in v.shape[2:])
         # the norm of a pixel is of one number per direction, or there is one direction
-        by_lines = pixels.shape[1] == 1 and terms.delta == 0.0 and (terms.norm == "l2-each" or axes <= 1)
+        by_lines = (
+            lines and pixels.shape[1] == 1 and terms.delta == 0.0 and (terms.norm == "l2-each" or axes <= 1)
+        )
         small = pixels.shape[2:].numel() <= _FEW_PIXELS or axes <= 1 or terms.directions is not None
         solver = _by_lines if by_lines and small else _by_both if by_lines else _by_fields
         found = solver(pixels, taus, terms, tol, max_steps, dual)
@@ -147,6 +158,8 @@ def _by_fields(
             given=f"shape {tuple(dual.shape)}",
             do=f"pass .dual of a solution of the same kind, shape {shape}",
         )
+    if tv_batches.applies(v, terms.norm, terms.delta):
+        return tv_batches.solve_batch(v, taus, terms.norm, terms.ratio, tol, max_steps, dual)
     u, duals = torch.empty_like(v), torch.zeros(shape, dtype=v.dtype, device=v.device)
     gaps, n_steps = torch.zeros(len(v), dtype=torch.float64), 0
     for tau in taus.unique().tolist():

@@ -251,7 +251,7 @@ def _start(place: int, image: Tensor, model: Model, tol: float, dual: Tensor | N
     # A field of size w has a divergence of at most 2 w per axis: usual weights skip the second test.
     if model.delta == 0.0 and 4.0 * axes * model.weight >= spread:
         mean = f.mean(dim=tuple(range(2, f.ndim)), keepdim=True, dtype=torch.float64)
-        if model.weight >= _weight_of_mean(f, mean, model.norm):
+        if model.weight >= weight_of_mean(f, mean, model.norm):
             flat = mean.to(f.dtype).expand_as(f).contiguous()
             return known(flat, general.primal_plain(flat, zero[:, :0], model.soft))
     group = read(group._replace(is_read=False), model)
@@ -291,7 +291,7 @@ def _join(groups: Sequence[Group]) -> Group:
     return Group(*arrays, is_read=all(group.is_read for group in groups))
 
 
-def _weight_of_mean(f: Tensor, mean: Tensor, norm: Norm) -> float:
+def weight_of_mean(f: Tensor, mean: Tensor, norm: Norm) -> float:
     """Return a weight at and above which the mean is optimal.
 
     The size of any field with divergence ``mean − f`` is such a weight. The field used here balances each
