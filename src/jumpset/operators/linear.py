@@ -22,7 +22,15 @@ _POWER_STEPS = 100
 
 @runtime_checkable
 class LinearOp(Protocol):
-    """A linear map A of images. An attribute ``norm``, the largest singular value, is used where present."""
+    """A linear map A of images. An attribute ``norm``, the largest singular value, is used where present.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> isinstance(js.solvers.Mask(torch.ones(1, 1, 4, 4)), js.solvers.LinearOp)
+    True
+    """
 
     def __call__(self, u: Tensor) -> Tensor:
         """A u."""
@@ -35,7 +43,16 @@ class LinearOp(Protocol):
 
 @dataclass(frozen=True)
 class Identity:
-    """A u = u: denoising."""
+    """A u = u: denoising.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.rand(1, 1, 4, 4)
+    >>> torch.equal(js.solvers.Identity()(x), x)
+    True
+    """
 
     norm: float = field(default=1.0, init=False)
 
@@ -62,6 +79,13 @@ class Mask:
     ------
     InputError
         Non-finite entries; during the run, images that the mask does not fit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> js.solvers.Mask(torch.tensor([[1.0, 0.0]]))(torch.ones(1, 1, 1, 2)).tolist()
+    [[[[1.0, 0.0]]]]
     """
 
     mask: Tensor
@@ -117,6 +141,13 @@ class Blur:
     InputError
         A point-spread function that is empty or not finite, or has other than one to three axes; at the first
         use, one whose number of axes is not the image's.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> js.solvers.Blur(torch.ones(3, 3) / 9)(torch.rand(1, 1, 8, 8)).shape
+    torch.Size([1, 1, 8, 8])
     """
 
     psf: Tensor
@@ -197,6 +228,13 @@ class Downsample:
     ------
     InputError
         A factor below 1 or an empty shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> js.solvers.Downsample(2, (8, 8))(torch.rand(1, 1, 8, 8)).shape
+    torch.Size([1, 1, 4, 4])
     """
 
     factor: int
@@ -243,6 +281,14 @@ class Pair:
         :func:`adjoint_error` checks it.
     norm
         The largest singular value; ``None``: estimated by power iteration where needed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> twice = js.solvers.Pair(lambda u: 2 * u, lambda y: 2 * y)
+    >>> twice(torch.ones(1, 1, 1, 2)).tolist()
+    [[[[2.0, 2.0]]]]
     """
 
     forward: Callable[[Tensor], Tensor]
@@ -294,7 +340,29 @@ def operator_norm(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
 
 
 def adjoint_error(operator: LinearOp, like: Tensor, *, seed: int = 0) -> float:
-    """``|⟨A u, y⟩ − ⟨u, Aᵀ y⟩| / (‖A u‖ ‖y‖)`` for random u and y: rounding for a correct adjoint."""
+    """``|⟨A u, y⟩ − ⟨u, Aᵀ y⟩| / (‖A u‖ ‖y‖)`` for random u and y: rounding for a correct adjoint.
+
+    Parameters
+    ----------
+    operator
+        A linear operator.
+    like
+        A tensor with the shape, dtype and device of u.
+    seed
+        Seed of u and y.
+
+    Returns
+    -------
+    float
+        The relative error.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> js.solvers.adjoint_error(js.solvers.Blur(torch.ones(3, 3) / 9), torch.rand(1, 1, 8, 8)) < 1e-5
+    True
+    """
     generator = torch.Generator().manual_seed(seed)
     u = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
     image = operator(u)

@@ -39,7 +39,18 @@ _VALIDATION = 24, 160  # pairs, and the side of each
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of :func:`train`."""
+    """The result of :func:`train`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "mine.safetensors"
+    >>> trained = js.training.train("vdcnn", out=path, steps=1, batch_size=1, crop=32)
+    >>> trained.n_steps, trained.path.name
+    (1, 'mine.safetensors')
+    """
 
     path: Path
     """The file of weights."""
