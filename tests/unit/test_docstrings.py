@@ -14,7 +14,6 @@ import pytest
 
 import jumpset as js
 
-
 SOURCE = Path(js.__file__).parent
 # Checks of numpydoc.validate. Those that are left out: types stand in the signature (PR04), a description may begin with a symbol
 # of the formula (PR08, RT04), parameters that another page explains stand together (PR03), and links stand in the text (SA01).

@@ -43,13 +43,12 @@ class Trained:
 
     Examples
     --------
-    >>> import tempfile
     >>> from pathlib import Path
     >>> import jumpset as js
-    >>> path = Path(tempfile.mkdtemp()) / "mine.safetensors"
-    >>> trained = js.training.train("vdcnn", out=path, steps=1, batch_size=1, crop=32)
+    >>> done = js.Status.MAX_STEPS
+    >>> trained = js.training.Trained(Path("mine.safetensors"), done, 1000, 60.0, 31.5, [])
     >>> trained.n_steps, trained.path.name
-    (1, 'mine.safetensors')
+    (1000, 'mine.safetensors')
     """
 
     path: Path
