@@ -34,18 +34,19 @@ html_theme = "pydata_sphinx_theme"
 html_title = "jumpset"
 html_theme_options = {
     "show_toc_level": 2,
+    "collapse_navigation": True,
     "header_links_before_dropdown": 6,
     "navbar_align": "left",
     "navbar_end": ["version-switcher", "theme-switcher"],
     "navigation_with_keys": False,
-    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "benchmarks": [], "races": []},
     # The list of versions lies beside the pages, so that one file serves all versions of a site.
     "switcher": {"json_url": "_static/versions.json", "version_match": version},
     "check_switcher": False,
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
 }
-html_sidebars = {"index": [], "changelog": [], "citation": []}
+html_sidebars = {"index": [], "benchmarks": [], "changelog": [], "citation": []}
 html_static_path = ["_static"]
 html_css_files = ["jumpset.css"]
 html_math_renderer = "mathml"
