@@ -83,7 +83,8 @@ sphinx_gallery_conf = {
 
 def _link_to_figures(app, what, name, obj, options, lines):  # noqa: ARG001
     """Add to the reference of a method or a penalty where its figures are."""
-    if what == "class" and (page := pages.page_of(obj)):
+    page = pages.page_of(obj) if what == "class" else None
+    if page and page != f"/{app.env.temp_data.get('docname', '')}":
         lines += ["", f".. seealso:: :doc:`{page}` shows it in images, with its seconds.", ""]
 
 
