@@ -53,7 +53,7 @@ type: $(VENV)/.lint
 
 peers: $(VENV)/.peers
 
-# The table and the plot of the README, on the pictures that ship: under half an hour on two cores.
+# The table and the plot of the page "Benchmarks", on the pictures that ship: under half an hour on two cores.
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/readme_table.py
 
@@ -66,7 +66,7 @@ $(VENV)/.docs: $(VENV)/.installed
 	@touch $@
 
 docs: $(VENV)/.docs
-	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -q -W --keep-going -j auto -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 $(VENV)/.release: $(VENV)/.installed

@@ -1,4 +1,4 @@
-"""Make the README's table and plot from the images that come with the package: `make bench`.
+"""Make table and plot of the page "Benchmarks" from images that come with the package: `make bench`.
 
     python benchmarks/readme_table.py [--limit N] [--slow-limit 4] [--jobs 2] [--records FILE]
 
@@ -7,13 +7,15 @@ continues where it stopped. The deep image priors run only on --slow-limit of th
 --max-seconds. The table's columns from "the N" on cover those images for every method, so that slow and fast
 methods are compared on the same images. Seconds are of one thread if there are several jobs.
 
-README.md and the plot change only if every run succeeded, and in README.md only the text between the markers.
+docs/benchmarks.md and the plot change only if every run succeeded, and in the page only the text between
+the markers.
 The records are kept as readme_table-last.jsonl.
 """
 
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -55,7 +57,7 @@ def bench(names, limit, arguments):
         command += ["--max-seconds", str(arguments.max_seconds)]
     print(*command, flush=True)
     if subprocess.run(command, check=False).returncode != 0:
-        raise SystemExit("a run failed: README.md is unchanged; the finished runs are kept for the next time")
+        raise SystemExit("a run failed: the page is unchanged; the finished runs are kept for the next time")
 
 
 def kind_of(record):
@@ -141,7 +143,7 @@ def replaced(text, new):
     """Return the text with new content between the markers."""
     begin, end = MARKERS
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise SystemExit(f"the README must hold {begin} and, after it, {end}, once each")
+        raise SystemExit(f"the page must hold {begin} and, after it, {end}, once each")
     before, rest = text.split(begin)
     return f"{before}{begin}\n{new}\n{end}{rest.split(end)[1]}"
 
@@ -154,11 +156,11 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--methods", help="default: all of the registry")
     parser.add_argument("--records", type=Path, default=ROOT / "out" / "readme_table.jsonl")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
     parser.add_argument("--plot", type=Path, default=ROOT / "docs" / "pictures" / "speed_quality.svg")
     arguments = parser.parse_args()
     began = time.monotonic()
-    replaced(arguments.readme.read_text(encoding="utf-8"), "")  # fail before the work, not after it
+    replaced(arguments.page.read_text(encoding="utf-8"), "")  # fail before the work, not after it
     arguments.records.parent.mkdir(parents=True, exist_ok=True)
     names = arguments.methods.split(",") if arguments.methods else [*js.methods()]
     candidates(names)  # raises on an unknown name before any work
@@ -175,18 +177,18 @@ def main() -> None:
     text, points = table([*inputs, *records], names, few)
     note = notes([*inputs, *records], few, arguments)
     svg = plot(points, few)
-    shown = arguments.plot.relative_to(ROOT) if arguments.plot.is_relative_to(ROOT) else arguments.plot
+    shown = Path(os.path.relpath(arguments.plot, arguments.page.parent)).as_posix()
     body = f"{text}\n\n{note}\n\n![Gain against seconds per image]({shown})"
     with atomic_write(arguments.plot) as file:
         file.write_text(svg, encoding="utf-8")
-    with atomic_write(arguments.readme) as file:
-        file.write_text(replaced(arguments.readme.read_text(encoding="utf-8"), body), encoding="utf-8")
+    with atomic_write(arguments.page) as file:
+        file.write_text(replaced(arguments.page.read_text(encoding="utf-8"), body), encoding="utf-8")
     # the next call measures everything again
     arguments.records.replace(arguments.records.with_stem(f"{arguments.records.stem}-last"))
     for row in summarize(records):
         seconds, count = row.means["seconds"], row.n_images
         print(f"{row.label:20s}{count:3d} × {seconds:7.2f} s = {seconds * count / 60:6.2f} min")
-    print(f"{arguments.readme}, {arguments.plot}: {(time.monotonic() - began) / 60:.1f} minutes")
+    print(f"{arguments.page}, {arguments.plot}: {(time.monotonic() - began) / 60:.1f} minutes")
 
 
 if __name__ == "__main__":

@@ -1,29 +1,62 @@
-"""How the documentation is built: `make docs`."""
+"""How the documentation is built: `make docs`. The build needs no network."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import pages
-import tasks
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import inventories  # noqa: E402
+import pages  # noqa: E402
+import tasks  # noqa: E402
+
+import jumpset  # noqa: E402
 
 pages.write_pages()
 tasks.write_panels()
 
 project = "jumpset"
 copyright = "2026, the jumpset developers"
+version = release = jumpset.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "sphinx.ext.intersphinx",
+    "mathml",
     "numpydoc",
+    "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "generated/gallery/*.py"]
+exclude_patterns = ["_build", "generated/gallery/*.py", "generated/gallery/*.ipynb"]
+
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"show_toc_level": 2}
+html_title = "jumpset"
+html_theme_options = {
+    "show_toc_level": 2,
+    "collapse_navigation": True,
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+    "navbar_end": ["version-switcher", "theme-switcher"],
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "benchmarks": [], "races": []},
+    # The list of versions lies beside the pages, so that one file serves all versions of a site.
+    "switcher": {"json_url": "_static/versions.json", "version_match": version},
+    "check_switcher": False,
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+}
+html_sidebars = {"index": [], "benchmarks": [], "changelog": [], "citation": []}
 html_static_path = ["_static"]
 html_css_files = ["jumpset.css"]
+html_math_renderer = "mathml"
+html_show_sourcelink = False
+
+copybutton_exclude = ".linenos, .gp, .go"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+myst_heading_anchors = 3
+
 autodoc_member_order = "bysource"
 autodoc_mock_imports = [
     "deepinv",
@@ -34,6 +67,9 @@ autosummary_generate = True
 # A file system may not tell the two apart by the case of a letter.
 autosummary_filename_map = {"jumpset.metrics.Contiguity": "jumpset.metrics.Contiguity-class"}
 numpydoc_show_class_members = False
+intersphinx_mapping = inventories.mapping(HERE / "generated" / "inventories")
+intersphinx_cache_limit = -1
+
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "generated/gallery",
@@ -43,3 +79,15 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
 }
+
+
+def _link_to_figures(app, what, name, obj, options, lines):  # noqa: ARG001
+    """Add to the reference of a method or a penalty where its figures are."""
+    page = pages.page_of(obj) if what == "class" else None
+    if page and page != f"/{app.env.temp_data.get('docname', '')}":
+        lines += ["", f".. seealso:: :doc:`{page}` shows it in images, with its seconds.", ""]
+
+
+def setup(app):
+    """Connect the function above."""
+    app.connect("autodoc-process-docstring", _link_to_figures)

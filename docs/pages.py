@@ -1,6 +1,6 @@
-"""Write the pages that follow the code: one for each method and penalty, and the API; run by `make docs`.
+"""Write the pages that follow the code: methods, penalties, API, command line; run by `make docs`.
 
-The text of a page is a docstring. Figures are kept in docs/generated/; remove that folder to draw them again.
+The text of a page is a docstring; its figures are those of figures.py.
 """
 
 from __future__ import annotations
@@ -11,40 +11,55 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import GenericAlias
 
+import command_line
+import figures
 import layout
-import numpy as np
-import torch
+import tasks
 
 import jumpset as js
 
 OUT = Path(__file__).parent / "generated"
 SOURCE = Path(js.__file__).parent
-STRENGTHS = (0.25, 1.0, 4.0)
-SHARES = (0.25, 0.5, 1.0)  # weights of a learned method, which are at most 1
-SOLVED = ("LatentGroups", "TGV2")  # their value is itself a minimum, so descent would take minutes
+GALLERY = Path(__file__).parents[1] / "examples" / "gallery"
 API_HEAD = (
     "``import jumpset as js`` has the names of the first section and the packages; every other name is "
     "reached through its package, as in ``js.penalties.AITV``.\n"
 )
 HEADS = {
-    "Methods": "js.smooth(image, method=name) runs a method; js.method(name, …) creates one.",
-    "Penalties": "Each R(x) is a loss; many also have a proximal operator argmin ½‖u − f‖² + τ R(u).",
+    "Methods": "``js.smooth(image, method=name)`` runs a method; ``js.method(name, …)`` creates one. "
+    ":doc:`/which_method` helps to choose, :doc:`/benchmarks` has their gains.",
+    "Penalties": "Each R(x) is a loss; many also have a proximal operator argmin ½‖u − f‖² + τ R(u). "
+    ":doc:`/which_penalty` helps to choose.",
 }
 
 
 def write_pages() -> None:
-    """Write both chapters and the API."""
-    (OUT / "pictures").mkdir(parents=True, exist_ok=True)
-    _chapter("Methods", "methods", {name: _method_page(name, info) for name, info in js.methods().items()})
-    penalties = {
+    """Write both chapters, the API and the command line."""
+    OUT.mkdir(exist_ok=True)
+    methods, penalties = js.methods(), penalty_classes()
+    figures.draw(methods, penalties)
+    _chapter("Methods", "methods", {name: _method_page(name, info) for name, info in methods.items()})
+    _chapter("Penalties", "penalties", {name: _penalty_page(name, cls) for name, cls in penalties.items()})
+    _write(OUT / "api.rst", api_page())
+    _write(OUT / "command_line.rst", command_line.page())
+    _write(OUT / "packages.txt", layout.table())
+
+
+def penalty_classes() -> dict[str, type[js.Penalty]]:
+    """Return the public penalties by name."""
+    return {
         name: thing
         for name, thing in vars(js.penalties).items()
         if inspect.isclass(thing) and issubclass(thing, js.Penalty) and thing is not js.Penalty
     }
-    pages = {name: _penalty_page(name, cls) for name, cls in penalties.items()}
-    _chapter("Penalties", "penalties", pages)
-    _write(OUT / "api.rst", api_page())
-    _write(OUT / "packages.txt", layout.table())
+
+
+def page_of(cls: type) -> str | None:
+    """Return the page with the figures of a class, if there is one."""
+    for name, info in js.methods().items():
+        if info.cls is cls:
+            return f"/generated/methods/{name}"
+    return f"/generated/penalties/{cls.__name__}" if cls in penalty_classes().values() else None
 
 
 def api_page() -> str:
@@ -107,7 +122,24 @@ def _chapter(title: str, folder: str, pages: dict[str, str]) -> None:
     for name, text in pages.items():
         _write(OUT / folder / f"{name}.rst", text)
     entries = "\n".join(f"   {folder}/{name}" for name in pages)
-    _write(OUT / f"{folder}.rst", f"{_title(title, '=')}\n{HEADS[title]}\n\n.. toctree::\n\n{entries}\n")
+    cards = "\n".join(_card(folder, name) for name in pages)
+    grid = f".. grid:: 1 2 3 3\n   :gutter: 2\n\n{cards}"
+    _write(
+        OUT / f"{folder}.rst",
+        f"{_title(title, '=')}\n{HEADS[title]}\n\n{grid}\n.. toctree::\n   :hidden:\n\n{entries}\n",
+    )
+
+
+def _card(folder: str, name: str) -> str:
+    """Return an entry of a chapter: name, purpose and figure."""
+    summary = js.methods()[name].summary if folder == "methods" else _summary(getattr(js.penalties, name))
+    kind = folder.removesuffix("s").removesuffix("ie") + ("y" if folder == "penalties" else "")
+    picture = f"pictures/{kind}-{name}.png"
+    image = f"      :img-top: {picture}\n      :img-alt: {name}\n" if (OUT / picture).exists() else ""
+    return (
+        f"   .. grid-item-card:: {name}\n      :link: /generated/{folder}/{name}\n      :link-type: doc\n"
+        f"{image}\n      {summary}\n"
+    )
 
 
 def _write(path: Path, text: str) -> None:
@@ -122,91 +154,72 @@ def _title(text: str, line: str) -> str:
 
 def _class(cls: type) -> str:
     # the pages of the API index it
-    return f".. currentmodule:: {cls.__module__}\n\n.. autoclass:: {cls.__name__}\n   :no-index:\n"
+    directive = f".. currentmodule:: {cls.__module__}\n\n.. autoclass:: {cls.__name__}\n   :no-index:\n"
+    return f"{_title('Reference', '-')}\n{directive}"
+
+
+def _summary(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def _code(language: str, *lines: str) -> str:
+    body = "\n".join(f"   {line}" for line in lines)
+    return f".. code-block:: {language}\n\n{body}\n"
 
 
 def _method_page(name: str, info: js.running.registry.MethodInfo) -> str:
-    path = OUT / "pictures" / f"method-{name}.png"
+    """Return purpose, paper, calls, figures, presets, uses and reference."""
     weight = info.defaults.get("weight")
-    slow = name.startswith("dip")  # many seconds per image
-    weights = [s * weight for s in STRENGTHS] if weight and not slow else []
-    if name in js.learned.SIZES or name == "dejpeg":
-        weights = list(SHARES)
-    turned = [f"{w:g}" for w in weights]
-    if not path.exists():
-        _draw_method(path, name, weights)
-    shown = f"with ``weight`` at {', '.join(turned)}" if turned else "at its defaults"
-    kind = "JPEG" if name == "dejpeg" else "textured"
-    figure = (
-        f".. figure:: ../pictures/{path.name}\n\n   A {kind} image, and the result of ``{name}`` {shown}.\n\n"
-    )
-    presets = [f"- ``{key}``: {_settings(values)}" for key, values in info.presets.items()]
-    listed = "\n".join(["**Presets**", "", *presets, ""]) if presets else ""
-    return f"{_title(name, '=')}\n{info.summary}\n\n{figure}{listed}\n{_class(info.cls)}"
+    setting = f", weight={weight:g}" if weight else ""
+    calls = [f'flat = js.smooth(image, "{name}"{setting})']
+    calls += [f'flat = js.smooth(image, "{name}", preset="{preset}")' for preset in info.presets]
+    option = f" -w {weight:g}" if weight else ""
+    parts = [
+        _title(name, "="),
+        f"{info.summary}\n\n*Paper:* {info.paper}.\n",
+        _code("python", "import jumpset as js", "", *calls),
+        _code("sh", f"jumpset smooth in.png out.png -m {name}{option}"),
+        figures.text("method", name),
+    ]
+    if info.presets:
+        parts += ["**Presets**\n", *(f"- ``{key}``: {_settings(v)}" for key, v in info.presets.items()), ""]
+    uses = [f"- :ref:`task-{task.key}`" for task in tasks.TASKS if name in task.runs]
+    return "\n".join([*parts, _uses(uses, f'"{name}"'), _class(info.cls)])
 
 
 def _settings(values: dict[str, object]) -> str:
     return ", ".join(f"``{key}={value!r}``" for key, value in values.items()) or "the defaults"
 
 
-def _draw_method(path: Path, name: str, weights: list[float]) -> None:
-    image, _ = js.datasets.textured(120, 160, seed=4)
-    if name == "dejpeg":
-        image = js.datasets.jpeg(js.datasets.shapes(120, 160, seed=4), 15)
-    runs = [js.method(name, weight=w) for w in weights] or [js.method(name)]
-    images = [image, *(js.run(image, run).image for run in runs)]
-    _save(path, images, zoom=1)
-
-
 def _penalty_page(name: str, cls: type[js.Penalty]) -> str:
-    path = OUT / "pictures" / f"penalty-{name}.png"
-    if not path.exists():
-        _draw_penalty(path, cls())
-    figure = (
-        f".. figure:: ../pictures/{path.name}\n\n"
-        "   A noisy image f, and minimisers of ½‖u − f‖² + τ R(u) for three τ, found by "
-        f"{'the proximal operator' if name in SOLVED else 'descent'}; values below 0.03 are blue.\n\n"
-        if path.exists()
-        else ""
+    """Return purpose, paper, calls, figures, uses and reference."""
+    penalty, path = cls(), f"js.{name}" if hasattr(js, name) else f"js.penalties.{name}"
+    calls = [f"loss = mse + 1e-3 * {path}()(x)  # x is (B, C, H, W)"]
+    calls += [f"u = {path}().prox(v, 0.1)  # argmin ½‖u − v‖² + 0.1 R(u)"] if penalty.has_prox else []
+    traits = [
+        "convex" if penalty.convex else "not convex",
+        "separable" if penalty.separable else "with neighbours",
+        "with a proximal operator" if penalty.has_prox else "without a proximal operator",
+    ]
+    return "\n".join(
+        [
+            _title(name, "="),
+            f"{_summary(cls)}\n\n*Paper:* {penalty.paper}. *Kind:* {', '.join(traits)}.\n",
+            _code("python", "import jumpset as js", "", *calls),
+            figures.text("penalty", name),
+            _uses([], f"{name}("),
+            _class(cls),
+        ]
     )
-    return f"{_title(name, '=')}\n{figure}{_class(cls)}"
 
 
-def _draw_penalty(path: Path, penalty: js.Penalty) -> None:
-    """Draw minimisers, found by gradient descent as in training; draw nothing if the gradient is zero."""
-    truth = torch.from_numpy(js.datasets.marks(64, 64, seed=1))[None, None]
-    f = truth + 0.15 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
-    images = [f]
-    unit = 0.3 * f.square().sum() / penalty.value(f).clamp(min=1e-6)
-    for strength in STRENGTHS:
-        if type(penalty).__name__ in SOLVED:
-            images.append(penalty.prox(f, strength * float(unit)))
-            continue
-        u = f.clone().requires_grad_()
-        adam = torch.optim.Adam([u], lr=0.02)
-        for step in range(300):
-            adam.param_groups[0]["lr"] = 0.02 * (1 - step / 300)
-            adam.zero_grad()
-            cost = penalty.value(u)
-            if not cost.requires_grad:
-                return
-            (0.5 * (u - f).square().sum() + strength * (unit * cost).sum()).backward()
-            adam.step()
-        images.append(u.detach())
-    _save(path, [_zeros_blue(image[0, 0].numpy()) for image in images], zoom=3)
-
-
-def _zeros_blue(gray: np.ndarray) -> np.ndarray:
-    rgb = np.repeat(gray[..., None].clip(0, 1), 3, axis=-1)
-    rgb[np.abs(gray) < 0.03] = (0.10, 0.20, 0.55)
-    return rgb
-
-
-def _save(path: Path, images: list[np.ndarray], zoom: int) -> None:
-    gap = np.ones((images[0].shape[0], 4, 3))
-    row = [part for image in images for part in (image, gap)][:-1]
-    pixels = np.rint(255 * np.concatenate(row, axis=1).clip(0, 1)).astype(np.uint8)
-    js.io.write_picture(path, np.kron(pixels, np.ones((zoom, zoom, 1), dtype=np.uint8)))
+def _uses(pages: list[str], mention: str) -> str:
+    """Return links to pages and to the programs of the gallery that mention a name."""
+    found = [
+        path.stem for path in sorted(GALLERY.glob("plot_*.py")) if mention in path.read_text(encoding="utf-8")
+    ]
+    links = [*pages, *(f"- :doc:`/generated/gallery/{stem}`" for stem in found)]
+    return "\n".join(["**Used in**\n", *links, ""]) if links else ""
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def _draw(task: Task) -> dict[str, str]:
         written = [
             f"{k}={v:.3g}" if isinstance(v, float) else str(v) for k, v in made.items() if k != "guidance"
         ]
-        caption = " ".join([f"``{name}``", ", ".join(written)]).strip()
+        caption = " ".join([f":doc:`{name} </generated/methods/{name}>`", ", ".join(written)]).strip()
         if truth is not None:
             caption += f", {js.metrics.psnr(result.image, truth):.1f} dB"
         captions[name] = f"{caption}, {result.elapsed:.2f} s"

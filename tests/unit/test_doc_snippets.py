@@ -4,13 +4,18 @@ import re
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import jumpset as js
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.rst")),
+    *sorted((ROOT / "docs" / "quickstart").glob("*.rst")),
+]
 
 
 def blocks(path):
@@ -35,6 +40,18 @@ def names(monkeypatch):
     return shared | {"optimizer": optimizer, "torch": torch, "js": js, "image": coffee()[:24, :32]}
 
 
+def test_the_calls_of_the_table_by_task_run(names):
+    calls = re.findall(r"\| `(js\.[^`]+)` \|", PAGES[0].read_text(encoding="utf-8"))
+    assert len(calls) == 10
+    image = js.datasets.jpeg(js.datasets.shapes(40, 48, seed=0), quality=20)
+    names |= {"image": image, "depth": image.mean(-1), "valid": image[..., 0] > 0.2}
+    for call in calls:
+        code = call.replace('tables="in.jpg"', "n_steps=0").replace('"dip-l0")', '"dip-l0", max_seconds=1)')
+        answer = eval(code, names)
+        assert answer.shape[:2] == image.shape[:2]
+        assert np.isfinite(answer).all()
+
+
 def test_there_are_blocks():
     assert sum(len(blocks(path)) for path in PAGES) >= 12
 
@@ -45,3 +62,17 @@ def test_blocks_run(path, names):
         code = block.replace(', weights="mine.safetensors"', "")  # a file that the reader has trained
         code = code.replace("max_seconds=60)", "max_seconds=1)")
         exec(compile(code, path.name, "exec", dont_inherit=True), names)
+
+
+@pytest.mark.parametrize(("page", "library"), [("keras", "tensorflow"), ("jax", "jax")])
+def test_the_quick_starts_of_other_libraries_run(page, library):
+    pytest.importorskip(library)
+    text = (ROOT / "docs" / "quickstart" / f"{page}.rst").read_text(encoding="utf-8")
+    code = re.search(r"\.\. code-block:: py\n\n((?:   .*\n|\n)+)", text)[1]
+    names = {}
+    exec(compile(textwrap.dedent(code), page, "exec", dont_inherit=True), names)
+    if library == "jax":
+        assert np.isfinite(float(names["value"]))
+        assert float(abs(names["slopes"]["threshold"])) > 0
+    else:
+        assert np.isfinite(names["model"].history.history["loss"]).all()

@@ -59,8 +59,8 @@ def test_only_text_between_the_markers_changes(script):
             script.replaced(wrong, "new")
 
 
-def test_the_readme_has_the_markers(script):
-    script.replaced((ROOT / "README.md").read_text(encoding="utf-8"), "")
+def test_the_page_has_the_markers(script):
+    script.replaced((ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8"), "")
 
 
 def test_the_plot_is_a_complete_svg_file(script):
@@ -71,12 +71,12 @@ def test_the_plot_is_a_complete_svg_file(script):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_failed_run_leaves_the_readme_alone(script, tmp_path, monkeypatch, fails):
+def test_a_failed_run_leaves_the_page_alone(script, tmp_path, monkeypatch, fails):
     """Runs are replaced by stored records or a failure; the command itself is tested elsewhere."""
     pair = js.datasets.synthetic_pairs(1)[0]
-    readme, plot, kept = tmp_path / "README.md", tmp_path / "plot.svg", tmp_path / "records.jsonl"
+    page, plot, kept = tmp_path / "benchmarks.md", tmp_path / "plot.svg", tmp_path / "records.jsonl"
     old = "\n".join(["before", *script.MARKERS, "after"])
-    readme.write_text(old)
+    page.write_text(old)
 
     def bench(names, limit, arguments):
         if fails:
@@ -85,20 +85,21 @@ def test_a_failed_run_leaves_the_readme_alone(script, tmp_path, monkeypatch, fai
         kept.write_text("\n".join(lines))
 
     monkeypatch.setattr(script, "bench", bench)
-    paths = ["--readme", str(readme), "--plot", str(plot), "--records", str(kept)]
+    paths = ["--page", str(page), "--plot", str(plot), "--records", str(kept)]
     limits = ["--limit", "1", "--slow-limit", "1", "--methods", "domain-transform,guided"]
     monkeypatch.setattr("sys.argv", ["readme_table.py", *paths, *limits])
     if fails:
         with pytest.raises(SystemExit, match="a run failed"):
             script.main()
-        assert readme.read_text() == old
+        assert page.read_text() == old
         assert not plot.exists()
     else:
         script.main()
-        text = readme.read_text()
+        text = page.read_text()
         assert "`guided`" in text
         assert text.startswith("before")
         assert text.rstrip().endswith("after")
+        assert "](plot.svg)" in text
         assert plot.exists()
         assert not kept.exists()  # the next time begins anew
         assert (tmp_path / "records-last.jsonl").exists()

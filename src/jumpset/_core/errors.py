@@ -6,7 +6,14 @@ from typing import Any
 
 
 class JumpsetError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> issubclass(js.InputError, js.JumpsetError)
+    True
+    """
 
 
 class InputError(JumpsetError, ValueError):
@@ -20,6 +27,15 @@ class InputError(JumpsetError, ValueError):
         What was given.
     do
         What to do instead.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> try:
+    ...     js.method("no such method")
+    ... except js.InputError as error:
+    ...     print(type(error).__name__)
+    InputError
     """
 
     def __init__(self, what: str, *, given: object, do: str) -> None:
@@ -30,7 +46,26 @@ class InputError(JumpsetError, ValueError):
 
 
 class FileError(InputError):
-    """A file that cannot be read or written."""
+    """A file that cannot be read or written.
+
+    Parameters
+    ----------
+    what
+        What is wrong.
+    given
+        The value or the path.
+    do
+        What to do.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> try:
+    ...     js.io.read_picture("no such file.png")
+    ... except js.FileError as error:
+    ...     print(type(error).__name__)
+    FileError
+    """
 
 
 class MissingLibrary(JumpsetError, ModuleNotFoundError):
@@ -42,6 +77,12 @@ class MissingLibrary(JumpsetError, ModuleNotFoundError):
         The module that was not found.
     install
         The argument of ``pip install`` that brings it, e.g. ``"jumpset[io]"``.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> print(js.MissingLibrary("dask", "jumpset[dask]"))
+    dask is not installed; pip install 'jumpset[dask]'
     """
 
     def __init__(self, library: str, install: str) -> None:
@@ -62,7 +103,19 @@ class RangeWarning(UserWarning):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during :func:`jumpset.smooth`; ``.result`` holds the best image so far."""
+    """Ctrl-C during :func:`jumpset.smooth`; ``.result`` holds the best image so far.
+
+    Parameters
+    ----------
+    result
+        The result at the interruption.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> issubclass(js.Interrupted, KeyboardInterrupt)
+    True
+    """
 
     def __init__(self, result: Any) -> None:
         self.result = result

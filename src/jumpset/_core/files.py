@@ -101,6 +101,17 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     FileError
         If the temporary file cannot be created, be written (an ``OSError`` of the block) or replace ``path``;
         other exceptions of the block propagate.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
+    >>> with js.io.atomic_write(path) as file:  # a file beside it, which replaces it at the end
+    ...     _ = file.write_text("whole")
+    >>> path.read_text()
+    'whole'
     """
     path = as_path(path)
     target = _target(path)
@@ -143,6 +154,14 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     FileError
         If the suffix is of no supported format, the folder is missing or not writable, the disk is full, or
         the path is a folder, a device or a write-protected file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "image.png"
+    >>> js.io.check_writable(path)  # raises where the file could not be written
     """
     format_of(as_path(path))
     check_target(path)

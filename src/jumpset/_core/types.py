@@ -27,6 +27,13 @@ class Status(Enum):
 
     ``CONVERGED`` says that the method's own stopping rule was met; for a nonconvex
     method that is a fixed point or the end of its schedule, never a proof of optimality.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> result = js.run(js.datasets.coffee()[:32, :32], js.method("tv"))
+    >>> result.status is js.Status.CONVERGED
+    True
     """
 
     CONVERGED = "the method's own stopping rule was met"
@@ -54,6 +61,12 @@ class Iteration(Checked, ABC, Generic[State]):
     A direct method is an iteration of one step. ``step`` is pure: ``image(s)`` and ``record(s)`` are the same
     before and after ``step(s)``. A subclass defines ``name``, ``paper``, :meth:`init`,
     :meth:`step`, :meth:`image` and :meth:`record`; all else has a default here.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> isinstance(js.method("tv"), js.running.Iteration)
+    True
     """
 
     name: ClassVar[str]

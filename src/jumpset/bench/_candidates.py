@@ -17,12 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A method with its settings and the label that tables show."""
+    """A method with its settings and the label that tables show.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.bench.Candidate("tv, strong", "tv", hyper={"weight": 0.3}).label
+    'tv, strong'
+    """
 
     label: str
+    """The text that tables show."""
     name: str
+    """The name of the method."""
     preset: str | None = None
+    """A preset of the method."""
     hyper: Mapping[str, Any] = field(default_factory=dict)
+    """Hyper-parameters."""
 
     def make(self) -> Iteration[Any]:
         """Return the method; raises ``InputError`` for a wrong name or setting."""
@@ -59,10 +70,21 @@ def candidates(
     seed
         Seed of the methods that draw random numbers; others ignore it.
 
+    Returns
+    -------
+    list of Candidate
+        One for each name.
+
     Raises
     ------
     InputError
         There is no method, one is repeated or unknown; no method has a setting, or its value is invalid.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> [one.label for one in js.bench.candidates(["tv", "gsf:detail"])]
+    ['tv', 'gsf:detail']
     """
     from jumpset.running.registry import methods
 

@@ -43,7 +43,45 @@ def make_record(
     n_steps: int = 0,
     status: str = "",
 ) -> Record:
-    """Return the record of one output; ``picture`` is the input, to which the energies refer."""
+    """Return the record of one output; ``picture`` is the input, to which the energies refer.
+
+    Parameters
+    ----------
+    pair
+        The image and its truth.
+    label
+        Name of the method in the table.
+    image
+        The output.
+    picture
+        The input, to which the energies refer.
+    truth
+        The ground truth.
+    settings
+        Hyper-parameters of the run.
+    seconds
+        Time of the run.
+    peak_mib
+        Increase of the memory at its peak, in MiB; None if unknown.
+    n_steps
+        Number of steps.
+    status
+        How the run ended.
+
+    Returns
+    -------
+    Record
+        A dictionary of scores and settings, as ``jumpset bench --json`` writes it.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> pair = js.datasets.synthetic_pairs(1)[0]
+    >>> image, truth = pair.load()
+    >>> record = js.bench.make_record(pair, "mine", image, image, truth, settings={})
+    >>> record["method"], record["image"]
+    ('mine', 'textured10')
+    """
     from jumpset import metrics
 
     support = metrics.contiguity(image if image.ndim == 2 else np.abs(image).max(-1))
@@ -83,11 +121,47 @@ def failures(pair: PairLike, methods: Sequence[Candidate], why: str) -> list[Rec
 
 
 def failed(record: Record) -> bool:
-    """Whether the run of the record failed."""
+    """Whether the run of the record failed.
+
+    Parameters
+    ----------
+    record
+        A record of a run.
+
+    Returns
+    -------
+    bool
+        True if the method raised an error.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> pair = js.datasets.synthetic_pairs(1)[0]
+    >>> record = js.bench.run_one(pair, js.bench.candidates(["fgs"])[0], None, None)[0]
+    >>> js.bench.failed(record)
+    False
+    """
     return record["status"].startswith("FAILED")
 
 
 def one_line(error: Exception) -> str:
-    """Return the message of an error as one line."""
+    r"""Return the message of an error as one line.
+
+    Parameters
+    ----------
+    error
+        Any error.
+
+    Returns
+    -------
+    str
+        Class and message.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.bench.one_line(ValueError("two\nlines"))
+    'ValueError: two lines'
+    """
     text = str(error).replace("\n", " ") or "no reason given"
     return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"

@@ -61,6 +61,14 @@ def run_pairs(
     ------
     KeyboardInterrupt
         On Ctrl-C; unfinished runs are discarded.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> pair = js.datasets.synthetic_pairs(1)[0]
+    >>> records = list(js.bench.run_pairs([pair], js.bench.candidates(["fgs", "guided"])))
+    >>> [record["method"] for record in records if record["method"] in ("fgs", "guided")]
+    ['fgs', 'guided']
     """
     checks.integer("jobs", jobs, at_least=1)
     tasks = [
@@ -97,7 +105,32 @@ def run_pairs(
 def run_one(
     pair: PairLike, candidate: Candidate | None, max_seconds: float | None, outputs: Path | None
 ) -> list[Record]:
-    """Return the record of one method on one image, or of the input; none if the input is unreadable."""
+    """Return the record of one method on one image, or of the input; none if the input is unreadable.
+
+    Parameters
+    ----------
+    pair
+        The image and its truth.
+    candidate
+        The method; None scores the input.
+    max_seconds
+        Time limit.
+    outputs
+        Folder for the outputs; None keeps none.
+
+    Returns
+    -------
+    list of Record
+        One record, or none.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> pair = js.datasets.synthetic_pairs(1)[0]
+    >>> records = js.bench.run_one(pair, js.bench.candidates(["fgs"])[0], None, None)
+    >>> records[0]["psnr"] > 20
+    True
+    """
     from jumpset._core.types import Status
     from jumpset.running.registry import for_file
     from jumpset.running.run import run
@@ -134,7 +167,29 @@ def run_one(
 
 
 def output_path(outputs: Path, label: str, image: str) -> Path:
-    """Return the path of the output of a method on an image."""
+    """Return the path of the output of a method on an image.
+
+    Parameters
+    ----------
+    outputs
+        Folder of all outputs.
+    label
+        Name of the method.
+    image
+        Name of the image.
+
+    Returns
+    -------
+    Path
+        ``outputs / label / image.png``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> js.bench.output_path(Path("out"), "tv", "photo").name
+    'photo.png'
+    """
     return outputs / label.replace(":", "-").replace("/", "-") / f"{image}.png"
 
 

@@ -12,9 +12,19 @@ from jumpset.bench._records import COSTS, INPUT, SCORES, Record
 
 @dataclass(frozen=True)
 class Row:
-    """The row of one method in a table. Failures are counted, not averaged."""
+    """The row of one method in a table. Failures are counted, not averaged.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> pair = js.datasets.synthetic_pairs(1)[0]
+    >>> rows = js.bench.summarize(js.bench.run_one(pair, js.bench.candidates(["fgs"])[0], None, None))
+    >>> rows[0].label, rows[0].n_images
+    ('fgs', 1)
+    """
 
     label: str
+    """The text that tables show."""
     n_images: int
     """Number of images with scores."""
     means: dict[str, float | None]
@@ -26,7 +36,28 @@ class Row:
 
 
 def summarize(records: Sequence[Record], labels: Sequence[str] | None = None) -> list[Row]:
-    """Return the rows of ``labels``, by default of all methods in the order of their first records."""
+    """Return the rows of ``labels``, by default of all methods in the order of their first records.
+
+    Parameters
+    ----------
+    records
+        Records of any methods and images.
+    labels
+        Methods of the rows, in their order.
+
+    Returns
+    -------
+    list of Row
+        Means over the images of each method.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> pair = js.datasets.synthetic_pairs(1)[0]
+    >>> records = js.bench.run_one(pair, js.bench.candidates(["fgs"])[0], None, None)
+    >>> [row.label for row in js.bench.summarize(records)]
+    ['fgs']
+    """
     inputs = {r["image"]: r["psnr"] for r in records if r["method"] == INPUT}
     if labels is None:
         labels = list(dict.fromkeys(r["method"] for r in records))

@@ -20,7 +20,16 @@ _QUALITIES = (10, 20)
 
 
 class PairLike(Protocol):
-    """An image with its ground truth."""
+    """An image with its ground truth.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> pair = js.datasets.synthetic_pairs(1)[0]  # one of the classes with this interface
+    >>> image, truth = pair.load()
+    >>> image.shape == truth.shape
+    True
+    """
 
     @property
     def name(self) -> str:
@@ -34,10 +43,20 @@ class PairLike(Protocol):
 
 @dataclass(frozen=True)
 class SyntheticPair:
-    """An image of :func:`synthetic_pairs` with its ground truth."""
+    """An image of :func:`synthetic_pairs` with its ground truth.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> pair = js.datasets.SyntheticPair("jpeg", seed=3)
+    >>> pair.name
+    'jpeg3'
+    """
 
     kind: Literal["textured", "jpeg", "sparse"]
+    """What corrupted the image."""
     seed: int
+    """The seed of the image."""
 
     @property
     def name(self) -> str:
@@ -77,10 +96,21 @@ def synthetic_pairs(limit: int | None = None) -> list[SyntheticPair]:
     limit
         Largest number of pairs, which are spread evenly over the set.
 
+    Returns
+    -------
+    list of SyntheticPair
+        The pairs; ``load`` draws the images of one.
+
     Raises
     ------
     InputError
         A limit below 1.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> [pair.name for pair in js.datasets.synthetic_pairs(3)]
+    ['textured3', 'textured10', 'sparse0']
     """
     if limit is not None:
         integer("limit", limit, at_least=1)

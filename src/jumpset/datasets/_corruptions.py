@@ -38,6 +38,14 @@ def add_noise(image: ArrayLike, sigma: float, seed: int = 0) -> np.ndarray:
     ------
     InputError
         The array is empty, non-finite or of wide signed integers, or ``sigma`` or ``seed`` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> noisy = js.datasets.add_noise(np.zeros((64, 64)), sigma=0.1)
+    >>> round(float(noisy.std()), 2)
+    0.1
     """
     real("sigma", sigma, at_least=0)
     integer("seed", seed, at_least=0)
@@ -69,6 +77,13 @@ def jpeg(image: ArrayLike, quality: int, subsampling: str = "4:2:0") -> np.ndarr
     InputError
         Another number of channels, a side longer than 65500 pixels, a quality or subsampling that does not
         exist, or an array that is empty, non-finite or of wide signed integers.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image = js.datasets.shapes(32, 48, seed=0)
+    >>> js.datasets.jpeg(image, quality=10).shape
+    (32, 48, 3)
     """
     with needs("jumpset[io]"):
         from PIL import Image

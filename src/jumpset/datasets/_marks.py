@@ -39,6 +39,13 @@ def marks(height: int = 64, width: int = 64, *, seed: int = 0) -> np.ndarray:
     ------
     InputError
         A size or the seed is not a whole number, or too small.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image = js.datasets.marks(64, 64, seed=0)
+    >>> image.shape, bool((image == 0).mean() > 0.5)
+    ((64, 64), True)
     """
     check_sizes(seed, height=height, width=width)
     rng = np.random.default_rng([2, seed])

@@ -20,6 +20,12 @@ def coffee() -> np.ndarray:
     References
     ----------
     Rachel Michetti, courtesy of Pikolo Espresso Bar; CC0 1.0.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.datasets.coffee().shape
+    (400, 600, 3)
     """
     with as_file(files("jumpset.datasets") / "pictures" / "coffee.png") as path:
         return read_uint8(path)

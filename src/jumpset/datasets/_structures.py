@@ -36,6 +36,12 @@ def structure(height: int = 256, width: int = 256, *, channels: int = 3, seed: i
     ------
     InputError
         A size, the number of channels or the seed is not a whole number, or too small.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.datasets.structure(32, 48, seed=0).shape
+    (32, 48, 3)
     """
     check_sizes(seed, height=height, width=width, channels=channels)
     from jumpset.datasets._scenes import random_scene  # needs Pillow

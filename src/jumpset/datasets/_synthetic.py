@@ -36,6 +36,12 @@ def shapes(height: int = 192, width: int = 256, *, channels: int = 3, seed: int 
     ------
     InputError
         A size, the number of channels or the seed is not a whole number, or too small.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.datasets.shapes(32, 48, seed=0).shape
+    (32, 48, 3)
     """
     check_sizes(seed, height=height, width=width, channels=channels)
     rng = np.random.default_rng(seed)
@@ -91,6 +97,13 @@ def textured(
     ----------
     Xu, Liu, Hou, Zhen, Shao, Cheng: Pixel-level non-local image smoothing with objective evaluation, IEEE
     Transactions on Multimedia 2020, for vector images blended with textures; the statistics follow their set.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(32, 48, seed=0)
+    >>> image.shape == truth.shape
+    True
     """
     for name, value in (("fade", fade), ("texture_std", texture_std)):
         if value is not None:

@@ -44,6 +44,12 @@ def texture(
     ------
     InputError
         As in :func:`structure`, or ``std`` is negative or not finite.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.datasets.texture(32, 48, seed=0).shape
+    (32, 48, 3)
     """
     check_sizes(seed, height=height, width=width, channels=channels)
     if std is not None:

@@ -21,11 +21,28 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True)
 class Pair:
-    """The files of an image and its ground truth."""
+    """The files of an image and its ground truth.
 
-    name: str  # stem of the input file
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for part in ("input", "truth"):
+    ...     (folder / part).mkdir()
+    ...     js.io.write_picture(folder / part / "one.png", js.datasets.coffee()[:16, :16])
+    >>> pair = js.datasets.pairs(folder)[0]
+    >>> pair.name, pair.truth.parent.name
+    ('one', 'truth')
+    """
+
+    name: str
+    """Stem of the input file."""
     input: Path
+    """Path of the input."""
     truth: Path
+    """Path of the truth."""
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
         """Read both as uint8 arrays of one shape, (H, W) or (H, W, 3).
@@ -78,6 +95,7 @@ def pairs(
     Returns
     -------
     list of Pair
+        The pairs, sorted by name.
 
     Raises
     ------
@@ -86,6 +104,18 @@ def pairs(
         candidates; two inputs have one name; a file cannot be read, or a pair differs in size.
     InputError
         Another kind, or a limit below 1.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for part in ("input", "truth"):
+    ...     (folder / part).mkdir()
+    ...     js.io.write_picture(folder / part / "one.png", js.datasets.coffee()[:16, :16])
+    >>> [pair.name for pair in js.datasets.pairs(folder)]
+    ['one']
     """
     one_of("kind", kind, _KINDS)
     if limit is not None:

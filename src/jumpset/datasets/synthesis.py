@@ -63,6 +63,13 @@ def synthetic(
     ------
     InputError
         As in :func:`structure`, another kind, or a fade out of range.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.synthetic(32, 48, seed=0)
+    >>> image.shape, truth.shape
+    ((32, 48, 3), (32, 48, 3))
     """
     one_of("kind", kind, _KINDS)
     real("fade", fade, at_least=0.0, at_most=1.0)
@@ -110,15 +117,22 @@ def batches(
     start, step
         The numbers of the batches are ``start, start + step, …``.
 
-    Yields
-    ------
-    image, truth
+    Returns
+    -------
+    iterator of (image, truth)
         float32 in [0, 1], contiguous, (batch_size, channels, size, size).
 
     Raises
     ------
     InputError
         Another kind, or a number of the wrong type or out of range; at the call, not at the first batch.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> images, truths = next(js.datasets.batches(2, 32))
+    >>> images.shape == truths.shape, len(images)
+    (True, 2)
     """
     one_of("kind", kind, _KINDS)
     check_sizes(seed, batch_size=batch_size, size=size, channels=channels, step=step)

@@ -88,6 +88,14 @@ class DIP(DeepImagePrior[State]):
     cropped, so its sides need not be multiples of 32; (4) if the output leaves the image by 5 dB, the
     weights return to the last sound ones (``"rollbacks"`` in the history), and that output does not enter
     the average; (5) ``patience``, of Wang et al. 2021.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> result = js.run(image, js.dip.DIP(n_steps=2))  # a real run has hundreds of steps
+    >>> result.image.shape
+    (48, 64, 3)
     """
 
     network: Architecture = component(THIN, architecture, check=check_network)

@@ -47,6 +47,14 @@ class DIPAITV(DIP):
     network's output, and Adam lowers the whole objective, with the least subgradient at the kinks, instead of
     an algorithm for differences of convex functions; (2) channels are joint; (3) the differences of
     :class:`DIP`.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> result = js.run(image, js.dip.DIPAITV(n_steps=2))  # a real run has hundreds of steps
+    >>> result.image.shape
+    (48, 64, 3)
     """
 
     weight: float = parameter(0.05, checks.real, at_least=0.0)

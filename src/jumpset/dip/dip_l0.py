@@ -116,6 +116,14 @@ class DIPl0(base.DeepImagePrior[State]):
     start; (4) 2 Adam steps an outer iteration, not 25; (5) step size 0.02, not 0.001; (6) 20 levels in region
     fusion, not 50. Differences of all settings: (7) the merge order of :class:`RegionFusion`; (8) those
     numbered 2 to 5 in :class:`DIP`.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> result = js.run(image, js.dip.DIPl0(outer_steps=1))  # a real run has hundreds of steps
+    >>> result.image.shape
+    (48, 64, 3)
     """
 
     weight: float = parameter(0.025, checks.real, at_least=0.0)

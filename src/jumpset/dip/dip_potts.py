@@ -43,6 +43,14 @@ class DIPPotts(DIPl0):
     Tran, Bui & Xin, deep image prior with l0 gradient regularisation, 2026, for the scheme; M. Storath,
     A. Weinmann, "Fast partitioning of vector-valued images", SIIMS 2014, for the Potts energy.
     Differences: (1) the differences of the default of :class:`DIPl0`; (2) the solver.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> result = js.run(image, js.dip.DIPPotts(outer_steps=1))  # a real run has hundreds of steps
+    >>> result.image.shape
+    (48, 64, 3)
     """
 
     solver: Any = component(PottsDescent(), check=check_solver)

@@ -47,6 +47,14 @@ class DIPTV(DIP):
     J. Liu, Y. Sun, X. Xu, U. S. Kamilov, "Image restoration using total variation regularized deep image
     prior", ICASSP 2019. Differences from the paper: (1) TV is isotropic and joint over channels; (2) ½
     before the fidelity; (3) the differences of :class:`DIP`.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> result = js.run(image, js.dip.DIPTV(n_steps=2))  # a real run has hundreds of steps
+    >>> result.image.shape
+    (48, 64, 3)
     """
 
     weight: float = parameter(0.05, checks.real, at_least=0.0)

@@ -50,6 +50,11 @@ def fit_memory(
     device
         The device of the run.
 
+    Returns
+    -------
+    int
+        Bytes.
+
     Raises
     ------
     InputError

@@ -28,7 +28,14 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 @dataclass(frozen=True)
 class Architecture:
-    """The widths of a skip network, from the finest scale to the coarsest."""
+    """The widths of a skip network, from the finest scale to the coarsest.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.dip.Architecture(inputs=8, widths=(8, 16), skips=(4, 4)).widths
+    (8, 16)
+    """
 
     inputs: int
     """Channels of the fixed input where it is noise."""
@@ -49,10 +56,26 @@ ARCHITECTURES: dict[str, Architecture] = {"full": FULL, "jpeg": SMALL, "thin": T
 def architecture(name: str) -> Architecture:
     """The architecture of a name: ``"full"``, ``"jpeg"`` or ``"thin"``, as in :class:`DIP`.
 
+    Parameters
+    ----------
+    name
+        ``"full"``, ``"jpeg"`` or ``"thin"``.
+
+    Returns
+    -------
+    Architecture
+        Inputs, widths and skip connections.
+
     Raises
     ------
     InputError
         Another name.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.dip.architecture("thin").widths
+    (8, 16, 32, 64, 64)
     """
     checks.one_of("network", name, ARCHITECTURES)
     return ARCHITECTURES[name]

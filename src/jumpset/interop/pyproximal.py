@@ -34,6 +34,15 @@ class PenaltyProx(ProxOperator):
     InputError
         A shape without one to three axes, a factor that is not above 0, or, when called, a vector of another
         size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> from jumpset.interop.pyproximal import PenaltyProx
+    >>> g = PenaltyProx(js.L1(), dims=(2, 3))
+    >>> g.prox(np.full(6, 0.5), 0.2).round(2).tolist()
+    [0.3, 0.3, 0.3, 0.3, 0.3, 0.3]
     """
 
     def __init__(

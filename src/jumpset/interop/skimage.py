@@ -57,7 +57,8 @@ def denoise_tv(
 
     Returns
     -------
-    array or tensor of the kind, shape and dtype of ``image``
+    array or tensor
+        The result, of the kind, shape and dtype of ``image``.
 
     Raises
     ------
@@ -67,6 +68,14 @@ def denoise_tv(
     Notes
     -----
     L. Rudin, S. Osher, E. Fatemi, Physica D 1992; the solver is :class:`jumpset.smoothers.TV`.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> from jumpset.interop.skimage import denoise_tv
+    >>> image = js.datasets.coffee()[:48, :64]
+    >>> denoise_tv(image, weight=0.1, channel_axis=-1).shape
+    (48, 64, 3)
     """
     method = TV(weight=weight, isotropic=isotropic, channels=channels, tol=tol, max_steps=max_steps)
     return smooth(image, method, channel_axis=channel_axis, alpha=False, value_range=value_range)
@@ -99,7 +108,8 @@ def denoise_sparse_tv(
 
     Returns
     -------
-    array or tensor of the kind, shape and dtype of ``image``
+    array or tensor
+        The result, of the kind, shape and dtype of ``image``.
 
     Raises
     ------
@@ -110,6 +120,14 @@ def denoise_sparse_tv(
     -----
     R. Tibshirani et al., JRSS B 2005; the solver is :meth:`jumpset.SparseTV.prox`. Zeros have intensity 0,
     which for signed integers is the smallest value of the dtype.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> from jumpset.interop.skimage import denoise_sparse_tv
+    >>> image = js.datasets.coffee()[:48, :64]
+    >>> denoise_sparse_tv(image, weight=0.1, channel_axis=-1).shape
+    (48, 64, 3)
     """
     checks.real("weight", weight, at_least=0.0)
     penalty = SparseTV(ratio=ratio, isotropic=isotropic, channels=channels)
@@ -146,7 +164,8 @@ def denoise_groups(
 
     Returns
     -------
-    array or tensor of the kind, shape and dtype of ``image``
+    array or tensor
+        The result, of the kind, shape and dtype of ``image``.
 
     Raises
     ------
@@ -156,6 +175,14 @@ def denoise_groups(
     Notes
     -----
     P.-Y. Chen, I. Selesnick, Signal Processing 2014; the solver is :meth:`jumpset.SlidingGroups.prox`.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> from jumpset.interop.skimage import denoise_groups
+    >>> image = js.datasets.coffee()[:48, :64]
+    >>> denoise_groups(image, weight=0.1, channel_axis=-1).shape
+    (48, 64, 3)
     """
     checks.real("weight", weight, at_least=0.0)
     penalty = SlidingGroups(window=window, channels=channels)
@@ -186,7 +213,8 @@ def denoise_potts_1d(
 
     Returns
     -------
-    array like ``signal``
+    ndarray
+        The result, with the shape and dtype of ``signal``.
 
     Raises
     ------
@@ -196,6 +224,13 @@ def denoise_potts_1d(
     Notes
     -----
     M. Storath, A. Weinmann, SIIMS 2014; see :mod:`jumpset.kernels.regions.potts_1d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jumpset.interop.skimage import denoise_potts_1d
+    >>> denoise_potts_1d(np.array([0.0, 0.1, 0.0, 1.0, 0.9, 1.1]), weight=0.1).round(2).tolist()
+    [0.03, 0.03, 0.03, 1.0, 1.0, 1.0]
     """
     checks.real("weight", weight, at_least=0.0)
     checks.one_of("data", data, ("l2", "l1"))

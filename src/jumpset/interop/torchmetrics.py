@@ -27,6 +27,15 @@ class Contiguity(Metric):  # pyright: ignore[reportGeneralTypeIssues]
     ``update`` takes ``(B, C, H, W)``; every channel of every image counts separately. ``compute`` returns a
     dictionary of scalars: ``zero_fraction``, ``isolated_fraction``, ``n_components``, ``n_zero_components``,
     ``perimeter`` and ``largest_zero_region`` (pixels).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from jumpset.interop.torchmetrics import Contiguity
+    >>> metric = Contiguity()
+    >>> metric.update(torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]]))
+    >>> float(metric.compute()["zero_fraction"])
+    0.5
     """
 
     is_differentiable = False

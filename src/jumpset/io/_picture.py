@@ -14,7 +14,14 @@ from jumpset.io import _exif
 
 
 class PictureWarning(UserWarning):
-    """Metadata or bits that a file has, and that are not kept."""
+    """Metadata or bits that a file has, and that are not kept.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> issubclass(js.io.PictureWarning, UserWarning)
+    True
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +55,17 @@ class Picture:
     ------
     InputError
         If the shapes or dtypes of ``pixels`` and ``alpha`` do not match.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "image.png"
+    >>> js.io.write_picture(path, js.datasets.coffee()[:16, :24])
+    >>> picture = js.io.read_picture(path)
+    >>> picture.pixels.shape, picture.pixels.dtype.name
+    ((16, 24, 3), 'uint8')
     """
 
     pixels: np.ndarray

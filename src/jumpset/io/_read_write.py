@@ -71,6 +71,16 @@ def read_picture(
         images and ``page`` is not given, ink values (CMYK), or values that are not real and finite.
     InputError
         If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "image.png"
+    >>> js.io.write_picture(path, js.datasets.coffee()[:16, :24])
+    >>> js.io.read_picture(path).pixels.shape
+    (16, 24, 3)
     """
     checks.integer("max_pixels", max_pixels, at_least=1)
     checks.one_of("missing", missing, (None, "nan"))
@@ -136,6 +146,16 @@ def write_picture(path: str | os.PathLike[str], picture: Picture | np.ndarray, *
         (see :func:`check_can_hold`). The old file is kept.
     InputError
         If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "image.png"
+    >>> js.io.write_picture(path, js.datasets.coffee()[:16, :24])
+    >>> path.exists()
+    True
     """
     checks.integer("quality", quality, at_least=1, at_most=100)
     format_of(as_path(path))
@@ -174,6 +194,14 @@ def check_can_hold(path: str | os.PathLike[str], picture: Picture | np.ndarray) 
         data, or if values are not finite.
     InputError
         If the argument is not an image, or is empty.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "image.png"
+    >>> js.io.check_can_hold(path, js.datasets.coffee())  # raises where the format cannot hold the image
     """
     path = as_path(path)
     name = format_of(path)

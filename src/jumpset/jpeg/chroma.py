@@ -37,6 +37,13 @@ class ChromaSubsampling:
     ------
     InputError
         Other numbers; at the first use, an image of other than one or three channels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> js.jpeg.ChromaSubsampling(2, 2)(torch.rand(1, 3, 16, 16)).shape
+    torch.Size([1, 3, 16, 16])
     """
 
     rows: int = 2

@@ -30,14 +30,33 @@ class QuantizationConstraint:
     for P from RGB in [0, 1] to the stored planes, up to f's rounding to 8 bits. Where a block and those
     around it have no chroma coefficient at all, the image is taken as gray, as in black text beside a colour
     image. Images of other than three channels are taken as that many gray ones. Made by :meth:`of`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "image.jpg"
+    >>> js.io.write_picture(path, js.datasets.coffee()[:32, :48], quality=50)
+    >>> f = torch.from_numpy(js.io.read_picture(path).pixels / 255.0).permute(2, 0, 1)[None].float()
+    >>> constraint = js.jpeg.QuantizationConstraint.of(f, js.jpeg.jpeg_tables(path))
+    >>> constraint.project(f).shape
+    torch.Size([1, 3, 32, 48])
     """
 
     tables: JPEGTables
-    centres: tuple[Tensor, ...]  # of the cells of luma and chroma, (B, k, h / 8, w / 8, 8, 8)
-    unclipped: Tensor  # (B, C, H, W), f before the decoder clipped values to [0, 1]
-    low: Tensor  # least value, of f or 0
-    high: Tensor  # largest value, of f or 1
-    is_gray: Tensor | None  # (B, 1, H, W) bool, pixels that are taken as gray; None without chroma
+    """The tables of the file."""
+    centres: tuple[Tensor, ...]
+    """Centres of the cells of luma and chroma, ``(B, k, h / 8, w / 8, 8, 8)``."""
+    unclipped: Tensor
+    """``(B, C, H, W)``, f before the decoder clipped values to [0, 1]."""
+    low: Tensor
+    """Least value, of f or 0."""
+    high: Tensor
+    """Largest value, of f or 1."""
+    is_gray: Tensor | None
+    """``(B, 1, H, W)``, bool, pixels that are taken as gray; None without chroma."""
 
     @classmethod
     def of(cls, f: Tensor, tables: JPEGTables) -> QuantizationConstraint:

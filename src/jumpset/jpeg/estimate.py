@@ -52,6 +52,25 @@ def estimate_tables(f: Tensor) -> JPEGTables:
     The blocks must begin at the top left pixel. For an image that was never a JPEG, or has been cropped,
     turned or resized since, all steps are 1; chroma's steps alone are 1 where chroma fits no table, as in a
     file of "4:1:1".
+
+    Parameters
+    ----------
+    f
+        ``(1, C, H, W)``, intensities in [0, 1].
+
+    Returns
+    -------
+    JPEGTables
+        The estimated quantisation tables and the chroma subsampling.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> image = js.datasets.jpeg(js.datasets.shapes(64, 96, seed=1), quality=15)
+    >>> f = torch.from_numpy(image).permute(2, 0, 1)[None]
+    >>> js.jpeg.estimate_tables(f).luma.shape
+    (8, 8)
     """
     clipped = ((f <= 0.0) | (f >= 1.0)).any(dim=1, keepdim=True)
     plane = ChromaSubsampling(1, 1).planes(f)[0]

@@ -15,12 +15,28 @@ from jumpset.operators.observations import LinearObservation
 
 @dataclass(frozen=True)
 class JPEGObservation(LinearObservation):
-    """f is the decoded image before values were clipped to [0, 1], A the file's subsampling of chroma.
+    """The observation of a JPEG file: the decoded image, subsampled chroma, and the quantisation constraint.
 
-    The constraint is :class:`QuantizationConstraint`.
+    f is the decoded image before values were clipped to [0, 1], A the file's subsampling of
+    chroma. The constraint is :class:`QuantizationConstraint`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "image.jpg"
+    >>> js.io.write_picture(path, js.datasets.coffee()[:32, :48], quality=50)
+    >>> f = torch.from_numpy(js.io.read_picture(path).pixels / 255.0).permute(2, 0, 1)[None].float()
+    >>> constraint = js.jpeg.QuantizationConstraint.of(f, js.jpeg.jpeg_tables(path))
+    >>> observation = js.jpeg.JPEGObservation(f, js.solvers.Identity(), constraint)
+    >>> observation.f.shape
+    torch.Size([1, 3, 32, 48])
     """
 
     constraint: QuantizationConstraint
+    """What the tables of the file allow."""
 
     is_constrained: ClassVar[bool] = True
 

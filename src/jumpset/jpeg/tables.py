@@ -32,6 +32,17 @@ class JPEGTables:
     ------
     InputError
         Arrays of another shape or with steps below 1, or other subsampling.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "image.jpg"
+    >>> js.io.write_picture(path, js.datasets.coffee()[:32, :48], quality=50)
+    >>> tables = js.jpeg.jpeg_tables(path)
+    >>> int(tables.luma[0, 0]), int(tables.chroma[0, 0])
+    (16, 17)
     """
 
     luma: np.ndarray
@@ -81,6 +92,16 @@ def jpeg_tables(path: str | os.PathLike[str]) -> JPEGTables:
         A file that is missing or cannot be read, is no JPEG, is in other than one or three channels, has
         chroma subsampled by other than 1 or 2, or is stored turned, so that its blocks are not where its
         pixels are.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "image.jpg"
+    >>> js.io.write_picture(path, js.datasets.coffee()[:32, :48], quality=50)
+    >>> js.jpeg.jpeg_tables(path).luma.shape
+    (8, 8)
     """
     with needs("jumpset[io]"):
         from PIL import ExifTags, Image

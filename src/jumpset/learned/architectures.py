@@ -58,10 +58,22 @@ def build(name: str, sizes: Mapping[str, Any] | None = None) -> Network:
     sizes
         Arguments of the constructor, e.g. ``SIZES["resnet"]["small"]``; default: the published ones.
 
+    Returns
+    -------
+    Network
+        The network, with random weights.
+
     Raises
     ------
     InputError
         An unknown name, or sizes that the network does not have.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> network = js.learned.build("vdcnn")
+    >>> sum(p.numel() for p in network.parameters())
+    668227
     """
     checks.one_of("network", name, NETWORKS)
     sizes = {} if sizes is None else sizes

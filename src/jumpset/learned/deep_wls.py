@@ -140,6 +140,14 @@ class DeepWLS(Learned):
     (2) to (6) are those of :class:`ResNet`; (7) the initial weights are those of the identity, and batch norm
     keeps its initial statistics, so that the training is spent on smoothing rather than on learning the
     identity; (8) regions that are constant within 16 pixels are not changed.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> flat = js.run(image, js.learned.DeepWLS()).image
+    >>> bool(js.metrics.psnr(flat, truth) > js.metrics.psnr(image, truth))
+    True
     """
 
     name: ClassVar[str] = "deep-wls"

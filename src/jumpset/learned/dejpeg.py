@@ -153,6 +153,15 @@ class DeJPEG(Iteration[State]):
     transform image coding", IEEE TCSVT 1992; the alternation is the plug-and-play scheme of S. V.
     Venkatakrishnan, C. A. Bouman, B. Wohlberg, GlobalSIP 2013, with a convex set as its data term; B is after
     A. Foi, V. Katkovnik, K. Egiazarian, IEEE TIP 2007.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> truth = js.datasets.shapes(64, 96, seed=1)
+    >>> image = js.datasets.jpeg(truth, quality=15)
+    >>> clean = js.run(image, js.learned.DeJPEG()).image
+    >>> bool(js.metrics.psnr(clean, truth) > js.metrics.psnr(image, truth) + 1)
+    True
     """
 
     weight: float = 1.0

@@ -92,6 +92,14 @@ class ResNet(Learned):
     Transactions on Image Processing, 2019. Differences from the paper: (1) the shipped weights are of a
     smaller network (24 channels, 8 blocks, 64 channels in the head; ``js.learned.SIZES["resnet"]``) trained
     on synthetic pairs with one target each; (2) to (5) are (1) to (4) of :class:`JumpsetNet`; (6) ``weight``.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> flat = js.run(image, js.learned.ResNet()).image
+    >>> bool(js.metrics.psnr(flat, truth) > js.metrics.psnr(image, truth))
+    True
     """
 
     name: ClassVar[str] = "resnet"

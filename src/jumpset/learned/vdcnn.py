@@ -68,6 +68,14 @@ class VDCNN(Learned):
     Transactions on Image Processing, 2019. Differences from the paper: (1) the shipped weights are of a
     smaller network (24 channels, 12 layers; ``js.learned.SIZES["vdcnn"]``) trained on synthetic pairs with
     one target each; (2) to (6) are those of :class:`ResNet`.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> flat = js.run(image, js.learned.VDCNN()).image
+    >>> bool(js.metrics.psnr(flat, truth) > js.metrics.psnr(image, truth))
+    True
     """
 
     name: ClassVar[str] = "vdcnn"

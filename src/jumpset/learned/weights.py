@@ -71,6 +71,17 @@ def save_weights(
         Weights that are not finite (or not finite in float16), or metadata that JSON cannot hold.
     FileError
         A file that cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "mine.safetensors"
+    >>> network = js.learned.build("vdcnn")
+    >>> js.learned.save_weights(path, "vdcnn", js.learned.SIZES["vdcnn"]["small"], network.state_dict())
+    >>> path.exists()
+    True
     """
     with needs("jumpset[learned]"):
         from safetensors.torch import save
@@ -101,10 +112,31 @@ def save_weights(
 def load_weights(path: str | os.PathLike[str]) -> Weights:
     """Read a file that :func:`save_weights` wrote.
 
+    Parameters
+    ----------
+    path
+        A ``.safetensors`` file.
+
+    Returns
+    -------
+    Weights
+        Network name, sizes, tensors and metadata.
+
     Raises
     ------
     FileError
         A file that is missing, damaged, or not a file of weights.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "mine.safetensors"
+    >>> network = js.learned.build("vdcnn")
+    >>> js.learned.save_weights(path, "vdcnn", js.learned.SIZES["vdcnn"]["small"], network.state_dict())
+    >>> js.learned.load_weights(path).network
+    'vdcnn'
     """
     with needs("jumpset[learned]"):
         from safetensors import SafetensorError
@@ -145,6 +177,11 @@ def model_card(weights: str | os.PathLike[str]) -> str:
     ----------
     weights
         The name of a shipped network, e.g. ``"jumpset-net"``, or a ``.safetensors`` file.
+
+    Returns
+    -------
+    str
+        Lines of key and value.
 
     Raises
     ------

@@ -16,18 +16,36 @@ from jumpset.metrics._inputs import real_array
 # A generated == would raise, as arrays have no truth value; so records are compared by identity.
 @dataclass(frozen=True, eq=False)
 class Contiguity:
-    """The result of :func:`contiguity`. Sizes are in pixels and sorted, largest first."""
+    """The result of :func:`contiguity`. Sizes are in pixels and sorted, largest first.
 
-    zero_fraction: float  # zero pixels / all pixels
-    n_components: int  # 8-connected components of the support
-    component_sizes: np.ndarray  # (n_components,) int64
-    n_zero_components: int  # 4-connected components of the zero set
-    zero_component_sizes: np.ndarray  # (n_zero_components,) int64
-    isolated_fraction: (
-        float  # support pixels without a support pixel among their 8 neighbours / support pixels
-    )
-    perimeter: int  # 4-neighbour edges between the support and the zero set, without the border of the image
-    largest_zero_region: int  # zero_component_sizes[0], or 0 where nothing is zero
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> x = np.zeros((6, 6))
+    >>> x[1:3, 1:3] = 1.0
+    >>> x[4, 4] = 1.0  # an isolated pixel
+    >>> found = js.metrics.contiguity(x)
+    >>> found.n_components, found.component_sizes.tolist()
+    (2, [4, 1])
+    """
+
+    zero_fraction: float
+    """Zero pixels / all pixels."""
+    n_components: int
+    """8-connected components of the support."""
+    component_sizes: np.ndarray
+    """``(n_components,)``, int64."""
+    n_zero_components: int
+    """4-connected components of the zero set."""
+    zero_component_sizes: np.ndarray
+    """``(n_zero_components,)``, int64."""
+    isolated_fraction: float
+    """Support pixels without a support pixel among their 8 neighbours / support pixels."""
+    perimeter: int
+    """4-neighbour edges between the support and the zero set, without the border of the image."""
+    largest_zero_region: int
+    """``zero_component_sizes[0]``, or 0 where nothing is zero."""
 
 
 def contiguity(x: ArrayLike, tol: float = 0.0) -> Contiguity:
@@ -59,6 +77,16 @@ def contiguity(x: ArrayLike, tol: float = 0.0) -> Contiguity:
     References
     ----------
     Rosenfeld: Connectivity in digital pictures, Journal of the ACM 1970 (the pair of neighbourhoods).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> x = np.zeros((6, 6))
+    >>> x[1:3, 1:3] = 1.0
+    >>> x[4, 4] = 1.0  # an isolated pixel
+    >>> js.metrics.contiguity(x).isolated_fraction
+    0.2
     """
     checks.real("tol", tol, at_least=0)
     array = real_array(x, "x")

@@ -42,6 +42,13 @@ def edge_preservation(
     ----------
     Sattar, Floreby, Salomonsson, Lövström: Image enhancement based on a nonlinear multiscale method, IEEE
     Transactions on Image Processing 1997.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> js.metrics.edge_preservation(image, truth) < js.metrics.edge_preservation(truth, truth)
+    True
     """
     x, y = comparable(image, truth, ("image", "truth"))
     least = 1e-6 * span_or(data_range, x.dtype)

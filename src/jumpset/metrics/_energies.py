@@ -27,11 +27,24 @@ def gradient_count(u: ArrayLike, tol: float = 0.0, *, channel_axis: int | None =
     channel_axis
         The axis of the channels of a 3-D array.
 
+    Returns
+    -------
+    int
+        Number of pixels.
+
     Raises
     ------
     InputError
         The array is not an image, is empty or not finite, has signed integers of 32 or 64 bits, or ``tol`` is
         negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> u = np.array([[0.05, 0.05, 0.95, 0.95]] * 2)
+    >>> js.metrics.gradient_count(u, channel_axis=None)
+    2
     """
     x, threshold = _image(u, tol, channel_axis)
     changed = np.zeros(x.shape[:2], dtype=bool)
@@ -67,6 +80,11 @@ def jump_count(
     channel_axis
         The axis of the channels of a 3-D array.
 
+    Returns
+    -------
+    float
+        Length of the jumps, in pixels.
+
     Raises
     ------
     InputError
@@ -77,6 +95,14 @@ def jump_count(
     ----------
     Storath, Weinmann: Fast partitioning of vector-valued images, SIAM Journal on
     Imaging Sciences 2014 (weights).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> u = np.array([[0.05, 0.05, 0.95, 0.95]] * 2)
+    >>> js.metrics.jump_count(u, channel_axis=None)
+    2.0
     """
     x, threshold = _image(u, tol, channel_axis)
     weights = grid_weights(neighbors, x.shape[0], x.shape[1], edge_weights)
@@ -106,6 +132,11 @@ def energy_pix(
     tol, channel_axis
         As in :func:`gradient_count`.
 
+    Returns
+    -------
+    float
+        The energy.
+
     Raises
     ------
     InputError
@@ -114,6 +145,15 @@ def energy_pix(
     References
     ----------
     Xu, Lu, Xu, Jia: Image smoothing via L0 gradient minimization, ACM Transactions on Graphics 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> f = np.array([[0.0, 0.1, 0.9, 1.0]] * 2)
+    >>> u = np.array([[0.05, 0.05, 0.95, 0.95]] * 2)
+    >>> round(js.metrics.energy_pix(u, f, 0.1, channel_axis=None), 3)
+    0.22
     """
     checks.real("weight", weight, at_least=0)
     fidelity = _fidelity(u, f)
@@ -145,6 +185,11 @@ def energy_edge(
     neighbors, edge_weights, tol, channel_axis
         As in :func:`jump_count`.
 
+    Returns
+    -------
+    float
+        The energy.
+
     Raises
     ------
     InputError
@@ -153,6 +198,15 @@ def energy_edge(
     References
     ----------
     Nguyen, Brown: Fast and effective L0 gradient minimization by region fusion, ICCV 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> f = np.array([[0.0, 0.1, 0.9, 1.0]] * 2)
+    >>> u = np.array([[0.05, 0.05, 0.95, 0.95]] * 2)
+    >>> round(js.metrics.energy_edge(u, f, 0.1, channel_axis=None), 3)
+    0.22
     """
     checks.real("weight", weight, at_least=0)
     fidelity = _fidelity(u, f)

@@ -35,6 +35,13 @@ def psnr(image: ArrayLike, truth: ArrayLike, *, data_range: float | None = None)
     InputError
         Shapes or dtypes differ, an array is empty or has non-finite values, the range is not positive, or it
         is not given for int32 or int64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> round(js.metrics.psnr(np.full((4, 4), 0.6), np.full((4, 4), 0.5)), 2)
+    20.0
     """
     x, y = comparable(image, truth, ("image", "truth"))
     peak = span_or(data_range, x.dtype)

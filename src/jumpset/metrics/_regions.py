@@ -23,6 +23,11 @@ def count_regions(image: ArrayLike, tol: float = 0.0, *, channel_axis: int | Non
     channel_axis
         None: every axis is spatial. A 2-D array is gray for any ``channel_axis``.
 
+    Returns
+    -------
+    int
+        Number of regions.
+
     Raises
     ------
     InputError
@@ -30,6 +35,7 @@ def count_regions(image: ArrayLike, tol: float = 0.0, *, channel_axis: int | Non
 
     Examples
     --------
+    >>> from jumpset.metrics import count_regions
     >>> count_regions([[0, 0, 1], [2, 0, 1]])
     3
     """

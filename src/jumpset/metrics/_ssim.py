@@ -50,6 +50,13 @@ def ssim(
     ----------
     Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity,
     IEEE Transactions on Image Processing 2004.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> js.metrics.ssim(image, truth) < js.metrics.ssim(truth, truth)
+    True
     """
     x, y = comparable(image, truth, ("image", "truth"))
     peak = span_or(data_range, x.dtype)
@@ -86,6 +93,13 @@ def ssim_luma(
     ----------
     Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity,
     IEEE Transactions on Image Processing 2004. The luma is that of ITU-R BT.601.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> js.metrics.ssim_luma(image, truth) < js.metrics.ssim_luma(truth, truth)
+    True
     """
     x, y = comparable(image, truth, ("image", "truth"))
     peak = span_or(data_range, x.dtype)
@@ -124,6 +138,13 @@ def ssim_volume(image: ArrayLike, truth: ArrayLike, *, data_range: float | None 
     ----------
     Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity,
     IEEE Transactions on Image Processing 2004.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(48, 64, seed=4)
+    >>> js.metrics.ssim_volume(image, truth) < js.metrics.ssim_volume(truth, truth)
+    True
     """
     x, y = comparable(image, truth, ("image", "truth"))
     peak = span_or(data_range, x.dtype)

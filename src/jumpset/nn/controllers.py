@@ -104,8 +104,13 @@ class ZeroFractionController(_Controller):
 
     Examples
     --------
-    >>> control = ZeroFractionController(loss, fraction=0.7)
-    >>> control.update(output)  # after each optimiser step
+    >>> import torch
+    >>> import jumpset as js
+    >>> loss = js.PenaltyLoss(js.SparseTV(), weight=1e-3)
+    >>> control = js.nn.ZeroFractionController(loss, fraction=0.7)
+    >>> share = control.update(torch.ones(1, 1, 16, 16))  # after each step; no zeros: it grows
+    >>> float(loss.weight) > 1e-3
+    True
     """
 
     def __init__(
@@ -153,6 +158,16 @@ class RegionCountController(_Controller):
     ------
     InputError
         A parameter out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> loss = js.PenaltyLoss(js.TotalVariation(), weight=1e-3)
+    >>> control = js.nn.RegionCountController(loss, count=10)
+    >>> count = control.update(torch.rand(1, 1, 16, 16))  # more regions than that: the weight grows
+    >>> float(loss.weight) > 1e-3
+    True
     """
 
     def __init__(

@@ -48,9 +48,15 @@ class PenaltyLoss(nn.Module):
 
     Examples
     --------
-    >>> sparse_regions = js.PenaltyLoss(js.SlidingGroups(5), weight=1e-3)
-    >>> loss = mse(output, target) + sparse_regions(output)
-    >>> loss.backward(); optimizer.step(); sparse_regions.step()
+    >>> import torch
+    >>> import jumpset as js
+    >>> sparse_regions = js.PenaltyLoss(js.L1(), weight=0.5)
+    >>> output = torch.full((1, 1, 4, 4), 0.2, requires_grad=True)
+    >>> loss = (output - 0.5).square().mean() + sparse_regions(output)
+    >>> loss.backward()
+    >>> sparse_regions.step()  # after the optimiser's step
+    >>> round(float(loss.detach()), 2)
+    0.19
     """
 
     n_steps: Tensor

@@ -90,6 +90,8 @@ class Prox(nn.Module):
 
     Examples
     --------
+    >>> import torch
+    >>> import jumpset as js
     >>> layer = js.Prox(js.L1(), 0.1, learnable=True)
     >>> layer(torch.tensor([[[0.5, -0.05]]]))
     tensor([[[0.4000, -0.0000]]], grad_fn=<MulBackward0>)

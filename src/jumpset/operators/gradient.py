@@ -34,6 +34,8 @@ def gradient(u: Images) -> Fields:
 
     Examples
     --------
+    >>> import torch
+    >>> from jumpset.operators import gradient
     >>> gradient(torch.tensor([[[1.0, 4.0, 9.0]]]))
     tensor([[[[3., 5., 0.]]]])
     """
@@ -67,6 +69,15 @@ def divergence(p: Fields) -> Images:
     ------
     InputError
         Another number of axes, or D is not the number of spatial axes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from jumpset.operators import divergence, gradient
+    >>> x = torch.rand(1, 1, 4, 5, dtype=torch.float64)
+    >>> p = gradient(x)
+    >>> bool(torch.isclose((gradient(x) * p).sum(), -(x * divergence(p)).sum()))
+    True
     """
     axes = p.ndim - 3
     if not 1 <= axes <= 3 or p.shape[1] != axes:

@@ -31,7 +31,16 @@ _LARGE = 10  # entries of a point-spread function, from which on Fourier transfo
 
 @dataclass(frozen=True)
 class Identity(LinearOperator):
-    """A u = u: denoising."""
+    """A u = u: denoising.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.rand(1, 1, 4, 4)
+    >>> torch.equal(js.solvers.Identity()(x), x)
+    True
+    """
 
     norm: float = field(default=1.0, init=False)
 
@@ -66,6 +75,13 @@ class Mask(LinearOperator):
     ------
     InputError
         Non-finite entries; during the run, images that the mask does not fit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> js.solvers.Mask(torch.tensor([[1.0, 0.0]]))(torch.ones(1, 1, 1, 2)).tolist()
+    [[[[1.0, 0.0]]]]
     """
 
     mask: Tensor
@@ -129,6 +145,13 @@ class Blur(LinearOperator):
     InputError
         A point-spread function that is empty or not finite, or has other than one to three axes; at the first
         use, one whose number of axes is not the image's.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> js.solvers.Blur(torch.ones(3, 3) / 9)(torch.rand(1, 1, 8, 8)).shape
+    torch.Size([1, 1, 8, 8])
     """
 
     psf: Tensor

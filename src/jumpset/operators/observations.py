@@ -76,6 +76,7 @@ class LinearObservation(Observation):
     """
 
     operator: LinearOp
+    """A."""
 
     def initial(self) -> Tensor:
         """:func:`tikhonov_estimate`; f itself for the identity."""

@@ -48,6 +48,15 @@ class AITV(Penalty):
     -----
     Y. Lou, T. Zeng, S. Osher, J. Xin, SIIMS 2015; K. Bui, F. Park, Y. Lou, J. Xin, SIIMS 2021. R is not
     convex for α above 0. Half precision is computed, and returned, in float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.AITV(alpha=0.5)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [1.0]
     """
 
     alpha: float = parameter(0.5, checks.real, at_least=0.0, at_most=1.0)

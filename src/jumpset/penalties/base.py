@@ -38,6 +38,16 @@ class Penalty(Checked, ABC):
     A subclass is a frozen dataclass that defines one method, :meth:`terms`; this class derives value, loss,
     sums and multiples from it. Arrays are ``(B, C, *spatial)`` with one to three spatial axes: torch tensors,
     or NumPy, JAX, CuPy or TensorFlow arrays, for which the same formula is evaluated.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> penalty = 0.7 * js.TotalVariation() + 0.3 * js.L1()  # sums and multiples are penalties
+    >>> isinstance(penalty, js.Penalty), penalty.convex
+    (True, True)
+    >>> float(penalty(torch.ones(1, 1, 4, 4)))
+    0.30000001192092896
     """
 
     name: ClassVar[str]

@@ -50,6 +50,15 @@ class Connectedness(Penalty):
     JACM 1970). The
     outline of a mask cuts the components of the complement. Combine this penalty with a continuous one, and
     add it once the object has taken shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.Connectedness()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [0.0]
     """
 
     threshold: float = parameter(0.1, checks.real, at_least=0.0)

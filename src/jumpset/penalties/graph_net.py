@@ -38,6 +38,15 @@ class GraphNet(Penalty):
     -----
     L. Grosenick, B. Klingenberg, K. Katovich, B. Knutson, J. Taylor, "Interpretable whole-brain prediction
     analysis with GraphNet", NeuroImage 2013. The prox has no closed form.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.GraphNet(ratio=1.0)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [6.0]
     """
 
     ratio: float = parameter(0.1, checks.real, at_least=0.0)

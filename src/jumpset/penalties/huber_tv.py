@@ -44,6 +44,15 @@ class HuberTV(SolvedProx):
     Cremers, H. Bischof, BMVC 2009. Huber's function is applied to the norm of the gradient, not to each
     component. R is at most the isotropic total variation TV, and at least TV − δ/2 per pixel. Half precision
     is computed, and returned, in float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.HuberTV(delta=0.1)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [1.9]
     """
 
     delta: float = parameter(0.01, checks.real, above=0.0)
@@ -104,6 +113,15 @@ class Charbonnier(Penalty):
     1994. (1) ε is subtracted, so that flat images have the value 0. (2) The terms are evaluated as
     ``t² / (√(t² + ε²) + ε)``, which is equal and avoids cancellation. Half precision is computed, and
     returned, in float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.Charbonnier()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [1.998]
     """
 
     eps: float = parameter(1e-3, checks.real, above=0.0)

@@ -21,6 +21,15 @@ class L0(ScalarPenalty):
     -----
     T. Blumensath, M. Davies, JFAA 2008. The gradient is 0 everywhere, so that it has no effect on training.
     The prox keeps entries with ``|v| > √(2 tau)`` (the fidelity is ½‖u − v‖², as for every penalty here).
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.L0()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [4.0]
     """
 
     name: ClassVar[str] = "l0"

@@ -40,6 +40,15 @@ class L0Gradient(JumpPenalty):
     -----
     L. Xu, C. Lu, Y. Xu, J. Jia, "Image smoothing via L0 gradient minimization", SIGGRAPH Asia 2011. Unlike
     :class:`Potts`, a corner pixel that changes in two directions counts once. Continuation as for Potts.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.L0Gradient()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [2.0]
     """
 
     channels: Channels = coupling()

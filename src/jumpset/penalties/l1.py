@@ -25,6 +25,17 @@ class L1(Penalty):
     Notes
     -----
     R. Tibshirani, JRSS B 1996. The gradient at 0 is 0. The prox is soft thresholding.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.L1()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [4.0]
+    >>> penalty.prox(x, 0.1).shape
+    torch.Size([1, 1, 2, 4])
     """
 
     name: ClassVar[str] = "l1"

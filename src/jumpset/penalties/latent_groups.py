@@ -60,6 +60,15 @@ class LatentGroups(Penalty):
     ‖α_W(i)‖`` is an upper bound of R, and ⟨α, x⟩ with α scaled to be feasible a lower bound; each image stops
     separately when their relative distance is at most ``tol``. The value returned is the lower bound and the
     gradient is its α (envelope theorem).
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.LatentGroups(window=2)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [1.999]
     """
 
     window: int | tuple[int, ...] = parameter(5, check_sizes)

@@ -35,6 +35,15 @@ class LogSum(ScalarPenalty):
     -----
     E. Candès, M. Wakin, S. Boyd, "Enhancing sparsity by reweighted l1 minimization", JFAA 2008; here scaled
     so that the slope at zero is 1. The prox compares the stationary point of its closed form with 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.LogSum(scale=0.5)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [2.197]
     """
 
     scale: float = parameter(0.1, checks.real, above=0.0)
@@ -79,6 +88,15 @@ class Cauchy(ScalarPenalty):
     -----
     M. Black, P. Anandan, CVIU 1996. The radiance-field form Σ log(1 + 2x²) (Fridovich-Keil et al.,
     "Plenoxels", CVPR 2022) is ``4 * Cauchy(scale=0.5 ** 0.5)``. The prox compares all roots of its cubic.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.Cauchy(scale=0.5)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [0.805]
     """
 
     scale: float = parameter(0.1, checks.real, above=0.0)

@@ -35,6 +35,15 @@ class MCP(ScalarPenalty):
     -----
     C.-H. Zhang, Annals of Statistics 2010, with the λ of the paper as the factor of the penalty: its (λ, γ)
     is λ R with s = γλ. The prox is firm thresholding for tau < s, else hard thresholding at √(tau s).
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.MCP(scale=0.5)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [1.0]
     """
 
     scale: float = parameter(0.2, checks.real, above=0.0)

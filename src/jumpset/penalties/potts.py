@@ -34,11 +34,11 @@ class Potts(JumpPenalty):
     surrogate
         ``"gaussian"``, the exponential above, or ``"rational"``, whose gradient decays more slowly with
         height.
+    channels
+        ``"joint"``: one jump for all channels. ``"separate"``: the sum over the channels.
     neighbors
         4: neighbours along the axes, each pair with weight 1 (in 1-D and 3-D too). 8: diagonals as well, with
         the weights √2−1 and 1−√½, which make the length nearly isotropic; two spatial axes.
-    channels
-        ``"joint"``: one jump for all channels. ``"separate"``: the sum over the channels.
 
     Raises
     ------
@@ -51,6 +51,15 @@ class Potts(JumpPenalty):
     IJCV 1989 (Gaussian); grid weights: M. Storath, A. Weinmann, SIIMS 2014. Continuation (:meth:`annealed`):
     a surrogate is nearly quadratic for d ≪ s and nearly constant for d ≫ s. Begin with s at the height of the
     edges and lower it to about the standard deviation of the noise; below that, noise counts as edges.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.Potts()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [2.0]
     """
 
     neighbors: int = parameter(4, checks.one_of, allowed=(4, 8))

@@ -46,6 +46,15 @@ class QuadtreeGroups(Penalty):
     P. Zhao, G. Rocha, B. Yu, Annals of Statistics 2009 (hierarchical groups); R. Jenatton, J. Mairal, G.
     Obozinski, F. Bach, "Proximal methods for hierarchical sparse coding", JMLR 2011: the prox is the
     composition of block soft thresholdings, leaves first.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.QuadtreeGroups(levels=1)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [4.0]
     """
 
     levels: int = parameter(4, checks.integer, at_least=1, at_most=20)

@@ -38,6 +38,15 @@ class SCAD(ScalarPenalty):
     -----
     J. Fan, R. Li, JASA 2001 (a = 3.7), whose penalty is λ R with s = λ. The prox is the global minimiser for
     every tau, also where the paper has no closed form.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.SCAD(scale=0.2)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [1.88]
     """
 
     scale: float = parameter(0.1, checks.real, above=0.0)

@@ -59,6 +59,17 @@ class SlidingGroups(Penalty):
     2014. (1) Windows are centred and cut at the border, so that pixels there lie in fewer of them. (2) The
     gradient at an empty window is 0, the subgradient of least norm; no ε is added. On the CPU, a fused kernel
     computes float32 and float64 images; the formula of :meth:`terms` computes everything else.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.SlidingGroups(window=3)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [10.828]
+    >>> penalty.prox(x, 0.1).shape
+    torch.Size([1, 1, 2, 4])
     """
 
     window: int | tuple[int, ...] = parameter(5, check_sizes)

@@ -41,6 +41,15 @@ class SparseGroup(Penalty):
     -----
     N. Simon, J. Friedman, T. Hastie, R. Tibshirani, "A sparse-group lasso", JCGS 2013. The prox is that of G
     after soft thresholding, exactly: the prox of G keeps signs and zeros, for overlapping groups too.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.SparseGroup()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [4.0]
     """
 
     groups: TiledGroups | QuadtreeGroups | SlidingGroups = field(default_factory=TiledGroups)

@@ -43,6 +43,17 @@ class SparseTV(SolvedProx):
     -----
     R. Tibshirani, M. Saunders, S. Rosset, J. Zhu, K. Knight, "Sparsity and smoothness via the fused lasso",
     JRSS B 2005. Gradient descent alone rarely reaches exact zeros; the prox does.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.SparseTV(ratio=0.25)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [3.0]
+    >>> penalty.prox(x, 0.1).shape
+    torch.Size([1, 1, 2, 4])
     """
 
     ratio: float = parameter(0.5, checks.real, at_least=0.0)

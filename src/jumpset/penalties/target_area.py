@@ -54,6 +54,15 @@ class TargetArea(Penalty):
     of the mask is compared with the fraction, which alone does not make the mask binary: the perimeter and
     the loss of the task do. With a ``scale``, the derivative of m at x = 0 is 0, so that an empty image has
     no gradient.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.TargetArea(fraction=0.25)
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [0.7]
     """
 
     fraction: float = parameter(0.1, checks.real, at_least=0.0, at_most=1.0)

@@ -56,6 +56,15 @@ class TGV2(Penalty):
     defined. (1) A difference, of w as well, is 0 if one of its pixels lies outside, so that ramps have the
     value 0 up to the border and to the outline of a mask. Half precision is computed, and returned, in
     float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.TGV2()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [2.0]
     """
 
     alpha0: float = parameter(2.0, checks.real, above=0.0)

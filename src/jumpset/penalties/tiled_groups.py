@@ -51,6 +51,7 @@ class TiledGroups(Penalty):
 
     Examples
     --------
+    >>> import jumpset as js
     >>> tiles = js.penalties.TiledGroups(8)
     >>> loss = js.PenaltyLoss(tiles.at_step, weight=1e-3)  # a new grid after each loss.step()
     """

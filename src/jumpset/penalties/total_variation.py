@@ -62,6 +62,17 @@ class TotalVariation(SolvedProx):
     No ε is added anywhere: at a flat pixel the gradient is the subgradient of least norm, 0. A fused kernel
     computes order 1 with forward differences for float32 and float64 images; the formula of :meth:`terms`
     computes everything else, half precision in float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.TotalVariation()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [2.0]
+    >>> penalty.prox(x, 0.1).shape
+    torch.Size([1, 1, 2, 4])
     """
 
     beta: float = parameter(1.0, checks.real, above=0.0)

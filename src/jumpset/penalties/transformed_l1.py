@@ -33,6 +33,15 @@ class TransformedL1(ScalarPenalty):
     -----
     M. Nikolova, SIAM J. Appl. Math. 2000; S. Zhang, J. Xin, "Minimization of transformed L1 penalty", Math.
     Programming 2018. The prox compares all roots of its cubic with 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.TransformedL1()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [4.0]
     """
 
     a: float = parameter(1.0, checks.real, above=0.0)

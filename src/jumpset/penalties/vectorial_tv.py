@@ -57,6 +57,15 @@ class VectorialTV(SolvedProx):
     gradient is the subgradient of least norm: it is divided equally between equal channels, and singular
     values of zero contribute nothing.
     Half precision is computed, and returned, in float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]])  # (B, C, H, W)
+    >>> penalty = js.penalties.VectorialTV()
+    >>> [round(float(r), 3) for r in penalty.value(x)]
+    [2.0]
     """
 
     coupling: Literal["l2", "linf", "nuclear"] = parameter(

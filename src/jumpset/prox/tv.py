@@ -30,7 +30,16 @@ _PATIENCE = 1000
 
 @dataclass(frozen=True)
 class ProxSolution:
-    """A proximal point and its duality gap, one per image: with separate channels, the largest of them."""
+    """A proximal point and its duality gap, one per image: with separate channels, the largest of them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> solution = js.TotalVariation().prox_solution(torch.rand(1, 1, 8, 8), 0.1)
+    >>> solution.image.shape, float(solution.gap.max()) < 1e-3
+    (torch.Size([1, 1, 8, 8]), True)
+    """
 
     image: Images
     """``(B, C, *spatial)``, of the dtype of v."""

@@ -45,6 +45,20 @@ def comparison_page(
         The command that wrote the page.
     notes
         Sentences below the table.
+
+    Returns
+    -------
+    str
+        The HTML document.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> rows = [["tv", "25.0"], ["l0", "24.0"]]
+    >>> points = {"tv": (0.1, 25.0), "l0": (0.1, 24.0)}
+    >>> page = js.report.comparison_page("Mine", ["method", "dB"], rows, {"tv": "dB"}, points, {})
+    >>> page[:15]
+    '<!DOCTYPE html>'
     """
     body = [
         f"<header><h1>{escape(title)}</h1>{f'<pre>{escape(command)}</pre>' if command else ''}</header>",

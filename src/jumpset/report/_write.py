@@ -75,6 +75,17 @@ def write_report(
     -----
     Images larger than 1600 pixels are reduced for display; scores use the full size. If there are more than
     three bands, the first three are shown. Values outside [0, 1] are rescaled for display, with a note.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "report.html"
+    >>> image = js.datasets.coffee()[:32, :48]
+    >>> written = js.report.write_report(path, js.run(image, js.method("fgs")), picture=image)
+    >>> path.exists()
+    True
     """
     target = check_report_path(path)
     if not isinstance(results, Mapping):
@@ -102,7 +113,27 @@ def write_report(
 
 
 def check_report_path(path: str | os.PathLike[str]) -> Path:
-    """Raise ``FileError`` unless an HTML file can be written there."""
+    """Raise ``FileError`` unless an HTML file can be written there.
+
+    Parameters
+    ----------
+    path
+        Path of an HTML file.
+
+    Returns
+    -------
+    Path
+        The path.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> path = Path(tempfile.mkdtemp()) / "report.html"
+    >>> js.report.check_report_path(path).name
+    'report.html'
+    """
     return check_text_path(path, "report", (".html", ".htm"))
 
 

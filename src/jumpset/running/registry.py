@@ -81,6 +81,11 @@ class MethodTable(dict[str, MethodInfo]):
 def methods() -> MethodTable:
     """Every method: name, one line, paper, defaults and presets.
 
+    Returns
+    -------
+    MethodTable
+        Information by name; its text is a table.
+
     Examples
     --------
     >>> import jumpset as js
@@ -104,10 +109,23 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration[A
         solver of ``"dip-l0"``, also takes the object's name. A parameter's name in the literature, such as
         ``sigma_range`` of ``"bilateral"``, stands for the name that all methods share (``weight``).
 
+    Returns
+    -------
+    Iteration
+        The method, for :func:`jumpset.run`.
+
     Raises
     ------
     InputError
         Unknown name, preset or hyper-parameter, or a value out of range; the message lists what there is.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.method("wls", weight=0.5).weight
+    0.5
+    >>> js.method("gsf", preset="detail").name
+    'gsf'
     """
     checks.one_of("method", name, _CLASSES)
     info = _info(name)

@@ -28,7 +28,17 @@ from jumpset.running.wrappers import Step
 
 @dataclass(frozen=True)
 class Result:
-    """What :func:`run` returns."""
+    """What :func:`run` returns.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> result = js.run(js.datasets.coffee()[:32, :48], js.method("tv", weight=0.1))
+    >>> result.image.shape, result.status.name
+    ((32, 48, 3), 'CONVERGED')
+    >>> sorted(result.history)
+    ['energy', 'gap', 'seconds', 'step']
+    """
 
     image: Any
     """The answer, of the kind, shape and dtype of the input."""
@@ -71,11 +81,18 @@ class Result:
 class Snapshots:
     """A callback that keeps the image every ``every`` steps, for films and previews.
 
+    Parameters
+    ----------
+    every
+        Number of steps between two kept images.
+
     Examples
     --------
-    >>> film = Snapshots(every=5)
-    >>> result = run(image, method, callback=film)  # doctest: +SKIP
-    >>> film.images  # doctest: +SKIP
+    >>> import jumpset as js
+    >>> film = js.running.Snapshots(every=2)
+    >>> result = js.run(js.datasets.coffee()[:32, :48], js.method("rtv"), callback=film)
+    >>> film.steps
+    [0, 2, 4]
     """
 
     def __init__(self, every: int = 1) -> None:
@@ -176,6 +193,14 @@ def run(
     -----
     RangeWarning
         Little of the range of the image's dtype is used, or the answer is constant and the image is not.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image = js.datasets.coffee()[:64, :64]
+    >>> result = js.run(image, js.method("tv", weight=0.1), max_seconds=10)
+    >>> result.image.dtype == image.dtype, result.status.name
+    (True, 'CONVERGED')
     """
     _check_options(image, method, callback, stop, max_steps, max_seconds, check_every)
     tensor, layout, prepared = read_input(

@@ -55,6 +55,11 @@ def smooth(
     **hyper
         The method's hyper-parameters, e.g. ``weight=0.05``. Larger ``weight`` is always smoother.
 
+    Returns
+    -------
+    ndarray or Tensor
+        The result, of the kind, shape and dtype of the image.
+
     Raises
     ------
     InputError

@@ -24,7 +24,21 @@ History = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Step:
-    """What a callback or a stop function sees."""
+    """What a callback or a stop function sees.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image = js.datasets.coffee()[:32, :48]
+    >>> def show(step):
+    ...     print(step.n_steps, "of", step.max_steps)
+    >>> result = js.run(image, js.method("rtv"), callback=show)
+    0 of 4
+    1 of 4
+    2 of 4
+    3 of 4
+    4 of 4
+    """
 
     n_steps: int
     """Steps done so far."""
@@ -35,6 +49,7 @@ class Step:
     record: Mapping[str, float]
     """The method's numbers at this step: energies, residuals."""
     _image: Callable[[], Any] = field(repr=False)
+    """Computes :attr:`image`."""
 
     @property
     def image(self) -> Any:

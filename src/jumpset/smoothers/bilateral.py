@@ -50,6 +50,14 @@ class Bilateral(NumpyMethod):
     Differences from the papers: (1) windows are cut at the borders; (2) the norm over G > 3
     channels is divided by √(G / 3), so that noise is smoothed alike whatever their number. The mean is not
     kept.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(96, 128, seed=4)
+    >>> flat = js.run(image, js.smoothers.Bilateral()).image
+    >>> bool(js.metrics.psnr(flat, truth) > js.metrics.psnr(image, truth))
+    True
     """
 
     weight: float = parameter(0.1, checks.weight)

@@ -94,6 +94,14 @@ class Collaborative(Iteration[State]):
     (2) the joint Wiener filter; (3) cosine transforms in both steps; (4) always ``group`` blocks, without a
     limit on their distance; (5) scattered candidates among equal ones; (6) no correction of the variances for
     the matching; (7) the mean of each channel is restored.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(96, 128, seed=4)
+    >>> flat = js.run(image, js.smoothers.Collaborative()).image
+    >>> bool(js.metrics.psnr(flat, truth) > js.metrics.psnr(image, truth))
+    True
     """
 
     weight: float = parameter(1.0, checks.weight)

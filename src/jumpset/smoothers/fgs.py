@@ -56,6 +56,14 @@ class FGS(NumpyMethod):
     squares", IEEE TIP 2014. Differences from the paper: (1) any number of channels in image and guidance;
     the norm over G > 3 channels is divided by √(G / 3), so that noise is smoothed alike whatever G is.
     OpenCV's ``fastGlobalSmootherFilter`` takes 8/21 of this weight for three steps, and sigma in gray levels.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(96, 128, seed=4)
+    >>> flat = js.run(image, js.smoothers.FGS()).image
+    >>> bool(js.metrics.psnr(flat, truth) > js.metrics.psnr(image, truth))
+    True
     """
 
     weight: float = parameter(300.0, checks.weight)

@@ -60,6 +60,14 @@ class ILS(Iteration[State]):
     W. Liu, P. Zhang, X. Huang, J. Yang, C. Shen, I. Reid, "Real-time image smoothing via iterative least
     squares", ACM TOG 2020. Differences from the paper: (1) exact Neumann borders by the cosine transform, so
     that nothing wraps around. The defaults are for texture; ``preset="paper"`` is for detail and tones.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(96, 128, seed=4)
+    >>> flat = js.run(image, js.smoothers.ILS()).image
+    >>> bool(js.metrics.psnr(flat, truth) > js.metrics.psnr(image, truth))
+    True
     """
 
     weight: float = parameter(0.1, checks.weight)

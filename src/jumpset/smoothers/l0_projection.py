@@ -73,6 +73,15 @@ class L0Projection(Iteration[State]):
     periodic borders; (2) exactly as many gradients are kept as allowed, the first among equal ones; (3) no
     clipping to [0, 1]; (4) y is scaled with γ, which finds a nearer image in fewer steps; (5) the stopping
     rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> image, _ = js.datasets.textured(96, 128, seed=4)
+    >>> flat = js.run(image, js.smoothers.L0Projection()).image
+    >>> bool(np.abs(np.diff(flat, axis=1)).mean() < 0.9 * np.abs(np.diff(image, axis=1)).mean())
+    True
     """
 
     fraction: float = parameter(0.1, checks.real, at_least=0.0, at_most=1.0)

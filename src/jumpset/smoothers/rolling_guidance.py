@@ -44,6 +44,15 @@ class RollingGuidance(NumpyMethod):
     Q. Zhang, X. Shen, L. Xu, J. Jia, "Rolling guidance filter", ECCV 2014. Differences from the paper: (1)
     windows are cut at the borders, and extend to three widths; (2) the norm over C > 3 channels is divided by
     √(C / 3), so that noise is smoothed alike whatever their number. The mean is not kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> image, _ = js.datasets.textured(96, 128, seed=4)
+    >>> flat = js.run(image, js.smoothers.RollingGuidance()).image
+    >>> bool(np.abs(np.diff(flat, axis=1)).mean() < 0.9 * np.abs(np.diff(image, axis=1)).mean())
+    True
     """
 
     weight: float = parameter(3.0, checks.weight)

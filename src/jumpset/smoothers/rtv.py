@@ -62,6 +62,14 @@ class RTV(NumpyMethod):
     Asia 2012. Differences from the paper: (1) windows are mirrored at the borders; (2) an iterative solve to
     a stated accuracy, which keeps the mean of every channel exactly; (3) the weights of the authors' program:
     both directions share w, maxima bound the denominators, and W is not filtered again.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, truth = js.datasets.textured(96, 128, seed=4)
+    >>> flat = js.run(image, js.smoothers.RTV()).image
+    >>> bool(js.metrics.psnr(flat, truth) > js.metrics.psnr(image, truth))
+    True
     """
 
     weight: float = parameter(0.002, checks.weight)

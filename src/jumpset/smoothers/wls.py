@@ -64,6 +64,15 @@ class WLS(NumpyMethod):
     G > 3, so that noise is smoothed alike whatever their number; (2) an iterative solve,
     which keeps the mean of every channel exactly. The defaults are for texture; ``preset="paper"`` is for
     detail and tones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> image, _ = js.datasets.textured(96, 128, seed=4)
+    >>> flat = js.run(image, js.smoothers.WLS()).image
+    >>> bool(np.abs(np.diff(flat, axis=1)).mean() < 0.9 * np.abs(np.diff(image, axis=1)).mean())
+    True
     """
 
     weight: float = parameter(0.1, checks.weight)

@@ -46,13 +46,13 @@ class ADMM(Solver):
     ----------
     penalty, weight, operator, max_steps
         As in :class:`FISTA`.
+    tol
+        The run ends when ‖u − z‖ and the change of z are at most tol ‖z‖ in every image.
     rho
         Initial ρ, above 0. The number of steps depends on it, the solution does not.
     quadratic
         The solver of the u-step; default: :class:`Spectral` if it is exact, else
         :class:`ConjugateGradient`.
-    tol
-        The run ends when ‖u − z‖ and the change of z are at most tol ‖z‖ in every image.
 
     Raises
     ------
@@ -68,6 +68,17 @@ class ADMM(Solver):
     halved every 10 if one residual is five times the other, separately for each image (their section 3.4.1).
     (2) The solution is z, which has the exact zeros of the prox. For a penalty that is not convex, ρ is
     constant and convergence is not guaranteed; a limit is a stationary point.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> keep = (torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.3).float()
+    >>> truth = torch.tensor([0.2] * 8 + [0.8] * 8).expand(1, 1, 16, 16)
+    >>> solver = js.solvers.ADMM(js.TotalVariation(), 0.001, js.solvers.Mask(keep), max_steps=200)
+    >>> image = js.run(keep * truth, solver).image  # fills the missing pixels
+    >>> bool((image - truth).square().mean() < 0.1 * (keep * truth - truth).square().mean())
+    True
     """
 
     rho: float = parameter(1.0, checks.real, above=0.0)

@@ -41,14 +41,14 @@ class DouglasRachford(Solver):
     ----------
     penalty, weight, operator, max_steps
         As in :class:`FISTA`.
+    tol
+        The run ends when ‖z − y‖ ≤ tol ‖z‖ in every image.
     step_size
         γ, above 0. The number of steps depends on it, the solution does not.
     relaxation
         μ, above 0 and below 2; above 1 is often faster.
     quadratic
         The solver of the y-step; default as for :class:`ADMM`.
-    tol
-        The run ends when ‖z − y‖ ≤ tol ‖z‖ in every image.
 
     Raises
     ------
@@ -61,6 +61,17 @@ class DouglasRachford(Solver):
     -----
     P.-L. Lions, B. Mercier, SIAM J. Numer. Anal. 1979; relaxation: J. Eckstein, D. Bertsekas, Math. Prog.
     1992. The solution is z, which has the exact zeros of the prox.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> keep = (torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.3).float()
+    >>> truth = torch.tensor([0.2] * 8 + [0.8] * 8).expand(1, 1, 16, 16)
+    >>> solver = js.solvers.DouglasRachford(js.TotalVariation(), 0.001, js.solvers.Mask(keep), max_steps=200)
+    >>> image = js.run(keep * truth, solver).image  # fills the missing pixels
+    >>> bool((image - truth).square().mean() < 0.1 * (keep * truth - truth).square().mean())
+    True
     """
 
     step_size: float = parameter(1.0, checks.real, above=0.0)

@@ -60,6 +60,17 @@ class FISTA(Solver):
     SIIMS 2009. (1) The momentum restarts if ⟨y − u, u − u_old⟩ > 0, separately for each image (B. O'Donoghue,
     E. Candès, FoCM 2015). (2) For a penalty that is not convex there is no momentum: this is the
     forward-backward iteration, whose limit is a stationary point (H. Attouch, J. Bolte, B. Svaiter, 2013).
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> keep = (torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.3).float()
+    >>> truth = torch.tensor([0.2] * 8 + [0.8] * 8).expand(1, 1, 16, 16)
+    >>> solver = js.solvers.FISTA(js.TotalVariation(), 0.001, js.solvers.Mask(keep), max_steps=200)
+    >>> image = js.run(keep * truth, solver).image  # fills the missing pixels
+    >>> bool((image - truth).square().mean() < 0.1 * (keep * truth - truth).square().mean())
+    True
     """
 
     name: ClassVar[str] = "fista"

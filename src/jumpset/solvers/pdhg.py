@@ -101,6 +101,17 @@ class PDHG(Solver):
     splitting methods", NeurIPS 2015).
     (2) ``σ_1 = σ / ‖A‖²`` and ``σ_2 = σ / ‖∇‖²``. (3) For denoising with total variation the record holds the
     duality gap, relative to the objective: a certificate.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> keep = (torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.3).float()
+    >>> truth = torch.tensor([0.2] * 8 + [0.8] * 8).expand(1, 1, 16, 16)
+    >>> solver = js.solvers.PDHG(js.TotalVariation(), 0.01, js.solvers.Mask(keep), max_steps=200)
+    >>> image = js.run(keep * truth, solver).image  # fills the missing pixels
+    >>> bool((image - truth).square().mean() < 0.1 * (keep * truth - truth).square().mean())
+    True
     """
 
     tol: float = parameter(1e-5, checks.real, above=0.0, below=1.0)

@@ -38,6 +38,16 @@ class Spectral:
     ------
     InputError
         When used, for any other operator.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> blur = js.solvers.Blur(torch.ones(3, 3) / 9)
+    >>> inner = js.solvers.Spectral()
+    >>> solver = js.solvers.ADMM(js.TotalVariation(), 0.001, blur, max_steps=5, quadratic=inner)
+    >>> js.run(blur(torch.rand(1, 1, 16, 16)), solver).image.shape
+    torch.Size([1, 1, 16, 16])
     """
 
     def solve(self, operator: LinearOp, b: Tensor, rho: Tensor, start: Tensor) -> Tensor:  # noqa: ARG002
@@ -64,6 +74,16 @@ class ConjugateGradient:
     ------
     InputError
         A parameter out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> blur = js.solvers.Blur(torch.ones(3, 3) / 9)
+    >>> inner = js.solvers.ConjugateGradient()
+    >>> solver = js.solvers.ADMM(js.TotalVariation(), 0.001, blur, max_steps=5, quadratic=inner)
+    >>> js.run(blur(torch.rand(1, 1, 16, 16)), solver).image.shape
+    torch.Size([1, 1, 16, 16])
     """
 
     tol: float = 1e-8

@@ -38,6 +38,14 @@ class Texture:
     ------
     InputError
         Shapes that do not fit, values that are not finite, or a column of M that is zero.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image, _ = js.datasets.textured(96, 128, seed=4)
+    >>> texture = js.estimate_texture(image)
+    >>> texture.sample(32, 48, seed=0).shape
+    (32, 48, 3)
     """
 
     mixing: np.ndarray = field(repr=False)

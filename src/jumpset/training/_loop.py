@@ -26,7 +26,15 @@ LOG_SUFFIX = ".log.jsonl"
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """The argument of a training's callback and stop function."""
+    """The argument of a training's callback and stop function.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> step = js.training.TrainingStep(n_steps=10, share=0.5, elapsed=1.0, loss=0.1, psnr=30.0)
+    >>> step.share
+    0.5
+    """
 
     n_steps: int
     """Steps done so far."""

@@ -33,16 +33,27 @@ def _forward(network: Any, apply: Apply, image: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The loss, the data and the schedule of a training."""
+    """The loss, the data and the schedule of a training.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.training.RECIPES["vdcnn"]["small"].batch_size
+    8
+    """
 
     loss: Loss
+    """The loss of a batch."""
     steps: int
+    """Number of batches."""
     batch_size: int
+    """Pairs in a batch."""
     crop: int
     """Side of the training crops, in pixels."""
     learning_rate: float
     """Largest learning rate; it falls to 0 along a cosine."""
     weight_decay: float = 1e-4
+    """AdamW's weight decay."""
     kind: Kind = "mixed"
     """Kind of the pairs of :func:`jumpset.datasets.synthetic`."""
     warm_up: float = 0.02

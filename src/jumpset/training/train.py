@@ -39,7 +39,17 @@ _VALIDATION = 24, 160  # pairs, and the side of each
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of :func:`train`."""
+    """The result of :func:`train`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> done = js.Status.MAX_STEPS
+    >>> trained = js.training.Trained(Path("mine.safetensors"), done, 1000, 60.0, 31.5, [])
+    >>> trained.n_steps, trained.path.name
+    (1000, 'mine.safetensors')
+    """
 
     path: Path
     """The file of weights."""

@@ -32,7 +32,16 @@ _SAME = 1e-3  # neighbours that differ by less, in intensities, belong to one re
 
 @dataclass(frozen=True)
 class AutoWeight:
-    """The result of :func:`auto_weight`."""
+    """The result of :func:`auto_weight`.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image = js.datasets.add_noise(js.datasets.shapes(48, 64, seed=1), 0.1)
+    >>> found = js.auto_weight(image, "tv", n_trials=4)
+    >>> found.rule, found.image.shape
+    ('discrepancy', (48, 64, 3))
+    """
 
     weight: float
     """The weight."""
@@ -96,6 +105,7 @@ def auto_weight(
     Returns
     -------
     AutoWeight
+        The weight, the image at that weight, and how they were found.
 
     Raises
     ------
@@ -238,6 +248,13 @@ def estimate_noise(
     -----
     D. Donoho, I. Johnstone, Biometrika 1994: the median absolute deviation of the finest diagonal wavelets,
     here undecimated Haar wavelets. Texture counts as noise; noise that JPEG has smoothed is underestimated.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image = js.datasets.add_noise(js.datasets.shapes(96, 128, seed=1), 0.1)
+    >>> 0.08 < js.weights.estimate_noise(image) < 0.12
+    True
     """
     return _noise(to_tensor(image, channel_axis=channel_axis, alpha=False, value_range=value_range)[0])
 

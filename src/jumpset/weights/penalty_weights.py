@@ -58,6 +58,15 @@ def weight_for_zero_fraction(
     Bisection assumes that the number of zeros increases with the weight. If it does not always (overlapping
     or nonconvex penalties), the result still has that fraction of zeros, but may not be the smallest such
     weight.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> image = torch.linspace(0, 1, 10).reshape(1, 1, 2, 5)
+    >>> tau = js.weights.weight_for_zero_fraction(image, js.L1(), 0.5)
+    >>> float((js.L1().prox(image, tau) == 0).float().mean())
+    0.5
     """
     check_images(image)
     checks.real("fraction", fraction, above=0.0, at_most=1.0)
@@ -117,6 +126,14 @@ def weight_for_regions(
     ------
     InputError
         A parameter out of range, or an image that cannot be used.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> image = js.datasets.coffee()[:48, :64] / 255.0
+    >>> weight = js.weights.weight_for_regions(image, 20)
+    >>> js.metrics.count_regions(js.smooth(image, "region-fusion", weight=weight, levels=50)) <= 20
+    True
     """
     checks.integer("count", count, at_least=1)
     checks.one_of("neighbors", neighbors, (4, 8))
@@ -169,6 +186,11 @@ def weight_from_noise(
     seed
         Seed of the simulated noise.
 
+    Returns
+    -------
+    float
+        The weight.
+
     Raises
     ------
     NoProx
@@ -180,6 +202,12 @@ def weight_from_noise(
     -----
     The quantile universal threshold of C. Giacobino, S. Sardy, J. Diaz-Rodriguez, N. Hengartner, EJS 2017;
     for l1 and ``fraction=1`` it is the universal threshold of D. Donoho, I. Johnstone, Biometrika 1994.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> round(js.weights.weight_from_noise(0.1, js.L1()), 2)
+    0.25
     """
     checks.real("sigma", sigma, at_least=0.0)
     if isinstance(penalty, Potts):
