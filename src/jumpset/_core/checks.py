@@ -70,7 +70,7 @@ def device(name: str, value: Any) -> Any:
     import torch  # the command line checks its other arguments before it waits for torch
 
     try:
-        torch.zeros(1, device=value) + 1.0
+        _ = torch.zeros(1, device=value) + 1.0
         usable = str(value) != "meta"
     except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError):
         usable = False

@@ -193,7 +193,7 @@ def _operator(
             given=f"{known.shape} for {picture.pixels.shape[:2]}",
             do="draw the mask on the image",
         )
-    held = operators.Mask(known)
+    held = operators.Mask(known)  # type: ignore[arg-type]
     return held if form is None else held @ made
 
 

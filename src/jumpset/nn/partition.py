@@ -62,6 +62,8 @@ class PartitionLayer(nn.Module):
 
     Examples
     --------
+    >>> import torch
+    >>> import jumpset as js
     >>> layer = js.nn.PartitionLayer(n_regions=2)
     >>> layer(torch.tensor([[[0.0, 0.2, 1.0, 1.2]]]))
     tensor([[[0.1000, 0.1000, 1.1000, 1.1000]]])

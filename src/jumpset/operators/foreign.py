@@ -37,6 +37,14 @@ class FlatOperator(LinearOperator):
     ------
     InputError
         Something else, or shapes that the matrix does not have.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> sums = js.operators.FlatOperator(torch.ones(1, 4).numpy(), shape=(2, 2))
+    >>> sums(torch.ones(1, 1, 2, 2)).tolist()
+    [[[4.0]]]
     """
 
     matrix: Any
@@ -112,7 +120,31 @@ class FlatOperator(LinearOperator):
 
 
 def from_deepinv(physics: Any) -> LinearOperator:
-    """A ``LinearPhysics`` of deepinv, without its noise: ``physics.A`` and ``physics.A_adjoint``."""
+    """A ``LinearPhysics`` of deepinv, without its noise: ``physics.A`` and ``physics.A_adjoint``.
+
+    Parameters
+    ----------
+    physics
+        An object with the methods ``A`` and ``A_adjoint``.
+
+    Returns
+    -------
+    LinearOperator
+        The operator.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> class Doubled:
+    ...     def A(self, u):
+    ...         return 2 * u
+    ...
+    ...     def A_adjoint(self, y):
+    ...         return 2 * y
+    >>> js.operators.from_deepinv(Doubled())(torch.ones(1, 1, 1, 2)).tolist()
+    [[[[2.0, 2.0]]]]
+    """
     if not callable(getattr(physics, "A", None)) or not callable(getattr(physics, "A_adjoint", None)):
         raise InputError(
             "a linear physics has A and A_adjoint", given=type(physics).__name__, do="pass a LinearPhysics"

@@ -41,6 +41,14 @@ class Fourier(LinearOperator):
     The data are real tensors ``(B, C · J, *spatial, 2)``, whose last axis holds real and imaginary parts, as
     ``torch.view_as_real`` gives them; for ``is_complex`` C counts pairs of channels. :func:`jumpset.run` and
     :func:`jumpset.restore` also take complex arrays and tensors ``(B, C · J, *spatial)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> mask = torch.ones(4, 4)
+    >>> js.operators.Fourier(mask)(torch.ones(1, 1, 4, 4)).shape
+    torch.Size([1, 1, 4, 4, 2])
     """
 
     mask: Tensor

@@ -225,7 +225,7 @@ class Blur(LinearOperator):
             frequency = torch.arange(n, dtype=torch.float64, device=like.device) / (2 * n if even else n)
             place = torch.arange(size, dtype=torch.float64, device=like.device) - size // 2
             angle = -2 * math.pi * frequency[:, None] * place
-            h = torch.tensordot(torch.polar(torch.ones_like(angle), angle), h, dims=([1], [axis]))
+            h = torch.tensordot(torch.polar(torch.ones_like(angle), angle), h, dims=([1], [axis]))  # type: ignore[arg-type]
             h = h.movedim(0, axis)
         return h.to(torch.complex64 if like.dtype == torch.float32 else torch.complex128)
 

@@ -16,10 +16,24 @@ _SUBPIXELS = 64  # points along the path of a motion, for each pixel
 def gaussian_psf(sigma: float, spatial_ndim: int = 2) -> Tensor:
     """A Gaussian of standard deviation ``sigma`` pixels, cut off at four of them; its sum is 1.
 
+    Parameters
+    ----------
+    sigma
+        Standard deviation in pixels, above 0.
+    spatial_ndim
+        Number of axes.
+
     Returns
     -------
     Tensor
         float64, of an odd number of entries along each of the ``spatial_ndim`` axes.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> psf = js.operators.gaussian_psf(1.0)
+    >>> tuple(psf.shape), round(float(psf.sum()), 6)
+    ((9, 9), 1.0)
     """
     checks.real("sigma", sigma, above=0.0)
     checks.integer("spatial_ndim", spatial_ndim, at_least=1, at_most=3)
@@ -46,6 +60,13 @@ def motion_psf(length: float, angle: float = 0.0) -> Tensor:
     -------
     Tensor
             float64 ``(rows, columns)``, odd numbers: the part of the path inside each pixel.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> psf = js.operators.motion_psf(3.0)
+    >>> round(float(psf.sum()), 6)
+    1.0
     """
     checks.real("length", length, above=0.0)
     checks.real("angle", angle)

@@ -37,6 +37,15 @@ class RaySums(LinearOperator):
     -----
     P. Joseph, "An improved algorithm for reprojecting rays through pixel images", IEEE TMI 1982. The adjoint
     is the exact transpose. The sums are computed on the CPU.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> import jumpset as js
+    >>> row = np.array([[1.0, 0.0, 0.0, 1.0]])  # along the second row
+    >>> js.operators.RaySums(row, (3, 5))(torch.ones(1, 1, 3, 5)).tolist()
+    [[[5.0]]]
     """
 
     lines: np.ndarray
@@ -115,6 +124,14 @@ class Radon(RaySums):
     -----
     With ``detectors = H = W`` the data are about those of ``skimage.transform.radon(image, angles).T``, which
     turns the image instead.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> rays = js.operators.Radon([0.0, 90.0], (4, 4), detectors=4)
+    >>> rays(torch.ones(1, 1, 4, 4)).shape
+    torch.Size([1, 1, 2, 4])
     """
 
     def __init__(self, angles: Any, shape: tuple[int, int], detectors: int | None = None) -> None:
@@ -152,6 +169,14 @@ class FanBeam(RaySums):
     ------
     InputError
         No angle, angles that are not finite, distances within the image, no detector, or an empty shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> fan = js.operators.FanBeam(8, (16, 16), source=40.0, detector=40.0)
+    >>> fan(torch.ones(1, 1, 16, 16)).shape[:3]
+    torch.Size([1, 1, 8])
     """
 
     def __init__(

@@ -45,6 +45,13 @@ class Downsample(LinearOperator):
     -----
     R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 1981. A is a
     Kronecker product of small matrices, whose singular vectors solve ``(AᵀA + ρ) u = b`` exactly.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> js.operators.Downsample(2, (2, 4))(torch.tensor([[[[0.0, 2, 4, 6], [0, 2, 4, 6]]]])).tolist()
+    [[[[1.0, 5.0]]]]
     """
 
     factor: int
@@ -123,6 +130,13 @@ class ColorFilterArray(LinearOperator):
     ------
     InputError
         Other letters or rows of different lengths; at the first use, an image of other than three channels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> js.operators.ColorFilterArray()(torch.ones(1, 3, 4, 4)).shape
+    torch.Size([1, 1, 4, 4])
     """
 
     pattern: tuple[str, ...] = ("RG", "GB")

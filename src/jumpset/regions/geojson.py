@@ -57,9 +57,10 @@ def to_geojson(
 
     Returns
     -------
-    A dictionary for :func:`json.dump`. A feature has the properties ``label``, ``area`` in pixels and, with
-    an image, ``mean``, its values in the range of the image, and for gray and RGB images ``fill``, as in
-    simplestyle.
+    dict
+        For :func:`json.dump`. A feature has the properties ``label``, ``area`` in pixels and, with
+        an image, ``mean``, its values in the range of the image, and for gray and RGB images ``fill``, as in
+        simplestyle.
 
     Raises
     ------
@@ -72,6 +73,14 @@ def to_geojson(
     -----
     RFC 7946: outer rings run counterclockwise. It asks for longitude and latitude; other coordinates are read
     by most programs, but GeoJSON has no place to name them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> collection = js.regions.to_geojson(np.array([[1, 1, 2]]))
+    >>> [feature["properties"]["area"] for feature in collection["features"]]
+    [2, 1]
     """
     target = None if path is None else _check_path(path)
     check_drawing(tolerance, decimals)

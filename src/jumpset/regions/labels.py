@@ -31,7 +31,8 @@ def label(image: Any, *, neighbors: int = 4, channel_axis: int | None = -1) -> n
 
     Returns
     -------
-    ``(H, W)`` int32 labels 1, 2, … in raster order.
+    ndarray
+        ``(H, W)`` int32 labels 1, 2, … in raster order.
 
     Raises
     ------
@@ -40,7 +41,9 @@ def label(image: Any, *, neighbors: int = 4, channel_axis: int | None = -1) -> n
 
     Examples
     --------
-    >>> label(np.array([[5, 5, 0], [0, 5, 0]]))
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> js.regions.label(np.array([[5, 5, 0], [0, 5, 0]]))
     array([[1, 1, 2],
            [3, 1, 2]], dtype=int32)
     """
@@ -96,7 +99,8 @@ def merge_small(
 
     Returns
     -------
-    ``(H, W)`` int32 labels 1, 2, … in raster order.
+    ndarray
+        ``(H, W)`` int32 labels 1, 2, … in raster order.
 
     Raises
     ------
@@ -105,7 +109,9 @@ def merge_small(
 
     Examples
     --------
-    >>> merge_small([[1, 1, 2, 3, 3]], np.array([[0.0, 0.0, 0.8, 1.0, 1.0]]), 2)
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> js.regions.merge_small([[1, 1, 2, 3, 3]], np.array([[0.0, 0.0, 0.8, 1.0, 1.0]]), 2)
     array([[1, 1, 2, 2, 2]], dtype=int32)
     """
     index, _ = check_labels(labels)
@@ -153,8 +159,10 @@ def adjacency(labels: Any) -> np.ndarray:
 
     Returns
     -------
-    Structured array of the fields ``first`` and ``second``, two labels with first < second, and ``length``,
-    the number of pixel sides between them; sorted. Regions that touch only at a corner do not count.
+    ndarray
+        Structured array of the fields ``first`` and ``second``, two labels with first < second, and
+        ``length``, the number of pixel sides between them; sorted. Regions that touch only at a
+        corner do not count.
 
     Raises
     ------
@@ -163,7 +171,8 @@ def adjacency(labels: Any) -> np.ndarray:
 
     Examples
     --------
-    >>> adjacency([[1, 1, 2], [3, 3, 2]]).tolist()
+    >>> import jumpset as js
+    >>> js.regions.adjacency([[1, 1, 2], [3, 3, 2]]).tolist()
     [(1, 2, 1), (1, 3, 2), (2, 3, 1)]
     """
     index, names = check_labels(labels)
@@ -184,10 +193,26 @@ def boundaries(labels: Any) -> np.ndarray:
 
     Lines between regions are thus one pixel wide.
 
+    Parameters
+    ----------
+    labels
+        ``(H, W)`` integers, one for each region.
+
+    Returns
+    -------
+    ndarray
+        ``(H, W)`` bool.
+
     Raises
     ------
     InputError
         ``labels`` is no 2-D array of integers, or is empty.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.regions.boundaries([[1, 1, 2]]).tolist()
+    [[False, True, False]]
     """
     index, _ = check_labels(labels)
     out = np.zeros(index.shape, bool)

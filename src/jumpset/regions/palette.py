@@ -19,7 +19,16 @@ _MOST_STEPS = 200  # of k-means, which ends after about ten
 
 
 class Recolored(NamedTuple):
-    """What :func:`recolor` returns."""
+    """What :func:`recolor` returns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> few = js.regions.recolor([[1, 2, 2]], np.array([[0.0, 1.0, 0.5]]), palette=[[0.0], [1.0]])
+    >>> few.energy(weight=0.5)
+    0.75
+    """
 
     labels: np.ndarray
     """``(H, W)`` int32, 1, 2, …: neighbouring regions that received one colour are one region."""
@@ -63,6 +72,11 @@ def recolor(
     channel_axis, alpha, value_range
         As in :func:`jumpset.run`.
 
+    Returns
+    -------
+    Recolored
+        Labels, image, colours, squared error and boundary.
+
     Raises
     ------
     InputError
@@ -74,6 +88,14 @@ def recolor(
     mean of the largest region, each further one the mean of the region with the largest squared error; the
     result is thus the same in each call. Where regions have fewer means than ``n_colors``, there are fewer
     colours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> few = js.regions.recolor([[1, 2, 3]], np.array([[0.0, 0.1, 1.0]]), n_colors=2)
+    >>> few.image.tolist()
+    [[0.05, 0.05, 1.0]]
     """
     index, _ = check_labels(labels)
     if (n_colors is None) == (palette is None):

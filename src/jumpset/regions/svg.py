@@ -77,7 +77,8 @@ def to_svg(
 
     Returns
     -------
-    The text of the SVG file.
+    str
+        The text of the SVG file.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def to_svg(
     --------
     >>> import jumpset as js
     >>> image = js.datasets.coffee()
-    >>> text = to_svg(js.RegionTree(image).labels(n_regions=50), image)
+    >>> text = js.regions.to_svg(js.RegionTree(image).labels(n_regions=50), image)
     >>> text.count("<path")
     50
     """

@@ -32,15 +32,16 @@ def table(
 
     Returns
     -------
-    Structured array with one row for each label, in increasing order; ``pandas.DataFrame(table(labels))``
-    makes a data frame of it. The fields are
+    ndarray
+        Structured array with one row for each label, in increasing order; ``pandas.DataFrame(table(labels))``
+        makes a data frame of it. The fields are
 
-    - ``label``, and ``area`` in pixels;
-    - ``perimeter``: number of pixel sides of the region's boundary, with those on the border of the image;
-    - ``bbox-0`` … ``bbox-3``: first row, first column, row after the last, column after the last;
-    - ``centroid-0``, ``centroid-1``: mean row and column;
-    - ``neighbors``: number of regions with a common pixel side; :func:`adjacency` names them;
-    - ``intensity_mean-0``, …: mean colour as float64, in the range of the image.
+        - ``label``, and ``area`` in pixels;
+        - ``perimeter``: number of pixel sides of the region's boundary, those on the image's border too;
+        - ``bbox-0`` … ``bbox-3``: first row, first column, row after the last, column after the last;
+        - ``centroid-0``, ``centroid-1``: mean row and column;
+        - ``neighbors``: number of regions with a common pixel side; :func:`adjacency` names them;
+        - ``intensity_mean-0``, …: mean colour as float64, in the range of the image.
 
     Raises
     ------
@@ -49,7 +50,8 @@ def table(
 
     Examples
     --------
-    >>> rows = table([[1, 1, 2], [1, 1, 2]])
+    >>> import jumpset as js
+    >>> rows = js.regions.table([[1, 1, 2], [1, 1, 2]])
     >>> rows["area"].tolist(), rows["perimeter"].tolist(), rows["bbox-3"].tolist()
     ([4, 2], [8, 6], [2, 3])
     """

@@ -139,10 +139,30 @@ def data_noise(y: Tensor, operator: LinearOp) -> float:
     along the detectors; of Fourier samples, the values of the highest frequencies. 0 where there are less
     than 30 of them, and where a quarter are 0, as in a flat image without noise.
 
+    Parameters
+    ----------
+    y
+        ``(B, C, …)`` data.
+    operator
+        The operator that gives data of this kind.
+
+    Returns
+    -------
+    float
+        σ.
+
     Raises
     ------
     InputError
         Data of other operators that are no images.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> y = 0.1 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    >>> round(js.restoration.data_noise(y, js.operators.Identity()), 2)
+    0.1
     """
     y = y.detach().cpu()
     if isinstance(operator, Mask):

@@ -115,6 +115,15 @@ class PlugAndPlay(Iteration[State]):
     corrected, is the limit known to be a minimiser. Differences: (1) the start is a smooth image
     that nearly agrees with the data; (2) the answer is z within the bounds, for a JPEG file the nearest image
     that the file allows; (3) the images are mirrored in turn before a method is applied.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import jumpset as js
+    >>> blur = js.operators.Blur(torch.ones(3, 3) / 9)
+    >>> y = blur(torch.from_numpy(js.datasets.shapes(32, 32, seed=0)).movedim(-1, 0)[None])
+    >>> js.run(y, js.restoration.PlugAndPlay(operator=blur, noise=0.01), max_steps=2).image.shape
+    torch.Size([1, 3, 32, 32])
     """
 
     prior: Any = parameter(RegionFusion(levels=10), check_prior)

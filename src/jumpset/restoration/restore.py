@@ -129,8 +129,9 @@ def _as_real(data: Any) -> Any:
                 do="pass a tensor (B, C, …)",
             )
         data = torch.from_numpy(np.ascontiguousarray(data if data.ndim == 3 else data[None]))[None]
-    is_complex = isinstance(data, Tensor) and torch.is_complex(data)
-    return torch.view_as_real(data) if is_complex else data
+    if isinstance(data, Tensor) and torch.is_complex(data):
+        return torch.view_as_real(data)
+    return data
 
 
 def _with_operator(

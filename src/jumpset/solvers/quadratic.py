@@ -27,8 +27,9 @@ class Quadratic(Protocol):
 
 @dataclass(frozen=True)
 class Spectral:
-    """An exact solver for operators that have one: a division for :class:`Identity` and :class:`Mask`,
-    a transform for :class:`Blur` and :class:`Downsample`.
+    """An exact solver for operators that have one.
+
+    A division for :class:`Identity` and :class:`Mask`, a transform for :class:`Blur` and :class:`Downsample`.
 
     For :class:`Blur` the Fourier transform for periodic borders, the cosine transform for symmetric ones (two
     spatial axes and a point-spread function that is symmetric along each axis). Other operators define

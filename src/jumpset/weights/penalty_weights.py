@@ -38,8 +38,6 @@ def weight_for_zero_fraction(
         Magnitudes up to ``tol`` count as zero.
     accuracy
         Relative accuracy of the weight.
-    channel_axis, value_range
-        As in :func:`jumpset.run`.
 
     Returns
     -------
