@@ -58,22 +58,30 @@ def shape_hints(functions):
 
 def with_shapes(function, hints):
     """Check the shapes of each call that returns; a call that raises has refused its arguments itself."""
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def checked(*args, **kwargs):
         result = function(*args, **kwargs)
-        if torch.compiler.is_compiling():
-            return result
-        values = signature.bind(*args, **kwargs).arguments | {"return": result}
-        with jaxtyping.jaxtyped("context"):
-            for name, hint in hints.items():
-                if name in values and not is_bearable(values[name], hint):
-                    sizes = {key: tuple(getattr(value, "shape", ())) for key, value in values.items()}
-                    raise AssertionError(f"{function.__qualname__}: {name} does not fit {hint}: {sizes}")
+        if not torch.compiler.is_compiling():
+            check_call(function, args, kwargs, result)
         return result
 
+    EXPECTED[function] = inspect.signature(function), hints
     return checked
+
+
+EXPECTED = {}  # function: signature and hints; not in the closure, which a compiler would trace
+
+
+def check_call(function, args, kwargs, result):
+    """Raise for arguments or a result that do not fit the annotations."""
+    signature, hints = EXPECTED[function]
+    values = signature.bind(*args, **kwargs).arguments | {"return": result}
+    with jaxtyping.jaxtyped("context"):
+        for name, hint in hints.items():
+            if name in values and not is_bearable(values[name], hint):
+                sizes = {key: tuple(getattr(value, "shape", ())) for key, value in values.items()}
+                raise AssertionError(f"{function.__qualname__}: {name} does not fit {hint}: {sizes}")
 
 
 def check_shapes(module):

@@ -698,7 +698,7 @@ def test_bench_interrupt_keeps_finished_runs(folder, tmp_path, monkeypatch):
     assert sorted(methods) == ["l0", *["region-fusion"] * 3]
     result = call(*more, "--methods", "region-fusion", "-w", 0.5)
     assert result.exit_code == 2
-    assert "weight=0.5 instead of 0.025" in result.stderr
+    assert "--weight 0.5 instead of 0.025" in result.stderr
     out.write_text("{")
     assert "--resume" in call(*more, "--methods", "l0").stderr
 

@@ -46,7 +46,7 @@ def pixels(path):
 def test_restore_is_js_restore(arguments, operator, source, tmp_path, truth):
     result = call("restore", source, tmp_path / "out.png", *arguments, "--noise", "0.01", "--max-steps", "3")
     assert result.exit_code == 0, result.output
-    expected = js.restore(truth, operator, noise=0.01, max_steps=3).image
+    expected = js.restore(truth, operator, noise=0.01, max_steps=3, value_range=(0, 255)).image
     np.testing.assert_array_equal(pixels(tmp_path / "out.png"), expected)
     assert "potts, 3 steps" in result.stderr
 
@@ -61,7 +61,7 @@ def test_holes_are_filled(source, tmp_path, truth):
     )
     found = pixels(source)
     assert js.metrics.psnr(found, truth) > js.metrics.psnr(truth * known[..., None], truth) + 6
-    expected = js.restore(truth * known[..., None], O.Mask(known), prior="tv").image
+    expected = js.restore(truth * known[..., None], O.Mask(known), prior="tv", value_range=(0, 255)).image
     np.testing.assert_array_equal(found, expected)
 
 
@@ -72,7 +72,7 @@ def test_mosaic_and_jpeg(source, tmp_path, truth):
     js.io.write_picture(tmp_path / "raw.png", mosaic.sum(-1).astype(np.uint8))
     assert call("restore", tmp_path / "raw.png", tmp_path / "rgb.png", "--operator", "bayer").exit_code == 0
     assert pixels(tmp_path / "rgb.png").shape == truth.shape
-    expected = js.restore(pixels(tmp_path / "raw.png"), O.ColorFilterArray()).image
+    expected = js.restore(pixels(tmp_path / "raw.png"), O.ColorFilterArray(), value_range=(0, 255)).image
     np.testing.assert_array_equal(pixels(tmp_path / "rgb.png"), expected)
     js.io.write_picture(tmp_path / "in.jpg", truth)
     assert call("restore", tmp_path / "in.jpg", tmp_path / "out.png", "--operator", "jpeg").exit_code == 0

@@ -200,7 +200,7 @@ def test_kinds_of_input():
     mask = np.random.default_rng(0).random((24, 24)) > 0.3
     pixels = np.rint(255 * u[0].permute(1, 2, 0).numpy() * mask[..., None]).astype(np.uint8)
     pixels.setflags(write=False)
-    result = js.restore(pixels, O.Mask(mask))
+    result = js.restore(pixels, O.Mask(mask), value_range=(0, 255))
     assert result.image.dtype == np.uint8
     assert result.image.shape == pixels.shape
     mosaic = O.ColorFilterArray()(u)[0, 0].numpy()

@@ -103,6 +103,8 @@ def restore(
     checks.device("device", device)
     picture = io.read_picture(source, page=page)
     limits = range_of(picture, limits)
+    if limits is None and picture.pixels.dtype.kind == "u":  # a file holds intensities, not counts
+        limits = 0.0, float(np.iinfo(picture.pixels.dtype).max)
     made = _operator(form, values, known, picture, source)
     io.check_can_hold(target, picture)
     with Hold():

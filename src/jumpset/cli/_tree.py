@@ -145,7 +145,7 @@ def _number(text: str, kind: type, option: str) -> Any:
 def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, source: Path) -> None:
     """Raise unless all files can be written and none is the input; nothing is created."""
     from jumpset import io
-    from jumpset.regions.tree import check_tree_path
+    from jumpset.regions.tree_file import check_tree_path
 
     if folder.exists() and not folder.is_dir():
         raise FileError("--output must be a folder", given=folder, do="name another folder")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from jumpset.kernels.regions import merge_tree
-from jumpset.kernels.regions.fusion import make_regions
 from jumpset.kernels.threads import parallel_rows
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
+from jumpset.regions.merging import merge_all, ranked
 
 
 def cut_labels(
@@ -38,18 +38,10 @@ def cut_labels(
 def _cut(
     image: np.ndarray, edges: np.ndarray, weight: float | None, n_regions: int | None, neighbors: int
 ) -> np.ndarray:
-    regions = make_regions(image, edges, OFFSETS[neighbors])
-    n = len(regions.parent)
-    history = merge_tree.make_history(regions)
-    merge_tree.merge_on(regions, history, n)
-    m = int(history.done[0])
-    child = history.child[:m]
-    weights = merge_tree.persistent_weights(child, history.into, history.rise[:m], history.cost[:m])
-    order = np.argsort(weights, kind="stable")
-    rank = np.full(n, n, np.int32)
-    rank[child[order]] = np.arange(m, dtype=np.int32)
+    merges = merge_all(image, edges, OFFSETS[neighbors], None)
+    rank, weights, _ = ranked(merges)
     if n_regions is None:
-        merges = int(np.searchsorted(weights[order], weight or 0.0, side="right"))
+        done = int(np.searchsorted(weights, weight or 0.0, side="right"))
     else:
-        merges = max(0, n - n_regions)
-    return merge_tree.cut(history.into, rank, merges)[0].reshape(image.shape[:2]) - 1
+        done = max(0, len(rank) - n_regions)
+    return merge_tree.cut(merges.into, rank, done)[0].reshape(image.shape[:2]) - 1

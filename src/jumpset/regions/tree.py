@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -11,19 +10,16 @@ import numpy as np
 
 from jumpset._core import checks
 from jumpset._core.arrays import ValueRange
-from jumpset._core.errors import FileError, InputError
-from jumpset._core.files import as_path, atomic_write, read_head
+from jumpset._core.errors import InputError
 from jumpset.kernels.regions import merge_tree
-from jumpset.kernels.regions.fusion import Offsets, working_dtype
-from jumpset.kernels.regions.merge_rounds import Merges, linked, merge_in_rounds
+from jumpset.kernels.regions.fusion import working_dtype
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights
 from jumpset.operators.pixel_weights import nan_pixels, pixel_weights
+from jumpset.regions import tree_file
 from jumpset.regions.inputs import read_pixels
+from jumpset.regions.merging import boundary_of, merge_all, ranked
 from jumpset.regions.partition import refit
-
-_FORMATS = 1, 2  # versions of the file format: without and with a mask
-_CHUNKS = 200  # number of progress reports
 
 
 class TreeEnergies(NamedTuple):
@@ -125,26 +121,20 @@ class RegionTree:
         mass = None if mask is None else pixel_weights((1, bands, height, width), mask)[0]
         weights = grid_weights(neighbors, height, width, edge_weights)
         n = height * width
-        merges = _merge(
+        merges = merge_all(
             pixels.astype(working_dtype(n), copy=False), weights, OFFSETS[neighbors], mass, progress
         )
-        boundary = _total(weights, OFFSETS[neighbors])
-        m = int(merges.done[0])
-        child, rise, cost = merges.child[:m], merges.rise[:m], merges.cost[:m]
-        weight = merge_tree.persistent_weights(child, merges.into, rise, cost)
-        order = np.argsort(weight, kind="stable")
-        rank = np.full(n, n, np.int32)
-        rank[child[order]] = np.arange(m, dtype=np.int32)
+        rank, weight, order = ranked(merges)
         self._keep(
             image=np.array(image),
             layout=(channel_axis, alpha, (read.low, read.high)),
             mass=mass,
             into=merges.into,
             rank=rank,
-            weight=weight[order],
-            rise=rise[order],
-            cost=cost[order],
-            boundary=boundary,
+            weight=weight,
+            rise=merges.rise[order],
+            cost=merges.cost[order],
+            boundary=boundary_of(weights, OFFSETS[neighbors]),
         )
 
     def _keep(
@@ -251,24 +241,8 @@ class RegionTree:
         FileError
             The name does not end in .npz, or the file cannot be written.
         """
-        target = check_tree_path(path)
-        axis, alpha, value_range = self._layout
-        with atomic_write(target) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                jumpset_tree=np.array(_FORMATS[self._mass is not None]),
-                image=self._image,
-                channel_axis=np.array([] if axis is None else [axis]),
-                alpha=np.array([] if alpha is None else [alpha]),
-                value_range=np.array([] if value_range is None else value_range, dtype=np.float64),
-                into=self._into,
-                rank=self._rank,
-                weight=self._weight,
-                rise=self._rise,
-                cost=self._cost,
-                boundary=np.array(self._boundary),
-                mass=np.array([]) if self._mass is None else self._mass,
-            )
+        names = ("image", "layout", "mass", "into", "rank", "weight", "rise", "cost", "boundary")
+        tree_file.write(path, {name: getattr(self, f"_{name}") for name in names})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> RegionTree:
@@ -279,37 +253,8 @@ class RegionTree:
         FileError
             The file does not exist, is damaged, or contains no tree.
         """
-        source = as_path(path)
-        read_head(source)
-        try:
-            with source.open("rb") as file, np.load(file, allow_pickle=False) as data:
-                if int(data["jumpset_tree"]) not in _FORMATS:
-                    raise FileError(
-                        "this version of jumpset does not support the format of the tree",
-                        given=source,
-                        do="build the tree again from the image",
-                    )
-                axis, alpha = data["channel_axis"], data["alpha"]
-                low_high = data["value_range"]
-                arrays = {name: data[name] for name in ("image", "into", "rank", "weight", "rise", "cost")}
-                layout = (
-                    int(axis[0]) if len(axis) else None,
-                    bool(alpha[0]) if len(alpha) else None,
-                    (float(low_high[0]), float(low_high[1])) if len(low_high) else None,
-                )
-                boundary = float(data["boundary"])
-                mass = data["mass"] if "mass" in data.files and data["mass"].size else None
-                _check_links(**{name: arrays[name] for name in ("into", "rank", "weight")})
-        except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
-            if isinstance(error, FileError):
-                raise
-            raise FileError(
-                "the file is no region tree, or is damaged",
-                given=f"{source} ({type(error).__name__})",
-                do="pass a file that RegionTree.save wrote",
-            ) from error
         tree = cls.__new__(cls)
-        tree._keep(layout=layout, boundary=boundary, mass=mass, **arrays)
+        tree._keep(**tree_file.read(path))
         return tree
 
     def _cut(self, n_regions: int | None, weight: float | None) -> tuple[np.ndarray, int]:
@@ -385,71 +330,3 @@ class RegionTree:
 
             image = self._back.restore(torch.from_numpy(self._pixels.transpose(2, 0, 1))[None])
         return image, {"channel_axis": axis, "alpha": alpha, "value_range": value_range}
-
-
-def check_tree_path(path: str | os.PathLike[str]) -> Any:
-    """Return the path; raise unless its suffix is .npz."""
-    target = as_path(path)
-    if target.suffix.lower() != ".npz":
-        raise FileError("a tree is saved as .npz", given=target, do="use a name that ends in .npz")
-    return target
-
-
-def _merge(
-    pixels: np.ndarray,
-    weights: np.ndarray,
-    offsets: Offsets,
-    mass: np.ndarray | None,
-    progress: Callable[[float], object] | None,
-) -> Merges:
-    """Merge pixels in rounds, then the rest best first, until no neighbours are left."""
-    n = pixels.shape[0] * pixels.shape[1]
-    dtype = pixels.dtype
-
-    def report(done: int) -> None:
-        if progress is not None:
-            progress(done / max(1, n - 1))
-
-    merges = Merges(
-        child=np.empty(n, np.int32),
-        into=np.arange(n, dtype=np.int32),
-        rise=np.empty(n, dtype),
-        cost=np.empty(n, dtype),
-        done=np.zeros(1, np.int64),
-    )
-    rounds = merge_in_rounds(pixels, weights, offsets, merges, mass=mass)
-    graph = next(rounds)
-    for graph in rounds:  # noqa: B007 (the last one is used below)
-        report(int(merges.done[0]))
-    regions, done = linked(graph), int(merges.done[0])
-    history = merge_tree.make_history(regions)
-    while merge_tree.merge_on(regions, history, max(1, n // _CHUNKS)):
-        report(done + int(history.done[0]))
-    m = int(history.done[0])
-    rest, child = slice(done, done + m), history.child[:m]
-    merges.child[rest] = graph.leaf[child]
-    merges.into[graph.leaf[child]] = graph.leaf[history.into[child]]
-    merges.rise[rest], merges.cost[rest] = history.rise[:m], history.cost[:m]
-    merges.done[0] = done + m
-    return merges
-
-
-def _total(weights: np.ndarray, offsets: Offsets) -> float:
-    """Return the sum of the weights of all edges inside the image."""
-    _, height, width = weights.shape
-    return sum(
-        float(w[: height - down, max(-right, 0) : width - max(right, 0)].sum())
-        for w, (down, right) in zip(weights, offsets, strict=True)
-    )
-
-
-def _check_links(into: np.ndarray, rank: np.ndarray, weight: np.ndarray) -> None:
-    """Raise unless each region is absorbed by one that is absorbed later or never: links without a circle."""
-    n = len(into)
-    if into.shape != (n,) or rank.shape != (n,) or len(weight) > n:
-        raise ValueError
-    if ((into < 0) | (into >= n)).any() or (rank < 0).any():
-        raise ValueError
-    absorbed = rank < len(weight)
-    if (rank[into[absorbed]] <= rank[absorbed]).any():
-        raise ValueError

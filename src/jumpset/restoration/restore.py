@@ -47,9 +47,10 @@ def restore(
     ----------
     data
         ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, …)`` tensor, of any number of axes that the
-        operator gives. Floats are taken as they are, of any size; integers are scaled by their dtype's
-        range. Complex data, ``(H, W)`` or ``(J, H, W)`` arrays or tensors, are for operators whose data have
-        a last axis of real and imaginary parts; the image is then ``(H, W)``, or has its channels first.
+        operator gives. Numbers are taken as they are, of any size, and the image is one of floats;
+        ``value_range=(0, 255)`` is for an image of 8 bits, which then has its dtype. Complex data, ``(H, W)``
+        or ``(J, H, W)`` arrays or tensors, are for operators whose data have a last axis of real and
+        imaginary parts; the image is then ``(H, W)``, or has its channels first.
     operator
         One of :mod:`jumpset.operators`, e.g. ``js.operators.Mask(known)``; an operator of PyLops, a linear
         physics of deepinv, or an object with ``__call__`` and ``adjoint``; ``jumpset.jpeg.JPEGTables``, for

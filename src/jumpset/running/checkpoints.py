@@ -224,18 +224,18 @@ def _fill(template: Any, saved: Any, same_size: bool = True) -> Any:
     if callable(getattr(template, "load_state_dict", None)):
         template.load_state_dict(saved)
         return template
+    check = getattr(template, "check_loaded", None)  # where sizes change, or kernels follow indices
+    same_size = same_size and check is None
+    filled: Any = saved
     if is_dataclass(template):
-        return type(template)(
-            **{f.name: _fill(getattr(template, f.name), saved[f.name], same_size) for f in fields(template)}
-        )
-    if isinstance(template, (tuple, list)):
-        check = getattr(template, "check_loaded", None)  # where sizes change, or kernels follow indices
-        values = [_fill(t, s, same_size and check is None) for t, s in zip(template, saved, strict=True)]
-        filled: Any = type(template)(*values) if hasattr(template, "_fields") else type(template)(values)
-        if check is not None:
-            filled.check_loaded(template)
-        return filled
-    return saved
+        parts = {f.name: _fill(getattr(template, f.name), saved[f.name], same_size) for f in fields(template)}
+        filled = type(template)(**parts)
+    elif isinstance(template, (tuple, list)):
+        values = [_fill(t, s, same_size) for t, s in zip(template, saved, strict=True)]
+        filled = type(template)(*values) if hasattr(template, "_fields") else type(template)(values)
+    if check is not None:
+        filled.check_loaded(template)
+    return filled
 
 
 def _check_like(template: Any, saved: Any, same_size: bool) -> None:

@@ -70,6 +70,11 @@ class Texture:
         object.__setattr__(self, "mixing", mixing)
         object.__setattr__(self, "autocovariance", lags)
 
+    def check_loaded(self, template: Texture) -> None:
+        """Raise ``ValueError`` unless this texture, read from a file, has the channels of the template."""
+        if self.mixing.shape != template.mixing.shape:
+            raise ValueError("a texture of another number of channels")
+
     @property
     def variances(self) -> np.ndarray:
         """``(C,)``: variance r_k(0) of each component, in its own units."""
