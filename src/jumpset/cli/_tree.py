@@ -77,11 +77,7 @@ def tree(
     check_files(source, mask)
     maps = {name: folder / f"{source.stem}-{name}.labels.tif" for name in cuts} if labels else {}
     _check_targets(folder, [*targets.values(), *maps.values()], save, source)
-    chosen = names(palette)
-    if chosen and colors is not None:
-        raise InputError("--colors and --palette exclude each other", given="both", do="pass one of the two")
-    if colors is not None:
-        checks.integer("the number of colours", colors, at_least=1)
+    chosen = _palette(palette, colors)
     from jumpset import io
     from jumpset.regions import recolor
 
@@ -140,6 +136,16 @@ def _number(text: str, kind: type, option: str) -> Any:
     except ValueError:
         what = "whole numbers" if kind is int else "numbers"
         raise InputError(f"{option} takes {what}", given=repr(text), do="write e.g. 50,200,1000") from None
+
+
+def _palette(palette: str, colors: int | None) -> list[str]:
+    """Return the given colours; raise for a palette beside a number of colours, or for no colour."""
+    chosen = names(palette)
+    if chosen and colors is not None:
+        raise InputError("--colors and --palette exclude each other", given="both", do="pass one of the two")
+    if colors is not None:
+        checks.integer("the number of colours", colors, at_least=1)
+    return chosen
 
 
 def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, source: Path) -> None:
