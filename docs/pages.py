@@ -72,9 +72,12 @@ def api_page() -> str:
         API_HEAD,
         f"{_title('jumpset', '-')}\n{_summary_table(f'jumpset.{name}' for name in names)}",
     ]
+    shown = []  # a class that two packages export has one page
     for package in packages:
         module = getattr(js, package)
         found = _public_names(SOURCE / package / "__init__.py")
+        found = [name for name in found if not any(getattr(module, name) is other for other in shown)]
+        shown += [getattr(module, name) for name in found if _has_page(getattr(module, name))]
         constants = [f"``{name}``" for name in found if not _has_page(getattr(module, name))]
         paths = [
             f"jumpset.{name}" if name in names else f"jumpset.{package}.{name}"

@@ -41,7 +41,7 @@ class FISTA(Solver):
     weight
         Larger is smoother.
     operator
-        A, a :class:`jumpset.solvers.LinearOp`.
+        A, a :class:`jumpset.operators.LinearOp`.
     tol
         The run ends when the relative step, ‖u − y‖ / ‖u‖, is at most tol in every image.
     max_steps
