@@ -20,7 +20,7 @@ from jumpset.dip.networks import THIN
 from jumpset.dip.stopping import VarianceEarlyStopping
 from jumpset.dip.tiling import tiles
 from jumpset.jpeg.chroma import ChromaSubsampling
-from jumpset.operators.linear import Blur, Downsample, Identity, Mask, Pair, adjoint_error
+from jumpset.operators import Blur, Downsample, Identity, Mask, Pair, adjoint_error
 from jumpset.operators.observations import observe, tikhonov_estimate
 from jumpset.regions.fusion import fuse
 from jumpset.smoothers import L0Smoothing, PottsADMM, PottsDescent, RegionFusion

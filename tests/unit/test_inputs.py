@@ -9,7 +9,7 @@ import torch
 import jumpset as js
 from jumpset._core.errors import RangeWarning
 from jumpset.dip import DIPl0
-from jumpset.operators.linear import Blur, Mask, Pair
+from jumpset.operators import Blur, Mask, Pair
 
 RNG = np.random.default_rng(0)
 GUIDED = [name for name, info in js.methods().items() if "guidance" in info.defaults]

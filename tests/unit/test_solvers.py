@@ -6,7 +6,7 @@ import torch
 
 import jumpset as js
 from jumpset import solvers as S  # noqa: N812
-from jumpset.operators.linear import operator_norm
+from jumpset.operators import operator_norm
 
 
 def psf(*shape, even=False):

@@ -29,9 +29,7 @@ class JPEGObservation(LinearObservation):
     >>> path = Path(tempfile.mkdtemp()) / "image.jpg"
     >>> js.io.write_picture(path, js.datasets.coffee()[:32, :48], quality=50)
     >>> f = torch.from_numpy(js.io.read_picture(path).pixels / 255.0).permute(2, 0, 1)[None].float()
-    >>> constraint = js.jpeg.QuantizationConstraint.of(f, js.jpeg.jpeg_tables(path))
-    >>> observation = js.jpeg.JPEGObservation(f, js.solvers.Identity(), constraint)
-    >>> observation.f.shape
+    >>> js.jpeg.JPEGObservation.of(f, js.jpeg.jpeg_tables(path)).f.shape
     torch.Size([1, 3, 32, 48])
     """
 

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset.operators.images import check_tensor
-from jumpset.regions.cuts import cut_labels
+from jumpset.regions.cuts import check_cut, cut_labels
 
 
 class PartitionLayer(nn.Module):
@@ -79,15 +79,8 @@ class PartitionLayer(nn.Module):
         samples: int = 8,
     ) -> None:
         super().__init__()
-        if (weight is None) == (n_regions is None):
-            raise InputError(
-                "a partition needs n_regions or weight",
-                given=f"n_regions={n_regions!r}, weight={weight!r}",
-                do="pass one of the two",
-            )
-        if weight is not None:
-            checks.real("weight", weight, at_least=0.0)
-        else:
+        check_cut(n_regions, weight)
+        if n_regions is not None:
             checks.integer("n_regions", n_regions, at_least=1)
         checks.one_of("neighbors", neighbors, (4, 8))
         checks.real("perturbation", perturbation, at_least=0.0)

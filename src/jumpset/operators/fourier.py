@@ -94,9 +94,7 @@ class Fourier(LinearOperator):
                 given=f"{tuple(u.shape)} for {tuple(self.mask.shape)}",
                 do="pass (B, C, *spatial); with is_complex=True, an even number of channels",
             )
-        z: Tensor = u
-        if self.is_complex:
-            z = torch.view_as_complex(u.unflatten(1, (-1, 2)).movedim(2, -1).contiguous())
+        z = self._values(u)
         if self.coils is not None:
             z = (z[:, :, None] * self.coils.to(z.device, _complex(u))).flatten(1, 2)
         y = torch.fft.fftn(z, dim=self._axes, norm="ortho") * self.mask.to(u)
@@ -111,9 +109,7 @@ class Fourier(LinearOperator):
         if self.coils is not None:
             coils = self.coils.to(y.device, y.dtype) if self.coils.is_complex() else self.coils.to(y.real)
             z = (z.unflatten(1, (-1, len(coils))) * coils.conj()).sum(2)
-        if not self.is_complex:
-            return z.real.contiguous()
-        return torch.view_as_real(z).movedim(-1, 2).flatten(1, 2).contiguous()
+        return self._channels(z)
 
     def is_direct(self, u: Tensor) -> bool:  # noqa: ARG002
         """With one coil."""
@@ -121,11 +117,19 @@ class Fourier(LinearOperator):
 
     def solve(self, b: Tensor, rho: Tensor) -> Tensor:
         """In the Fourier transform."""
-        z = b
-        if self.is_complex:
-            z = torch.view_as_complex(b.unflatten(1, (-1, 2)).movedim(2, -1).contiguous())
+        z = self._values(b)
         gain = self._squares(b.dtype).to(b.device)
         z = torch.fft.ifftn(torch.fft.fftn(z, dim=self._axes) / (gain + rho), dim=self._axes)
+        return self._channels(z)
+
+    def _values(self, u: Tensor) -> Tensor:
+        """The image as complex values, where two channels are one of them."""
+        if not self.is_complex:
+            return u
+        return torch.view_as_complex(u.unflatten(1, (-1, 2)).movedim(2, -1).contiguous())
+
+    def _channels(self, z: Tensor) -> Tensor:
+        """The inverse of :meth:`_values`; the real part for real images."""
         if not self.is_complex:
             return z.real.contiguous()
         return torch.view_as_real(z).movedim(-1, 2).flatten(1, 2).contiguous()

@@ -18,13 +18,8 @@ from torch.nn import functional as F  # noqa: N812
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Images
-from jumpset.operators.algebra import LinearOp as LinearOp
 from jumpset.operators.algebra import LinearOperator
-from jumpset.operators.algebra import Pair as Pair
-from jumpset.operators.algebra import adjoint_error as adjoint_error
-from jumpset.operators.algebra import operator_norm as operator_norm
 from jumpset.operators.psf import gaussian_psf, motion_psf
-from jumpset.operators.sampling import Downsample as Downsample
 
 _LARGE = 10  # entries of a point-spread function, from which on Fourier transforms convolve it
 

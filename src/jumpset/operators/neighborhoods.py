@@ -19,6 +19,14 @@ OFFSETS = {4: ((0, 1), (1, 0)), 8: ((0, 1), (1, 0), (1, 1), (1, -1))}
 LENGTHS = {4: (1.0, 1.0), 8: (math.sqrt(2) - 1, math.sqrt(2) - 1, 1 - math.sqrt(0.5), 1 - math.sqrt(0.5))}
 
 
+def edge_ends(x: np.ndarray, offset: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return views of ``(H, W, …)``: the pixels at the start of each edge of an offset, and at its end."""
+    down, right = offset
+    height, width = x.shape[:2]
+    start = x[: height - down, max(-right, 0) : width - max(right, 0)]
+    return start, x[down:, max(right, 0) : width + min(right, 0)]
+
+
 def edge_weights(neighbors: int, height: int, width: int, given: Any = None) -> np.ndarray:
     """Return ``(D, height, width)`` float64, the weight of the edge from each pixel by each offset.
 

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from jumpset._core.errors import InputError
 from jumpset._core.types import Images
+from jumpset.operators.algebra import LinearOp
 from jumpset.operators.conjugate_gradient import conjugate_gradient
 from jumpset.operators.gradient import divergence, gradient
-from jumpset.operators.linear import Identity, LinearOp
+from jumpset.operators.linear import Identity
 
 _ROUGHNESS = 1e-3  # small beside the data term; it determines the pixels without data
 _MAX_STEPS = 200

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jumpset.operators.neighborhoods import edge_ends
+
 _ROOT2, _ROOT5 = math.sqrt(2.0), math.sqrt(5.0)
 _DIAGONALS = ((1, 1), (1, -1))
 _KNIGHTS = ((1, 2), (2, 1), (1, -2), (2, -1))
@@ -58,10 +60,7 @@ class PixelLines:
 
     def pairs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the pixels at the start of each edge of this direction, and those at its end."""
-        down, right = self.direction
-        height, width = self.shape
-        first = x[: height - down, max(-right, 0) : width - max(right, 0)]
-        return first, x[down:, max(right, 0) : width + min(right, 0)]
+        return edge_ends(x, self.direction)
 
     def jumps(self, x: np.ndarray) -> np.ndarray:
         """Whether ``(H, W, C)`` differs between the ends of each edge."""

@@ -59,7 +59,7 @@ def motion_psf(length: float, angle: float = 0.0) -> Tensor:
     Returns
     -------
     Tensor
-            float64 ``(rows, columns)``, odd numbers: the part of the path inside each pixel.
+        float64 ``(rows, columns)``, odd numbers: the part of the path inside each pixel.
 
     Examples
     --------

@@ -81,19 +81,13 @@ def batch_derivative(
     tol
         Relative residual of the conjugate gradients.
     """
-    fields = [x.double().contiguous().numpy() for x in (u.flatten(2), duals.flatten(3), g.flatten(2))]
-    numbers = [x.double().numpy() for x in (taus, flat, zero)]
+    image, field, vector = (
+        x.double().contiguous().numpy() for x in (u.flatten(2), duals.flatten(3), g.flatten(2))
+    )
+    weights, flats, zeros = (x.double().numpy() for x in (taus, flat, zero))
     there = tangent.neighbors(tuple(u.shape[2:]))
     moved = tangent.derivative(
-        fields[0],
-        fields[1],
-        fields[2],
-        there,
-        numbers[0],
-        numbers[1],
-        numbers[2],
-        isotropic=norm == "l2",
-        tol=tol,
+        image, field, vector, there, weights, flats, zeros, isotropic=norm == "l2", tol=tol
     )
     return torch.from_numpy(moved).reshape(g.shape)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from jumpset._core.arrays import Layout, to_tensor
+from jumpset._core.arrays import Layout
 from jumpset._core.errors import InputError
+from jumpset.regions.inputs import read_pixels
 
 
 def check_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -27,18 +28,14 @@ def read_image(
     index: np.ndarray, image: Any, channel_axis: int | None, alpha: bool | None, value_range: Any
 ) -> tuple[np.ndarray, Layout]:
     """Return the image as ``(H, W, C)`` float64 intensities, and how to convert such an image back."""
-    if not isinstance(image, np.ndarray):
-        raise InputError(
-            "the image must be a NumPy array", given=type(image).__name__, do="pass (H, W) or (H, W, C)"
-        )
-    tensor, layout = to_tensor(image, channel_axis=channel_axis, alpha=alpha, value_range=value_range)
-    if tuple(tensor.shape[-2:]) != index.shape:
+    pixels, layout = read_pixels(image, channel_axis, alpha, value_range, None)
+    if pixels.shape[:2] != index.shape:
         raise InputError(
             "labels and image differ in size",
-            given=f"{index.shape} and {tuple(tensor.shape[-2:])}",
+            given=f"{index.shape} and {pixels.shape[:2]}",
             do="pass labels of this image",
         )
-    return tensor[0].permute(1, 2, 0).numpy().astype(np.float64), layout
+    return pixels.astype(np.float64), layout
 
 
 def region_sums(index: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

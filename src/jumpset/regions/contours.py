@@ -12,6 +12,7 @@ import numpy as np
 
 from jumpset.kernels.regions import arcs, curves
 from jumpset.kernels.regions.crossings import crossings
+from jumpset.regions._arguments import region_sums
 from jumpset.regions.labels import label
 
 _MOST_MOVE = 0.75  # pixels that the middle of a side moves
@@ -138,9 +139,8 @@ def _leniency(part: np.ndarray, traced: arcs.Arcs, pixels: np.ndarray | None) ->
 
 
 def _means(part: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    flat = part.ravel()
-    size = np.bincount(flat)
-    return np.stack([np.bincount(flat, band) / size for band in pixels.reshape(flat.size, -1).T], 1)
+    size, total = region_sums(part, pixels)
+    return total / size[:, None]
 
 
 def _moved(

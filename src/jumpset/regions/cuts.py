@@ -1,13 +1,27 @@
-"""One cut of the tree of region merging, for many images at once."""
+"""One cut of the tree of region merging: what it takes, and its labels for many images at once."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset.kernels.regions import merge_tree
 from jumpset.kernels.threads import parallel_rows
 from jumpset.operators.neighborhoods import OFFSETS, edge_weights
 from jumpset.regions.merging import merge_all, ranked
+
+
+def check_cut(n_regions: object, weight: object) -> None:
+    """Raise unless exactly one of the two is given, and the weight is at least 0."""
+    if (n_regions is None) == (weight is None):
+        raise InputError(
+            "a partition needs n_regions or weight",
+            given=f"n_regions={n_regions!r}, weight={weight!r}",
+            do="pass one of the two",
+        )
+    if weight is not None:
+        checks.real("weight", weight, at_least=0.0)
 
 
 def cut_labels(

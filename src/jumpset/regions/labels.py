@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from jumpset._core import checks
 from jumpset._core.arrays import ValueRange
 from jumpset._core.errors import InputError
-from jumpset.operators.neighborhoods import OFFSETS
+from jumpset.operators.neighborhoods import OFFSETS, edge_ends
 from jumpset.regions._arguments import check_labels, read_image, region_sums
 
 
@@ -63,8 +63,8 @@ def label(image: Any, *, neighbors: int = 4, channel_axis: int | None = -1) -> n
         array = np.moveaxis(array, channel_axis, -1)
     pixels = array.reshape(*array.shape[:2], -1)
     place = np.arange(pixels[..., 0].size).reshape(pixels.shape[:2])
-    pairs = [_pairs(place, offset) for offset in OFFSETS[neighbors]]
-    first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    pairs = [edge_ends(place, offset) for offset in OFFSETS[neighbors]]
+    first, second = (np.concatenate([end.ravel() for end in ends]) for ends in zip(*pairs, strict=True))
     flat = pixels.reshape(place.size, -1)
     same = (flat[first] == flat[second]).all(1)
     graph = coo_array((np.ones(int(same.sum()), bool), (first[same], second[same])), shape=(place.size,) * 2)
@@ -176,10 +176,8 @@ def adjacency(labels: Any) -> np.ndarray:
     [(1, 2, 1), (1, 3, 2), (2, 3, 1)]
     """
     index, names = check_labels(labels)
-    flat, place = index.ravel(), np.arange(index.size).reshape(index.shape)
-    pairs = np.concatenate(
-        [np.stack([flat[a], flat[b]], 1) for a, b in (_pairs(place, o) for o in OFFSETS[4])]
-    )
+    ends = [edge_ends(index, offset) for offset in OFFSETS[4]]
+    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()], 1) for a, b in ends])
     pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
     found, length = np.unique(pairs, axis=0, return_counts=True)
     fields = [("first", names.dtype), ("second", names.dtype), ("length", np.int64)]
@@ -227,11 +225,3 @@ def in_raster_order(index: np.ndarray) -> np.ndarray:
     rank = np.empty(len(first), np.int32)
     rank[np.argsort(first)] = np.arange(1, len(first) + 1)
     return rank[inverse].reshape(index.shape)
-
-
-def _pairs(place: np.ndarray, offset: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    down, right = offset
-    height, width = place.shape
-    here = place[: height - down, max(0, -right) : width - max(0, right)]
-    there = place[down:, max(0, right) : width + min(0, right)]
-    return here.ravel(), there.ravel()

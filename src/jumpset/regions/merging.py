@@ -9,6 +9,7 @@ import numpy as np
 from jumpset.kernels.regions import merge_tree
 from jumpset.kernels.regions.fusion import Offsets
 from jumpset.kernels.regions.merge_rounds import Merges, linked, merge_in_rounds
+from jumpset.operators.neighborhoods import edge_ends
 
 _CHUNKS = 200  # number of progress reports
 
@@ -69,8 +70,4 @@ def ranked(merges: Merges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def boundary_of(weights: np.ndarray, offsets: Offsets) -> float:
     """Return the sum of the weights of all edges inside the image."""
-    _, height, width = weights.shape
-    return sum(
-        float(w[: height - down, max(-right, 0) : width - max(right, 0)].sum())
-        for w, (down, right) in zip(weights, offsets, strict=True)
-    )
+    return sum(float(edge_ends(w, offset)[0].sum()) for w, offset in zip(weights, offsets, strict=True))

@@ -41,13 +41,7 @@ def _ring(ring: np.ndarray, decimals: int) -> str:
         else:
             now, values = "l", [p - x, q - y]
         text = _joined(values, decimals)
-        if now != letter:
-            parts.append(now)
-        elif text[0] != "-" and not (
-            text[0] == "." and "." in parts[-1].rpartition("-")[2].rpartition(" ")[2]
-        ):
-            parts.append(" ")
-        parts.append(text)
+        parts += [now if now != letter else _separator(parts[-1], text), text]
         letter, x, y = now, p, q
     return "".join(parts) + "z"
 
@@ -57,14 +51,14 @@ def _joined(values: list[int], decimals: int) -> str:
     out = ""
     for value in values:
         text = _number(value, decimals)
-        if (
-            out
-            and text[0] != "-"
-            and not (text[0] == "." and "." in out.rpartition("-")[2].rpartition(" ")[2])
-        ):
-            out += " "
-        out += text
+        out += _separator(out, text) + text
     return out
+
+
+def _separator(before: str, text: str) -> str:
+    """A blank, unless a sign, or a second point, already begins a new number."""
+    is_new = text[0] == "-" or (text[0] == "." and "." in before.rpartition("-")[2].rpartition(" ")[2])
+    return " " if before and not is_new else ""
 
 
 def _number(value: int, decimals: int) -> str:

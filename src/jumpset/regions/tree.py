@@ -10,13 +10,13 @@ import numpy as np
 
 from jumpset._core import checks
 from jumpset._core.arrays import ValueRange
-from jumpset._core.errors import InputError
 from jumpset.kernels.regions import merge_tree
 from jumpset.kernels.regions.fusion import working_dtype
 from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights
 from jumpset.operators.pixel_weights import nan_pixels, pixel_weights
 from jumpset.regions import tree_file
+from jumpset.regions.cuts import check_cut
 from jumpset.regions.inputs import read_pixels
 from jumpset.regions.merging import boundary_of, merge_all, ranked
 from jumpset.regions.partition import refit
@@ -258,14 +258,8 @@ class RegionTree:
         return tree
 
     def _cut(self, n_regions: int | None, weight: float | None) -> tuple[np.ndarray, int]:
-        if (n_regions is None) == (weight is None):
-            raise InputError(
-                "a partition needs n_regions or weight",
-                given=f"n_regions={n_regions!r}, weight={weight!r}",
-                do="pass one of the two",
-            )
+        check_cut(n_regions, weight)
         if weight is not None:
-            checks.real("weight", weight, at_least=0.0)
             merges = int(np.searchsorted(self._weight, weight, side="right"))
         else:
             checks.integer("n_regions", n_regions, at_least=self.n_parts, at_most=self.n_leaves)

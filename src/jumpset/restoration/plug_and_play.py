@@ -276,6 +276,6 @@ class PlugAndPlay(Iteration[State]):
     def finished(self, state: State) -> Status | None:
         """With a penalty when u and z agree and the misfit has settled; with a method, after its schedule."""
         if not is_penalty(self.prior):
-            return Status.CONVERGED if state.n_steps >= self.max_steps else None
+            return super().finished(state)
         settled = not self._corrects(state) or abs(state.misfit - 1) < _SETTLED
         return Status.CONVERGED if state.residual <= self.tol and settled else None

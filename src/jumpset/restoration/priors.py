@@ -15,7 +15,7 @@ from jumpset._core.types import Iteration
 from jumpset.dip.base import DeepImagePrior
 from jumpset.penalties import TGV2, Penalty, SlidingGroups, SparseTV, TotalVariation
 from jumpset.penalties.base import SolvedProx
-from jumpset.running.registry import method
+from jumpset.running.registry import method, methods
 from jumpset.smoothers import L0Smoothing, RegionFusion
 
 _TV_STEPS = 1000  # of a proximal step at most; each starts at the dual fields of the last one
@@ -37,8 +37,6 @@ def named_prior(name: str) -> Penalty | Iteration[Any]:
     }
     if name in made:
         return made[name]
-    from jumpset.running.registry import methods
-
     checks.one_of("prior", name, [*PRIORS, *methods()])
     return method(name)
 
@@ -110,5 +108,4 @@ def denoise(
         return Denoised(prior.prox(v, strength))
     set_to = {"weight": strength} if hasattr(prior, "weight") else {"sigma": sigma}
     axes = [axis for axis, bit in ((2, 1), (3, 2)) if turn & bit]
-    smoothed = solve(replace(prior, **set_to), v.flip(axes)) if axes else solve(replace(prior, **set_to), v)
-    return Denoised(smoothed.flip(axes) if axes else smoothed)
+    return Denoised(solve(replace(prior, **set_to), v.flip(axes)).flip(axes))

@@ -1,12 +1,12 @@
 """Solvers of ``½‖A u − f‖² + weight · R(u)`` for any penalty R with a prox, for :func:`jumpset.run`."""
 
+from jumpset.operators.algebra import LinearOp as LinearOp
+from jumpset.operators.algebra import Pair as Pair
+from jumpset.operators.algebra import adjoint_error as adjoint_error
 from jumpset.operators.linear import Blur as Blur
-from jumpset.operators.linear import Downsample as Downsample
 from jumpset.operators.linear import Identity as Identity
-from jumpset.operators.linear import LinearOp as LinearOp
 from jumpset.operators.linear import Mask as Mask
-from jumpset.operators.linear import Pair as Pair
-from jumpset.operators.linear import adjoint_error as adjoint_error
+from jumpset.operators.sampling import Downsample as Downsample
 from jumpset.solvers.admm import ADMM as ADMM
 from jumpset.solvers.douglas_rachford import DouglasRachford as DouglasRachford
 from jumpset.solvers.fista import FISTA as FISTA

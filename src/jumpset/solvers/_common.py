@@ -11,8 +11,9 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Images, Iteration, PerImage, Status, parameter
+from jumpset.operators.algebra import LinearOp
 from jumpset.operators.images import spread
-from jumpset.operators.linear import Identity, LinearOp
+from jumpset.operators.linear import Identity
 from jumpset.penalties import Penalty
 
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from jumpset.operators.algebra import operator_norm
 from jumpset.operators.images import spread
-from jumpset.operators.linear import operator_norm
 from jumpset.solvers._common import Solver, keep, relative
 
 

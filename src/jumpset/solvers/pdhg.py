@@ -11,9 +11,10 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import parameter
+from jumpset.operators.algebra import operator_norm
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.images import spread
-from jumpset.operators.linear import Identity, operator_norm
+from jumpset.operators.linear import Identity
 from jumpset.penalties import HuberTV, Penalty, TotalVariation
 from jumpset.solvers._common import Solver, keep, squares
 

@@ -6,6 +6,7 @@ length of the line in a row; any other line one sample a column. Samples outside
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,65 +30,63 @@ def project(image: np.ndarray, lines: np.ndarray) -> np.ndarray:
         of pixel (i, j) is at y = i, x = j.
     """
     out = np.zeros((len(image), len(lines)), image.dtype)
-    parallel_rows(_project, len(lines), image, lines, out, least=_BAND)
+    for steep, across in _by_slope(lines):
+        parallel_rows(_project, len(lines), across(image), *steep, out, least=_BAND)
     return out
 
 
 def back_project(sums: np.ndarray, lines: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return the transpose of :func:`project`, ``(N, height, width)``, of ``(N, L)``."""
     out = np.zeros((len(sums), height, width), sums.dtype)
-    steep = np.abs(lines[:, 2]) >= np.abs(lines[:, 3])
-    parallel_rows(_back_rows, height, sums, lines, steep, out, least=_BAND)
-    parallel_rows(_back_columns, width, sums, lines, steep, out, least=_BAND)
+    for steep, across in _by_slope(lines):
+        planes = across(out)
+        parallel_rows(_back_project, planes.shape[1], sums, *steep, planes, least=_BAND)
     return out
 
 
-@njit(**_FAST)
-def _project(start: int, stop: int, image: np.ndarray, lines: np.ndarray, out: np.ndarray) -> None:
-    count, height, width = image.shape
-    for k in range(start, stop):
-        y, x, dy, dx = lines[k]
-        if abs(dy) >= abs(dx):
-            slope = dx / dy
-            length = np.sqrt(1.0 + slope * slope)
-            for i in range(height):
-                at = x + (i - y) * slope
-                left = int(np.floor(at))
-                if left < -1 or left >= width:
-                    continue
-                share = at - left
-                for n in range(count):
-                    total = 0.0
-                    if left >= 0:
-                        total += (1.0 - share) * image[n, i, left]
-                    if left + 1 < width:
-                        total += share * image[n, i, left + 1]
-                    out[n, k] += length * total
-        else:
-            slope = dy / dx
-            length = np.sqrt(1.0 + slope * slope)
-            for j in range(width):
-                at = y + (j - x) * slope
-                top = int(np.floor(at))
-                if top < -1 or top >= height:
-                    continue
-                share = at - top
-                for n in range(count):
-                    total = 0.0
-                    if top >= 0:
-                        total += (1.0 - share) * image[n, top, j]
-                    if top + 1 < height:
-                        total += share * image[n, top + 1, j]
-                    out[n, k] += length * total
+def _by_slope(lines: np.ndarray) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], Callable]]:
+    """Yield the steep lines, and the others with rows and columns exchanged: a function does so for images.
+
+    Each time ``(L, 4)`` lines, and which of them count.
+    """
+    steep = np.abs(lines[:, 2]) >= np.abs(lines[:, 3])
+    yield (lines, steep), lambda image: image
+    yield (lines[:, [1, 0, 3, 2]], ~steep), lambda image: image.transpose(0, 2, 1)
 
 
 @njit(**_FAST)
-def _back_rows(
-    start: int, stop: int, sums: np.ndarray, lines: np.ndarray, steep: np.ndarray, out: np.ndarray
+def _project(
+    start: int, stop: int, image: np.ndarray, lines: np.ndarray, counts: np.ndarray, out: np.ndarray
 ) -> None:
-    count, _, width = out.shape
+    planes, height, width = image.shape
+    for k in range(start, stop):
+        if not counts[k]:
+            continue
+        y, x, dy, dx = lines[k]
+        slope = dx / dy
+        length = np.sqrt(1.0 + slope * slope)
+        for i in range(height):
+            at = x + (i - y) * slope
+            left = int(np.floor(at))
+            if left < -1 or left >= width:
+                continue
+            share = at - left
+            for n in range(planes):
+                total = 0.0
+                if left >= 0:
+                    total += (1.0 - share) * image[n, i, left]
+                if left + 1 < width:
+                    total += share * image[n, i, left + 1]
+                out[n, k] += length * total
+
+
+@njit(**_FAST)
+def _back_project(
+    start: int, stop: int, sums: np.ndarray, lines: np.ndarray, counts: np.ndarray, out: np.ndarray
+) -> None:
+    planes, _, width = out.shape
     for k in range(len(lines)):
-        if not steep[k]:
+        if not counts[k]:
             continue
         y, x, dy, dx = lines[k]
         slope = dx / dy
@@ -98,34 +97,9 @@ def _back_rows(
             if left < -1 or left >= width:
                 continue
             share = at - left
-            for n in range(count):
+            for n in range(planes):
                 value = length * sums[n, k]
                 if left >= 0:
                     out[n, i, left] += (1.0 - share) * value
                 if left + 1 < width:
                     out[n, i, left + 1] += share * value
-
-
-@njit(**_FAST)
-def _back_columns(
-    start: int, stop: int, sums: np.ndarray, lines: np.ndarray, steep: np.ndarray, out: np.ndarray
-) -> None:
-    count, height, _ = out.shape
-    for k in range(len(lines)):
-        if steep[k]:
-            continue
-        y, x, dy, dx = lines[k]
-        slope = dy / dx
-        length = np.sqrt(1.0 + slope * slope)
-        for j in range(start, stop):
-            at = y + (j - x) * slope
-            top = int(np.floor(at))
-            if top < -1 or top >= height:
-                continue
-            share = at - top
-            for n in range(count):
-                value = length * sums[n, k]
-                if top >= 0:
-                    out[n, top, j] += (1.0 - share) * value
-                if top + 1 < height:
-                    out[n, top + 1, j] += share * value

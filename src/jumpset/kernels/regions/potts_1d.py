@@ -144,11 +144,11 @@ def _mean_lines(start, stop, values, gamma, weights, out):
         newest = np.int64(-1)  # the list of starts that may still be best, from the last to the first
         for r in range(1, n + 1):
             below[r - 1], newest = newest, np.int64(r - 1)
-            best, begin = _mean_error(mass, moment, square, 0, r), np.int64(0)
+            best, begin = mean_error(mass, moment, square, 0, r), np.int64(0)
             above = np.int64(-1)
             k = newest
             while k > 0:
-                error = _mean_error(mass, moment, square, k, r)
+                error = mean_error(mass, moment, square, k, r)
                 if error + price >= best:
                     break
                 if least[k] + price + error < best:
@@ -180,7 +180,7 @@ def _mean_lines(start, stop, values, gamma, weights, out):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _mean_error(mass, moment, square, k, r):
+def mean_error(mass, moment, square, k, r):
     """Return d[k, r] of the samples k … r − 1, at least 0."""
     weight = mass[r] - mass[k]
     if weight <= 0.0:

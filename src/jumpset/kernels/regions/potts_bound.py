@@ -20,6 +20,7 @@ import numpy as np
 from jumpset.kernels import threads
 from jumpset.kernels.jit import njit
 from jumpset.kernels.regions.partitions import Grid
+from jumpset.kernels.regions.potts_1d import mean_error
 
 
 class Lines(NamedTuple):
@@ -106,10 +107,10 @@ def _minimize(start, stop, first, length, stride, pixels, edges, share, slope, o
         least[0] = 0.0
         for r in range(1, n + 1):
             below[r - 1], newest = newest, np.int64(r - 1)
-            best, begin = _error(mass, moment, square, 0, r), np.int64(0)
+            best, begin = mean_error(mass, moment, square, 0, r), np.int64(0)
             above, k = np.int64(-1), newest
             while k > 0:
-                error = _error(mass, moment, square, k, r)
+                error = mean_error(mass, moment, square, k, r)
                 if error + cheapest >= best:
                     break
                 value = least[k] + jump[k] + error
@@ -137,16 +138,3 @@ def _minimize(start, stop, first, length, stride, pixels, edges, share, slope, o
                         mean += (moment[r, c] - moment[k, c]) / weight
                     out[q, c] = mean - pixels[q, c]
             r = k
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _error(mass, moment, square, k, r):
-    """Return the least error of one constant on the samples k … r − 1, at least 0."""
-    weight = mass[r] - mass[k]
-    if weight <= 0.0:
-        return 0.0
-    total = 0.0
-    for c in range(moment.shape[1]):
-        value = moment[r, c] - moment[k, c]
-        total += value * value
-    return max(square[r] - square[k] - total / weight, 0.0)
