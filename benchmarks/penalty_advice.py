@@ -30,7 +30,7 @@ from torch import Tensor, nn
 import jumpset as js
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "examples"))
-from contiguous_zeros import greatest_weight, psnr
+from contiguous_zeros import greatest_weight, psnr, train
 
 SIDE, SIGMA, SPECKS = 64, 0.1, 0.005
 BELOW_L1, TOLERANCE = 0.7, 0.1  # dB
@@ -176,24 +176,6 @@ class Bottleneck(nn.Sequential):
 NETWORKS = {"residual": Residual, "bottleneck": Bottleneck}
 
 
-def train(net: nn.Module, x: Tensor, steps: int, loss: js.PenaltyLoss | None, seed: int) -> nn.Module:
-    """Train in place: Adam, one cycle of the learning rate, batches of eight."""
-    optimizer = torch.optim.Adam(net.parameters())
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=0.1)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        batch = x[torch.randint(len(x), (8,), generator=generator)]
-        output = net(batch)
-        total = (output - batch).square().mean()
-        if loss is not None:
-            total = total + loss(output)
-        optimizer.zero_grad()
-        total.backward()
-        optimizer.step()
-        schedule.step()
-    return net
-
-
 def measure(output: Tensor, truth: Tensor) -> dict[str, float]:
     """Return PSNR, share of zeros, wrong support, and the number of isolated support pixels."""
     sizes = np.concatenate([js.metrics.contiguity(one[0].numpy(), tol=0.0).component_sizes for one in output])
@@ -212,13 +194,11 @@ def run_setting(kind: str, network: str, seed: int, scale: Scale) -> list[dict]:
     tests, truth = make_images(kind, scale.held_out, seed, held_out=True)
     torch.manual_seed(seed)
     base = train(NETWORKS[network](), x, (4 if network == "bottleneck" else 1) * scale.steps, None, seed)
-    state = {k: v.clone() for k, v in base.state_dict().items()}
 
     def output(penalty: js.Penalty | None, weight: float) -> Tensor:
-        net = NETWORKS[network]()
-        net.load_state_dict(state)
+        net = base
         if penalty is not None:
-            train(net, x, scale.steps, js.PenaltyLoss(penalty, weight), seed)
+            net = train(base, x, scale.steps, js.PenaltyLoss(penalty, weight), seed)
         with torch.no_grad():
             return net(tests)
 

@@ -26,7 +26,6 @@ from jumpset.app.advice import advise
 from jumpset.app.code import code_of
 from jumpset.app.parameters import described
 from jumpset.app.workspace import (
-    MOST_PIXELS,
     SHIPPED,
     FolderRun,
     Opened,
@@ -335,6 +334,5 @@ def _about_image(opened: Opened) -> dict[str, Any]:
         "bands": opened.picture.n_bands,
         "dtype": str(pixels.dtype),
         "alpha": opened.picture.alpha is not None,
-        "most_pixels": MOST_PIXELS,
         "progress": opened.progress,
     }

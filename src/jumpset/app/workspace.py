@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError, JumpsetError
 from jumpset._core.files import can_be_written
 from jumpset._core.types import Status
+from jumpset.datasets.folders import EXTENSIONS
 from jumpset.io import Picture
-from jumpset.jpeg.tables import JPEGTables, jpeg_tables
+from jumpset.jpeg.tables import JPEGTables
 from jumpset.regions import RegionTree
 from jumpset.report.pictures import display_for
 from jumpset.running import registry
@@ -28,20 +29,7 @@ from jumpset.running.run import Result, Step, run
 
 MOST_PIXELS = 64_000_000
 MOST_IMAGES = 16  # open at once; the one that was used least recently is closed
-SUFFIXES = {
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".gif",
-    ".pgm",
-    ".ppm",
-    ".npy",
-    ".avif",
-}
+SUFFIXES = EXTENSIONS | {".npy"}
 SHIPPED = {"coffee": datasets.coffee}
 
 
@@ -79,7 +67,6 @@ class Run:
     key: str
     opened: Opened
     method: Any
-    settings: dict[str, Any]
     state: str = "waiting"
     """``waiting``, ``running``, ``done``, ``failed``."""
     error: str = ""
@@ -143,7 +130,7 @@ class FolderRun:
     files: list[Path]
     target: Path
     """The new folder that the answers are written to."""
-    smooth: Callable[[Picture], np.ndarray]
+    smooth: Callable[[Path, Picture], np.ndarray]
     done: int = 0
     failed: list[str] = field(default_factory=list)
     ended: bool = False
@@ -170,7 +157,7 @@ class FolderRun:
             try:
                 picture = io.read_picture(file, max_pixels=MOST_PIXELS)
                 name = file.name if can_be_written(file) else f"{file.stem}.png"
-                io.write_picture(self.target / name, picture.with_pixels(self.smooth(picture)))
+                io.write_picture(self.target / name, picture.with_pixels(self.smooth(file, picture)))
             except (JumpsetError, MemoryError) as error:
                 self.failed.append(f"{file.name}: {error}")
             self.done += 1
@@ -238,10 +225,8 @@ class Workspace:
     def start(self, key: str, name: str, settings: dict[str, Any]) -> Run:
         """Start a method on an open image; raise before that if a setting is wrong."""
         opened = self.opened(key)
-        method = registry.method(name, **settings)
-        if opened.tables is not None and getattr(method, "tables", 0) is None:
-            method = replace(method, tables=opened.tables)  # type: ignore[type-var]
-        one = Run(self._key("r"), opened, method, settings)
+        method = registry.with_tables(registry.method(name, **settings), opened.tables)
+        one = Run(self._key("r"), opened, method)
         with self._lock:
             self._runs[one.key] = one
             while len(self._runs) > 4 * MOST_IMAGES:
@@ -253,19 +238,7 @@ class Workspace:
         """Start what ``source`` says, a cut or a method, on all images of the folder."""
         if self.folder is None:
             raise InputError("no folder is open", given="an image", do="start the app with a folder")
-        if "n_regions" in source:
-            n = source["n_regions"]
-            checks.integer("n_regions", n, at_least=1)
-
-            def smooth(picture: Picture) -> np.ndarray:
-                height, width = picture.pixels.shape[:2]
-                return RegionTree(picture.pixels, alpha=False).smooth(n_regions=min(n, height * width))
-        else:
-            method = registry.method(str(source.get("method")), **source.get("settings", {}))
-
-            def smooth(picture: Picture) -> np.ndarray:
-                return run(picture.pixels, method, alpha=False).image
-
+        smooth = _smoother(source)
         taken = [self.folder / name for name in ("smoothed", *(f"smoothed-{k}" for k in range(2, 1000)))]
         target = next(path for path in taken if not path.exists())
         one = FolderRun([self.folder / name for name in self.files()], target, smooth)
@@ -303,11 +276,7 @@ class Workspace:
 
     def _add(self, name: str, path: Path) -> Opened:
         picture = io.read_picture(path, max_pixels=MOST_PIXELS)
-        try:
-            tables = jpeg_tables(path)
-        except FileError:  # no JPEG file, or one whose blocks are not aligned with its pixels
-            tables = None
-        return self._keep(Opened(self._key("i"), name, picture, tables))
+        return self._keep(Opened(self._key("i"), name, picture, registry.tables_of(path)))
 
     def _keep(self, opened: Opened) -> Opened:
         with self._lock:
@@ -315,6 +284,21 @@ class Workspace:
             while len(self._images) > MOST_IMAGES:
                 self._images.popitem(last=False)
         return opened
+
+
+def _smoother(source: dict[str, Any]) -> Callable[[Path, Picture], np.ndarray]:
+    """Return what ``source`` says, a cut or a method, as a function of a file and its image."""
+    if "n_regions" not in source:
+        method = registry.method(str(source.get("method")), **source.get("settings", {}))
+        return lambda file, picture: run(picture.pixels, registry.for_file(method, file), alpha=False).image
+    n = source["n_regions"]
+    checks.integer("n_regions", n, at_least=1)
+
+    def cut(_: Path, picture: Picture) -> np.ndarray:
+        height, width = picture.pixels.shape[:2]
+        return RegionTree(picture.pixels, alpha=False).smooth(n_regions=min(n, height * width))
+
+    return cut
 
 
 def thumbnail(path: Path, height: int = 96) -> bytes:

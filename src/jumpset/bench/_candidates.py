@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.text import as_value
 
 if TYPE_CHECKING:
     from jumpset._core.types import Iteration
@@ -128,10 +128,7 @@ def _candidate(
 
 def _setting(text: str) -> tuple[str, Any]:
     key, _, value = (part.strip() for part in text.partition("="))
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return key, value
+    return key, as_value(value)
 
 
 def _check_used(

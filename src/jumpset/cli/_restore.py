@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +23,8 @@ from jumpset.cli._shared import (
     read_mask,
     say,
     settings,
+    settled,
+    was_stopped,
 )
 
 if TYPE_CHECKING:
@@ -95,7 +96,6 @@ def restore(
             )
         form, values = "downsample", {"factor": scale, "kernel": "cubic"}
     from jumpset import io
-    from jumpset._core.types import Status
     from jumpset.restoration.restore import restore as run
 
     io.check_writable(target)
@@ -123,12 +123,8 @@ def restore(
                 value_range=limits,
                 device=device,
             )
-        stopped = interrupts.seen() or result.status is Status.INTERRUPTED
-        if result.status is Status.STOPPED:
-            result = replace(result, status=Status.INTERRUPTED)
-        if result.status is Status.DIVERGED:
-            say(f"jumpset: the run diverged, nothing was written: {Status.DIVERGED.value}")
-            raise typer.Exit(1)
+        stopped = was_stopped(result)
+        result = settled(result, "the run")
         io.write_picture(target, _as_picture(picture, np.asarray(result.image)))
         interrupts.kept = f"the image is in {target}"
     if not quiet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import math
 import re
@@ -13,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ import typer
 from jumpset._core import checks, signals
 from jumpset._core.errors import FileError, InputError, MissingLibrary
 from jumpset._core.files import read_head
+from jumpset._core.text import as_value
 
 if TYPE_CHECKING:
     from jumpset.io import Picture
@@ -150,6 +151,16 @@ def names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def chosen_colors(palette: str, colors: int | None) -> list[str]:
+    """Return the colours of ``--palette``; raise if there is also a number of colours, or no colour."""
+    chosen = names(palette)
+    if chosen and colors is not None:
+        raise InputError("--colors and --palette exclude each other", given="both", do="pass one of the two")
+    if colors is not None:
+        checks.integer("the number of colours", colors, at_least=1)
+    return chosen
+
+
 def settings(assignments: Sequence[str], **named: Any) -> dict[str, Any]:
     """Return ``["levels=50", "isotropic=False"]`` and the named options as Python values by name."""
     values = {key: value for key, value in named.items() if value is not None}
@@ -162,10 +173,7 @@ def settings(assignments: Sequence[str], **named: Any) -> dict[str, Any]:
             )
         if key in values:
             raise InputError("a parameter is set twice", given=key, do="set it once")
-        try:
-            values[key] = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            values[key] = text
+        values[key] = as_value(text)
     return values
 
 
@@ -243,6 +251,23 @@ def check_seconds(seconds: float | None) -> None:
 def command_line() -> str:
     """Return the command line, quoted for a shell."""
     return shlex.join(["jumpset", *sys.argv[1:]])
+
+
+def was_stopped(result: Result) -> bool:
+    """Whether Ctrl-C or SIGTERM ended a run."""
+    from jumpset._core.types import Status
+
+    return interrupts.seen() or result.status is Status.INTERRUPTED
+
+
+def settled(result: Result, name: str) -> Result:
+    """Return the result of a run, interrupted where a signal stopped it; exit with 1 where it diverged."""
+    from jumpset._core.types import Status
+
+    if result.status is Status.DIVERGED:
+        say(f"jumpset: {name} diverged, nothing was written: {Status.DIVERGED.value}")
+        raise typer.Exit(1)
+    return replace(result, status=Status.INTERRUPTED) if result.status is Status.STOPPED else result
 
 
 def is_input(result: Result, pixels: np.ndarray) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +27,8 @@ from jumpset.cli._shared import (
     save_report,
     say,
     settings,
+    settled,
+    was_stopped,
 )
 
 if TYPE_CHECKING:
@@ -98,7 +99,6 @@ def smooth(
     _check_checkpoint(checkpoint, checkpoint_every, source, target)
     if report is not None:
         check_report_path(report)
-    from jumpset._core.types import Status
     from jumpset.running import registry
     from jumpset.running.run import run
 
@@ -149,14 +149,10 @@ def smooth(
                 missing=None if missing is None else "nan",
                 device=device,
             )
-        stopped = interrupts.seen() or result.status is Status.INTERRUPTED
+        stopped = was_stopped(result)
         if stopped and is_input(result, picture.pixels):
             raise KeyboardInterrupt
-        if result.status is Status.STOPPED:
-            result = replace(result, status=Status.INTERRUPTED)
-        if result.status is Status.DIVERGED:
-            say(f"jumpset: {method} diverged, nothing was written: {Status.DIVERGED.value}")
-            raise typer.Exit(1)
+        result = settled(result, method)
         io.write_picture(target, picture.with_pixels(result.image))
         interrupts.kept = f"the image is in {target}" + ("" if report is None else ", without a report")
     if report is not None:

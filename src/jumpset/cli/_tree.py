@@ -18,6 +18,7 @@ from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     as_range,
     check_files,
+    chosen_colors,
     command,
     creating,
     interrupts,
@@ -77,7 +78,7 @@ def tree(
     check_files(source, mask)
     maps = {name: folder / f"{source.stem}-{name}.labels.tif" for name in cuts} if labels else {}
     _check_targets(folder, [*targets.values(), *maps.values()], save, source)
-    chosen = _palette(palette, colors)
+    chosen = chosen_colors(palette, colors)
     from jumpset import io
     from jumpset.regions import recolor
 
@@ -89,29 +90,26 @@ def tree(
         checks.integer("the number of regions", cut.get("n_regions", 1), at_least=1, at_most=n_pixels)
         checks.real("the weight", cut.get("weight", 0.0), at_least=0.0)
     is_missing: Literal["nan"] | None = None if missing is None else "nan"
-    made = merge(
-        given, neighbors, range_of(picture, limits), read_mask(mask), missing=is_missing, quiet=quiet
-    )
+    limits = range_of(picture, limits)
+    made = merge(given, neighbors, limits, read_mask(mask), missing=is_missing, quiet=quiet)
     with creating(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with Hold():
         for number, (name, cut) in enumerate(cuts.items(), 1):
-            label = made.labels(**cut)
+            pixels, label = made.smooth(**cut), None
             if chosen or colors is not None:
-                limit = range_of(picture, limits)
                 few = recolor(
-                    label,
-                    made.smooth(**cut),
+                    made.labels(**cut),
+                    pixels,
                     n_colors=colors,
                     palette=chosen or None,
                     alpha=False,
-                    value_range=limit,
+                    value_range=limits,
                 )
-                label, pixels = few.labels, few.image
-            else:
-                pixels = made.smooth(**cut)
+                pixels, label = few.image, few.labels
             io.write_picture(targets[name], picture.with_pixels(pixels))
             if labels:
+                label = made.labels(**cut) if label is None else label
                 io.write_picture(maps[name], label.astype(np.uint16 if label.max() < 2**16 else np.uint32))
             interrupts.kept = f"{number} of {len(cuts)} images are in {folder}"
         if save is not None:
@@ -136,16 +134,6 @@ def _number(text: str, kind: type, option: str) -> Any:
     except ValueError:
         what = "whole numbers" if kind is int else "numbers"
         raise InputError(f"{option} takes {what}", given=repr(text), do="write e.g. 50,200,1000") from None
-
-
-def _palette(palette: str, colors: int | None) -> list[str]:
-    """Return the given colours; raise for a palette beside a number of colours, or for no colour."""
-    chosen = names(palette)
-    if chosen and colors is not None:
-        raise InputError("--colors and --palette exclude each other", given="both", do="pass one of the two")
-    if colors is not None:
-        checks.integer("the number of colours", colors, at_least=1)
-    return chosen
 
 
 def _check_targets(folder: Path, targets: Collection[Path], save: Path | None, source: Path) -> None:

@@ -13,7 +13,7 @@ from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import check_target
 from jumpset._core.signals import Hold
 from jumpset.cli._options import Mask, Page, Quiet, Source, ValueRange
-from jumpset.cli._shared import as_range, command, interrupts, names, range_of, read_mask, say
+from jumpset.cli._shared import as_range, chosen_colors, command, interrupts, range_of, read_mask, say
 from jumpset.cli._tree import merge
 
 _REGIONS = 200
@@ -45,8 +45,8 @@ def vectorize(
     Neighbouring regions share their boundaries, which are lines and curves in SVG, and have neither gaps nor
     overlaps. Coordinates are pixels. An existing file is replaced only on success.
     """
-    chosen, limits = names(palette), as_range(value_range)
-    is_svg = _check(source, output, regions, weight, colors, chosen, min_size, tolerance)
+    chosen, limits = chosen_colors(palette, colors), as_range(value_range)
+    is_svg = _check(source, output, regions, weight, chosen or colors, min_size, tolerance)
     from jumpset import io
 
     picture = io.read_picture(source, page=page)
@@ -86,8 +86,7 @@ def _check(
     output: Path,
     regions: int | None,
     weight: float | None,
-    colors: int | None,
-    palette: list[str],
+    colors: object,
     min_size: int,
     tolerance: float,
 ) -> bool:
@@ -97,16 +96,12 @@ def _check(
         raise FileError(
             "no vector format has this suffix", given=output, do="end the name in .svg or .geojson"
         )
-    if suffix != ".svg" and (colors is not None or palette):
+    if suffix != ".svg" and colors is not None:
         raise InputError("--colors and --palette are for SVG", given=output, do="leave them out")
     if regions is not None and weight is not None:
         raise InputError("--regions and --weight exclude each other", given="both", do="pass one of the two")
-    if colors is not None and palette:
-        raise InputError("--colors and --palette exclude each other", given="both", do="pass one of the two")
     if weight is not None:
         checks.real("the weight", weight, at_least=0.0)
-    if colors is not None:
-        checks.integer("the number of colours", colors, at_least=1)
     checks.integer("--min-size", min_size, at_least=1)
     checks.real("--tolerance", tolerance, at_least=0.0, at_most=10.0)
     check_target(output)

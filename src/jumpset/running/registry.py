@@ -166,15 +166,26 @@ def for_file(method: Iteration[Any], path: Any) -> Iteration[Any]:
     The same method where it has no parameter ``tables``, has tables already or does not use them, or where
     none can be read from the file.
     """
-    takes = getattr(method, "tables", 0) is None and getattr(method, "reads_tables", True)
-    if not takes or path is None:
-        return method
+    return with_tables(method, tables_of(path)) if _takes_tables(method) and path is not None else method
+
+
+def with_tables(method: Iteration[Any], tables: Any) -> Iteration[Any]:
+    """The method, with quantisation tables where it takes some and has none."""
+    return replace(method, tables=tables) if _takes_tables(method) and tables is not None else method  # type: ignore[type-var]
+
+
+def tables_of(path: Any) -> Any:
+    """The quantisation tables of a JPEG file; None where its blocks are turned, and of other files."""
     from jumpset.jpeg.tables import jpeg_tables
 
     try:
-        return replace(method, tables=jpeg_tables(path))  # type: ignore[type-var]
-    except FileError:  # no JPEG file, or one whose blocks are not aligned with its pixels
-        return method
+        return jpeg_tables(path)
+    except FileError:
+        return None
+
+
+def _takes_tables(method: Iteration[Any]) -> bool:
+    return getattr(method, "tables", 0) is None and getattr(method, "reads_tables", True)
 
 
 def _info(name: str) -> MethodInfo:
