@@ -17,6 +17,15 @@ from jumpset.running.run import Snapshots
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
+
+@pytest.fixture(autouse=True)
+def listens():
+    """A job that a shell starts in the background ignores Ctrl-C, and so would every test here."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 # Loads the package once, then runs the command line in forked processes, to each of which the parent sends a
 # signal at a random moment after the first step. Most of the time is spent in checkpoints.
 CHILDREN = """
