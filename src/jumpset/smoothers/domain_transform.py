@@ -16,6 +16,7 @@ from jumpset.kernels.linear.line_solvers import arrange_links, filter_columns, f
 from jumpset.operators.spacing import axis_scales
 from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._guidance import match_guidance
+from jumpset.smoothers._halo import recursion_moments, tail_radius
 from jumpset.smoothers._numpy import NumpyMethod
 
 
@@ -84,6 +85,15 @@ class DomainTransform(NumpyMethod):
     is_symmetric: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"sigma_range": "weight", "sigma_space": "reach"}
 
+    def halo_for(self, tol: float) -> int:
+        """Where the recursions of a flat image have less weight."""
+        shares = (math.exp(-math.sqrt(2.0) / self._sigma(t)) for t in range(1, self.n_steps + 1))
+        return tail_radius(tol, [recursion_moments(share) for share in shares])
+
+    def _sigma(self, t: int) -> float:
+        """Width of step t; the squares of all widths sum to that of ``reach``."""
+        return self.reach * math.sqrt(3.0 / (4.0**self.n_steps - 1.0)) * 2.0 ** (self.n_steps - t)
+
     def _prepare(self, image: Tensor) -> tuple[np.ndarray, ...]:
         """The transformed distances to the next pixel along each axis, the last axis first."""
         scale = self.reach / self.weight if self.weight > 0.0 else 0.0
@@ -94,6 +104,6 @@ class DomainTransform(NumpyMethod):
         return arrange_links([size.mul_(scale).add_(h) for size, h in zip(sizes, steps, strict=True)])
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, *distances: np.ndarray) -> None:
-        sigma = self.reach * math.sqrt(3.0 / (4.0**self.n_steps - 1.0)) * 2.0 ** (self.n_steps - t)
+        sigma = self._sigma(t)
         links = [np.exp(distance * (-math.sqrt(2.0) / sigma)) for distance in distances]
         sweep_axes(u, links, filter_rows, filter_columns)

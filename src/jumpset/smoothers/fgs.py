@@ -16,6 +16,7 @@ from jumpset.kernels.linear.line_solvers import arrange_links, solve_columns, so
 from jumpset.operators.spacing import axis_scales
 from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._guidance import match_guidance
+from jumpset.smoothers._halo import solve_moments, tail_radius
 from jumpset.smoothers._numpy import NumpyMethod
 
 
@@ -84,6 +85,14 @@ class FGS(NumpyMethod):
     aliases: ClassVar[dict[str, str]] = {"sigma_color": "sigma"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 900.0, "sigma": 0.1}}
 
+    def halo_for(self, tol: float) -> int:
+        """Where the solves of a flat image have less weight: ``n_steps`` exponentials of width √λ_t."""
+        return tail_radius(tol, [solve_moments(self._weight(t)) for t in range(1, self.n_steps + 1)])
+
+    def _weight(self, t: int) -> float:
+        """λ of step t."""
+        return 1.5 * self.weight * 4.0 ** (self.n_steps - t) / (4.0**self.n_steps - 1.0)
+
     def _prepare(self, image: Tensor) -> tuple[np.ndarray, ...]:
         """Weights of the edges along each axis, the last axis first."""
         guide = match_guidance(self.guidance, image)
@@ -91,6 +100,5 @@ class FGS(NumpyMethod):
         return arrange_links([size.mul_(-1.0 / sigma).exp_() for size in gradient_magnitudes(guide)])
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, *links: np.ndarray) -> None:
-        weight = 1.5 * self.weight * 4.0 ** (self.n_steps - t) / (4.0**self.n_steps - 1.0)
         scales = reversed(axis_scales(self.spacing, len(links)))
-        sweep_axes(u, links, solve_rows, solve_columns, [weight * s * s for s in scales])
+        sweep_axes(u, links, solve_rows, solve_columns, [self._weight(t) * s * s for s in scales])

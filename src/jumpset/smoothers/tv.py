@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -104,6 +105,10 @@ class TV(DualMethod):
     def _masked(self) -> MaskedProx:
         penalty = TotalVariation(isotropic=self.isotropic, channels=self.channels, spacing=self.spacing)
         return MaskedProx(penalty, self.weight, self.mask, self.tol, self.max_steps)
+
+    def halo_for(self, tol: float) -> int:
+        """A flat region that a tile cuts at the distance R changes its level by about ``2 weight / R``."""
+        return math.ceil(2.0 * self.weight / tol)
 
     def init(self, image: Tensor) -> Any:
         """Start at dual fields of zeros; with a mask, at the image with its missing pixels filled."""

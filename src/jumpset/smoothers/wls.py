@@ -18,6 +18,7 @@ from jumpset.kernels.linear.grid_laplacian import solve
 from jumpset.operators.spacing import axis_scales
 from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._guidance import match_guidance
+from jumpset.smoothers._halo import solve_moments, tail_radius
 from jumpset.smoothers._numpy import ArrayState, NumpyMethod, as_array, copy_array
 
 _FLOOR = 1e-4  # keeps the weights of equal neighbours finite
@@ -92,6 +93,10 @@ class WLS(NumpyMethod):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"weight": 1.0, "exponent": 1.2, "epsilon": 1e-4}
     }
+
+    def halo_for(self, tol: float) -> int:
+        """Where the solve of a flat image, whose edges all have the largest weight, has less weight."""
+        return tail_radius(tol, [solve_moments(self.weight / _FLOOR)])
 
     def _prepare(self, image: Tensor) -> tuple[np.ndarray, ...]:
         """Weights of the edges along each axis, the last axis first; 0 for those that would leave the image."""
