@@ -8,6 +8,7 @@ import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -217,8 +218,16 @@ def _open_tiff(path: Path) -> Raster:
         if series.dataoffset is not None and page.compression == 1:
             dtype = series.dtype.newbyteorder(file.byteorder)
             array: Any = np.memmap(path, dtype, "r", series.dataoffset, series.shape)
-        else:
+        elif _is_decoded(page):
             array = _Segments(file, series)
+        elif len(series.pages) == 1:
+            array = _Bands(path, series)
+        else:
+            raise FileError(
+                "the compression of the TIFF cannot be decoded",
+                given=f"{path}, {page.compression.name}",
+                do="install the package imagecodecs, or save the file with Deflate",
+            )
     except BaseException:
         file.close()
         raise
@@ -232,6 +241,32 @@ def _open_tiff(path: Path) -> Raster:
         details=details,
         close=file.close,
     )
+
+
+def _is_decoded(page: Any) -> bool:
+    """Whether tifffile decodes the strips or tiles of a page."""
+    return find_spec("imagecodecs") is not None or (
+        page.compression in (1, 8, 32946) and page.predictor in (1, 2)
+    )
+
+
+class _Bands:
+    """Windows of a TIFF of one page, by GDAL."""
+
+    def __init__(self, path: Path, series: Any) -> None:
+        with needs("jumpset[geo]"):
+            import rasterio
+        self._file: Any = rasterio.open(path)
+        self.shape, self.dtype = series.shape, series.dtype
+        self._is_last = len(series.shape) == 3 and series.keyframe.planarconfig != 2
+
+    def __getitem__(self, window: Slices) -> np.ndarray:
+        if len(self.shape) == 2:
+            return self._file.read(1, window=window)
+        bands, place = (window[2], window[:2]) if self._is_last else (window[0], window[1:])
+        numbers = list(range(1, self._file.count + 1))[bands]
+        block = self._file.read(numbers, window=place)
+        return np.moveaxis(block, 0, -1) if self._is_last else block
 
 
 class _Segments:

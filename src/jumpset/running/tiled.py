@@ -77,7 +77,8 @@ def apply_tiled(
         names such as ``x``, ``lat``, ``band`` or ``time``.
     nodata
         The value of pixels without data, which they keep; NaN for NaN. They have no influence, if the method has
-        a ``mask``. A pixel with this value in one channel has no data.
+        a ``mask``. A pixel with this value in one channel has no data. Filters are guided by the nearest valid
+        pixel there; where two are equally near, which one is taken may depend on the tiles.
     out
         What is written to, instead of a new NumPy array: an array with the shape and dtype of ``array``, e.g. a
         memory map or a Zarr array. Not for Dask arrays.
@@ -102,7 +103,8 @@ def apply_tiled(
     >>> import jumpset as js
     >>> image = js.datasets.coffee()
     >>> flat = js.apply_tiled(image, "guided", radius=4, tile=100, workers=2)
-    >>> bool((flat == js.smooth(image, "guided", radius=4)).all())
+    >>> whole = js.smooth(image, "guided", radius=4)
+    >>> int(abs(flat.astype(int) - whole).max()) <= 1  # rounded to 8 bits
     True
     """
     if isinstance(method, str):
@@ -151,7 +153,8 @@ def _eager(
     progress: Any,
     **settings: Any,
 ) -> Any:
-    sides, margin = plan.sides_of(tile, axes), plan.margin_of(method, overlap, tol)
+    sides = plan.sides_of(tile, axes)
+    margin = plan.margin_of(method, overlap, tol, settings["nodata"] is not None)
     if out is not None and (tuple(out.shape) != tuple(array.shape) or out.dtype != array.dtype):
         raise InputError(
             "out must have the shape and dtype of the array",
@@ -190,7 +193,7 @@ def _lazy(
 ) -> Any:
     with needs("jumpset[dask]"):
         import dask.array as da
-    margin = plan.margin_of(method, overlap, tol)
+    margin = plan.margin_of(method, overlap, tol, nodata is not None)
     if getattr(method, "mask", None) is not None or getattr(method, "guidance", None) is not None:
         raise InputError(
             "masks and guidance of lazy arrays are not cut into chunks",

@@ -20,6 +20,7 @@ from jumpset._core.types import Iteration, Status
 from jumpset.running.run import run
 
 _SIDES = {1: 1 << 20, 2: 1024, 3: 128}  # of a tile, by the number of spatial axes
+_HOLES = 16  # pixels: a missing pixel takes the value of the nearest valid one, which should be in the window
 _OWN = ("bool", "uint8", "int8")  # dtypes that are finite, and whose range nobody asks about
 Slices = tuple[slice, ...]
 
@@ -144,6 +145,11 @@ def named_axes(array: Any, axes: str | None, channel_axis: int | None) -> str:
     )
 
 
+def takes_mask(method: Iteration[Any]) -> bool:
+    """Whether a method has a parameter ``mask``."""
+    return any(field.name == "mask" for field in fields(method))  # type: ignore[arg-type]
+
+
 def sides_of(tile: Any, axes: str) -> tuple[int, ...]:
     """The sides of a tile along the axes in space, from one number or one for each."""
     ndim = len(spatial(axes))
@@ -161,13 +167,15 @@ def sides_of(tile: Any, axes: str) -> tuple[int, ...]:
     return sides
 
 
-def margin_of(method: Iteration[Any], overlap: int | None, tol: float) -> int:
-    """The margin around a tile: that of the method for a tolerance, or ``overlap``."""
+def margin_of(method: Iteration[Any], overlap: int | None, tol: float, has_holes: bool = False) -> int:
+    """The margin around a tile: that of the method for a tolerance, or ``overlap``; more for missing pixels."""
     checks.real("tol", tol, above=0.0, below=1.0)
     if overlap is not None:
         checks.integer("overlap", overlap, at_least=0)
         return overlap
     found = method.halo_for(tol)
+    if found is not None and (has_holes or getattr(method, "mask", None) is not None):
+        found += _HOLES
     if found is None:
         raise InputError(
             "the answer of this method depends on the whole array",
@@ -194,7 +202,7 @@ def make_job(
     dtype = np.dtype(array.dtype)
     probe = np.zeros((1,) * array.ndim, dtype)
     to_tensor(probe, axes=axes, alpha=False, spatial_ndims=method.spatial_ndims, value_range=(0.0, 1.0))
-    if nodata is not None and not hasattr(method, "mask"):
+    if nodata is not None and not takes_mask(method):
         raise InputError(
             "pixels without data need a method with a mask",
             given=method.name,
