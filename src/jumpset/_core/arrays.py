@@ -30,7 +30,7 @@ class Layout:
     dtype: str
     """Name of the caller's dtype."""
     axes: str | None
-    """The names of the caller's axes (:mod:`jumpset._core.axes`); ``None`` for a ``(B, C, *spatial)`` tensor."""
+    """The names of the caller's axes (:mod:`jumpset._core.axes`); None for a ``(B, C, *spatial)`` tensor."""
     low: float
     high: float
     """The caller's values for intensities 0 and 1."""
@@ -212,7 +212,7 @@ def _check_axes(
             raise InputError(
                 f"this method takes {takes} images",
                 given=f"axes={axes!r}, {len(spatial(names))}-D",
-                do=f"use another method, e.g. 'tv', or pass axes={slices!r} to take slices as separate images",
+                do=f"use another method, e.g. 'tv', or pass axes={slices!r} for slices as separate images",
             )
     elif is_tensor:
         if len(shape) - 2 not in spatial_ndims:
@@ -229,7 +229,7 @@ def _check_axes(
         raise InputError(
             "a NumPy image must be (H, W), or (H, W, C) with channel_axis as its channel axis",
             given=f"shape {shape}, channel_axis={channel_axis}",
-            do="pass one image at a time, or name the axes: axes='zyx' for a volume, 'tyx' for a stack of images",
+            do="pass one image at a time, or name the axes: axes='zyx' for a volume, 'tyx' for a stack",
         )
     if 0 in shape:
         raise InputError(

@@ -98,7 +98,7 @@ class Iteration(Checked, ABC, Generic[State]):
         return None
 
     def halo_for(self, tol: float) -> int | None:  # noqa: ARG002
-        """Radius beyond which intensities change an answer by at most ``tol``, of a range of 1; None: nowhere.
+        """Radius beyond which pixels change an answer by at most ``tol``, of a range of 1; None: nowhere.
 
         By default :attr:`halo`. A method that has none may state a radius here, which the tests hold against
         tiles of several sizes.

@@ -88,8 +88,8 @@ def smooth(
     An existing file is replaced only on success. With --checkpoint the same command resumes an interrupted
     run where it was last saved, and gives the result of an uninterrupted run.
 
-    With --tile, --workers or --max-memory the file may be larger than memory: a TIFF, a Zarr folder or .npy. The
-    method is then one whose answer is local, by default fgs; the same command resumes an interrupted run.
+    With --tile, --workers or --max-memory the file may be larger than memory: a TIFF, a Zarr folder or .npy.
+    The method is then one whose answer is local, by default fgs; the same command resumes an interrupted run.
 
     Ctrl-C writes the image so far and exits with 130. If the method diverges, nothing is written and the exit
     code is 1, since the last finite image would look like a result.

@@ -208,6 +208,8 @@ def _open_tiff(path: Path) -> Raster:
                 do="convert it, or smooth it without tiles",
             )
         details = {**_tiff._metadata(page), "extra": tuple(map(int, page.extrasamples)), "rgb": kind == 2}
+        with path.open("rb") as head:
+            details["cog"] = b"LAYOUT=IFDS_BEFORE_DATA" in head.read(512)
         details |= {"tile": (page.tilelength, page.tilewidth) if page.is_tiled else None}
         details |= {"planar": page.planarconfig == 2, "compression": int(page.compression)}
         described, spacing = file.ome_metadata or "", None
@@ -270,13 +272,17 @@ class _Bands:
 
 
 class _Segments:
-    """Windows of compressed pages: the strips or tiles that a window meets are decoded, and the last ones kept."""
+    """Windows of compressed pages: decodes the strips or tiles of a window, and keeps the last ones."""
 
     def __init__(self, file: Any, series: Any) -> None:
         self._file, self._series, self._page = file, series, series.keyframe
         self.shape, self.dtype = series.shape, series.dtype
         self._kept: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._size = 0
+        page = self._page
+        self._sides = (
+            (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+        )
 
     def __getitem__(self, window: Slices) -> np.ndarray:
         ranges = [s.indices(n)[:2] for s, n in zip(window, self.shape, strict=True)]
@@ -296,9 +302,7 @@ class _Segments:
         planes = range(*ranges[0]) if first else range(1)
         (y0, y1), (x0, x1) = ranges[1:3] if first else ranges[:2]
         across = math.ceil(page.imagewidth / page.tilewidth) if page.is_tiled else 1
-        height, width = (
-            (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
-        )
+        height, width = self._sides
         down = math.ceil(page.imagelength / height)
         bands = slice(*ranges[2]) if last and len(ranges) == 3 else slice(0, 1)
         for plane, row in product(planes, range(y0 // height, math.ceil(y1 / height))):
@@ -322,10 +326,8 @@ class _Segments:
             tables = self._page.jpegtables if hasattr(self._page, "jpegtables") else None
             segment = self._page.decode(data or None, index, jpegtables=tables)[0]
             if segment is None:  # sparse: GDAL leaves empty tiles out
-                height = self._page.tilelength if self._page.is_tiled else self._page.rowsperstrip
-                width = self._page.tilewidth if self._page.is_tiled else self._page.imagewidth
                 samples = 1 if self._page.planarconfig == 2 else self._page.samplesperpixel
-                segment = np.full((1, height, width, samples), self._page.nodata, self.dtype)
+                segment = np.full((1, *self._sides, samples), self._page.nodata, self.dtype)
             self._kept[key] = segment[0]
             self._size += segment.nbytes
             while self._size > _CACHED and len(self._kept) > 1:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import numpy as np
 from jumpset._core.errors import FileError
 from jumpset._core.files import as_path, atomic_write, check_target
 from jumpset._core.optional import needs
+from jumpset.io._picture import PictureWarning
 from jumpset.io._windows import Raster, warn_of_levels
 
 _SIDE = 256  # of the tiles of a TIFF
@@ -50,7 +53,7 @@ def write_raster(path: str | os.PathLike[str], pixels: Any, like: Raster) -> Non
         An array with the shape, dtype and axes of ``like``: a NumPy array or memory map.
     like
         The file whose place on the ground (GeoTIFF tags), nodata, colour profile, resolution, tile size, axes
-        and spacing are kept.
+        and spacing are kept. Where it is a Cloud Optimized GeoTIFF, a TIFF is one, too (with rasterio).
 
     Raises
     ------
@@ -82,6 +85,8 @@ def write_raster(path: str | os.PathLike[str], pixels: Any, like: Raster) -> Non
             target.flush()
         else:
             _write_tiff(temporary, pixels, like)
+            if like.details.get("cog"):
+                _to_cog(temporary, like)
 
 
 def _blocks(shape: tuple[int, ...], sides: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
@@ -133,6 +138,27 @@ def _write_tiff(path: Path, pixels: Any, like: Raster) -> None:
             extratags=tags,
             **options,
         )
+
+
+def _to_cog(path: Path, like: Raster) -> None:
+    """Replace a TIFF by a Cloud Optimized GeoTIFF, with smaller copies, as its source is one."""
+    if find_spec("rasterio") is None:
+        warnings.warn(
+            f"{like.path} is a Cloud Optimized GeoTIFF, the output a tiled one without smaller copies:"
+            " pip install 'jumpset[geo]' to write the former",
+            PictureWarning,
+            stacklevel=3,
+        )
+        return
+    import rasterio.shutil
+
+    other = path.with_name(f"{path.stem}.cog{path.suffix}")
+    try:
+        options = {"blocksize": (like.details.get("tile") or (_SIDE, _SIDE))[0], "compress": "DEFLATE"}
+        rasterio.shutil.copy(path, other, driver="COG", bigtiff="IF_SAFER", **options)
+        os.replace(other, path)
+    finally:
+        other.unlink(missing_ok=True)
 
 
 def _tiles(pixels: Any, like: Raster, side: tuple[int, int], lead: int, last: bool) -> Iterator[np.ndarray]:

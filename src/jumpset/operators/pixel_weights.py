@@ -28,8 +28,8 @@ def pixel_weights(shape: tuple[int, ...], given: Any = None) -> np.ndarray:
     shape
         ``(B, C, *spatial)`` of the images.
     given
-        Optional array or tensor ``(*spatial)`` for all images, or ``(B, 1, *spatial)``: True, or an integer that is
-        not 0, for a valid pixel; or floats from 0 to 1. Default: all 1.
+        Optional array or tensor ``(*spatial)`` for all images, or ``(B, 1, *spatial)``: True, or an integer
+        that is not 0, for a valid pixel; or floats from 0 to 1. Default: all 1.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def nan_pixels(
 
 
 def _as_weights(mask: Any, ndim: int) -> np.ndarray:
-    """Return a mask of any dtype, of images with ``ndim`` axes, as ``(B or 1, 1, *spatial)`` float64 from 0 to 1."""
+    """Return a mask of images with ``ndim`` axes as ``(B or 1, 1, *spatial)`` float64 from 0 to 1."""
     array = np.asarray(mask.detach().cpu() if hasattr(mask, "detach") else mask)
     if array.dtype.kind in "bui":
         array = (array != 0).astype(np.float64)

@@ -11,9 +11,9 @@ from jumpset._core.errors import InputError
 def axis_scales(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
     """Return the factor of the differences along each axis: the smallest spacing over that of the axis.
 
-    A difference per length is the difference of neighbours times this factor, in (0, 1]. The unit of length is
-    the distance of neighbours along the finest axis, so that weights and radii have the same meaning for every
-    unit of ``spacing``, and equal numbers are the same as None.
+    A difference per length is the difference of neighbours times this factor, in (0, 1]. The unit of length
+    is the distance of neighbours along the finest axis, so that weights and radii have the same meaning for
+    every unit of ``spacing``, and equal numbers are the same as None.
 
     Parameters
     ----------

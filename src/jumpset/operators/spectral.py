@@ -15,7 +15,7 @@ _WORKERS = 2  # more are not faster at the sizes of images
 
 
 def dct(x: Images) -> Images:
-    """Compute the orthonormal DCT-II over the spatial axes of ``(B, C, *spatial)``, of float32 or float64, on any device."""
+    """Compute the orthonormal DCT-II over all axes in space, of float32 or float64, on any device."""
     if x.device.type == "cpu":
         last = tuple(range(2, x.ndim))
         return torch.from_numpy(scipy.fft.dctn(x.numpy(), axes=last, norm="ortho", workers=_WORKERS))
@@ -46,7 +46,8 @@ def laplacian_eigenvalues(*sizes: int, like: Tensor, scales: Sequence[float] = (
 def smooth_solve(v: Images, tau: float | Tensor, scales: Sequence[float] = ()) -> Images:
     """Compute ``argmin_u ½‖u − v‖² + tau ‖∇u‖²`` over all spatial axes of ``(B, C, *spatial)``.
 
-    Differences along axis d are multiplied by ``scales[d]``, default 1. ``tau`` is not negative: a number, or a tensor that broadcasts to v.
+    Differences along axis d are multiplied by ``scales[d]``, default 1. ``tau`` is not negative: a number,
+    or a tensor that broadcasts to v.
     """
     if v.numel() == 0:
         return v

@@ -14,7 +14,7 @@ from jumpset.operators.pixel_lines import PixelLines
 
 
 def joined_regions(copies: Sequence[np.ndarray], lines: Sequence[PixelLines]) -> np.ndarray:
-    """Return ``(*spatial)`` region numbers; pixels are joined where a direction's copy has no jump along it."""
+    """Return ``(*spatial)`` numbers of regions: pixels are joined where a direction's copy has no jump."""
     shape = lines[0].shape
     pixel = np.arange(math.prod(shape)).reshape(shape)
     first, second = [], []

@@ -62,10 +62,11 @@ class Result:
     def labels(self) -> np.ndarray:
         """Labels 1, 2, … of the answer's flat regions, in raster order.
 
-        int32, with the axes of the image without channels: ``(H, W)``, or ``(B, H, W)`` for a tensor. Regions are connected pixels of exactly
-        equal value, before the answer is converted to the input's dtype, by the method's ``neighbors`` or 4:
-        the regions of ``region-fusion``, ``potts`` and ``potts-descent``. Other methods leave small
-        differences inside regions; for these, use :class:`jumpset.RegionTree` on ``image``.
+        int32, with the axes of the image without channels: ``(H, W)``, or ``(B, H, W)`` for a tensor.
+        Regions are connected pixels of exactly equal value, before the answer is converted to the input's
+        dtype, by the method's ``neighbors`` or 4: the regions of ``region-fusion``, ``potts`` and
+        ``potts-descent``. Other methods leave small differences inside regions; for these, use
+        :class:`jumpset.RegionTree` on ``image``.
         """
         from jumpset.regions.labels import label
 
@@ -138,10 +139,10 @@ def run(
     ----------
     image
         ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, *spatial)`` tensor, or an array or tensor whose
-        axes are named by ``axes``; bool, any integer or float dtype. Integers are scaled by their dtype's range, except those of 64 bits, which need a
-        ``value_range``; floats are taken as they are. For a method with an ``operator``: the operator's data,
-        a tensor ``(B, C, …)`` of any number of axes or such an array; integers are taken as they are, too,
-        and give an answer of floats.
+        axes are named by ``axes``; bool, any integer or float dtype. Integers are scaled by their dtype's
+        range, except those of 64 bits, which need a ``value_range``; floats are taken as they are. For a
+        method with an ``operator``: the operator's data, a tensor ``(B, C, …)`` of any number of axes or
+        such an array; integers are taken as they are, too, and give an answer of floats.
     method
         A method, e.g. ``js.smoothers.TV(weight=0.1)`` or ``js.method("tv", weight=0.1)``.
     max_steps
@@ -168,10 +169,10 @@ def run(
     channel_axis
         Which axis of a 3-D NumPy array holds the channels, of ``image`` and of the images of the method.
     axes
-        One letter for each axis of ``image``, in place of ``channel_axis``: ``x``, ``y`` and ``z`` in space, ``c``
-        for channels, ``t`` for a batch of separate images. ``"zyx"`` is a volume, which a method takes if its
-        ``spatial_ndims`` has 3; ``"tyx"`` a stack of images; ``"zyxc"``, ``"tzyx"`` and ``"x"`` are further
-        examples. The images and the mask of the method have the same axes, or lack ``c`` or ``t``.
+        One letter for each axis of ``image``, in place of ``channel_axis``: ``x``, ``y`` and ``z`` in space,
+        ``c`` for channels, ``t`` for a batch of separate images. ``"zyx"`` is a volume, which a method takes
+        if its ``spatial_ndims`` has 3; ``"tyx"`` a stack of images; ``"zyxc"``, ``"tzyx"`` and ``"x"`` are
+        further examples. The images and the mask of the method have the same axes, or lack ``c`` or ``t``.
     alpha
         Whether the last channel of a NumPy array is alpha, which is passed through unchanged.
         Default: yes for four uint8 channels, no for all else.

@@ -44,7 +44,8 @@ def smooth(
     ----------
     image
         ``(H, W)`` or ``(H, W, C)`` NumPy array, ``(B, C, *spatial)`` tensor, or an array or tensor whose axes
-        are named by ``axes``, of any bool, integer or float dtype. The images of a batch are smoothed independently.
+        are named by ``axes``, of any bool, integer or float dtype. The images of a batch are smoothed
+        independently.
     method
         A name out of :func:`jumpset.methods`, or a method object.
     preset

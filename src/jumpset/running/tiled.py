@@ -49,14 +49,15 @@ def apply_tiled(
 ) -> Any:
     r"""Smooth an array of any size tile by tile, with an answer that does not depend on the tiles.
 
-    Each tile is smoothed with a margin around it, beyond which pixels change the answer by at most ``tol``. What
-    depends on all pixels (the range of the values, alpha, whether they are finite) is found once, in a first pass.
+    Each tile is smoothed with a margin around it, beyond which pixels change the answer by at most ``tol``.
+    What depends on all pixels (the range of the values, alpha, whether they are finite) is found once, in a
+    first pass.
 
     Parameters
     ----------
     array
-        A NumPy array or memory map, or anything with ``shape``, ``dtype`` and slices, such as a Zarr array or an
-        HDF5 dataset; a Dask array, whose answer is lazy (:func:`dask.array.map_overlap`); or a
+        A NumPy array or memory map, or anything with ``shape``, ``dtype`` and slices, such as a Zarr array
+        or an HDF5 dataset; a Dask array, whose answer is lazy (:func:`dask.array.map_overlap`); or a
         :class:`xarray.DataArray` of either, whose coordinates and attributes are kept.
     method
         A name out of :func:`jumpset.methods`, or a method object, whose answer is local: ``"guided"``,
@@ -70,18 +71,18 @@ def apply_tiled(
     tol
         How far an intensity, of a range of 1, may be from that of the whole array.
     overlap
-        The margin in pixels, instead of that of the method for ``tol``: also for methods whose answer depends on
-        the whole array, where seams may be seen.
+        The margin in pixels, instead of that of the method for ``tol``: also for methods whose answer
+        depends on the whole array, where seams may be seen.
     axes, channel_axis, alpha, value_range
-        As in :func:`jumpset.run`; ``t`` counts separate images. The dimensions of an xarray array are known by
-        names such as ``x``, ``lat``, ``band`` or ``time``.
+        As in :func:`jumpset.run`; ``t`` counts separate images. The dimensions of an xarray array are known
+        by names such as ``x``, ``lat``, ``band`` or ``time``.
     nodata
-        The value of pixels without data, which they keep; NaN for NaN. They have no influence, if the method has
-        a ``mask``. A pixel with this value in one channel has no data. Filters are guided by the nearest valid
-        pixel there; where two are equally near, which one is taken may depend on the tiles.
+        The value of pixels without data, which they keep; NaN for NaN. They have no influence, if the method
+        has a ``mask``. A pixel with this value in one channel has no data. Filters are guided by the nearest
+        valid pixel there; where two are equally near, which one is taken may depend on the tiles.
     out
-        What is written to, instead of a new NumPy array: an array with the shape and dtype of ``array``, e.g. a
-        memory map or a Zarr array. Not for Dask arrays.
+        What is written to, instead of a new NumPy array: an array with the shape and dtype of ``array``,
+        e.g. a memory map or a Zarr array. Not for Dask arrays.
     progress
         ``progress(done, total)``, called after each tile.
     preset, device, **hyper
@@ -95,8 +96,8 @@ def apply_tiled(
     Raises
     ------
     InputError
-        An array, a method or an option that cannot be used, before any tile is smoothed (except that a lazy array
-        is not looked at): among them a method that depends on the whole array, without ``overlap``.
+        An array, a method or an option that cannot be used, before any tile is smoothed (except that a lazy
+        array is not looked at): among them a method that depends on the whole array, without ``overlap``.
 
     Examples
     --------
@@ -161,11 +162,11 @@ def _eager(
             given=f"{tuple(out.shape)} {out.dtype}",
             do=f"pass {tuple(array.shape)} {array.dtype}",
         )
-    if out is not None and isinstance(out, np.ndarray) and isinstance(array, np.ndarray) and margin:
-        if np.may_share_memory(out, array):
-            raise InputError(
-                "tiles read pixels that others write", given="out is the array", do="pass other memory"
-            )
+    in_memory = isinstance(out, np.ndarray) and isinstance(array, np.ndarray)
+    if margin and in_memory and np.may_share_memory(out, array):
+        raise InputError(
+            "tiles read pixels that others write", given="out is the array", do="pass other memory"
+        )
     job = plan.make_job(array, method, axes, sides=sides, **settings)
     found = list(plan.plan_tiles(job.shape, axes, sides, margin))
     target = np.empty(job.shape, array.dtype) if out is None else out

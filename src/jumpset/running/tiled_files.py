@@ -60,22 +60,23 @@ def smooth_file(
 ) -> TiledFile:
     """Smooth a TIFF, Zarr or ``.npy`` file of any size; the answer does not depend on the tiles.
 
-    Finished tiles are kept in the folder ``<target>.partial`` beside the target, which needs as much space as the
-    pixels. The same call after an interruption does only the others. The target is written at the end, as a whole,
-    and the folder is removed.
+    Finished tiles are kept in the folder ``<target>.partial`` beside the target, which needs as much space
+    as the pixels. The same call after an interruption does only the others. The target is written at the
+    end, as a whole, and the folder is removed.
 
     Parameters
     ----------
     source
-        The file, see :func:`jumpset.io.open_raster`; a nodata value that it names is used by methods with a mask.
+        The file, see :func:`jumpset.io.open_raster`; a nodata value that it names is used by methods with a
+        mask.
     target
         ``.tif`` (tiled; BigTIFF above 4 GB), ``.zarr`` or ``.npy``. The place on the ground, nodata, axes and
         spacing of the source are kept, see :func:`jumpset.io.write_raster`.
     method, tile, workers, tol, overlap, value_range, nodata, progress, device
         As in :func:`jumpset.running.apply_tiled`. The default tile is the largest one within ``max_memory``.
     max_memory
-        Bytes, at least a gigabyte or so. An estimate, which counts the tiles in work and the libraries, but not the
-        pages of files that the operating system keeps.
+        Bytes, at least a gigabyte or so. An estimate, which counts the tiles in work and the libraries, but
+        not the pages of files that the operating system keeps.
     axes
         The names of the axes, where those of the file are wrong.
 
@@ -200,7 +201,7 @@ def _settings(raster: Any, job: plan.Job, sides: tuple[int, ...], margin: int) -
 @contextmanager
 def _partial(
     target: Path, settings: dict[str, str], raster: Any, count: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[np.memmap, np.memmap]]:
     """The pixels so far and which tiles are done, memory-mapped in a folder that is removed at the end."""
     folder = target.with_name(f"{target.name}.partial")
     record, shape = folder / "run.json", raster.shape

@@ -42,7 +42,7 @@ class Tile:
 
 
 def plan_tiles(shape: tuple[int, ...], axes: str, sides: tuple[int, ...], margin: int) -> Iterator[Tile]:
-    """Yield the tiles of an array: single images of a batch, all channels, ``sides`` along the axes in space."""
+    """Yield the tiles of an array: single images of a batch, all channels, ``sides`` along x, y and z."""
     side = dict(zip(spatial(axes), sides, strict=True))
     intervals = []
     for n, name in zip(shape, axes, strict=True):
@@ -101,7 +101,7 @@ class Job:
         """Where a pixel has no data in one of its channels; without the axis of the channels."""
         if self.nodata is None:
             return None
-        found = np.isnan(block) if math.isnan(self.nodata) else block == self.nodata
+        found: Any = np.isnan(block) if math.isnan(self.nodata) else block == self.nodata
         return found.any(self.axes.index("c")) if "c" in self.axes else found
 
     def _cut(self, window: Slices) -> Iteration[Any]:
@@ -168,7 +168,7 @@ def sides_of(tile: Any, axes: str) -> tuple[int, ...]:
 
 
 def margin_of(method: Iteration[Any], overlap: int | None, tol: float, has_holes: bool = False) -> int:
-    """The margin around a tile: that of the method for a tolerance, or ``overlap``; more for missing pixels."""
+    """The margin around a tile: ``overlap``, or that of the method for ``tol``; more for missing pixels."""
     checks.real("tol", tol, above=0.0, below=1.0)
     if overlap is not None:
         checks.integer("overlap", overlap, at_least=0)
@@ -180,8 +180,8 @@ def margin_of(method: Iteration[Any], overlap: int | None, tol: float, has_holes
         raise InputError(
             "the answer of this method depends on the whole array",
             given=method.name,
-            do="use e.g. 'fgs', 'wls', 'tv', 'guided' or 'bilateral', or pass overlap, the pixels around each tile,"
-            " and look for seams",
+            do="use e.g. 'fgs', 'wls', 'tv', 'guided' or 'bilateral', or pass overlap, the pixels around each"
+            " tile, and look for seams",
         )
     return found
 
@@ -198,7 +198,7 @@ def make_job(
     device: Any = None,
     extremes: Callable[[Any, Job], tuple[float, float]] | None = None,
 ) -> Job:
-    """Check an array and measure what holds for all of it: its finite extremes, and the range that they use."""
+    """Check an array, and measure what holds for all of it: its extremes, and the range of its values."""
     dtype = np.dtype(array.dtype)
     probe = np.zeros((1,) * array.ndim, dtype)
     to_tensor(probe, axes=axes, alpha=False, spatial_ndims=method.spatial_ndims, value_range=(0.0, 1.0))
@@ -214,10 +214,10 @@ def make_job(
         raise InputError("the array has no pixels", given=f"shape {array.shape}", do="pass at least one")
     channels = array.shape[axes.index("c")] if "c" in axes else 1
     if alpha is None:
-        alpha = dtype == np.uint8 and channels == 4 and len(axes) == 3
+        alpha = bool(dtype == np.uint8 and channels == 4 and len(axes) == 3)
     if alpha and channels < 2:
         raise InputError("alpha=True needs a colour channel", given=array.shape, do="pass alpha=False")
-    job = Job(method, axes, tuple(array.shape), None, alpha, nodata, device)
+    job = Job(method, axes, tuple(array.shape), None, bool(alpha), nodata, device)
     job._cut(tuple(slice(n) for n in array.shape))  # raises for images that do not fit
     if dtype.name in _OWN and value_range != "data":
         low, high = (0, 1) if dtype == np.bool_ else (np.iinfo(dtype).min, np.iinfo(dtype).max)
@@ -271,8 +271,8 @@ def run_tiles(
 ) -> None:
     """Smooth tiles, at most ``workers`` at a time; ``write(k, answer)`` takes the core of tile k.
 
-    Reading and writing take turns, so that files need not be safe in threads. After an error or Ctrl-C the tiles
-    in work are finished, and no further one is started.
+    Reading and writing take turns, so that files need not be safe in threads. After an error or Ctrl-C the
+    tiles in work are finished, and no further one is started.
     """
     checks.integer("workers", workers, at_least=1)
     lock = Lock()

@@ -16,8 +16,8 @@ def match_guidance(guidance: Any, image: Tensor) -> Tensor:
     Parameters
     ----------
     guidance
-        ``(H, W)`` or ``(H, W, C')`` array, or ``(B, C', *spatial)`` tensor with B = 1 for all images or one for
-        each; integers are scaled by their dtype's range, floats are taken as they are. None: ``image``.
+        ``(H, W)`` or ``(H, W, C')`` array, or ``(B, C', *spatial)`` tensor with B = 1 for all images or one
+        for each; integers are scaled by their dtype's range, floats are taken as they are. None: ``image``.
     image
         ``(B, C, *spatial)``.
 

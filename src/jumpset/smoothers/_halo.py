@@ -1,7 +1,7 @@
 """How far a chain of filters along lines reaches: the radius beyond which little weight remains.
 
-A filter that does not depend on the position has the moments ``M(θ) = Σ_x k(x) e^{θ x}`` of its kernel k ≥ 0 of
-sum 1, and those of a chain of filters multiply. By Chernoff's bound the weight of all x > R is at most
+A filter that does not depend on the position has the moments ``M(θ) = Σ_x k(x) e^{θ x}`` of its kernel k ≥ 0
+of sum 1, and those of a chain of filters multiply. By Chernoff's bound the weight of all x > R is at most
 ``M(θ) e^{−θ R}`` for every θ.
 """
 

@@ -32,7 +32,8 @@ class Bilateral(NumpyMethod):
         Width of the Gaussian of differences, in intensities (norm over the channels); 0.02 to 0.5. Larger is
         smoother; 0 changes nothing.
     radius
-        Width of the Gaussian of distances, in pixels. The time grows with its square, in volumes with its cube.
+        Width of the Gaussian of distances, in pixels. The time grows with its square, in volumes with its
+        cube.
     guidance
         Image g of the same height and width, with any number of channels. Default: f.
     mask

@@ -28,8 +28,8 @@ class FGS(NumpyMethod):
 
     .. math:: \|u - f\|^2 + \text{weight} \sum_{(p,q)} \exp(-\|g_p - g_q\| / \sigma) \|u_p - u_q\|^2
 
-    over the edges (p, q) of the grid, by exact solves on every row, then on every column (and across the slices), ``n_steps`` = T
-    times, with the weight of step t
+    over the edges (p, q) of the grid, by exact solves on every row, then on every column (and across the
+    slices), ``n_steps`` = T times, with the weight of step t
 
     .. math:: \lambda_t = \tfrac32\, \frac{4^{T - t}}{4^T - 1}\, \text{weight}, \qquad t = 1 … T.
 
@@ -48,7 +48,8 @@ class FGS(NumpyMethod):
         floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
     spacing
         Distances between pixels along each spatial axis, in the order z, y, x: the weight of
-        the edges along an axis is divided by the square of its distance relative to the smallest one. Default: equal.
+        the edges along an axis is divided by the square of its distance relative to the smallest one.
+        Default: equal.
 
     Raises
     ------

@@ -44,7 +44,8 @@ class Guided(NumpyMethod):
         floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
     spacing
         Distances between pixels along each spatial axis, in the order z, y, x;
-        the windows have ``radius`` times the smallest distance along every axis, rounded to whole pixels. Default: equal.
+        the windows have ``radius`` times the smallest distance along every axis, rounded to whole pixels.
+        Default: equal.
 
     Raises
     ------
@@ -97,7 +98,7 @@ class Guided(NumpyMethod):
             g = f if guide is None else g.astype(np.float64)
         models = self._models(g, f, max(self.weight, _LEAST_DOUBLE * largest), radii)
         out = np.broadcast_to(mean, f.shape).astype(f.dtype)
-        apply_models(*(_as_rows(x) for x in (models, g, out)))
+        apply_models(_as_rows(models), _as_rows(g), _as_rows(out))
         u[:] = out.reshape(shape)
 
     def _radii(self, ndim: int) -> tuple[int, ...]:
@@ -122,8 +123,8 @@ class Guided(NumpyMethod):
             maps = box_means(both, np.array(alone + squares + mixed), radii)
             guide, second, level, cross = np.split(maps, np.cumsum([bands, len(squares), channels]))
             pairs = [[c * bands + i for i in range(bands)] for c in range(channels)]
-        means = (_as_rows(x) for x in (guide, level, second, cross))
-        models = coefficients(*means, np.array(pairs), weight).reshape(-1, *f.shape[1:])
+        guide, level, second, cross = (_as_rows(x) for x in (guide, level, second, cross))
+        models = coefficients(guide, level, second, cross, np.array(pairs), weight).reshape(-1, *f.shape[1:])
         return box_means(models, np.array([(k, -1) for k in range(len(models))]), radii)
 
 

@@ -51,8 +51,8 @@ class ILS(Iteration[State]):
     n_steps
         Number of steps; 4 give a smooth image, flat regions take some tens.
     spacing
-        Distances between pixels along each spatial axis, in the order z, y, x; the differences along an axis are
-        divided by its distance relative to the smallest one. Default: equal.
+        Distances between pixels along each spatial axis, in the order z, y, x; the differences along an axis
+        are divided by its distance relative to the smallest one. Default: equal.
 
     Raises
     ------

@@ -62,8 +62,8 @@ class L0Smoothing(Iteration[State]):
         of √β pixels. Above weight 1 the thresholds grow instead of β.
 
     spacing
-        Distances between pixels along each spatial axis, in the order z, y, x; the differences along an axis are
-        divided by its distance relative to the smallest one. Default: equal.
+        Distances between pixels along each spatial axis, in the order z, y, x; the differences along an axis
+        are divided by its distance relative to the smallest one. Default: equal.
 
     Raises
     ------

@@ -73,8 +73,8 @@ class PottsADMM(Iteration[State]):
         Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
         floats from 0 to 1 are w. The answer fills the other pixels, whatever they hold.
     spacing
-        Distances between pixels along each spatial axis, in the order z, y, x, with 4 neighbours: jumps along an
-        axis count the less the larger its distance is, relative to the smallest one. Default: equal.
+        Distances between pixels along each spatial axis, in the order z, y, x, with 4 neighbours: jumps
+        along an axis count the less the larger its distance is, relative to the smallest one. Default: equal.
     coupling
         The first μ, as a multiple of ``weight``.
     growth

@@ -35,8 +35,8 @@ class RollingGuidance(NumpyMethod):
     n_steps
         Number of filters, the blur included.
     spacing
-        Distances between pixels along each spatial axis, in the order z, y, x; relative to the smallest one, they
-        are the distances to which ``weight`` is compared. Default: equal.
+        Distances between pixels along each spatial axis, in the order z, y, x; relative to the smallest one,
+        they are the distances to which ``weight`` is compared. Default: equal.
 
     Raises
     ------

@@ -44,8 +44,9 @@ class TV(DualMethod):
         The run ends when the duality gap is at most this fraction of the energy, in each image, for separate
         channels in each channel. The energy is then above its minimum by less than ``tol / (1 - tol)`` of it.
     spacing
-        Distances between pixels along each spatial axis, in the order z, y, x. The differences along an axis are
-        divided by its distance relative to the smallest one: ``(2, 0.5, 0.5)`` is as ``(4, 1, 1)``. Default: equal.
+        Distances between pixels along each spatial axis, in the order z, y, x. The differences along an axis
+        are divided by its distance relative to the smallest one: ``(2, 0.5, 0.5)`` is as ``(4, 1, 1)``.
+        Default: equal.
     max_steps
         Step limit. A 512×512 image needs about 200 steps at weight 0.1 and 1 000 at weight 1.
     mask

@@ -51,7 +51,8 @@ class WLS(NumpyMethod):
         floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
     spacing
         Distances between pixels along each spatial axis, in the order z, y, x. The
-        differences along an axis, of u and of ℓ, are divided by its distance relative to the smallest one. Default: equal.
+        differences along an axis, of u and of ℓ, are divided by its distance relative to the smallest one.
+        Default: equal.
     tol
         Accuracy of the solve: about the size of the error relative to f, in the norm of the objective.
 
@@ -99,7 +100,7 @@ class WLS(NumpyMethod):
         return tail_radius(tol, [solve_moments(self.weight / _FLOOR)])
 
     def _prepare(self, image: Tensor) -> tuple[np.ndarray, ...]:
-        """Weights of the edges along each axis, the last axis first; 0 for those that would leave the image."""
+        """Weights of the edges along each axis, the last first; 0 for those that would leave the image."""
         guide = match_guidance(self.guidance, image)
         sizes = gradient_magnitudes(guide.clamp(min=0.0).add_(self.epsilon).log_())
         norm, fixed = math.sqrt(channel_scale(guide.shape[1])), []
@@ -120,8 +121,9 @@ class WLS(NumpyMethod):
         rows = u.reshape(len(u), -1, width)  # a volume is a list of rows, and a view of u
         edges = [w.reshape(-1, width) for w in fixed[:ndim]]
         if len(fixed) == ndim:
-            edges += [np.zeros_like(edges[0])] * (ndim == 1)
-            return solve(rows, *edges[:2], f.reshape(rows.shape), self.tol, *edges[2:], stride=stride)
+            right, down = edges[0], edges[1] if ndim > 1 else np.zeros_like(edges[0])
+            deep = edges[2] if ndim > 2 else None
+            return solve(rows, right, down, f.reshape(rows.shape), self.tol, deep, stride)
         m = fixed[-1].reshape(-1, width)
         offsets = np.array([(0, 1), (1, 0), (stride, 0)])[:ndim]
         tol = self.tol * math.sqrt(m.mean())

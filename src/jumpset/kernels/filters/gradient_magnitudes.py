@@ -14,7 +14,7 @@ _LEAST = 32  # rows per thread at least
 
 
 def gradient_magnitudes(x: Tensor, *, squares: bool = True) -> tuple[Tensor, ...]:
-    """Return the norm over the bands of the difference to the next pixel along each axis, the last axis first.
+    """Return the norm over the bands of the difference to the next pixel along each axis, the last first.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ def keep_jumps_plain(x: Tensor, threshold: float, scales: Sequence[float] = ()) 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
 def _mask(x, threshold, squares, mask):
-    """Find the pixels whose gradient is kept; the squares of the differences are multiplied by ``squares``."""
+    """Find the pixels whose gradient is kept; ``squares`` multiply the squares of the differences."""
     channels, depth, height, width = x.shape
     size = np.empty(width, dtype=x.dtype)
     kept = 0

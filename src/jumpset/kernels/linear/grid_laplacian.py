@@ -1,7 +1,7 @@
 """Linear systems (I + L) u = b, L the weighted Laplacian of the grid of nearest neighbours: for WLS and RTV.
 
-A volume is a list of rows, those of the next slice ``stride`` rows below: its edges to the next slice are a third
-set of weights, and the edges down from the last row of a slice have the weight 0.
+A volume is a list of rows, those of the next slice ``stride`` rows below: its edges to the next slice are a
+third set of weights, and the edges down from the last row of a slice have the weight 0.
 
 Conjugate gradients with a modified incomplete Cholesky factor (Gustafsson 1978), which keeps the row sums:
 the condition number is 10⁵ where the weights are 10⁴ and the data term is 1. The bands of an image share the
@@ -46,8 +46,8 @@ def solve(
         factorisation M, is at most this fraction of ‖b‖. The norm is about √(e⊤ (I + L) e) ≥ ‖e‖ of the error
         e.
     deep, stride
-        Of a volume ``(C, D · stride, W)``: weights of the edges to the row ``stride`` below, ``(D · stride, W)``,
-        0 in the last slice.
+        Of a volume ``(C, D · stride, W)``: weights of the edges to the row ``stride`` below, ``(D · stride,
+        W)``, 0 in the last slice.
 
     Returns
     -------

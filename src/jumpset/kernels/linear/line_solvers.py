@@ -72,7 +72,7 @@ def filter_rows(u: np.ndarray, links: np.ndarray) -> None:
 
 
 def arrange_links(links: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
-    """Return weights of edges ``(B, *spatial)``, the last axis first, as arrays ``(B, n, lines)`` of their axes."""
+    """Return weights of edges ``(B, *spatial)``, the last axis first, as arrays ``(B, n, lines)``."""
     ndim = links[0].ndim - 1
     axes = (ndim - k for k in range(ndim))
     lines = (w.movedim(axis, 1) for w, axis in zip(links, axes, strict=True))

@@ -52,7 +52,8 @@ def advance(
     momentum
         One entry per image.
     weight, step, keep, soft, norm, scales
-        As in the formulas above, no scales being ones; ``step`` is at most 1 / ‖grad‖², and ``weight`` above 0.
+        As in the formulas above, no scales being ones; ``step`` is at most 1 / ‖grad‖², and ``weight`` above
+        0.
 
     Returns
     -------
