@@ -4,8 +4,9 @@
     python benchmarks/tiles.py tv --set weight=0.02
     python benchmarks/tiles.py fgs --megapixels 1000    # a gigapixel
 
-The raster is drawn into a memory-mapped file, and smoothed into another by ``js.running.smooth_file``. The peak is the
-largest resident set without the pages of mapped files, which the system drops when others need the memory.
+The raster is drawn into a memory-mapped file, and smoothed into another by ``js.running.smooth_file``. The
+peak is the largest resident set without the pages of mapped files, which the system drops when others need
+the memory.
 """
 
 import argparse

@@ -11,7 +11,7 @@ TOL = 1e-3
 LOCAL = sorted(name for name in js.methods() if js.method(name).halo_for(TOL) is not None)
 GLOBAL = sorted(set(js.methods()) - set(LOCAL))
 # Weights of which the halo is less than the image.
-WEIGHTS = {"tv": {"weight": 0.02, "tol": 1e-6}, "wls": {"weight": 0.01}, "rolling-guidance": {"weight": 1.0}}
+WEIGHTS = {"tv": {"weight": 0.02, "tol": 1e-5}, "wls": {"weight": 0.01}, "rolling-guidance": {"weight": 1.0}}
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def test_the_everyday_methods_are_local():
 @pytest.mark.parametrize("tile", [64, 100, 257])
 def test_tiles_have_the_answer_of_the_whole(name, tile, image):
     method = js.method(name, **WEIGHTS.get(name, {}))
-    if tile == 64 and method.halo_for(TOL) > 64:
-        image = image[:130, :200]  # many tiles that are mostly margin
+    if method.halo_for(TOL) > 64:
+        image = image[:270, :140]  # tiles are mostly margin
     whole = js.smooth(image, method)
     out = js.apply_tiled(image, method, tile=tile, tol=TOL)
     np.testing.assert_allclose(out, whole, rtol=0, atol=TOL)

@@ -10,9 +10,11 @@ import time
 import numpy as np
 import pytest
 import tifffile
+from typer.testing import CliRunner
 
 import jumpset as js
 from jumpset.cli._tiles import as_bytes
+from jumpset.cli.app import app
 from jumpset.running.tiled_files import choose_sides
 
 
@@ -222,15 +224,12 @@ def test_sizes(text, number):
     assert as_bytes(text) == number
 
 
-def jumpset(folder, *arguments):
-    command = [sys.executable, "-m", "jumpset", "smooth", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def test_command_line(image, tmp_path):
+def test_command_line(image, tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "in.tif", image, photometric="rgb")
-    done = jumpset(tmp_path, "in.tif", "out.tif", "-m", "guided", "--tile", "64", "--workers", "2")
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    options = ["-m", "guided", "--tile", "64", "--workers", "2"]
+    done = CliRunner().invoke(app, ["smooth", "in.tif", "out.tif", *options])
+    assert done.exit_code == 0, done.output
     assert "20 tiles of 64 x 64 with a margin of 8" in done.stderr
     out = tifffile.imread(tmp_path / "out.tif").astype(int)
     assert np.abs(out - js.smooth(image, "guided")).max() <= 1
@@ -249,13 +248,13 @@ def test_command_line(image, tmp_path):
         (("cut.tif", "out.tif", "--tile", "64"), "cannot be read"),
     ],
 )
-def test_command_line_errors(arguments, words, image, tmp_path):
+def test_command_line_errors(arguments, words, image, tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "in.tif", image, photometric="rgb", compression="zlib")
     (tmp_path / "text.tif").write_text("no image at all")
     (tmp_path / "cut.tif").write_bytes((tmp_path / "in.tif").read_bytes()[:3000])
-    done = jumpset(tmp_path, *arguments)
-    assert done.returncode == 2, done.stderr
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["smooth", *arguments])
+    assert done.exit_code == 2, done.output
+    assert words in " ".join(done.stderr.split())
     left = sorted(p.name for p in tmp_path.iterdir())
     assert left in (["cut.tif", "in.tif", "text.tif"], ["cut.tif", "in.tif", "out.tif.partial", "text.tif"])
