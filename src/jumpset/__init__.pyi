@@ -36,6 +36,7 @@ from .penalties import TotalVariation as TotalVariation
 from .regions import RegionTree as RegionTree
 from .restoration import restore as restore
 from .running import Result as Result
+from .running import apply_tiled as apply_tiled
 from .running import method as method
 from .running import methods as methods
 from .running import run as run

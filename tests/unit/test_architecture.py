@@ -135,7 +135,7 @@ def test_public_names():
     assert packages == set(LAYERS) - {"_core", "kernels", "prox", "app", "cli", "__main__"}
     assert sorted(set(js.__all__) - packages) == [
         "FileError", "InputError", "Interrupted", "JumpsetError", "L1", "MissingLibrary", "Penalty", "PenaltyLoss", "Potts", "Prox",
-        "RegionTree", "Result", "SlidingGroups", "SparseTV", "Status", "TotalVariation", "auto_weight",
+        "RegionTree", "Result", "SlidingGroups", "SparseTV", "Status", "TotalVariation", "apply_tiled", "auto_weight",
         "estimate_texture", "method", "methods", "restore", "run", "smooth",
     ]  # fmt: skip
     for name in js.__all__:

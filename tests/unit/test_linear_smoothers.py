@@ -92,8 +92,8 @@ def test_the_comparison_detects_a_wrong_grid_solver(rng, monkeypatch):
     """The comparison fails for a product with weaker vertical edges."""
     right_one = grid_laplacian._product
 
-    def weaker(start, stop, x, right, down, out, sums):
-        right_one(start, stop, x, right, 0.999 * down, out, sums)
+    def weaker(start, stop, x, right, down, *rest):
+        right_one(start, stop, x, right, 0.999 * down, *rest)
 
     monkeypatch.setattr(grid_laplacian, "_product", weaker)
     right, down = random_weights(rng, 9, 13, 2)

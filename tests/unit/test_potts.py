@@ -34,7 +34,7 @@ def test_a_line_is_solved_exactly(data, shape):
 def test_lines_contain_every_edge_once(neighbors, shape):
     height, width = shape
     pixel = np.arange(height * width, dtype=float).reshape(*shape, 1)
-    for line in pixel_lines(height, width, neighbors):
+    for line in pixel_lines((height, width), neighbors):
         lines, mass = line.gather(pixel), line.gather_mass(np.ones(shape))
         np.testing.assert_array_equal(line.scatter(lines), pixel)
         assert mass.sum() == height * width
@@ -42,7 +42,7 @@ def test_lines_contain_every_edge_once(neighbors, shape):
                  for a, b, here in zip(row[:-1], row[1:], m[1:], strict=True) if here}  # fmt: skip
         first, second = line.pairs(pixel[..., 0])
         assert steps == set(zip(first.ravel(), second.ravel(), strict=True))
-    found = {line.direction for line in pixel_lines(height, width, neighbors)}
+    found = {line.direction for line in pixel_lines((height, width), neighbors)}
     possible = {(d, r) for d, r in DIRECTIONS[neighbors] if d < height and abs(r) < width}
     assert found == (possible or {(0, 1)})
 

@@ -97,6 +97,14 @@ class Iteration(Checked, ABC, Generic[State]):
         """Radius in pixels on which an answer depends; None: on the whole image."""
         return None
 
+    def halo_for(self, tol: float) -> int | None:  # noqa: ARG002
+        """Radius beyond which pixels change an answer by at most ``tol``, of a range of 1; None: nowhere.
+
+        By default :attr:`halo`. A method that has none may state a radius here, which the tests hold against
+        tiles of several sizes.
+        """
+        return self.halo
+
     @property
     def max_steps(self) -> int:
         """Steps of the schedule, or the step limit: by default ``n_steps``, or 1; 0 where ``weight`` is 0."""

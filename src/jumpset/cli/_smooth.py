@@ -30,6 +30,7 @@ from jumpset.cli._shared import (
     settled,
     was_stopped,
 )
+from jumpset.cli._tiles import MaxMemory, Tile, Workers, refuse, smooth_tiles
 
 if TYPE_CHECKING:
     from jumpset.running.run import Result, Step
@@ -75,6 +76,9 @@ def smooth(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Also write a report as one file.")
     ] = None,
+    tile: Tile = None,
+    workers: Workers = None,
+    max_memory: MaxMemory = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -83,6 +87,9 @@ def smooth(
     The output has the kind, size and dtype of the input, with its transparency, colour profile and EXIF data.
     An existing file is replaced only on success. With --checkpoint the same command resumes an interrupted
     run where it was last saved, and gives the result of an uninterrupted run.
+
+    With --tile, --workers or --max-memory the file may be larger than memory: a TIFF, a Zarr folder or .npy.
+    The method is then one whose answer is local, by default fgs; the same command resumes an interrupted run.
 
     Ctrl-C writes the image so far and exits with 130. If the method diverges, nothing is written and the exit
     code is 1, since the last finite image would look like a result.
@@ -93,6 +100,20 @@ def smooth(
 
     hyper = settings(assignments or [], weight=weight, seed=seed)
     limits = as_range(value_range)
+    if any(option is not None for option in (tile, workers, max_memory)):
+        others = {"--max-steps": max_steps, "--max-seconds": max_seconds, "--checkpoint": checkpoint}
+        others |= {
+            "--checkpoint-every": checkpoint_every,
+            "--mask": mask,
+            "--missing": missing,
+            "--page": page,
+        }
+        refuse(others | {"--report": report, "--seed": seed})
+        name = method or (preset and _method_of(preset)) or "fgs"
+        smooth_tiles(
+            source, target, name, preset, hyper, limits, tile, workers, max_memory, device, quiet, as_json
+        )
+        return
     check_seconds(max_seconds)
     check_files(source, mask)
     io.check_writable(target)

@@ -7,3 +7,7 @@ from jumpset.io._picture import PictureWarning as PictureWarning
 from jumpset.io._read_write import check_can_hold as check_can_hold
 from jumpset.io._read_write import read_picture as read_picture
 from jumpset.io._read_write import write_picture as write_picture
+from jumpset.io._windows import Raster as Raster
+from jumpset.io._windows import open_raster as open_raster
+from jumpset.io._write_windows import raster_format as raster_format
+from jumpset.io._write_windows import write_raster as write_raster

@@ -202,10 +202,10 @@ class Blur(LinearOperator):
         """In the Fourier transform; for symmetric borders in the cosine transform."""
         if self.boundary == "periodic":
             return self.precondition(b, rho)
-        from jumpset.operators.spectral import dct2, idct2  # scipy, which most calls need not wait for
+        from jumpset.operators.spectral import dct, idct  # scipy, which most calls need not wait for
 
         gain = self._transform(b, even=True).real.square()
-        return idct2(dct2(b) / (gain + rho))
+        return idct(dct(b) / (gain + rho))
 
     def precondition(self, b: Tensor, rho: Tensor) -> Tensor:
         """The solution with periodic borders."""

@@ -1,4 +1,4 @@
-"""All lines of a grid in one direction, as a rectangle: rows, columns, diagonals, knight's moves."""
+"""All lines of a grid in one direction, as a rectangle: lines along an axis, diagonals, knight's moves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jumpset._core.errors import InputError
 from jumpset.operators.neighborhoods import edge_ends
+from jumpset.operators.spacing import axis_scales
 
 _ROOT2, _ROOT5 = math.sqrt(2.0), math.sqrt(5.0)
 _DIAGONALS = ((1, 1), (1, -1))
@@ -30,57 +32,104 @@ DIRECTIONS = {
 class PixelLines:
     """All lines of one direction."""
 
-    direction: tuple[int, int]
+    direction: tuple[int, ...]
     length: float
     """Weight of a jump."""
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     index: np.ndarray | None
-    """``(L, n)``: the pixels of each line, -1 beyond its end; None for rows and columns."""
+    """``(L, n)``: the pixels of each line, -1 beyond its end; None for lines along an axis."""
 
     def gather(self, x: np.ndarray) -> np.ndarray:
-        """Return ``(H, W, C)`` as lines ``(L, n, C)``, with undefined values beyond their ends."""
+        """Return ``(*spatial, C)`` as lines ``(L, n, C)``, with undefined values beyond their ends."""
         if self.index is None:
-            return x if self.direction == (0, 1) else x.transpose(1, 0, 2)
-        return x.reshape(-1, x.shape[2])[self.index]
+            axis = self._axis
+            return np.moveaxis(x, axis, -2).reshape(-1, self.shape[axis], x.shape[-1])
+        return x.reshape(-1, x.shape[-1])[self.index]
 
     def gather_mass(self, mass: np.ndarray) -> np.ndarray:
-        """Return ``(H, W)`` weights as ``(L, n)``, 0 beyond the ends of the lines."""
+        """Return ``(*spatial)`` weights as ``(L, n)``, 0 beyond the ends of the lines."""
         if self.index is None:
-            return mass if self.direction == (0, 1) else np.ascontiguousarray(mass.T)
+            lines = np.moveaxis(mass, self._axis, -1)
+            return np.ascontiguousarray(lines).reshape(-1, lines.shape[-1])
         return np.where(self.index >= 0, mass.ravel()[self.index], 0.0)
 
     def scatter(self, lines: np.ndarray) -> np.ndarray:
-        """Return lines ``(L, n, C)`` as a new ``(H, W, C)`` image."""
+        """Return lines ``(L, n, C)`` as a new ``(*spatial, C)`` image."""
         if self.index is None:
-            return np.ascontiguousarray(lines if self.direction == (0, 1) else lines.transpose(1, 0, 2))
-        out = np.empty((self.shape[0] * self.shape[1], lines.shape[2]), lines.dtype)
+            axis = self._axis
+            others = [n for k, n in enumerate(self.shape) if k != axis]
+            moved = lines.reshape(*others, self.shape[axis], -1)
+            return np.ascontiguousarray(np.moveaxis(moved, -2, axis))
+        out = np.empty((math.prod(self.shape), lines.shape[2]), lines.dtype)
         inside = self.index >= 0
         out[self.index[inside]] = lines[inside]
         return out.reshape(*self.shape, -1)
 
     def pairs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the pixels at the start of each edge of this direction, and those at its end."""
-        return edge_ends(x, self.direction)
+        if self.index is not None:
+            down, right = self.direction
+            return edge_ends(x, (down, right))
+        before = (slice(None),) * self._axis
+        return x[(*before, slice(None, -1))], x[(*before, slice(1, None))]
 
     def jumps(self, x: np.ndarray) -> np.ndarray:
-        """Whether ``(H, W, C)`` differs between the ends of each edge."""
+        """Whether ``(*spatial, C)`` differs between the ends of each edge."""
         first, second = self.pairs(x)
         return (first != second).any(-1)
 
+    @property
+    def _axis(self) -> int:
+        return self.direction.index(1)
 
-def pixel_lines(height: int, width: int, neighbors: int) -> tuple[PixelLines, ...]:
-    """Return the lines of all directions that have edges in a grid of this size; at least the rows."""
+
+def pixel_lines(
+    shape: tuple[int, ...], neighbors: int, spacing: tuple[float, ...] | None = None
+) -> tuple[PixelLines, ...]:
+    """Return the lines of all directions that have edges in a grid of this shape; at least those of an axis.
+
+    Parameters
+    ----------
+    shape
+        The lengths of one to three spatial axes.
+    neighbors
+        4 for the directions of the axes; 8 or 16 of an image.
+    spacing
+        Distances between pixels along each axis: a jump along an axis costs the area of the face between two
+        pixels, in units of the face between two neighbours along the finest axis. For 4 neighbours.
+
+    Raises
+    ------
+    InputError
+        More neighbours of a signal, a volume, or with ``spacing``.
+    """
+    scales = axis_scales(spacing, len(shape))
+    if neighbors != 4 and (len(shape) != 2 or spacing is not None):
+        given = f"neighbors={neighbors}"
+        raise InputError(
+            "diagonal neighbours are of images with square pixels",
+            given=given if spacing is None else f"{given}, spacing={spacing}",
+            do="pass neighbors=4, which stands for the neighbours along each axis",
+        )
+    if neighbors == 4:
+        axes = reversed(range(len(shape)))
+        directions = {tuple(int(a == axis) for a in range(len(shape))): scales[axis] for axis in axes}
+    else:
+        directions = DIRECTIONS[neighbors]
     found = [
-        PixelLines((down, right), length, (height, width), _index(height, width, down, right))
-        for (down, right), length in DIRECTIONS[neighbors].items()
-        if down < height and abs(right) < width
+        PixelLines(direction, length, shape, _index(shape, direction))
+        for direction, length in directions.items()
+        if all(abs(step) < n for step, n in zip(direction, shape, strict=True))
     ]
-    return tuple(found) or (PixelLines((0, 1), 1.0, (height, width), None),)
+    if not found:
+        found = [PixelLines((*[0] * (len(shape) - 1), 1), 1.0, shape, None)]
+    return tuple(found)
 
 
-def _index(height: int, width: int, down: int, right: int) -> np.ndarray | None:
-    if (down, right) in ((0, 1), (1, 0)):
+def _index(shape: tuple[int, ...], direction: tuple[int, ...]) -> np.ndarray | None:
+    if sum(map(abs, direction)) == 1:
         return None
+    (height, width), (down, right) = shape, direction
     y, x = np.indices((height, width))
     starts = (y < down) | (x - right < 0) | (x - right >= width)  # the previous pixel is outside
     steps = np.arange(1 + min((height - 1) // down, (width - 1) // abs(right)))

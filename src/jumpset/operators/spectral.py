@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import scipy.fft
 import torch
@@ -13,50 +14,53 @@ from jumpset._core.types import Images
 _WORKERS = 2  # more are not faster at the sizes of images
 
 
-def dct2(x: Tensor) -> Tensor:
-    """Compute the orthonormal DCT-II over the last two axes, of float32 or float64, on any device."""
+def dct(x: Images) -> Images:
+    """Compute the orthonormal DCT-II over all axes in space, of float32 or float64, on any device."""
     if x.device.type == "cpu":
-        return torch.from_numpy(scipy.fft.dctn(x.numpy(), axes=(-2, -1), norm="ortho", workers=_WORKERS))
-    return _dct(_dct(x).mT).mT
+        last = tuple(range(2, x.ndim))
+        return torch.from_numpy(scipy.fft.dctn(x.numpy(), axes=last, norm="ortho", workers=_WORKERS))
+    return _over_axes(_dct, x)
 
 
-def idct2(x: Tensor) -> Tensor:
-    """Compute the inverse of :func:`dct2`."""
+def idct(x: Images) -> Images:
+    """Compute the inverse of :func:`dct`."""
     if x.device.type == "cpu":
-        return torch.from_numpy(scipy.fft.idctn(x.numpy(), axes=(-2, -1), norm="ortho", workers=_WORKERS))
-    return _idct(_idct(x).mT).mT
+        last = tuple(range(2, x.ndim))
+        return torch.from_numpy(scipy.fft.idctn(x.numpy(), axes=last, norm="ortho", workers=_WORKERS))
+    return _over_axes(_idct, x)
 
 
-def laplacian_eigenvalues(height: int, width: int, *, like: Tensor) -> Tensor:
-    """Return the eigenvalues of D⊤D, ``(height, width)``; D: forward differences with Neumann borders.
+def laplacian_eigenvalues(*sizes: int, like: Tensor, scales: Sequence[float] = ()) -> Tensor:
+    """Return the eigenvalues of D⊤D, shaped ``sizes``; D: forward differences with Neumann borders.
 
-    ``2 − 2 cos(π i / height) + 2 − 2 cos(π j / width)``, for the basis of :func:`dct2`.
+    ``Σ_d s_d² (2 − 2 cos(π i_d / n_d))``, for the basis of :func:`dct`, with ``scales`` s, default 1.
     """
-    rows, columns = (
-        2.0 - 2.0 * torch.cos(math.pi * torch.arange(n, dtype=torch.float64, device=like.device) / n)
-        for n in (height, width)
-    )
-    return (rows[:, None] + columns[None, :]).to(like.dtype)
+    total = torch.zeros(1, dtype=torch.float64, device=like.device)
+    for axis, (n, scale) in enumerate(zip(sizes, scales or (1.0,) * len(sizes), strict=True)):
+        index = torch.arange(n, dtype=torch.float64, device=like.device)
+        own = scale**2 * (2.0 - 2.0 * torch.cos(math.pi * index / n))
+        total = total + own.reshape([-1 if a == axis else 1 for a in range(len(sizes))])
+    return total.to(like.dtype)
 
 
-def smooth_solve(v: Images, tau: float | Tensor) -> Images:
+def smooth_solve(v: Images, tau: float | Tensor, scales: Sequence[float] = ()) -> Images:
     """Compute ``argmin_u ½‖u − v‖² + tau ‖∇u‖²`` over all spatial axes of ``(B, C, *spatial)``.
 
-    ``tau`` is not negative: a number, or a tensor that broadcasts to v.
+    Differences along axis d are multiplied by ``scales[d]``, default 1. ``tau`` is not negative: a number,
+    or a tensor that broadcasts to v.
     """
     if v.numel() == 0:
         return v
     x = v if v.dtype in (torch.float32, torch.float64) else v.float()
-    values = torch.zeros(v.shape[2:], dtype=x.dtype, device=v.device)
-    for axis in range(2, v.ndim):
-        n = v.shape[axis]
-        x = _dct(x.movedim(axis, -1)).movedim(-1, axis)
-        own = 2.0 - 2.0 * torch.cos(math.pi * torch.arange(n, dtype=torch.float64, device=v.device) / n)
-        values = values + own.to(x.dtype).reshape([-1 if a == axis else 1 for a in range(2, v.ndim)])
-    x = x / (1.0 + 2.0 * tau * values)
-    for axis in range(2, v.ndim):
-        x = _idct(x.movedim(axis, -1)).movedim(-1, axis)
-    return x.to(v.dtype)
+    x = _over_axes(_dct, x)
+    x = x / (1.0 + 2.0 * tau * laplacian_eigenvalues(*v.shape[2:], like=x, scales=scales))
+    return _over_axes(_idct, x).to(v.dtype)
+
+
+def _over_axes(transform: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    for axis in range(2, x.ndim):
+        x = transform(x.movedim(axis, -1)).movedim(-1, axis)
+    return x
 
 
 def _dct(x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
+from jumpset.operators.spacing import axis_scales
 from jumpset.operators.spectral import smooth_solve
 from jumpset.penalties.base import Channels, SolvedProx, coupling
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, exactly, tv_prox
@@ -49,6 +50,9 @@ class TotalVariation(SolvedProx):
         ``"forward"`` differences; ``"upwind"``: at each pixel the differences to all lower neighbours, so
         that isolated peaks count fully and rotated edges equally (order 1); ``"8-neighbor"``: axes and
         diagonals with the weights √2−1 and 1−√½ (order 1, two spatial axes, anisotropic).
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x. A difference along an axis is
+        divided by its distance relative to the smallest one. Default: equal; not for ``"8-neighbor"``.
 
     Raises
     ------
@@ -80,6 +84,7 @@ class TotalVariation(SolvedProx):
     isotropic: bool = parameter(True, checks.flag)
     channels: Channels = coupling()
     scheme: Scheme = parameter("forward", checks.one_of, allowed=("forward", "upwind", "8-neighbor"))
+    spacing: tuple[float, ...] | None = parameter(None, checks.spacing)
 
     name: ClassVar[str] = "total-variation"
     paper: ClassVar[str] = "Rudin, Osher, Fatemi, Physica D 1992"
@@ -97,6 +102,12 @@ class TotalVariation(SolvedProx):
                 "the 8-neighbor scheme sums over directions",
                 given="isotropic=True",
                 do="pass isotropic=False",
+            )
+        if self.scheme == "8-neighbor" and self.spacing is not None:
+            raise InputError(
+                "the lengths of the 8-neighbor scheme are those of square pixels",
+                given=f"spacing={self.spacing}",
+                do="use scheme='forward', or leave spacing out",
             )
 
     @property
@@ -155,7 +166,7 @@ class TotalVariation(SolvedProx):
             check_tensor(v)
             # every edge counts once, for every scheme, isotropy and coupling
             with torch.no_grad():
-                return exactly(v, smooth_solve(v, per_image(tau, v)))
+                return exactly(v, smooth_solve(v, per_image(tau, v), self._scales(v)))
         terms = self.prox_terms(v)
         return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
 
@@ -174,10 +185,14 @@ class TotalVariation(SolvedProx):
             self._differences(v[:0], None)  # raises unless there are two axes
             directions = (OFFSETS[8], LENGTHS[8])
         norm = "l2" if self.isotropic else "l2-each"
-        return Terms(norm, coupled, directions=directions)
+        return Terms(norm, coupled, directions=directions, scales=self._scales(v))
+
+    def _scales(self, x: Any) -> tuple[float, ...]:
+        """The factors of the differences along each axis; none where all are 1."""
+        return () if self.spacing is None else axis_scales(self.spacing, len(x.shape) - 2)
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
-        if self.order != 1 or self.scheme != "forward" or not kernel.applies(x):
+        if self.order != 1 or self.scheme != "forward" or self.spacing is not None or not kernel.applies(x):
             return None
         return kernel.total_variation(x, float(self.beta), self.isotropic, self.channels == "joint", factor)
 
@@ -192,14 +207,15 @@ class TotalVariation(SolvedProx):
     def _differences(self, x: Any, mask: Any) -> list[tuple[float, Any]]:
         """Return each direction's difference, with the weight of its square."""
         axes = list(spatial_axes(x))
+        square = {k: s * s for k, s in zip(axes, axis_scales(self.spacing, len(axes)), strict=True)}
         if self.order == 2:
-            pure = [(1.0, second(x, k, k, mask)) for k in axes]
+            pure = [(square[k] ** 2, second(x, k, k, mask)) for k in axes]
             # the Hessian contains each mixed difference twice
-            mixed = [(2.0, second(x, k, j, mask)) for k in axes for j in axes if k < j]
-            return pure + mixed
+            pairs = [(k, j) for k in axes for j in axes if k < j]
+            return pure + [(2.0 * square[k] * square[j], second(x, k, j, mask)) for k, j in pairs]
         if self.scheme == "upwind":
-            falls = [-shifted_difference(x, {k: s}, mask) for k in axes for s in (1, -1)]
-            return [(1.0, (f + abs(f)) / 2) for f in falls]
+            falls = [(k, -shifted_difference(x, {k: s}, mask)) for k in axes for s in (1, -1)]
+            return [(square[k], (f + abs(f)) / 2) for k, f in falls]
         if self.scheme == "8-neighbor":
             if len(axes) != 2:
                 raise InputError(
@@ -213,4 +229,4 @@ class TotalVariation(SolvedProx):
                 (w ** (2 / self.beta), shifted_difference(x, s, mask))
                 for w, s in zip(LENGTHS[8], shifts, strict=True)
             ]
-        return [(1.0, forward(x, k, mask)) for k in axes]
+        return [(square[k], forward(x, k, mask)) for k in axes]

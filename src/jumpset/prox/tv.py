@@ -62,6 +62,8 @@ class Terms:
     ratio: float = 0.0
     directions: tuple[Sequence[Sequence[int]], Sequence[float]] | None = None
     # offsets and lengths of the edges, if they are not along the axes
+    scales: tuple[float, ...] = ()
+    """Factors of the differences along each axis; none: ones."""
 
 
 def tv_prox(
@@ -98,7 +100,9 @@ def tv_prox(
             lines and pixels.shape[1] == 1 and terms.delta == 0.0 and (terms.norm == "l2-each" or axes <= 1)
         )
         small = pixels.shape[2:].numel() <= _FEW_PIXELS or axes <= 1 or terms.directions is not None
-        solver = _by_lines if by_lines and small else _by_both if by_lines else _by_fields
+        solver = _by_lines if by_lines and small else _by_fields
+        if by_lines and not small and not terms.scales:
+            solver = _by_both
         found = solver(pixels, taus, terms, tol, max_steps, dual)
         u, gaps, n_steps, dual = found
         if not all_finite:  # one unknown pixel makes all of its image unknown
@@ -127,7 +131,7 @@ def _by_lines(
     v: Tensor, taus: Tensor, terms: Terms, tol: float, max_steps: int, dual: Tensor | None
 ) -> _Found:
     """Solve lines exactly, on the CPU, for all images at once."""
-    offsets, lengths = terms.directions or _axes_of(v)
+    offsets, lengths = terms.directions or _axes_of(v, terms.scales)
     found = solve_lines(v[:, 0].cpu(), taus, offsets, lengths, tol=tol, max_steps=max_steps, pulls=dual)
     return _soften(found.image[:, None], terms.ratio * taus).to(v), found.gap, found.n_steps, found.pulls
 
@@ -167,13 +171,13 @@ def _by_fields(
             given=f"shape {tuple(dual.shape)}",
             do=f"pass .dual of a solution of the same kind, shape {shape}",
         )
-    if tv_batches.applies(v, terms.norm, terms.delta):
+    if not terms.scales and tv_batches.applies(v, terms.norm, terms.delta):
         return tv_batches.solve_batch(v, taus, terms.norm, terms.ratio, tol, max_steps, dual)
     u, duals = torch.empty_like(v), torch.zeros(shape, dtype=v.dtype, device=v.device)
     gaps, n_steps = torch.zeros(len(v), dtype=torch.float64), 0
     for tau in taus.unique().tolist():
         where = torch.nonzero(taus == tau).flatten()
-        model = Model(tau, terms.norm, terms.delta, tau * terms.ratio)
+        model = Model(tau, terms.norm, terms.delta, tau * terms.ratio, terms.scales)
         method = AcceleratedDual(model, tol, max_steps)
         begin = method.start(v[where], None if dual is None else dual[where])
         for moment in iterate(method, v[where], start=Moment(0, begin)):
@@ -187,10 +191,10 @@ def _by_fields(
     return u, gaps, n_steps, duals
 
 
-def _axes_of(v: Tensor) -> tuple[list[list[int]], list[float]]:
+def _axes_of(v: Tensor, scales: Sequence[float] = ()) -> tuple[list[list[int]], list[float]]:
     """Return the offsets and lengths of the edges along the axes."""
     axes = v.ndim - 2
-    return [[int(k == a) for k in range(axes)] for a in range(axes)], [1.0] * axes
+    return [[int(k == a) for k in range(axes)] for a in range(axes)], [*(scales or [1.0] * axes)]
 
 
 def _alone(p: Tensor, k: int) -> Tensor:

@@ -39,10 +39,17 @@ class Model:
     norm: Norm
     delta: float = 0.0
     soft: float = 0.0
+    scales: tuple[float, ...] = ()
+    """Factors of the differences along each axis; none: ones."""
 
     def is_fused(self, f: Tensor) -> bool:
         """Whether the fused loops apply."""
-        return f.ndim == 4 and self.norm in ("l2", "l2-each") and self.delta == 0.0 and self.soft == 0.0
+        is_plain = self.delta == 0.0 and self.soft == 0.0 and not self.scales
+        return f.ndim == 4 and self.norm in ("l2", "l2-each") and is_plain
+
+    def axis_scales(self, f: Tensor) -> tuple[float, ...]:
+        """The factor of each axis."""
+        return self.scales or (1.0,) * (f.ndim - 2)
 
 
 class Group(NamedTuple):
@@ -95,8 +102,8 @@ class DualMethod(Iteration[State]):
     tol: float
 
     @abstractmethod
-    def _model(self) -> Model:
-        """The objective."""
+    def _model(self, ndim: int) -> Model:
+        """The objective, for a number of spatial axes."""
 
     def _is_joint(self) -> bool:
         """Whether the channels are coupled; otherwise each channel is a separate image."""
@@ -108,7 +115,7 @@ class DualMethod(Iteration[State]):
 
     def start(self, image: Tensor, duals: Tensor | None = None) -> State:
         """Start at the dual fields ``duals`` of weight 1, default zeros."""
-        model, groups, known = self._model(), [], []
+        model, groups, known = self._model(image.ndim - 2), [], []
         for k, f in enumerate(image if self._is_joint() else image.flatten(0, 1)[:, None]):
             dual = None if duals is None else duals[k : k + 1]
             group, is_known = _start(k, f[None], model, self.tol, dual)
@@ -189,15 +196,15 @@ class AcceleratedDual(DualMethod):
     name: ClassVar[str] = "accelerated-dual"
     paper: ClassVar[str] = "Beck & Teboulle, IEEE TIP 2009"
 
-    def _model(self) -> Model:
+    def _model(self, ndim: int) -> Model:  # noqa: ARG002
         return self.model
 
 
 def advance(group: Group, model: Model, pool: Pool) -> Group:
     """Take one step of every image."""
     f, p, weight = group.f, group.p, model.weight
-    axes = f.ndim - 2 - f.shape[2:].count(1)
-    step = 0.25 / max(axes, 1)  # 1 / ‖grad‖²
+    squares = [s * s for s, n in zip(model.axis_scales(f), f.shape[2:], strict=True) if n > 1]
+    step = 0.25 / (sum(squares) or 1.0)  # 1 / ‖grad‖²
     momentum = [max(k - 1, 0) / (k + _LAG) for k in group.since.tolist()]
     if model.is_fused(f):
         isotropic = model.norm == "l2"
@@ -208,7 +215,13 @@ def advance(group: Group, model: Model, pool: Pool) -> Group:
         bend = step * model.delta / weight  # Huber's δ makes the dual strongly convex
         root = math.sqrt(bend / (1.0 + bend))
         momentum = [min(m, (1.0 - root) / (1.0 + root)) for m in momentum]
-        settings = {"weight": weight, "step": step, "keep": 1.0 / (1.0 + bend), "soft": model.soft}
+        settings: dict[str, Any] = {
+            "weight": weight,
+            "step": step,
+            "keep": 1.0 / (1.0 + bend),
+            "soft": model.soft,
+        }
+        settings["scales"] = model.scales
         new = general.advance(f, p, group.old, pool, momentum=momentum, norm=model.norm, **settings)
     return Group(group.places, f, new, p, group.since + 1, group.bound, group.energy, group.gap, False)
 
@@ -224,7 +237,12 @@ def read(group: Group, model: Model) -> Group:
         if model.is_fused(group.f):
             energy, gap = measure(u, f, p, model.weight, model.norm == "l2")
         else:
-            settings = {"weight": model.weight, "delta": model.delta, "soft": model.soft}
+            settings: dict[str, Any] = {
+                "weight": model.weight,
+                "delta": model.delta,
+                "soft": model.soft,
+                "scales": model.scales,
+            }
             energy, gap = general.measure(u, f, p, norm=model.norm, **settings)
         found[k] = energy, gap / energy if energy != 0 else 0.0  # NaN is not exact
     return group._replace(energy=found[:, 0], gap=found[:, 1], is_read=True)
@@ -233,7 +251,7 @@ def read(group: Group, model: Model) -> Group:
 def images(group: Group, model: Model, k: int | None = None) -> Tensor:
     """Compute the primal images ``soft(f + div p)`` of the dual fields, or image k only."""
     f, p = (group.f, group.p) if k is None else (group.f[k : k + 1], group.p[k : k + 1])
-    return fused.primal(f, p) if model.is_fused(f) else general.primal_plain(f, p, model.soft)
+    return fused.primal(f, p) if model.is_fused(f) else general.primal_plain(f, p, model.soft, model.scales)
 
 
 def _start(place: int, image: Tensor, model: Model, tol: float, dual: Tensor | None) -> tuple[Group, bool]:
@@ -251,7 +269,7 @@ def _start(place: int, image: Tensor, model: Model, tol: float, dual: Tensor | N
     # A field of size w has a divergence of at most 2 w per axis: usual weights skip the second test.
     if model.delta == 0.0 and 4.0 * axes * model.weight >= spread:
         mean = f.mean(dim=tuple(range(2, f.ndim)), keepdim=True, dtype=torch.float64)
-        if model.weight >= weight_of_mean(f, mean, model.norm):
+        if model.weight >= weight_of_mean(f, mean, model.norm, model.axis_scales(f)):
             flat = mean.to(f.dtype).expand_as(f).contiguous()
             return known(flat, general.primal_plain(flat, zero[:, :0], model.soft))
     group = read(group._replace(is_read=False), model)
@@ -291,7 +309,7 @@ def _join(groups: Sequence[Group]) -> Group:
     return Group(*arrays, is_read=all(group.is_read for group in groups))
 
 
-def weight_of_mean(f: Tensor, mean: Tensor, norm: Norm) -> float:
+def weight_of_mean(f: Tensor, mean: Tensor, norm: Norm, scales: Sequence[float] = ()) -> float:
     """Return a weight at and above which the mean is optimal.
 
     The size of any field with divergence ``mean − f`` is such a weight. The field used here balances each
@@ -300,6 +318,7 @@ def weight_of_mean(f: Tensor, mean: Tensor, norm: Norm) -> float:
     lack, field = mean - f.detach(), []
     for axis in range(f.ndim - 1, 1, -1):
         even = lack.mean(dim=axis, keepdim=True)
-        field.append((lack - even).cumsum(dim=axis).expand_as(f))
+        scale = scales[axis - 2] if scales else 1.0
+        field.append(((lack - even).cumsum(dim=axis) / scale).expand_as(f))
         lack = even
     return float(dual_norm_of(torch.stack(field[::-1], dim=1), norm).max())

@@ -52,4 +52,4 @@ def restore_colors(colors: np.ndarray, layout: Layout) -> np.ndarray:
     import torch
 
     one_row = torch.from_numpy(np.ascontiguousarray(colors.T)[None, :, None])
-    return replace(layout, channel_axis=2, alpha=None).restore(one_row)[0]
+    return replace(layout, axes="yxc", alpha=None).restore(one_row)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -13,9 +14,9 @@ from jumpset.operators.pixel_lines import PixelLines
 
 
 def joined_regions(copies: Sequence[np.ndarray], lines: Sequence[PixelLines]) -> np.ndarray:
-    """Return ``(H, W)`` region numbers; pixels are joined where a direction's copy has no jump along it."""
-    height, width = lines[0].shape
-    pixel = np.arange(height * width).reshape(height, width)
+    """Return ``(*spatial)`` numbers of regions: pixels are joined where a direction's copy has no jump."""
+    shape = lines[0].shape
+    pixel = np.arange(math.prod(shape)).reshape(shape)
     first, second = [], []
     for direction, x in zip(lines, copies, strict=False):
         same = ~direction.jumps(x)
@@ -24,7 +25,7 @@ def joined_regions(copies: Sequence[np.ndarray], lines: Sequence[PixelLines]) ->
         second.append(there[same])
     i, j = np.concatenate(first), np.concatenate(second)
     graph = coo_array((np.ones(len(i), bool), (i, j)), shape=(pixel.size, pixel.size))
-    return connected_components(graph, directed=False)[1].reshape(height, width)
+    return connected_components(graph, directed=False)[1].reshape(shape)
 
 
 def refit(
@@ -45,7 +46,7 @@ def refit(
     count = flat.max() + 1
     total, size = np.bincount(flat, w, count), np.bincount(flat, minlength=count)
     out = np.empty_like(f)
-    for c in range(f.shape[2]):
+    for c in range(f.shape[-1]):
         fallback = np.bincount(flat, otherwise[..., c].ravel(), count) / size
         if data == "l2":
             known = np.bincount(flat, w * f[..., c].ravel(), count) / np.where(total > 0, total, 1.0)

@@ -7,4 +7,7 @@ from jumpset.running.run import Result as Result
 from jumpset.running.run import Snapshots as Snapshots
 from jumpset.running.run import run as run
 from jumpset.running.smooth import smooth as smooth
+from jumpset.running.tiled import apply_tiled as apply_tiled
+from jumpset.running.tiled_files import TiledFile as TiledFile
+from jumpset.running.tiled_files import smooth_file as smooth_file
 from jumpset.running.wrappers import Step as Step

@@ -16,15 +16,15 @@ def match_guidance(guidance: Any, image: Tensor) -> Tensor:
     Parameters
     ----------
     guidance
-        ``(H, W)`` or ``(H, W, C')`` array, or ``(B, C', H, W)`` tensor with B = 1 for all images or one for
-        each; integers are scaled by their dtype's range, floats are taken as they are. None: ``image``.
+        ``(H, W)`` or ``(H, W, C')`` array, or ``(B, C', *spatial)`` tensor with B = 1 for all images or one
+        for each; integers are scaled by their dtype's range, floats are taken as they are. None: ``image``.
     image
-        ``(B, C, H, W)``.
+        ``(B, C, *spatial)``.
 
     Returns
     -------
     Tensor
-        ``(1, C', H, W)`` or ``(B, C', H, W)``.
+        ``(1, C', *spatial)`` or ``(B, C', *spatial)``.
 
     Raises
     ------
@@ -34,17 +34,17 @@ def match_guidance(guidance: Any, image: Tensor) -> Tensor:
     if guidance is None:
         return image
     try:
-        guide, _ = to_tensor(guidance, alpha=False)
+        guide, _ = to_tensor(guidance, alpha=False, spatial_ndims=(image.ndim - 2,))
     except InputError as error:
         raise InputError(
             f"guidance cannot be used: {error.what}",
             given=error.given,
             do="pass finite (H, W) or (H, W, C) arrays or (B, C, H, W) tensors, floats within [0, 1]",
         ) from None
-    if guide.shape[-2:] != image.shape[-2:]:
+    if guide.shape[2:] != image.shape[2:]:
         raise InputError(
             "guidance must have the height and width of the image",
-            given=f"{tuple(guide.shape[-2:])} for an image of {tuple(image.shape[-2:])}",
+            given=f"{tuple(guide.shape[2:])} for an image of {tuple(image.shape[2:])}",
             do="resize the guidance",
         )
     if len(guide) not in (1, len(image)):

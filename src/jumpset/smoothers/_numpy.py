@@ -23,9 +23,9 @@ _CHUNK = 1 << 15  # values whose difference is in memory at a time: more would l
 class ArrayState:
     """The last u, and the arrays that stay fixed between the steps."""
 
-    source: Tensor  # (B, C, H, W), the image; with a mask, its missing pixels are filled
+    source: Tensor  # (B, C, *spatial), the image; with a mask, its missing pixels are filled
     fixed: tuple[np.ndarray, ...]  # (B or 1, …) each: the guidance image, or the weights of the grid's edges
-    data: np.ndarray  # (B, C, H, W), f; with a mask (B, C + 1, H, W), m f and m
+    data: np.ndarray  # (B, C, *spatial), f; with a mask (B, C + 1, *spatial), m f and m
     smoothed: np.ndarray  # as data, u
     n_steps: int
     iterations: int = 0  # of the linear solver in the last step, the most of any image
@@ -33,7 +33,7 @@ class ArrayState:
 
 
 class NumpyMethod(Iteration[ArrayState]):
-    """A smoother whose step takes one image u, a ``(C, H, W)`` array, to the next; at first u = f.
+    """A smoother whose step takes one image u, a ``(C, *spatial)`` array, to the next; at first u = f.
 
     A subclass defines ``_smooth(u, f, t, *fixed)``, which writes the answer of step t = 1, 2, … into ``u``,
     and ``_prepare(image)`` where other arrays than the guidance image stay fixed between the steps.
@@ -52,7 +52,7 @@ class NumpyMethod(Iteration[ArrayState]):
         return ArrayState(image, self._prepare(image), as_array(image), copy_array(image), n_steps=0)
 
     def _begin_masked(self, filled: Tensor, weights: np.ndarray) -> ArrayState:
-        m = torch.from_numpy(weights)[:, None].to(filled).expand(len(filled), -1, -1, -1)
+        m = torch.from_numpy(weights)[:, None].to(filled).expand(len(filled), *[-1] * (filled.ndim - 1))
         data = copy_array(torch.cat([m * filled, m], dim=1))
         fixed = self._prepare(filled) or (copy_array(filled),)
         return ArrayState(filled, fixed, data, data.copy(), n_steps=0)
@@ -73,7 +73,7 @@ class NumpyMethod(Iteration[ArrayState]):
         if u.shape == f.shape:
             return u
         share = u[:, -1:]
-        low, high = (x[:, :, None, None] for x in f.flatten(2).aminmax(dim=2))
+        low, high = (x.reshape(*x.shape, *[1] * (f.ndim - 2)) for x in f.flatten(2).aminmax(dim=2))
         # where hardly any valid pixel is seen, the quotient of two small numbers is noise
         return torch.where(share > _SEEN, torch.clamp(u[:, :-1] / share, low, high), f)
 
@@ -91,12 +91,12 @@ class NumpyMethod(Iteration[ArrayState]):
 
 
 def as_array(image: Tensor) -> np.ndarray:
-    """A contiguous array of a ``(B, C, H, W)`` tensor, in the same memory where possible: to be read."""
+    """A contiguous array of a ``(B, C, *spatial)`` tensor, in the same memory where possible: to be read."""
     return image.detach().cpu().contiguous().numpy()
 
 
 def copy_array(image: Tensor) -> np.ndarray:
-    """A contiguous copy of a ``(B, C, H, W)`` tensor, to work on in place."""
+    """A contiguous copy of a ``(B, C, *spatial)`` tensor, to work on in place."""
     return image.detach().to("cpu", copy=True, memory_format=torch.contiguous_format).numpy()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jumpset._core import checks
 from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters import bilateral as kernel
+from jumpset.operators.spacing import axis_scales
 from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._numpy import NumpyMethod
 
@@ -31,12 +32,16 @@ class Bilateral(NumpyMethod):
         Width of the Gaussian of differences, in intensities (norm over the channels); 0.02 to 0.5. Larger is
         smoother; 0 changes nothing.
     radius
-        Width of the Gaussian of distances, in pixels. The time grows with its square.
+        Width of the Gaussian of distances, in pixels. The time grows with its square, in volumes with its
+        cube.
     guidance
         Image g of the same height and width, with any number of channels. Default: f.
     mask
         Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
         floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x;
+        relative to the smallest one, they are the distances to which ``radius`` is compared. Default: equal.
 
     Raises
     ------
@@ -64,9 +69,11 @@ class Bilateral(NumpyMethod):
     radius: float = parameter(3.0, checks.real, above=0.0)
     guidance: Any = image_parameter()
     mask: Any = None
+    spacing: tuple[float, ...] | None = parameter(None, checks.spacing)
 
     name: ClassVar[str] = "bilateral"
     paper: ClassVar[str] = "Tomasi & Manduchi, ICCV 1998"
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     keeps_mean: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"sigma_range": "weight", "sigma_space": "radius"}
 
@@ -77,4 +84,5 @@ class Bilateral(NumpyMethod):
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, g: np.ndarray | None = None) -> None:
         g = f if g is None else g
-        u[:] = kernel.bilateral(f, g, self.radius, self.weight * math.sqrt(channel_scale(len(g))))
+        sigma = self.weight * math.sqrt(channel_scale(len(g)))
+        u[:] = kernel.bilateral(f, g, self.radius, sigma, axis_scales(self.spacing, f.ndim - 1))

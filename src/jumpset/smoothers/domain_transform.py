@@ -12,9 +12,11 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
-from jumpset.kernels.linear.line_solvers import filter_columns, filter_rows
+from jumpset.kernels.linear.line_solvers import arrange_links, filter_columns, filter_rows, sweep_axes
+from jumpset.operators.spacing import axis_scales
 from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._guidance import match_guidance
+from jumpset.smoothers._halo import recursion_moments, tail_radius
 from jumpset.smoothers._numpy import NumpyMethod
 
 
@@ -45,6 +47,9 @@ class DomainTransform(NumpyMethod):
     mask
         Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
         floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x;
+        relative to the smallest one, they are the distances to which ``reach`` is compared. Default: equal.
 
     Raises
     ------
@@ -71,23 +76,34 @@ class DomainTransform(NumpyMethod):
     n_steps: int = parameter(3, checks.integer, at_least=1)
     guidance: Any = image_parameter()
     mask: Any = None
+    spacing: tuple[float, ...] | None = parameter(None, checks.spacing)
 
     name: ClassVar[str] = "domain-transform"
     paper: ClassVar[str] = "Gastal & Oliveira, SIGGRAPH 2011"
     keeps_mean: ClassVar[bool] = False
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     is_symmetric: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"sigma_range": "weight", "sigma_space": "reach"}
 
+    def halo_for(self, tol: float) -> int:
+        """Where the recursions of a flat image have less weight."""
+        shares = (math.exp(-math.sqrt(2.0) / self._sigma(t)) for t in range(1, self.n_steps + 1))
+        return tail_radius(tol, [recursion_moments(share) for share in shares])
+
+    def _sigma(self, t: int) -> float:
+        """Width of step t; the squares of all widths sum to that of ``reach``."""
+        return self.reach * math.sqrt(3.0 / (4.0**self.n_steps - 1.0)) * 2.0 ** (self.n_steps - t)
+
     def _prepare(self, image: Tensor) -> tuple[np.ndarray, ...]:
-        """The transformed distances to the pixel at the right, transposed, and to the pixel below."""
+        """The transformed distances to the next pixel along each axis, the last axis first."""
         scale = self.reach / self.weight if self.weight > 0.0 else 0.0
         guide = match_guidance(self.guidance, image)
         scale /= channel_scale(guide.shape[1])
         sizes = gradient_magnitudes(guide, squares=False)
-        right, down = (size.mul_(scale).add_(1.0) for size in sizes)
-        return right.mT.contiguous().numpy(), down.numpy()
+        steps = [1.0 / s for s in reversed(axis_scales(self.spacing, guide.ndim - 2))]
+        return arrange_links([size.mul_(scale).add_(h) for size, h in zip(sizes, steps, strict=True)])
 
-    def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, right: np.ndarray, down: np.ndarray) -> None:
-        sigma = self.reach * math.sqrt(3.0 / (4.0**self.n_steps - 1.0)) * 2.0 ** (self.n_steps - t)
-        filter_rows(u, np.exp(right * (-math.sqrt(2.0) / sigma)))
-        filter_columns(u, np.exp(down * (-math.sqrt(2.0) / sigma)))
+    def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, *distances: np.ndarray) -> None:
+        sigma = self._sigma(t)
+        links = [np.exp(distance * (-math.sqrt(2.0) / sigma)) for distance in distances]
+        sweep_axes(u, links, filter_rows, filter_columns)

@@ -12,9 +12,11 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import image_parameter, parameter
 from jumpset.kernels.filters.gradient_magnitudes import gradient_magnitudes
-from jumpset.kernels.linear.line_solvers import solve_columns, solve_rows
+from jumpset.kernels.linear.line_solvers import arrange_links, solve_columns, solve_rows, sweep_axes
+from jumpset.operators.spacing import axis_scales
 from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._guidance import match_guidance
+from jumpset.smoothers._halo import solve_moments, tail_radius
 from jumpset.smoothers._numpy import NumpyMethod
 
 
@@ -26,8 +28,8 @@ class FGS(NumpyMethod):
 
     .. math:: \|u - f\|^2 + \text{weight} \sum_{(p,q)} \exp(-\|g_p - g_q\| / \sigma) \|u_p - u_q\|^2
 
-    over the edges (p, q) of the grid, by exact solves on every row, then on every column, ``n_steps`` = T
-    times, with the weight of step t
+    over the edges (p, q) of the grid, by exact solves on every row, then on every column (and across the
+    slices), ``n_steps`` = T times, with the weight of step t
 
     .. math:: \lambda_t = \tfrac32\, \frac{4^{T - t}}{4^T - 1}\, \text{weight}, \qquad t = 1 … T.
 
@@ -44,6 +46,10 @@ class FGS(NumpyMethod):
     mask
         Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
         floats from 0 to 1 weight it. The answer fills the other pixels, whatever they hold.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x: the weight of
+        the edges along an axis is divided by the square of its distance relative to the smallest one.
+        Default: equal.
 
     Raises
     ------
@@ -71,21 +77,29 @@ class FGS(NumpyMethod):
     n_steps: int = parameter(3, checks.integer, at_least=1)
     guidance: Any = image_parameter()
     mask: Any = None
+    spacing: tuple[float, ...] | None = parameter(None, checks.spacing)
 
     name: ClassVar[str] = "fgs"
     paper: ClassVar[str] = "Min, Choi, Lu, Ham, Sohn & Do, IEEE TIP 2014"
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     is_symmetric: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"sigma_color": "sigma"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 900.0, "sigma": 0.1}}
 
+    def halo_for(self, tol: float) -> int:
+        """Where the solves of a flat image have less weight: ``n_steps`` exponentials of width √λ_t."""
+        return tail_radius(tol, [solve_moments(self._weight(t)) for t in range(1, self.n_steps + 1)])
+
+    def _weight(self, t: int) -> float:
+        """λ of step t."""
+        return 1.5 * self.weight * 4.0 ** (self.n_steps - t) / (4.0**self.n_steps - 1.0)
+
     def _prepare(self, image: Tensor) -> tuple[np.ndarray, ...]:
-        """Weights of the edges to the pixel at the right, transposed, and to the pixel below."""
+        """Weights of the edges along each axis, the last axis first."""
         guide = match_guidance(self.guidance, image)
         sigma = self.sigma * math.sqrt(channel_scale(guide.shape[1]))
-        right, down = (size.mul_(-1.0 / sigma).exp_() for size in gradient_magnitudes(guide))
-        return right.mT.contiguous().numpy(), down.numpy()
+        return arrange_links([size.mul_(-1.0 / sigma).exp_() for size in gradient_magnitudes(guide)])
 
-    def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, right: np.ndarray, down: np.ndarray) -> None:
-        weight = 1.5 * self.weight * 4.0 ** (self.n_steps - t) / (4.0**self.n_steps - 1.0)
-        solve_rows(u, right, weight)
-        solve_columns(u, down, weight)
+    def _smooth(self, u: np.ndarray, f: np.ndarray, t: int, *links: np.ndarray) -> None:
+        scales = reversed(axis_scales(self.spacing, len(links)))
+        sweep_axes(u, links, solve_rows, solve_columns, [self._weight(t) * s * s for s in scales])

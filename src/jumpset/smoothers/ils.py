@@ -11,17 +11,18 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import Iteration, parameter
 from jumpset.operators.gradient import divergence, gradient
-from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
+from jumpset.operators.spacing import axis_scales
+from jumpset.operators.spectral import dct, idct, laplacian_eigenvalues
 
 
 @dataclass(frozen=True)
 class State:
     """The last u, and what stays fixed between the steps."""
 
-    source: Tensor  # (B, C, H, W), f
+    source: Tensor  # (B, C, *spatial), f
     spectrum: Tensor  # cosine transform of f
-    divisor: Tensor  # (H, W), eigenvalues of 1 + ½ c λ D⊤D
-    smoothed: Tensor  # (B, C, H, W), u
+    divisor: Tensor  # (*spatial), eigenvalues of 1 + ½ c λ D⊤D
+    smoothed: Tensor  # (B, C, *spatial), u
     n_steps: int
 
 
@@ -49,6 +50,9 @@ class ILS(Iteration[State]):
         ε, in squared intensities: differences below its root are smoothed quadratically.
     n_steps
         Number of steps; 4 give a smooth image, flat regions take some tens.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x; the differences along an axis
+        are divided by its distance relative to the smallest one. Default: equal.
 
     Raises
     ------
@@ -74,25 +78,28 @@ class ILS(Iteration[State]):
     p: float = parameter(0.6, checks.real, above=0.0, at_most=2.0)
     epsilon: float = parameter(1e-4, checks.real, above=0.0)
     n_steps: int = parameter(40, checks.integer, at_least=1)
+    spacing: tuple[float, ...] | None = parameter(None, checks.spacing)
 
     name: ClassVar[str] = "ils"
     paper: ClassVar[str] = "Liu, Zhang, Huang, Yang, Shen & Reid, ACM TOG 2020"
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"weight": 1.0, "p": 0.8, "n_steps": 4}}
 
     def init(self, image: Tensor) -> State:
         """Start from u = f."""
-        eigenvalues = laplacian_eigenvalues(*image.shape[-2:], like=image)
+        eigenvalues = laplacian_eigenvalues(*image.shape[2:], like=image, scales=self._scales(image))
         divisor = 1.0 + 0.5 * self.weight * self._curvature * eigenvalues
-        return State(image, dct2(image), divisor, image, n_steps=0)
+        return State(image, dct(image), divisor, image, n_steps=0)
 
     def step(self, state: State) -> State:
         """Compute μ, then u."""
-        slopes = gradient(state.smoothed)
+        slopes = self._slopes(state.smoothed)
         mu = slopes * (self._curvature - self.p * (slopes.square() + self.epsilon) ** (self.p / 2.0 - 1.0))
-        numerator = dct2(divergence(mu)).mul_(-0.5 * self.weight)  # div is −D⊤
-        numerator[..., 0, 0] = 0.0  # rounding, which a large weight would make a change of the mean
+        scales = self._along_axes(state.source)
+        numerator = dct(divergence(mu * scales)).mul_(-0.5 * self.weight)  # div is −D⊤
+        numerator.flatten(2)[..., 0] = 0.0  # rounding, which a large weight would make a change of the mean
         numerator.add_(state.spectrum)
-        return replace(state, smoothed=idct2(numerator.div_(state.divisor)), n_steps=state.n_steps + 1)
+        return replace(state, smoothed=idct(numerator.div_(state.divisor)), n_steps=state.n_steps + 1)
 
     def image(self, state: State) -> Tensor:
         """The last u."""
@@ -101,8 +108,20 @@ class ILS(Iteration[State]):
     def record(self, state: State) -> dict[str, float]:
         """The objective, summed over the batch; it never increases."""
         squares = (state.smoothed - state.source).square().sum(dtype=torch.float64).item()
-        slopes = gradient(state.smoothed).square().add_(self.epsilon).pow_(self.p / 2.0)
+        slopes = self._slopes(state.smoothed).square().add_(self.epsilon).pow_(self.p / 2.0)
         return {"energy": squares + self.weight * slopes.sum(dtype=torch.float64).item()}
+
+    def _scales(self, image: Tensor) -> tuple[float, ...]:
+        """The factors of the differences along each axis."""
+        return axis_scales(self.spacing, image.ndim - 2)
+
+    def _along_axes(self, image: Tensor) -> Tensor:
+        """The factors as a tensor that multiplies a field ``(B, D, C, *spatial)``."""
+        return image.new_tensor(self._scales(image)).reshape(-1, *[1] * (image.ndim - 1))
+
+    def _slopes(self, u: Tensor) -> Tensor:
+        """∂_d u, ``(B, D, C, *spatial)``."""
+        return gradient(u) * self._along_axes(u)
 
     @property
     def _curvature(self) -> float:

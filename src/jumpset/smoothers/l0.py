@@ -12,7 +12,8 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import Iteration, parameter
 from jumpset.kernels.filters.l0 import keep_jumps
-from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
+from jumpset.operators.spacing import axis_scales
+from jumpset.operators.spectral import dct, idct, laplacian_eigenvalues
 from jumpset.smoothers._channels import channel_scale
 
 _DEFAULT = 0.0125  # weight
@@ -24,10 +25,10 @@ _LARGEST_END = 1e5  # the published end
 class State:
     """The last u, and what stays fixed between the steps."""
 
-    source: Tensor  # (B, C, H, W), f
+    source: Tensor  # (B, C, *spatial), f
     spectrum: Tensor  # cosine transform of f
-    eigenvalues: Tensor  # (H, W), of D⊤D
-    smoothed: Tensor  # (B, C, H, W), u
+    eigenvalues: Tensor  # (*spatial), of D⊤D
+    smoothed: Tensor  # (B, C, *spatial), u
     kept: Tensor  # (B,), pixels whose gradient was kept in the last step
     beta: float  # weight of the quadratic coupling in the next step
     n_steps: int
@@ -42,7 +43,7 @@ class L0Smoothing(Iteration[State]):
     .. math:: \sum_p \|u_p - f_p\|^2 + \lambda \cdot \#\{p : \nabla u_p \ne 0\}, \qquad
               \lambda = \text{weight} \cdot \max(1, C / 3)
 
-    (no ½; all C channels and both directions together) by alternating, for β = 2 weight, 2 κ weight, …,
+    (no ½; all C channels and all directions together) by alternating, for β = 2 weight, 2 κ weight, …,
 
     .. math:: g_p = \begin{cases} \nabla u_p & \|\nabla u_p\|^2 \ge \lambda / \beta \\ 0 & \text{else}
               \end{cases}, \qquad u = (1 + \beta D^\top D)^{-1} (f + \beta D^\top g).
@@ -59,6 +60,10 @@ class L0Smoothing(Iteration[State]):
         the same for every weight, and a larger weight keeps fewer gradients. Above the default weight β ends
         at 640 000 weight², at most 10⁵: the regions are larger, and faint slopes are flattened over a width
         of √β pixels. Above weight 1 the thresholds grow instead of β.
+
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x; the differences along an axis
+        are divided by its distance relative to the smallest one. Default: equal.
 
     Raises
     ------
@@ -90,9 +95,11 @@ class L0Smoothing(Iteration[State]):
     weight: float = parameter(_DEFAULT, checks.weight)
     kappa: float = parameter(2.0, checks.real, above=1.0)
     beta_max: float | None = parameter(None, checks.real_or_none, above=0.0, at_most=1e12)
+    spacing: tuple[float, ...] | None = parameter(None, checks.spacing)
 
     name: ClassVar[str] = "l0"
     paper: ClassVar[str] = "Xu, Lu, Xu, Jia, SIGGRAPH Asia 2011"
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"weight": 0.02, "kappa": 2.0, "beta_max": 1e5},
         "sharp": {"weight": 0.02, "kappa": 1.2, "beta_max": 1e5},
@@ -117,17 +124,19 @@ class L0Smoothing(Iteration[State]):
 
     def init(self, image: Tensor) -> State:
         """Start from u = f and the first β."""
-        eigenvalues = laplacian_eigenvalues(*image.shape[-2:], like=image)
+        eigenvalues = laplacian_eigenvalues(*image.shape[2:], like=image, scales=self._scales(image))
         nothing = torch.zeros(len(image), dtype=torch.int64, device=image.device)
         beta = self._schedule[0]
-        return State(image, dct2(image), eigenvalues, image, nothing, beta, n_steps=0)
+        return State(image, dct(image), eigenvalues, image, nothing, beta, n_steps=0)
 
     def step(self, state: State) -> State:
         """Keep the large gradients as g, then fit u to g and to f; β grows by κ."""
         beta = state.beta
-        transposed, kept = keep_jumps(state.smoothed, self._cost(state.source) / beta)
-        numerator = dct2(transposed).mul_(beta).add_(state.spectrum)
-        smoothed = idct2(numerator.div_(1.0 + beta * state.eigenvalues))
+        transposed, kept = keep_jumps(
+            state.smoothed, self._cost(state.source) / beta, self._scales(state.source)
+        )
+        numerator = dct(transposed).mul_(beta).add_(state.spectrum)
+        smoothed = idct(numerator.div_(1.0 + beta * state.eigenvalues))
         after = {"beta": beta * self.kappa, "n_steps": state.n_steps + 1}
         return replace(state, smoothed=smoothed, kept=kept, **after)
 
@@ -140,6 +149,10 @@ class L0Smoothing(Iteration[State]):
         kept = int(state.kept.sum())
         squares = (state.smoothed - state.source).square().sum(dtype=torch.float64).item()
         return {"energy": squares + self._cost(state.source) * kept, "jumps": kept}
+
+    def _scales(self, image: Tensor) -> tuple[float, ...]:
+        """The factors of the differences along each axis."""
+        return axis_scales(self.spacing, image.ndim - 2)
 
     def _cost(self, image: Tensor) -> float:
         """λ: the cost of a pixel with a jump."""

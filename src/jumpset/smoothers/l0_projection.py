@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Iteration, Status, parameter
-from jumpset.operators.spectral import dct2, idct2, laplacian_eigenvalues
+from jumpset.operators.spectral import dct, idct, laplacian_eigenvalues
 
 _LEAST_GAMMA = 1e-9  # below it the solve would lose f in rounding
 
@@ -98,13 +98,13 @@ class L0Projection(Iteration[State]):
         """Start from u = f and its largest gradients."""
         eigenvalues = laplacian_eigenvalues(*image.shape[-2:], like=image)
         z = _keep_largest(_gradient(image), self.fraction)
-        return State(image, dct2(image), eigenvalues, image, z, torch.zeros_like(z), self.gamma, n_steps=0)
+        return State(image, dct(image), eigenvalues, image, z, torch.zeros_like(z), self.gamma, n_steps=0)
 
     def step(self, state: State) -> State:
         """Fit u to f and to the gradients z, then choose z again."""
         gamma = state.gamma
-        numerator = dct2(_transpose(state.z - state.y)).div_(gamma).add_(state.spectrum)
-        u = idct2(numerator.div_(1.0 + state.eigenvalues / gamma))
+        numerator = dct(_transpose(state.z - state.y)).div_(gamma).add_(state.spectrum)
+        u = idct(numerator.div_(1.0 + state.eigenvalues / gamma))
         v = _gradient(u) + state.y
         z = _keep_largest(v, self.fraction)
         after = max(gamma * self.decay, _LEAST_GAMMA)

@@ -26,21 +26,21 @@ _NO_REGIONS = np.zeros((0, 0), np.int32)
 class Splitting:
     """The copies x_s of one image, and the multipliers of x_s = x_t."""
 
-    source: np.ndarray  # (H, W, C) float64, f
-    mass: np.ndarray  # (H, W), w
+    source: np.ndarray  # (*spatial, C) float64, f
+    mass: np.ndarray  # (*spatial), w
     copies: tuple[np.ndarray, ...]  # x_s of each direction; for absolute errors, one more for the data
     multipliers: tuple[np.ndarray, ...]  # of x_s − x_t, for each pair s < t
     coupling: float  # μ
     residual: float  # largest ‖x_s − x_t‖ / ‖f‖
     energy: float  # errors of the mean of the copies, jumps of each copy along its own direction
-    regions: np.ndarray  # (H, W) labels once the copies agree, empty before
+    regions: np.ndarray  # (*spatial) labels once the copies agree, empty before
 
 
 @dataclass(frozen=True)
 class State:
     """One splitting for each image."""
 
-    source: Tensor  # (B, C, H, W), f
+    source: Tensor  # (B, C, *spatial), f
     lines: tuple[PixelLines, ...]  # of each direction
     splittings: tuple[Splitting, ...]
 
@@ -57,7 +57,7 @@ class PottsADMM(Iteration[State]):
     (no ½; all channels jump together, for q = 1 errors are sums of absolute values) over the directions s of
     the neighbourhood. Every direction has a copy of u, which is solved exactly on all lines of the direction;
     a coupling of growing weight μ makes the copies agree. The means (medians) of the regions are fitted at
-    the end. For an image of one row or column the answer is exact.
+    the end. For an image of one row or column, and a signal, the answer is exact.
 
     Parameters
     ----------
@@ -65,12 +65,16 @@ class PottsADMM(Iteration[State]):
         γ, in squared intensities (q = 1: in intensities); 0.01 to 0.1 for texture, 0.4 to 2 for strong colour
         noise. Larger is flatter; 0 changes nothing.
     neighbors
-        4; 8, nearly isotropic; or 16, with the knight's moves, more isotropic and slower.
+        4, the neighbours along each axis; of images also 8, nearly isotropic, or 16, with the knight's moves,
+        more isotropic and slower.
     data
         ``"l2"``: squared errors. ``"l1"``: absolute errors, robust to outliers.
     mask
         Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
         floats from 0 to 1 are w. The answer fills the other pixels, whatever they hold.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x, with 4 neighbours: jumps
+        along an axis count the less the larger its distance is, relative to the smallest one. Default: equal.
     coupling
         The first μ, as a multiple of ``weight``.
     growth
@@ -104,12 +108,14 @@ class PottsADMM(Iteration[State]):
     neighbors: int = parameter(4, checks.one_of, allowed=DIRECTIONS)
     data: Literal["l2", "l1"] = parameter("l2", checks.one_of, allowed=("l2", "l1"))
     mask: Any = None
+    spacing: tuple[float, ...] | None = parameter(None, checks.spacing)
     coupling: float = parameter(0.01, checks.real, above=0.0)
     growth: float = parameter(2.0, checks.real, above=1.0)
     tol: float = parameter(1e-5, checks.real, above=0.0, below=1.0)
 
     name: ClassVar[str] = "potts"
     paper: ClassVar[str] = "Storath, Weinmann, SIAM J. Imaging Sci. 2014"
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     is_symmetric: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"gamma": "weight"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {"precise": {"growth": 1.2}, "spikes": {"data": "l1"}}
@@ -121,10 +127,9 @@ class PottsADMM(Iteration[State]):
 
     def init(self, image: Tensor) -> State:
         """Start from copies that equal f."""
-        height, width = image.shape[-2:]
+        lines = pixel_lines(tuple(image.shape[2:]), self.neighbors, self.spacing)
         filled, masses = fill_missing(image, self.mask)
-        lines = pixel_lines(height, width, self.neighbors)
-        pixels = filled.detach().to("cpu", torch.float64).permute(0, 2, 3, 1).numpy()
+        pixels = filled.detach().to("cpu", torch.float64).movedim(1, -1).numpy()
         each = (self._split(f.copy(), masses[k % len(masses)], len(lines)) for k, f in enumerate(pixels))
         return State(image, lines, tuple(each))
 
@@ -191,7 +196,7 @@ class PottsADMM(Iteration[State]):
             if s.regions.size:
                 mean = refit(s.regions, s.source, s.mass, self.data, otherwise=mean)
             answers.append(mean)
-        out = torch.from_numpy(np.stack(answers)).permute(0, 3, 1, 2)
+        out = torch.from_numpy(np.stack(answers)).movedim(-1, 1)
         return out.to(state.source).contiguous()
 
     def record(self, state: State) -> dict[str, float]:

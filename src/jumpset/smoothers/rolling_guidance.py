@@ -11,6 +11,7 @@ import numpy as np
 from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.kernels.filters.bilateral import bilateral
+from jumpset.operators.spacing import axis_scales
 from jumpset.smoothers._channels import channel_scale
 from jumpset.smoothers._numpy import NumpyMethod
 
@@ -33,6 +34,9 @@ class RollingGuidance(NumpyMethod):
         Width of the Gaussian of differences, in intensities (norm over the channels); 0.05 to 0.2.
     n_steps
         Number of filters, the blur included.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x; relative to the smallest one,
+        they are the distances to which ``weight`` is compared. Default: equal.
 
     Raises
     ------
@@ -58,9 +62,11 @@ class RollingGuidance(NumpyMethod):
     weight: float = parameter(3.0, checks.weight)
     sigma: float = parameter(0.1, checks.real, above=0.0)
     n_steps: int = parameter(4, checks.integer, at_least=1)
+    spacing: tuple[float, ...] | None = parameter(None, checks.spacing)
 
     name: ClassVar[str] = "rolling-guidance"
     paper: ClassVar[str] = "Zhang, Shen, Xu & Jia, ECCV 2014"
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     keeps_mean: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {"sigma_space": "weight", "sigma_range": "sigma"}
 
@@ -71,4 +77,4 @@ class RollingGuidance(NumpyMethod):
 
     def _smooth(self, u: np.ndarray, f: np.ndarray, t: int) -> None:
         sigma = self.sigma * math.sqrt(channel_scale(len(f))) if t > 1 else math.inf
-        u[:] = bilateral(f, u, self.weight, sigma)
+        u[:] = bilateral(f, u, self.weight, sigma, axis_scales(self.spacing, f.ndim - 1))

@@ -25,8 +25,7 @@ class RTV(NumpyMethod):
     Looks for a small value of
 
     .. math:: \sum_p \|u_p - f_p\|^2 + \text{weight} \sum_p
-              \frac{\mathcal D_x(p)}{\mathcal L_x(p) + \varepsilon} +
-              \frac{\mathcal D_y(p)}{\mathcal L_y(p) + \varepsilon}, \qquad
+              \sum_d \frac{\mathcal D_d(p)}{\mathcal L_d(p) + \varepsilon}, \qquad
               \mathcal D_d = G_\sigma * |\partial_d u|, \quad \mathcal L_d = |G_\sigma * \partial_d u|:
 
     texture has differences of both signs, which cancel in :math:`\mathcal L` but not in :math:`\mathcal D`.

@@ -12,7 +12,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import Iteration, parameter
 from jumpset.kernels.filters.semi_sparsity import threshold_second_differences
-from jumpset.operators.spectral import dct2, idct2
+from jumpset.operators.spectral import dct, idct
 from jumpset.smoothers._channels import channel_scale
 
 _END = 3e3 / 0.011  # the last ρ over the weight: 3000 for the default weight
@@ -125,7 +125,7 @@ class SemiSparsity(Iteration[State]):
 
     def init(self, image: Tensor) -> State:
         """Start from u = f, the first ρ, and α = slope_weight."""
-        spectrum, rho = dct2(image), self._schedule[0]
+        spectrum, rho = dct(image), self._schedule[0]
         nothing = torch.zeros(len(image), dtype=torch.int64, device=image.device)
         return State(
             image, spectrum, *_eigenvalues(image), image, spectrum, nothing, rho, self.slope_weight, n_steps=0
@@ -135,13 +135,13 @@ class SemiSparsity(Iteration[State]):
         """Keep the large second differences as g, then fit u to g, to the last slopes and to f."""
         rho, alpha = state.rho, state.alpha
         transposed, kept = threshold_second_differences(state.smoothed, self._cost(state.source) / rho)
-        numerator = dct2(transposed).mul_(rho)
+        numerator = dct(transposed).mul_(rho)
         numerator[..., 0, 0] = 0.0  # rounding, which a large ρ would make a change of the mean
         numerator.add_(state.spectrum)
         numerator.addcmul_(state.smoothed_spectrum, alpha * state.slopes)
         spectrum = numerator.div_(1.0 + alpha * state.slopes + rho * state.bends)
         after = {"rho": rho * self.kappa, "alpha": alpha * _DECAY, "n_steps": state.n_steps + 1}
-        return replace(state, smoothed=idct2(spectrum), smoothed_spectrum=spectrum, kept=kept, **after)
+        return replace(state, smoothed=idct(spectrum), smoothed_spectrum=spectrum, kept=kept, **after)
 
     def image(self, state: State) -> Tensor:
         """The last u."""
@@ -159,7 +159,7 @@ class SemiSparsity(Iteration[State]):
 
 
 def _eigenvalues(like: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues of D⊤D and B⊤B for mirrored borders, ``(H, W)`` each, in the basis of :func:`dct2`.
+    """Eigenvalues of D⊤D and B⊤B for mirrored borders, ``(H, W)`` each, in the basis of :func:`dct`.
 
     A difference along (1, 1) has the symbol 2 − 2 cos(s + t), one along (1, −1) has 2 − 2 cos(s − t); the sum
     of one function of both is even in s and in t, so the cosine basis diagonalises it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.types import Status
+from jumpset.kernels.tv.norms import Norm
+from jumpset.operators.spacing import axis_scales
 from jumpset.penalties import TotalVariation
 from jumpset.penalties.base import Channels
 from jumpset.prox.masked import MaskedProx
@@ -40,6 +43,10 @@ class TV(DualMethod):
     tol
         The run ends when the duality gap is at most this fraction of the energy, in each image, for separate
         channels in each channel. The energy is then above its minimum by less than ``tol / (1 - tol)`` of it.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x. The differences along an axis
+        are divided by its distance relative to the smallest one: ``(2, 0.5, 0.5)`` is as ``(4, 1, 1)``.
+        Default: equal.
     max_steps
         Step limit. A 512×512 image needs about 200 steps at weight 0.1 and 1 000 at weight 1.
     mask
@@ -80,9 +87,11 @@ class TV(DualMethod):
     tol: float = 1e-4
     max_steps: int = 10_000
     mask: Any = None
+    spacing: tuple[float, ...] | None = None
 
     name: ClassVar[str] = "tv"
     paper: ClassVar[str] = "Rudin, Osher & Fatemi, Physica D 1992"
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     presets: ClassVar[dict[str, dict[str, Any]]] = {"accurate": {"tol": 1e-6, "max_steps": 100_000}}
 
     def __post_init__(self) -> None:
@@ -91,11 +100,16 @@ class TV(DualMethod):
         checks.one_of("channels", self.channels, ("joint", "separate"))
         checks.real("tol", self.tol, above=0.0, below=1.0)
         checks.integer("max_steps", self.max_steps, at_least=0)
+        checks.spacing("spacing", self.spacing)
 
     @property
     def _masked(self) -> MaskedProx:
-        penalty = TotalVariation(isotropic=self.isotropic, channels=self.channels)
+        penalty = TotalVariation(isotropic=self.isotropic, channels=self.channels, spacing=self.spacing)
         return MaskedProx(penalty, self.weight, self.mask, self.tol, self.max_steps)
+
+    def halo_for(self, tol: float) -> int:
+        """A flat region that a tile cuts at the distance R changes its level by about ``2 weight / R``."""
+        return math.ceil(2.0 * self.weight / tol)
 
     def init(self, image: Tensor) -> Any:
         """Start at dual fields of zeros; with a mask, at the image with its missing pixels filled."""
@@ -117,8 +131,10 @@ class TV(DualMethod):
         """Return ``Status.CONVERGED`` once every image has reached ``tol``."""
         return super().finished(state) if self.mask is None else self._masked.finished(state)
 
-    def _model(self) -> Model:
-        return Model(self.weight, "l2" if self.isotropic else "l2-each")
+    def _model(self, ndim: int) -> Model:
+        norm: Norm = "l2" if self.isotropic else "l2-each"
+        scales = axis_scales(self.spacing, ndim)
+        return Model(self.weight, norm, scales=scales if set(scales) != {1.0} else ())
 
     def _is_joint(self) -> bool:
         return self.channels == "joint"

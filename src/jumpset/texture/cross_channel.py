@@ -49,7 +49,7 @@ def predict(z: np.ndarray, follower: int, unit: float) -> np.ndarray:
     weighted = np.array([*((k, n + 2) for k in range(n + 2)), (n + 2, -1)])
     sums = np.zeros((n + 3, *t.shape))  # of slopes, intercept, residual and weight
     for radius in _RADII:
-        maps = box_means(np.concatenate([g, t[None]]), pairs, radius)
+        maps = box_means(np.concatenate([g, t[None]])[:, None], pairs, (0, radius, radius))[:, 0]
         mean, level, second, cross, square = np.split(maps, [n, n + 1, n + 1 + n * n, len(pairs) - 1])
         within = second.reshape(n, n, *t.shape) - mean[:, None] * mean
         between = cross - level * mean
@@ -58,7 +58,8 @@ def predict(z: np.ndarray, follower: int, unit: float) -> np.ndarray:
         start = level - (slope * mean).sum(axis=0)
         left = np.maximum(square - level**2 - (slope * between).sum(axis=0), 0.0)
         weight = (left + _FLOOR * unit) ** -2
-        sums += box_means(np.concatenate([slope, start, left, weight]), weighted, radius)
+        parts = np.concatenate([slope, start, left, weight])[:, None]
+        sums += box_means(parts, weighted, (0, radius, radius))[:, 0]
     *slopes, start, left = sums[:-1] / sums[-1]
     prediction = sum(a * x for a, x in zip(slopes, g, strict=True)) + start
     out = z.copy()

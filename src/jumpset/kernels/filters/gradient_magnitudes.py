@@ -13,34 +13,52 @@ from jumpset.kernels.threads import parallel_rows
 _LEAST = 32  # rows per thread at least
 
 
-def gradient_magnitudes(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Tensor]:
-    """Return the norm over the bands of the difference to the right pixel, and to the pixel below.
+def gradient_magnitudes(x: Tensor, *, squares: bool = True) -> tuple[Tensor, ...]:
+    """Return the norm over the bands of the difference to the next pixel along each axis, the last first.
 
     Parameters
     ----------
     x
-        ``(B, C, H, W)``.
+        ``(B, C, *spatial)`` with one to three spatial axes.
     squares
         Whether the norm is Euclidean; otherwise it is the sum of magnitudes.
 
     Returns
     -------
-    right, down
-        ``(B, H, W − 1)`` and ``(B, H − 1, W)``, of the dtype of ``x``, on the CPU.
+    tuple of Tensor
+        ``(B, *spatial)`` each, one shorter along its axis, of the dtype of ``x``, on the CPU.
     """
     x = x.detach().cpu().contiguous()
-    batch, _, height, width = x.shape
-    right, down = x.new_empty(batch, height, width - 1), x.new_empty(batch, height - 1, width)
-    for source, across, along in zip(x.numpy(), right.numpy(), down.numpy(), strict=True):
-        parallel_rows(_rows, height, source, across, along, squares, least=_LEAST)
-    return right, down
+    batch, channels, *spatial = x.shape
+    out = tuple(
+        x.new_empty(batch, *(n - (a == axis) for a, n in enumerate(spatial)))
+        for axis in reversed(range(len(spatial)))
+    )
+    for k, source in enumerate(x.numpy()):
+        each = [magnitude[k].numpy() for magnitude in out]
+        if len(each) == 3:
+            deep = each[2].reshape(-1, spatial[1] * spatial[2])
+            slices = source.reshape(channels, spatial[0], -1)
+            parallel_rows(_next_rows, len(deep), slices, deep, squares)
+        for z in range(spatial[0] if len(each) == 3 else 1):
+            planes = source[:, z] if len(each) == 3 else source.reshape(channels, -1, spatial[-1])
+            across = each[0][z] if len(each) == 3 else each[0].reshape(-1, spatial[-1] - 1)
+            along = each[1][z] if len(each) == 3 else each[-1] if len(each) == 2 else across[:0]
+            parallel_rows(_rows, planes.shape[1], planes, across, along, squares, least=_LEAST)
+    return out
 
 
-def gradient_magnitudes_plain(x: Tensor, *, squares: bool = True) -> tuple[Tensor, Tensor]:
+def gradient_magnitudes_plain(x: Tensor, *, squares: bool = True) -> tuple[Tensor, ...]:
     """Compute :func:`gradient_magnitudes` by its definition."""
     order = 2 if squares else 1
-    right, down = (torch.linalg.vector_norm(x.diff(dim=axis), ord=order, dim=1) for axis in (-1, -2))
-    return right, down
+    axes = range(x.ndim - 1, 1, -1)
+    return tuple(torch.linalg.vector_norm(x.diff(dim=axis), ord=order, dim=1) for axis in axes)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
+def _next_rows(start, stop, x, out, squares):
+    for y in range(start, stop):
+        _size(x, y, 0, y + 1, 0, out[y], squares)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz"})

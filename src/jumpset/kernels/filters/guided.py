@@ -25,26 +25,35 @@ _FAST: dict[str, Any] = {
 }
 
 
-def box_means(planes: np.ndarray, products: np.ndarray, radius: int) -> np.ndarray:
-    """Return means of planes and of products of planes over ``(2 radius + 1)²`` windows, cut at the border.
+def box_means(planes: np.ndarray, products: np.ndarray, radii: tuple[int, ...]) -> np.ndarray:
+    """Return means of planes and of products of planes over windows, cut at the border.
 
     Parameters
     ----------
     planes
-        ``(P, H, W)``, contiguous.
+        ``(P, D, H, W)``, contiguous.
     products
         ``(M, 2)`` int64: the two planes of each product; −1 as the second for the plane alone.
-    radius
-        At least 1.
+    radii
+        Of the windows along z, y and x.
 
     Returns
     -------
     np.ndarray
-        ``(M, H, W)``.
+        ``(M, D, H, W)``.
     """
+    _, depth, height, width = planes.shape
+    slices = planes.reshape(-1, height, width)
+    each = depth * products[:, None, :] + np.where(products[:, None, :] < 0, 0, np.arange(depth)[:, None])
+    each = np.where(products[:, None, :] < 0, -1, each).reshape(-1, 2)
     out = buffers.empty((len(products), *planes.shape[1:]), planes.dtype).numpy()
-    parallel_rows(_means, len(products), planes, products, radius, out)
-    return out
+    parallel_rows(_means, len(each), slices, each, radii[1], radii[2], out.reshape(-1, height, width))
+    if radii[0] == 0 or depth == 1:
+        return out
+    lines, alone = out.reshape(len(out), depth, -1), np.array([(m, -1) for m in range(len(out))])
+    total = buffers.empty(out.shape, out.dtype).numpy()
+    parallel_rows(_means, len(out), lines, alone, radii[0], 0, total.reshape(lines.shape))
+    return total
 
 
 def coefficients(
@@ -79,16 +88,16 @@ def apply_models(models: np.ndarray, guide: np.ndarray, out: np.ndarray) -> None
 
 
 @njit(**_FAST)
-def _means(start, stop, planes, products, radius, out):
+def _means(start, stop, planes, products, tall, wide, out):
     """Sum windows along each row that enters, and sum these down the columns until the row leaves."""
     _, height, width = planes.shape
-    across, down = min(radius, width - 1), min(radius, height - 1)
+    across, down = min(wide, width - 1), min(tall, height - 1)
     # one row more than the window has, since the leaving row is subtracted after the entering row is computed
     sums, nothing = np.empty((2 * down + 2, width), planes.dtype), np.zeros(width, planes.dtype)
     padded, spare = np.zeros(width + 2 * across, planes.dtype), np.empty(width + 2 * across, planes.dtype)
     totals, share = np.empty(width), np.empty(width)
     for x in range(width):
-        share[x] = 1.0 / (min(x + radius, width - 1) - max(x - radius, 0) + 1)
+        share[x] = 1.0 / (min(x + wide, width - 1) - max(x - wide, 0) + 1)
     for m in range(start, stop):
         first, second = products[m]
         totals[:] = 0.0
@@ -111,8 +120,8 @@ def _means(start, stop, planes, products, radius, out):
                 for x in range(width):
                     totals[x] += new[x]
                 continue
-            old = sums[(y - radius - 1) % len(sums)] if y > radius else nothing
-            rows = 1.0 / (min(y + radius, height - 1) - max(y - radius, 0) + 1)
+            old = sums[(y - tall - 1) % len(sums)] if y > tall else nothing
+            rows = 1.0 / (min(y + tall, height - 1) - max(y - tall, 0) + 1)
             target = out[m, y]
             for x in range(width):
                 total = totals[x] + new[x] - old[x]

@@ -6,9 +6,11 @@ columns are read in the order of memory; rows are transposed in blocks that fit 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from jumpset.kernels.jit import njit
 from jumpset.kernels.threads import parallel_rows
@@ -67,6 +69,39 @@ def filter_rows(u: np.ndarray, links: np.ndarray) -> None:
     _, height, width = u.shape
     if width > 1:
         parallel_rows(_filter_rows, -(-height // _LANES), u, links)
+
+
+def arrange_links(links: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
+    """Return weights of edges ``(B, *spatial)``, the last axis first, as arrays ``(B, n, lines)``."""
+    ndim = links[0].ndim - 1
+    axes = (ndim - k for k in range(ndim))
+    lines = (w.movedim(axis, 1) for w, axis in zip(links, axes, strict=True))
+    return tuple((w.flatten(2) if ndim > 1 else w[..., None]).contiguous().numpy() for w in lines)
+
+
+def sweep_axes(
+    u: np.ndarray,
+    links: Sequence[np.ndarray],
+    rows: Callable[..., None],
+    columns: Callable[..., None],
+    factors: Sequence[float] = (),
+) -> None:
+    """Apply a recursion of this module along every axis of ``(C, *spatial)`` in turn, the last axis first.
+
+    ``links`` are those of :func:`arrange_links`, ``rows`` and ``columns`` e.g. :func:`solve_rows` and
+    :func:`solve_columns`; ``factors`` are their last argument for each axis, if they have one.
+    """
+    channels, last = len(u), u.ndim - 1
+    for k, link in enumerate(links):
+        scale = factors[k : k + 1]
+        if k == 0:
+            rows(u.reshape(channels, -1, u.shape[-1]), link, *scale)
+            continue
+        moved = np.moveaxis(u, last - k, 1)
+        lines = np.ascontiguousarray(moved).reshape(channels, moved.shape[1], -1)
+        columns(lines, link, *scale)
+        if not np.shares_memory(lines, u):
+            moved[:] = lines.reshape(moved.shape)
 
 
 def solve_lines_plain(u: np.ndarray, links: np.ndarray, scale: float) -> np.ndarray:

@@ -7,6 +7,7 @@ As in :mod:`jumpset.kernels.tv.dual`, with u the minimiser for a given field,
     q = keep (y + step grad(soft(f + div y, soft)))
     p = projection of q onto the dual ball of size weight  (:mod:`jumpset.kernels.tv.norms`)
 
+where the differences along axis d are multiplied by ``scales[d]``, 1 where all axes have the same spacing.
 ``keep`` is 1 / (1 + step delta / weight), below 1 for Huber's function. The loops pass over an image twice,
 first to u and then to p. The last axis is a row; the others are flattened to a list of rows.
 """
@@ -36,6 +37,7 @@ def advance(
     keep: float,
     soft: float,
     norm: Norm,
+    scales: tuple[float, ...] = (),
 ) -> Tensor:
     """Compute one iteration for each image of a batch.
 
@@ -49,8 +51,9 @@ def advance(
         Memory for the result of the loops.
     momentum
         One entry per image.
-    weight, step, keep, soft, norm
-        As in the formulas above; ``step`` is at most 1 / ‖grad‖², and ``weight`` above 0.
+    weight, step, keep, soft, norm, scales
+        As in the formulas above, no scales being ones; ``step`` is at most 1 / ‖grad‖², and ``weight`` above
+        0.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def advance(
     if not has_loops(f):
         column = (-1, *[1] * (p.ndim - 1))
         y = p + torch.tensor(momentum, dtype=f.dtype, device=f.device).reshape(column) * (p - old)
-        return project(keep * (y + step * gradient(primal_plain(f, y, soft))), norm, weight)
+        return project(keep * (y + step * gradient(primal_plain(f, y, soft, scales), scales)), norm, weight)
     channels, width = f.shape[1], f.shape[-1]
     outer = np.array(f.shape[2:-1] or (1,), dtype=np.int64)
     rows = int(outer.prod())
@@ -68,34 +71,47 @@ def advance(
     least = -(-LEAST_BAND // (width * channels * 4))
     new = pool.array(p.shape, p.numpy().dtype)
     number = new.dtype.type  # Python floats would lift the loops to float64
+    factors = np.array(scales or [1.0] * p.shape[1], dtype=new.dtype)
     for k in range(len(f)):
         x = f[k].numpy().reshape(channels, rows, width)
         fields = [t[k].reshape(-1, channels, rows, width) for t in (p.numpy(), old.numpy(), new)]
         u = np.empty_like(x)
-        parallel_rows(_descend, rows, x, *fields, u, outer, number(momentum[k]), number(soft), least=least)
+        scalars = (number(momentum[k]), number(soft))
+        parallel_rows(_descend, rows, x, *fields, u, outer, factors, *scalars, least=least)
         scalars = (number(step), number(keep), number(weight))
-        parallel_rows(_project, rows, u, fields[2], outer, *scalars, NORMS.index(norm), sort, least=least)
+        settings = (*scalars, NORMS.index(norm), sort)
+        parallel_rows(_project, rows, u, fields[2], outer, factors, *settings, least=least)
     return torch.from_numpy(new)
 
 
-def primal_plain(f: Tensor, p: Tensor, soft: float = 0.0) -> Tensor:
-    """Return ``soft(f + div p, soft)``."""
+def primal_plain(f: Tensor, p: Tensor, soft: float = 0.0, scales: tuple[float, ...] = ()) -> Tensor:
+    """Return ``soft(f + div p, soft)``, the adjoint of :func:`gradient`."""
     u = f
     for d in range(p.shape[1]):
         axis = d + 2
         flow = p[:, d].narrow(axis, 0, f.shape[axis] - 1)
         border = torch.zeros_like(f.narrow(axis, 0, 1))
-        u = u + flow.diff(dim=axis, prepend=border, append=border)
+        change = flow.diff(dim=axis, prepend=border, append=border)
+        u = u + (change.mul_(scales[d]) if scales else change)
     return torch.sign(u) * (u.abs() - soft).clamp_min(0.0) if soft > 0 else u
 
 
-def gradient(u: Tensor) -> Tensor:
-    """Return ``(B, D, C, *spatial)`` forward differences, zero at the end of each axis."""
-    return torch.stack([u.diff(dim=a, append=u.narrow(a, -1, 1)) for a in range(2, u.ndim)], dim=1)
+def gradient(u: Tensor, scales: tuple[float, ...] = ()) -> Tensor:
+    """Return ``(B, D, C, *spatial)`` scaled forward differences, zero at the end of each axis."""
+    each = [u.diff(dim=a, append=u.narrow(a, -1, 1)) for a in range(2, u.ndim)]
+    return torch.stack([d.mul_(s) for d, s in zip(each, scales, strict=True)] if scales else each, dim=1)
 
 
 def measure(
-    u: Tensor, f: Tensor, p: Tensor, *, weight: float, delta: float, soft: float, norm: Norm
+    u: Tensor,
+    f: Tensor,
+    p: Tensor,
+    *,
+    weight: float,
+    delta: float,
+    soft: float,
+    norm: Norm,
+    scales: tuple[float, ...] = (),
 ) -> tuple[float, float]:
     """Return the energy and the duality gap of one image ``u = soft(f + div p)``, both in float64.
 
@@ -112,7 +128,7 @@ def measure(
         ``(C, *spatial)`` and ``(D, C, *spatial)``.
     """
     u, f, p = (x.detach().double()[None] for x in (u, f, p))
-    slope = gradient(u)
+    slope = gradient(u, scales)
     length = norm_of(slope, norm)
     p = p * (weight / dual_norm_of(p, norm).clamp_min(weight))
     if delta > 0:
@@ -123,29 +139,30 @@ def measure(
 
 
 @njit(**FAST)
-def _descend(first, last, f, p, old, y, u, outer, momentum, soft):
+def _descend(first, last, f, p, old, y, u, outer, scales, momentum, soft):
     """Compute the extrapolated ``y``, and ``u`` from it."""
     directions, channels, _, width = p.shape
     for row in range(first, last):
         for c in range(channels):
             out = u[c, row]
             x, q, before, ahead = f[c, row], p[-1, c, row], old[-1, c, row], y[-1, c, row]
+            scale = scales[-1]
             ahead[0] = q[0] + momentum * (q[0] - before[0])
-            out[0] = x[0] + ahead[0]
+            out[0] = x[0] + scale * ahead[0]
             for j in range(1, width):
                 left = q[j - 1] + momentum * (q[j - 1] - before[j - 1])
                 ahead[j] = q[j] + momentum * (q[j] - before[j])
-                out[j] = x[j] + (ahead[j] - left)
+                out[j] = x[j] + scale * (ahead[j] - left)
             stride = 1
             for d in range(directions - 2, -1, -1):
-                q, before, ahead = p[d, c, row], old[d, c, row], y[d, c, row]
+                q, before, ahead, scale = p[d, c, row], old[d, c, row], y[d, c, row], scales[d]
                 for j in range(width):
                     ahead[j] = q[j] + momentum * (q[j] - before[j])
-                    out[j] += ahead[j]
+                    out[j] += scale * ahead[j]
                 if row // stride % outer[d] > 0:
                     q, before = p[d, c, row - stride], old[d, c, row - stride]
                     for j in range(width):
-                        out[j] -= q[j] + momentum * (q[j] - before[j])
+                        out[j] -= scale * (q[j] + momentum * (q[j] - before[j]))
                 stride *= outer[d]
             if soft > 0:
                 for j in range(width):
@@ -153,23 +170,23 @@ def _descend(first, last, f, p, old, y, u, outer, momentum, soft):
 
 
 @njit(**FAST)
-def _project(first, last, u, p, outer, step, keep, weight, norm, pair):
+def _project(first, last, u, p, outer, scales, step, keep, weight, norm, pair):
     """Replace y, which ``p`` contains, by the new field."""
     directions, channels, _, width = p.shape
     size = np.empty(width, u.dtype)
     matrix = np.empty((directions, channels), u.dtype)
     for row in range(first, last):
         for c in range(channels):
-            here, q = u[c, row], p[-1, c, row]
+            here, q, stretch = u[c, row], p[-1, c, row], step * scales[-1]
             for j in range(width - 1):
-                q[j] = keep * (q[j] + step * (here[j + 1] - here[j]))
+                q[j] = keep * (q[j] + stretch * (here[j + 1] - here[j]))
             q[width - 1] *= keep
             stride = 1
             for d in range(directions - 2, -1, -1):
-                q = p[d, c, row]
+                q, stretch = p[d, c, row], step * scales[d]
                 there = u[c, row + stride] if row // stride % outer[d] < outer[d] - 1 else here
                 for j in range(width):
-                    q[j] = keep * (q[j] + step * (there[j] - here[j]))
+                    q[j] = keep * (q[j] + stretch * (there[j] - here[j]))
                 stride *= outer[d]
         if norm == 0:
             _scale(p[:, :, row], size, weight)
