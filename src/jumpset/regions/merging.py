@@ -22,7 +22,7 @@ def merge_all(
     progress: Callable[[float], object] | None = None,
 ) -> Merges:
     """Merge pixels in rounds, then the rest best first, until no neighbours are left."""
-    n = pixels.shape[0] * pixels.shape[1]
+    n = pixels[..., 0].size
     dtype = pixels.dtype
 
     def report(done: int) -> None:

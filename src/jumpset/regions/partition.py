@@ -36,7 +36,7 @@ def refit(
     Parameters
     ----------
     label, f, mass
-        ``(H, W)``, ``(H, W, C)``, ``(H, W)``.
+        ``(H, W)``, ``(H, W, C)``, ``(H, W)``, or with any other spatial axes.
     data
         ``"l2"`` for means, ``"l1"`` for medians.
     otherwise

@@ -73,7 +73,8 @@ class Result:
         states = self.state.each if isinstance(self.state, BatchState) else (self.state,)
         neighbors = 8 if getattr(self.method, "neighbors", 4) != 4 else 4
         answers = torch.cat([self.method.image(state) for state in states]).detach().cpu().numpy()
-        each = np.stack([label(answer, neighbors=neighbors, channel_axis=0) for answer in answers])
+        axes = "c" + "zyx"[3 - (answers.ndim - 2) :]
+        each = np.stack([label(answer, neighbors=neighbors, axes=axes) for answer in answers])
         return each if self.axes is None else from_batch(each[:, None], self.axes.replace("c", ""))
 
     @property

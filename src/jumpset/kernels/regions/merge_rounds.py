@@ -20,7 +20,7 @@ import numpy as np
 
 from jumpset.kernels import threads
 from jumpset.kernels.jit import njit
-from jumpset.kernels.regions.fusion import TINY_MASS, Offsets, Regions
+from jumpset.kernels.regions.fusion import TINY_MASS, Offsets, Regions, as_volume, grid_edge
 
 _FREE_ROUNDS = 3  # in which all mutual pairs merge
 _QUANTILE = 0.35  # of the weights, below which mutual pairs merge in later rounds
@@ -72,16 +72,16 @@ def merge_in_rounds(
     merges
         Arrays for the merges.
     """
-    height, width, bands = pixels.shape
-    n, dtype = height * width, pixels.dtype
-    directions = np.array(offsets, dtype=np.int64)
-    grid = (np.ascontiguousarray(pixels).reshape(n, bands), edge_weights, directions)
+    n, bands, dtype = pixels[..., 0].size, pixels.shape[-1], pixels.dtype
+    edges, directions = as_volume(edge_weights, offsets)
+    grid = (np.ascontiguousarray(pixels).reshape(n, bands), edges, directions)
     masses = np.empty(0) if mass is None else np.maximum(mass, TINY_MASS, dtype=np.float64).reshape(n)
     index = np.int32 if 2 * len(directions) * n < 2**31 else np.int64
     counts = np.empty(n, np.uint8)
     best, weight, price = np.empty(n, np.int32), np.empty(n, dtype), np.empty(n, dtype)
+    lines = n // edges.shape[-1]
     threads.parallel_rows(
-        _pixel_neighbors, height, *grid, masses, counts, best, weight, price, least=max(1, _LEAST // width)
+        _pixel_neighbors, lines, *grid, masses, counts, best, weight, price, least=max(1, _LEAST * lines // n)
     )
     nothing = np.empty(0, np.int32)
     graph = Graph(
@@ -191,31 +191,16 @@ def _hash(i, j):
     return h ^ (h >> np.uint64(32))
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _edge(edge_weights, directions, y, x, s):
-    """Return the pixel at the other end of edge s of a pixel, and the edge's weight; 0 if there is none."""
-    _, height, width = edge_weights.shape
-    d = s % len(directions)
-    if s < len(directions):
-        v, u = y + directions[d, 0], x + directions[d, 1]
-        if v >= height or u < 0 or u >= width:
-            return np.int64(-1), 0.0
-        return v * width + u, edge_weights[d, y, x]
-    v, u = y - directions[d, 0], x - directions[d, 1]
-    if v < 0 or u < 0 or u >= width:
-        return np.int64(-1), 0.0
-    return v * width + u, edge_weights[d, v, u]
-
-
 @njit(cache=True, nogil=True)
-def _pixel_neighbors(start, stop, pixels, edge_weights, directions, masses, counts, best, weight, price):
-    width = edge_weights.shape[2]
-    for y in range(start, stop):
+def _pixel_neighbors(start, stop, pixels, edges, directions, masses, counts, best, weight, price):
+    _, _, height, width = edges.shape
+    for line in range(start, stop):
+        z, y = line // height, line % height
         for x in range(width):
-            i = y * width + x
+            i = line * width + x
             near, found, boundary, count = np.inf, np.int64(-1), 0.0, 0
             for s in range(2 * len(directions)):
-                j, c = _edge(edge_weights, directions, y, x, s)
+                j, c = grid_edge(edges, directions, z, y, x, s)
                 if c <= 0.0:
                     continue
                 count += 1
@@ -316,8 +301,8 @@ def _join_lists(start, stop, graph, number, first, second, new):
 
 
 @njit(cache=True, nogil=True)
-def _join_pixels(start, stop, edge_weights, directions, number, first, second, new):
-    width = edge_weights.shape[2]
+def _join_pixels(start, stop, edges, directions, number, first, second, new):
+    _, _, height, width = edges.shape
     for k in range(start, stop):
         base = np.int64(new.start[k])
         end = base
@@ -325,8 +310,9 @@ def _join_pixels(start, stop, edge_weights, directions, number, first, second, n
             q = first[k] if part == 0 else second[k]
             if q < 0:
                 break
+            line, x = q // width, q % width
             for s in range(2 * len(directions)):
-                p, c = _edge(edge_weights, directions, q // width, q % width, s)
+                p, c = grid_edge(edges, directions, line // height, line % height, x, s)
                 if c <= 0.0 or number[p] == k:
                     continue
                 f, j = base, number[p]

@@ -314,28 +314,28 @@ def _find(start, stop, into, rank, merges, label):
 
 
 def means(pixels: np.ndarray, label: np.ndarray, count: int) -> np.ndarray:
-    """Return ``(C, H, W)``: the mean of the pixels ``(H, W, C)`` over each label 1 … count."""
-    out = np.empty((pixels.shape[2], *pixels.shape[:2]), pixels.dtype)
-    _means(pixels, label.reshape(pixels.shape[:2]), np.zeros(count), np.zeros((count, len(out))), out)
+    """Return ``(C, *S)``: the mean of the pixels ``(*S, C)`` over each label 1 … count."""
+    *shape, bands = pixels.shape
+    out = np.empty((bands, *shape), pixels.dtype)
+    flat = np.ascontiguousarray(pixels).reshape(-1, bands)
+    _means(flat, label.reshape(-1), np.zeros(count), np.zeros((count, bands)), out.reshape(bands, -1))
     return out
 
 
 @njit(cache=True, nogil=True)
 def _means(pixels, label, size, total, out):
-    height, width, bands = pixels.shape
-    for y in range(height):
-        for x in range(width):
-            i = label[y, x] - 1
-            size[i] += 1.0
-            for b in range(bands):
-                total[i, b] += pixels[y, x, b]
+    n, bands = pixels.shape
+    for p in range(n):
+        i = label[p] - 1
+        size[i] += 1.0
+        for b in range(bands):
+            total[i, b] += pixels[p, b]
     for i in range(len(size)):
         for b in range(bands):
             total[i, b] /= size[i]
     for b in range(bands):
-        for y in range(height):
-            for x in range(width):
-                out[b, y, x] = total[label[y, x] - 1, b]
+        for p in range(n):
+            out[b, p] = total[label[p] - 1, b]
 
 
 @njit(cache=True, nogil=True)
