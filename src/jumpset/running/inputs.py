@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,10 +12,25 @@ from torch import Tensor
 from jumpset._core.arrays import Layout, ValueRange, to_tensor
 from jumpset._core.errors import InputError, RangeWarning
 from jumpset._core.types import Iteration
+from jumpset.io.sources import open_image, to_pil
 from jumpset.operators.linear import Identity
 from jumpset.operators.pixel_weights import is_valid, nan_pixels
 
+if TYPE_CHECKING:
+    from jumpset.io.sources import PILImage
+
 _FLAT = 1e-4  # range of a constant answer, relative to that of its image
+
+
+@dataclass(frozen=True)
+class _PILLayout(Layout):
+    """A layout whose images are PIL images."""
+
+    like: Any = None
+
+    def restore(self, tensor: Tensor) -> PILImage:
+        """Return the image as a PIL image with the metadata of the caller's."""
+        return to_pil(super().restore(tensor), self.like)
 
 
 def read_input(
@@ -36,6 +51,10 @@ def read_input(
         The image as ``(B, C, *spatial)`` tensor of intensities, pixels without data filled; its layout; the
         method, its images as tensors of the same intensities, its mask completed by the missing pixels.
     """
+    opened, axes = open_image(image, missing), {"channel_axis": channel_axis, "alpha": alpha}
+    if opened is not None:
+        image, channel_axis = opened.pixels, -1
+        alpha = opened.has_alpha if alpha is None else alpha
     if missing is not None:
         if not any(field.name == "mask" for field in fields(method)):
             raise InputError(
@@ -45,22 +64,30 @@ def read_input(
             )
         method = replace(method, mask=nan_pixels(image, channel_axis, method.mask, missing))
     is_data = not isinstance(getattr(method, "operator", None), (type(None), Identity))
-    mask, axes = getattr(method, "mask", None), {"channel_axis": channel_axis, "alpha": alpha}
+    mask = getattr(method, "mask", None)
     tensor, layout = to_tensor(
         image,
-        **axes,
+        channel_axis=channel_axis,
+        alpha=alpha,
         value_range=value_range,
         device=device,
         valid=None if mask is None else is_valid(mask),
         spatial_ndims=tuple(range(1, 10)) if is_data else method.spatial_ndims,
         is_data=is_data,
     )
+    if opened is not None and opened.pil is not None:
+        layout = _PILLayout(**vars(layout), like=opened.pil)
     for field in fields(method):
-        given = getattr(method, field.name)
-        if field.metadata.get("is_image") and hasattr(given, "ndim"):
+        given, how = getattr(method, field.name), axes
+        if not field.metadata.get("is_image"):
+            continue
+        is_name = isinstance(given, str) and "by_name" in field.metadata
+        if not is_name and (opened := open_image(given)) is not None:
+            given, how = opened.pixels, {"channel_axis": -1, "alpha": opened.has_alpha}
+        if hasattr(given, "ndim"):
             limits = (layout.low, layout.high) if _in_units_of(tensor, layout, given) else None
             try:
-                converted, _ = to_tensor(given, **axes, value_range=limits, device=device)
+                converted, _ = to_tensor(given, **how, value_range=limits, device=device)
             except InputError as error:
                 raise InputError(
                     f"{field.name} cannot be used: {error.what}", given=error.given, do=error.do

@@ -137,7 +137,7 @@ def run(
         dtype. Integers are scaled by their dtype's range, except those of 64 bits, which need a
         ``value_range``; floats are taken as they are. For a method with an ``operator``: the operator's data,
         a tensor ``(B, C, …)`` of any number of axes or such an array; integers are taken as they are, too,
-        and give an answer of floats.
+        and give an answer of floats. A PIL image or the path of an image file: as in :func:`jumpset.smooth`.
     method
         A method, e.g. ``js.smoothers.TV(weight=0.1)`` or ``js.method("tv", weight=0.1)``.
     max_steps
