@@ -21,6 +21,7 @@ import numpy as np
 import typer
 
 from jumpset._core import checks, signals
+from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import FileError, InputError, MissingLibrary
 from jumpset._core.files import read_head
 from jumpset._core.text import as_value
@@ -149,6 +150,14 @@ def _warnings_as_lines() -> Iterator[None]:
 def names(text: str) -> list[str]:
     """Return ``"a, b"`` as a list."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def method_labels(text: str) -> list[str]:
+    """Return ``"tv:weight=0.1, l0"`` as a list; raise if a method is unknown, before torch is loaded."""
+    labels = names(text)
+    for label in labels:
+        checks.one_of("method", label.partition(":")[0].strip(), CLASSES)
+    return labels
 
 
 def chosen_colors(palette: str, colors: int | None) -> list[str]:

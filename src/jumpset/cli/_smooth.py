@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from jumpset._core import checks
+from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import InputError
 from jumpset._core.files import check_target
 from jumpset._core.signals import Hold
@@ -92,6 +93,8 @@ def smooth(
     from jumpset.report import check_report_path
 
     hyper = settings(assignments or [], weight=weight, seed=seed)
+    if method is not None:
+        checks.one_of("method", method, CLASSES)
     limits = as_range(value_range)
     check_seconds(max_seconds)
     check_files(source, mask)
