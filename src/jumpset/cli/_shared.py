@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import re
 import shlex
@@ -120,6 +121,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
+        is_quiet = kwargs.get("quiet") or kwargs.get("as_json")
+        logging.getLogger("jumpset").setLevel(logging.ERROR if is_quiet else logging.NOTSET)
         try:
             with interrupts.caught(), _warnings_as_lines():
                 function(*args, **kwargs)

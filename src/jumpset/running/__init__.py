@@ -7,4 +7,5 @@ from jumpset.running.run import Result as Result
 from jumpset.running.run import Snapshots as Snapshots
 from jumpset.running.run import run as run
 from jumpset.running.smooth import smooth as smooth
+from jumpset.running.warmup import warmup as warmup
 from jumpset.running.wrappers import Step as Step
