@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from jumpset._core.errors import InputError
+from jumpset._core.optional import needs
 from jumpset.io._read_write import read_picture
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def to_pil(pixels: np.ndarray, like: PILImage) -> PILImage:
     The colour profile, EXIF data and other entries of ``like.info`` are kept, but the transparent colour,
     which is in the alpha channel.
     """
-    from PIL import Image
+    with needs("jumpset[io]"):
+        from PIL import Image
 
     made = Image.fromarray(pixels)
     made.info = {key: value for key, value in like.info.items() if key != "transparency"}

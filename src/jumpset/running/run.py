@@ -16,6 +16,7 @@ from jumpset._core.arrays import ValueRange
 from jumpset._core.errors import InputError
 from jumpset._core.iterate import Moment, iterate
 from jumpset._core.signals import Hold
+from jumpset._core.text import brief
 from jumpset._core.types import Iteration, Status
 from jumpset.running import wrappers
 from jumpset.running.batches import SequentialBatch
@@ -54,6 +55,13 @@ class Result:
     """The hyper-parameters that were run."""
     state: Any = field(repr=False)
     """The method's last state, after a divergence the last finite one."""
+
+    def __repr__(self) -> str:
+        """Return one line: the image's dtype and shape, the method, how it ended, and the last numbers."""
+        parts = [brief(self.image), getattr(self.method, "name", type(self.method).__name__)]
+        parts += [self.status.name, f"{self.n_steps} steps", f"{self.elapsed:.2f} s"]
+        last = {k: v[-1] for k, v in self.history.items() if k not in ("step", "seconds") and v}
+        return f"Result({', '.join([*parts, *(f'{key}={value:.4g}' for key, value in last.items())])})"
 
     @property
     def labels(self) -> np.ndarray:
