@@ -41,6 +41,7 @@ from .running import method as method
 from .running import methods as methods
 from .running import run as run
 from .running import smooth as smooth
+from .running import warmup as warmup
 from .texture import estimate_texture as estimate_texture
 from .weights import auto_weight as auto_weight
 

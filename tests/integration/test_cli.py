@@ -150,13 +150,26 @@ def test_messages_name_options_not_arguments_of_python(tmp_path, source):
             assert not re.search(r"\b(value_range|missing|mask|page|channel_axis)=", result.stderr)
 
 
-def test_files_are_checked_before_torch_is_loaded(tmp_path, source):
+def test_files_and_names_are_checked_before_torch_is_loaded(tmp_path, source):
     code = (
         "import sys\nfrom jumpset.__main__ import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules)"
     )
-    nothing = tmp_path / "nothing.png"
+    nothing, page, tree = tmp_path / "nothing.png", tmp_path / "r.html", tmp_path / "t.safetensors"
+    unknown = (
+        ["smooth", source, tmp_path / "out.png", "-m", "regionfusion"],
+        ["compare", source, "-m", "tv,tvv:weight=3", "--report", page],
+        ["bench", "synthetic", "-m", "tvv", "--json", tmp_path / "b.json"],
+        ["methods", "tvv"],
+        ["restore", source, tmp_path / "out.png", "--prior", "tvv"],
+        ["train", "resnat", "-o", tree],
+        ["export", "resnat", tmp_path / "o.onnx"],
+    )
     for arguments in (
+        *unknown,
+        ["restore", nothing, tmp_path / "out.png"],
+        ["restore", source, tmp_path / "out.png", "--mask", nothing],
+        ["vectorize", nothing, tmp_path / "out.svg"],
         ["smooth", nothing, tmp_path / "out.png"],
         ["smooth", source, tmp_path / "no" / "out.png"],
         ["smooth", source, tmp_path / "out.png", "--mask", nothing],
@@ -165,7 +178,7 @@ def test_files_are_checked_before_torch_is_loaded(tmp_path, source):
     ):
         command = [sys.executable, "-c", code, *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert "does not exist" in done.stderr
+        assert ("did you mean" if arguments in unknown else "does not exist") in done.stderr
         assert done.stdout.strip() == "2 False"
 
 

@@ -22,8 +22,7 @@ def test_the_example_passes_the_contract_tests(tmp_path):
     imports = "from jumpset._core import checks\nfrom jumpset._core.types import parameter\n\n\n@dataclass"
     (tmp_path / "perona_malik.py").write_text(classes.replace("\n@dataclass", imports, 1))
     (tmp_path / "registered.py").write_text(
-        "from jumpset.running import registry\n"
-        'registry._CLASSES["perona-malik"] = "perona_malik:PeronaMalik"\n'
+        'from jumpset._core import catalog\ncatalog.CLASSES["perona-malik"] = "perona_malik:PeronaMalik"\n'
     )
     command = [
         sys.executable,

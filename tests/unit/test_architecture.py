@@ -136,7 +136,7 @@ def test_public_names():
     assert sorted(set(js.__all__) - packages) == [
         "FileError", "InputError", "Interrupted", "JumpsetError", "L1", "MissingLibrary", "Penalty", "PenaltyLoss", "Potts", "Prox",
         "RegionTree", "Result", "SlidingGroups", "SparseTV", "Status", "TotalVariation", "apply_tiled", "auto_weight",
-        "estimate_texture", "method", "methods", "restore", "run", "smooth",
+        "estimate_texture", "method", "methods", "restore", "run", "smooth", "warmup",
     ]  # fmt: skip
     for name in js.__all__:
         assert getattr(js, name).__doc__, f"{name} has no docstring"

@@ -298,7 +298,7 @@ def test_masks_of_operators():
 @pytest.mark.parametrize(
     ("image", "advice"),
     [
-        ("photo.png", r"read_picture\(path\)"),
+        (b"photo.png", r"read_picture\(path\)"),
         (np.ma.masked_array(np.ones((4, 4))), "mask=~np.ma.getmaskarray"),
         ([[0.0, 1.0]], "np.asarray"),
         (np.array([[-1.7e308, 1.7e308]] * 3), "range of the image is too large"),

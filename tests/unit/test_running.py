@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import jumpset as js
+from jumpset._core.catalog import CLASSES
 from jumpset._core.iterate import Moment, final_state, iterate, solve
 from jumpset._core.types import component
 from jumpset.running import wrappers
@@ -158,8 +159,7 @@ def test_components_by_name(monkeypatch):
         size: int = component(3, by_name={"small": 1}.__getitem__)
         label: str = field(default="plain")
 
-    registry = js.running.registry
-    monkeypatch.setitem(registry._CLASSES, "outer", "jumpset.smoothers.tv:Outer")
+    monkeypatch.setitem(CLASSES, "outer", "jumpset.smoothers.tv:Outer")
     monkeypatch.setattr("jumpset.smoothers.tv.Outer", Outer, raising=False)
     made = js.method("outer", solver="tv", size="small", label="tv")
     assert made.solver == js.method("tv")

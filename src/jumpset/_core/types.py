@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from torch import Tensor
 
+from jumpset._core.text import Brief
+
 State = TypeVar("State")
 
 # Shapes in the notation of jaxtyping: in one call, a name stands for one length. At run time an alias is only
@@ -44,7 +46,7 @@ class Status(Enum):
     DIVERGED = "a value became infinite or NaN; the image is the last finite one, lower step_size or weight"
 
 
-class Checked:
+class Checked(Brief):
     """A dataclass that checks each field which :func:`parameter` declares."""
 
     def __post_init__(self) -> None:

@@ -1,5 +1,5 @@
 """The command line: ``jumpset smooth``, ``compare``, ``bench``, ``tree``, ``synth``, ``train``,
-``export`` and ``methods``.
+``export``, ``methods`` and ``warmup``.
 
 Exit codes: 0 success; 1 a method diverged or ran out of memory, or a run of a bench failed; 2 invalid input,
 with one line that says what to do; 130 Ctrl-C and 143 SIGTERM, after the results so far have been written.

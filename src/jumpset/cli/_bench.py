@@ -14,7 +14,7 @@ from jumpset._core.errors import InputError
 from jumpset._core.signals import Hold
 from jumpset.cli._options import Assignments, MaxSeconds, Methods, Preset, Quiet, Seed, Weight
 from jumpset.cli._progress import Progress
-from jumpset.cli._shared import check_seconds, command, command_line, interrupts, names, say, settings
+from jumpset.cli._shared import check_seconds, command, command_line, interrupts, method_labels, say, settings
 
 if TYPE_CHECKING:
     from jumpset.datasets import PairLike
@@ -87,6 +87,7 @@ def bench(
     If a run fails, its image is named, its scores are null, the other runs continue, and the exit code is 1.
     Ctrl-C keeps the finished runs.
     """
+    wanted = method_labels(methods)
     from jumpset.bench import INPUT, candidates, failed, run_pairs
     from jumpset.cli._bench_files import check_paths, read_records, sort_records, write_records, write_tables
 
@@ -96,7 +97,7 @@ def bench(
     check_seconds(max_seconds)
     hyper = settings(assignments or [], weight=weight)
     found = _pairs(kind, data, limit)
-    chosen = candidates(names(methods), preset=preset, hyper=hyper, seed=seed)
+    chosen = candidates(wanted, preset=preset, hyper=hyper, seed=seed)
     records = read_records(output, chosen) if resume else []
     images, labels = [pair.name for pair in found], [candidate.label for candidate in chosen]
     runs = {(image, label) for image in images for label in labels}

@@ -37,7 +37,7 @@ from jumpset.cli._shared import (
     command,
     interrupts,
     is_input,
-    names,
+    method_labels,
     range_of,
     read_input,
     read_mask,
@@ -78,20 +78,21 @@ def compare(
     composited on black, unless the input is transparent too. Seconds may include the compilation of kernels
     at the first run of a method.
     """
+    labels, limits = method_labels(methods), as_range(value_range)
+    check_seconds(max_seconds)
     from jumpset.report import check_report_path
 
-    limits = as_range(value_range)
-    check_seconds(max_seconds)
     check_files(source, truth, mask)
     check_report_path(report)
     hyper = settings(assignments or [], weight=weight, mask=read_mask(mask))
     from jumpset import io
-    from jumpset._core.types import Status
     from jumpset.bench import candidates, one_line
+
+    chosen = candidates(labels, preset=preset, hyper=hyper, seed=seed)
+    from jumpset._core.types import Status
     from jumpset.running.registry import for_file
     from jumpset.running.run import run
 
-    chosen = candidates(names(methods), preset=preset, hyper=hyper, seed=seed)
     checks.device("device", device)
     picture, given = read_input(source, page, missing)
     limits = range_of(picture, limits)

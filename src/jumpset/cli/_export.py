@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from jumpset._core import checks
+from jumpset._core.catalog import LEARNED
 from jumpset.cli._options import Quiet
 from jumpset.cli._shared import command, say
 
@@ -29,6 +31,7 @@ def export(
     `strength`, (batch,); its output is `smoothed`. The file does not contain the region fusions of
     jumpset-net: it computes the method with `--set fusion=false`. Needs the packages of jumpset[onnx].
     """
+    checks.one_of("network", name, LEARNED)
     from jumpset.training.export import export_onnx
 
     export_onnx(name, target, weights="shipped" if weights is None else weights)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jumpset._core import checks
+from jumpset._core.catalog import CLASSES
 from jumpset.cli._shared import command
 
 if TYPE_CHECKING:
@@ -23,10 +24,9 @@ def methods(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """List the methods with their papers, hyper-parameters and presets, or show one of them."""
-    from jumpset.running.registry import methods as registered
-
     if name is not None:
-        checks.one_of("method", name, registered())
+        checks.one_of("method", name, CLASSES)
+    from jumpset.running.registry import methods as registered
 
     def table() -> dict[str, MethodInfo]:
         return {key: m for key, m in registered().items() if name in (None, key)}

@@ -9,12 +9,14 @@ import numpy as np
 import typer
 
 from jumpset._core import checks
+from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import InputError
 from jumpset._core.signals import Hold
 from jumpset.cli._options import Device, Mask, Page, Quiet, Source, ValueRange
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     as_range,
+    check_files,
     check_seconds,
     command,
     interrupts,
@@ -37,6 +39,7 @@ _FORMS = {
     "downsample": {"factor", "kernel"},
     "jpeg": set(),
 }
+_PENALTIES = ("sparse-tv", "groups", "tgv")  # priors that are no methods
 _NEEDED = {"blur:gaussian": "sigma=2", "blur:motion": "length=15", "downsample": "factor=2"}
 
 
@@ -95,10 +98,13 @@ def restore(
                 do="pass one of them",
             )
         form, values = "downsample", {"factor": scale, "kernel": "cubic"}
+    checks.one_of("prior", prior, [*_PENALTIES, *CLASSES])
     from jumpset import io
+
+    check_files(source, mask)
+    io.check_writable(target)
     from jumpset.restoration.restore import restore as run
 
-    io.check_writable(target)
     known = read_mask(mask)
     checks.device("device", device)
     picture = io.read_picture(source, page=page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import re
 import shlex
@@ -21,6 +22,7 @@ import numpy as np
 import typer
 
 from jumpset._core import checks, signals
+from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import FileError, InputError, MissingLibrary
 from jumpset._core.files import read_head
 from jumpset._core.text import as_value
@@ -119,6 +121,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
+        is_quiet = kwargs.get("quiet") or kwargs.get("as_json")
+        logging.getLogger("jumpset").setLevel(logging.ERROR if is_quiet else logging.NOTSET)
         try:
             with interrupts.caught(), _warnings_as_lines():
                 function(*args, **kwargs)
@@ -149,6 +153,14 @@ def _warnings_as_lines() -> Iterator[None]:
 def names(text: str) -> list[str]:
     """Return ``"a, b"`` as a list."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def method_labels(text: str) -> list[str]:
+    """Return ``"tv:weight=0.1, l0"`` as a list; raise if a method is unknown, before torch is loaded."""
+    labels = names(text)
+    for label in labels:
+        checks.one_of("method", label.partition(":")[0].strip(), CLASSES)
+    return labels
 
 
 def chosen_colors(palette: str, colors: int | None) -> list[str]:

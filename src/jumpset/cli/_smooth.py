@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from jumpset._core import checks
+from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import InputError
 from jumpset._core.files import check_target
 from jumpset._core.signals import Hold
@@ -99,6 +100,8 @@ def smooth(
     from jumpset.report import check_report_path
 
     hyper = settings(assignments or [], weight=weight, seed=seed)
+    if method is not None:
+        checks.one_of("method", method, CLASSES)
     limits = as_range(value_range)
     if any(option is not None for option in (tile, workers, max_memory)):
         others = {"--max-steps": max_steps, "--max-seconds": max_seconds, "--checkpoint": checkpoint}

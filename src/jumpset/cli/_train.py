@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jumpset._core import checks
+from jumpset._core.catalog import LEARNED
 from jumpset._core.errors import TrainingDiverged
 from jumpset._core.signals import Hold
 from jumpset.cli._options import AsJson, Checkpoint, Device, Quiet
@@ -79,9 +80,9 @@ def train(
     training, and with --steps gives the result of an uninterrupted training. If the training diverges,
     nothing is written and the exit code is 1.
     """
+    checks.one_of("network", name, LEARNED)
     from jumpset.learned.architectures import SIZES
 
-    checks.one_of("network", name, SIZES)
     hyper = settings(assignments or [])
     sizes = {key: hyper.pop(key) for key in list(hyper) if key in SIZES[name]["published"]}
     for key in hyper:

@@ -13,7 +13,16 @@ from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import check_target
 from jumpset._core.signals import Hold
 from jumpset.cli._options import Mask, Page, Quiet, Source, ValueRange
-from jumpset.cli._shared import as_range, chosen_colors, command, interrupts, range_of, read_mask, say
+from jumpset.cli._shared import (
+    as_range,
+    check_files,
+    chosen_colors,
+    command,
+    interrupts,
+    range_of,
+    read_mask,
+    say,
+)
 from jumpset.cli._tree import merge
 
 _REGIONS = 200
@@ -47,6 +56,7 @@ def vectorize(
     """
     chosen, limits = chosen_colors(palette, colors), as_range(value_range)
     is_svg = _check(source, output, regions, weight, chosen or colors, min_size, tolerance)
+    check_files(source, mask)
     from jumpset import io
 
     picture = io.read_picture(source, page=page)

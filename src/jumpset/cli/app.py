@@ -19,6 +19,7 @@ from jumpset.cli._synth import synth
 from jumpset.cli._train import train
 from jumpset.cli._tree import tree
 from jumpset.cli._vectorize import vectorize
+from jumpset.cli._warmup import warmup
 
 app = typer.Typer(
     name="jumpset",
@@ -28,7 +29,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (smooth, restore, compare, app_command, bench, tree, vectorize, synth, train, export, methods):
+for command in (
+    smooth,
+    restore,
+    compare,
+    app_command,
+    bench,
+    tree,
+    vectorize,
+    synth,
+    train,
+    export,
+    methods,
+    warmup,
+):
     # typer keeps the line breaks of a docstring and wraps its lines again
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     app.command(help="\n\n".join(p.replace("\n", " ") for p in paragraphs))(command)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jumpset._core.errors import FileError, InputError
+from jumpset._core.text import Brief
 from jumpset.io import _exif
 
 
@@ -25,7 +26,7 @@ class PictureWarning(UserWarning):
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class Picture(Brief):
     """An image as read from a file, with the metadata needed to write it back faithfully.
 
     Parameters

@@ -13,11 +13,12 @@ import numpy as np
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import as_path, read_head
 from jumpset._core.optional import needs
+from jumpset._core.text import Brief
 from jumpset.jpeg.chroma import ChromaSubsampling
 
 
 @dataclass(frozen=True)
-class JPEGTables:
+class JPEGTables(Brief):
     """The quantization steps of a JPEG file, and its subsampling of chroma.
 
     Parameters

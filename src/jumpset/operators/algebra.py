@@ -12,6 +12,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.text import Brief
 
 _POWER_STEPS = 100
 
@@ -37,7 +38,7 @@ class LinearOp(Protocol):
         ...
 
 
-class LinearOperator:
+class LinearOperator(Brief):
     """Base of the operators: ``A @ B``, ``A + B``, ``A - B``, ``2 * A``, ``A / 2``, ``-A`` and ``A.T``.
 
     A subclass defines ``__call__`` and ``adjoint``. Where ``(AᵀA + ρ)⁻¹`` has a formula, it also defines

@@ -10,4 +10,5 @@ from jumpset.running.smooth import smooth as smooth
 from jumpset.running.tiled import apply_tiled as apply_tiled
 from jumpset.running.tiled_files import TiledFile as TiledFile
 from jumpset.running.tiled_files import smooth_file as smooth_file
+from jumpset.running.warmup import warmup as warmup
 from jumpset.running.wrappers import Step as Step

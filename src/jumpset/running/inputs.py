@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -14,10 +14,25 @@ from jumpset._core.arrays import Layout, ValueRange, to_tensor
 from jumpset._core.axes import check_axes, like, spatial, to_batch
 from jumpset._core.errors import InputError, RangeWarning
 from jumpset._core.types import Iteration
+from jumpset.io.sources import open_image, to_pil
 from jumpset.operators.linear import Identity
 from jumpset.operators.pixel_weights import is_valid, nan_pixels
 
+if TYPE_CHECKING:
+    from jumpset.io.sources import PILImage
+
 _FLAT = 1e-4  # range of a constant answer, relative to that of its image
+
+
+@dataclass(frozen=True)
+class _PILLayout(Layout):
+    """A layout whose images are PIL images."""
+
+    like: Any = None
+
+    def restore(self, tensor: Tensor) -> PILImage:
+        """Return the image as a PIL image with the metadata of the caller's."""
+        return to_pil(super().restore(tensor), self.like)
 
 
 def read_input(
@@ -39,6 +54,14 @@ def read_input(
         The image as ``(B, C, *spatial)`` tensor of intensities, pixels without data filled; its layout; the
         method, its images as tensors of the same intensities, its mask completed by the missing pixels.
     """
+    opened = open_image(image, missing)
+    of_array: dict[str, Any] = {"channel_axis": channel_axis, "alpha": alpha}
+    if opened is not None:
+        if axes is not None:
+            given = f"axes={axes!r} for an image file"
+            raise InputError("axes names those of an array", given=given, do="omit axes")
+        image, channel_axis = opened.pixels, -1
+        alpha = opened.has_alpha if alpha is None else alpha
     if missing is not None:
         if not any(field.name == "mask" for field in fields(method)):
             raise InputError(
@@ -63,17 +86,22 @@ def read_input(
         spatial_ndims=tuple(range(1, 10)) if is_data else method.spatial_ndims,
         is_data=is_data,
     )
+    if opened is not None and opened.pil is not None:
+        layout = _PILLayout(**vars(layout), like=opened.pil)
     for field in fields(method):
-        given = getattr(method, field.name)
-        if field.metadata.get("is_image") and hasattr(given, "ndim"):
+        given, how = getattr(method, field.name), of_array
+        if not field.metadata.get("is_image"):
+            continue
+        is_name = isinstance(given, str) and "by_name" in field.metadata
+        if not is_name and (found := open_image(given)) is not None:
+            given, how = found.pixels, {"channel_axis": -1, "alpha": found.has_alpha}
+        elif axes is not None and hasattr(given, "ndim") and (names := like(axes, image.shape, given)):
+            how = {"axes": names}
+        if hasattr(given, "ndim"):
             limits = (layout.low, layout.high) if _in_units_of(tensor, layout, given) else None
-            own: dict[str, Any] = {"channel_axis": channel_axis, "alpha": alpha}
-            if axes is not None:
-                names = like(axes, image.shape, given)
-                own = {"axes": names} if names else own
             try:
                 converted, _ = to_tensor(
-                    given, **own, value_range=limits, device=device, spatial_ndims=(tensor.ndim - 2,)
+                    given, **how, value_range=limits, device=device, spatial_ndims=(tensor.ndim - 2,)
                 )
             except InputError as error:
                 raise InputError(

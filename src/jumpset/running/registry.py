@@ -1,4 +1,4 @@
-"""All methods by name. One line in ``_CLASSES`` registers a method everywhere."""
+"""All methods by name, with what is known of each; :mod:`jumpset._core.catalog` has the names."""
 
 from __future__ import annotations
 
@@ -8,44 +8,9 @@ from importlib import import_module
 from typing import Any
 
 from jumpset._core import checks
+from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.types import Iteration
-
-_CLASSES = {
-    "tv": "jumpset.smoothers.tv:TV",
-    "l0": "jumpset.smoothers.l0:L0Smoothing",
-    "region-fusion": "jumpset.smoothers.region_fusion:RegionFusion",
-    "potts": "jumpset.smoothers.potts:PottsADMM",
-    "potts-descent": "jumpset.smoothers.potts_descent:PottsDescent",
-    "l0-projection": "jumpset.smoothers.l0_projection:L0Projection",
-    "gsf": "jumpset.smoothers.gsf:GSF",
-    "semi-sparsity": "jumpset.smoothers.semi_sparsity:SemiSparsity",
-    "pnls": "jumpset.smoothers.pnls:PNLS",
-    "collaborative": "jumpset.smoothers.collaborative:Collaborative",
-    "structure-texture": "jumpset.smoothers.structure_texture:StructureTexture",
-    "whitened": "jumpset.smoothers.whitened:Whitened",
-    "rtv": "jumpset.smoothers.rtv:RTV",
-    "wls": "jumpset.smoothers.wls:WLS",
-    "fgs": "jumpset.smoothers.fgs:FGS",
-    "sg-wls": "jumpset.smoothers.sg_wls:SGWLS",
-    "ils": "jumpset.smoothers.ils:ILS",
-    "bilateral": "jumpset.smoothers.bilateral:Bilateral",
-    "guided": "jumpset.smoothers.guided:Guided",
-    "rolling-guidance": "jumpset.smoothers.rolling_guidance:RollingGuidance",
-    "domain-transform": "jumpset.smoothers.domain_transform:DomainTransform",
-    "dip": "jumpset.dip.dip:DIP",
-    "dip-tv": "jumpset.dip.dip_tv:DIPTV",
-    "dip-aitv": "jumpset.dip.dip_aitv:DIPAITV",
-    "dip-l0": "jumpset.dip.dip_l0:DIPl0",
-    "dip-correction": "jumpset.dip.dip_correction:DIPCorrection",
-    "dip-potts": "jumpset.dip.dip_potts:DIPPotts",
-    "resnet": "jumpset.learned.resnet:ResNet",
-    "vdcnn": "jumpset.learned.vdcnn:VDCNN",
-    "jess-net": "jumpset.learned.jess_net:JESSNet",
-    "deep-wls": "jumpset.learned.deep_wls:DeepWLS",
-    "jumpset-net": "jumpset.learned.jumpset_net:JumpsetNet",
-    "dejpeg": "jumpset.learned.dejpeg:DeJPEG",
-}
 
 
 @dataclass(frozen=True)
@@ -92,7 +57,7 @@ def methods() -> MethodTable:
     >>> js.methods()["region-fusion"].defaults["weight"]
     0.025
     """
-    return MethodTable({name: _info(name) for name in _CLASSES})
+    return MethodTable({name: _info(name) for name in CLASSES})
 
 
 def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration[Any]:
@@ -127,7 +92,7 @@ def method(name: str, *, preset: str | None = None, **hyper: Any) -> Iteration[A
     >>> js.method("gsf", preset="detail").name
     'gsf'
     """
-    checks.one_of("method", name, _CLASSES)
+    checks.one_of("method", name, CLASSES)
     info = _info(name)
     if preset is not None and preset not in info.presets:
         raise InputError(
@@ -189,7 +154,7 @@ def _takes_tables(method: Iteration[Any]) -> bool:
 
 
 def _info(name: str) -> MethodInfo:
-    module, _, attribute = _CLASSES[name].partition(":")
+    module, _, attribute = CLASSES[name].partition(":")
     cls = getattr(import_module(module), attribute)
     doc = (cls.__doc__ or "").strip().partition("\n")[0]
     defaults = {

@@ -17,6 +17,7 @@ from jumpset._core.axes import from_batch
 from jumpset._core.errors import InputError
 from jumpset._core.iterate import Moment, iterate
 from jumpset._core.signals import Hold
+from jumpset._core.text import brief
 from jumpset._core.types import Iteration, Status
 from jumpset.running import wrappers
 from jumpset.running.batches import SequentialBatch
@@ -57,6 +58,13 @@ class Result:
     """The method's last state, after a divergence the last finite one."""
     axes: str | None = field(default=None, repr=False)
     """The names of the image's axes; None for a ``(B, C, *spatial)`` tensor."""
+
+    def __repr__(self) -> str:
+        """Return one line: the image's dtype and shape, the method, how it ended, and the last numbers."""
+        parts = [brief(self.image), getattr(self.method, "name", type(self.method).__name__)]
+        parts += [self.status.name, f"{self.n_steps} steps", f"{self.elapsed:.2f} s"]
+        last = {k: v[-1] for k, v in self.history.items() if k not in ("step", "seconds") and v}
+        return f"Result({', '.join([*parts, *(f'{key}={value:.4g}' for key, value in last.items())])})"
 
     @property
     def labels(self) -> np.ndarray:
@@ -143,7 +151,8 @@ def run(
         axes are named by ``axes``; bool, any integer or float dtype. Integers are scaled by their dtype's
         range, except those of 64 bits, which need a ``value_range``; floats are taken as they are. For a
         method with an ``operator``: the operator's data, a tensor ``(B, C, …)`` of any number of axes or
-        such an array; integers are taken as they are, too, and give an answer of floats.
+        such an array; integers are taken as they are, too, and give an answer of floats. A PIL
+        image or the path of an image file: as in :func:`jumpset.smooth`.
     method
         A method, e.g. ``js.smoothers.TV(weight=0.1)`` or ``js.method("tv", weight=0.1)``.
     max_steps

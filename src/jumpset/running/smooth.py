@@ -1,10 +1,10 @@
-"""``smooth``: array in, array out."""
+"""``smooth``: image in, image out."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 import torch
@@ -12,13 +12,19 @@ import torch
 from jumpset._core.arrays import ValueRange
 from jumpset._core.errors import Interrupted
 from jumpset._core.types import Iteration, Status
+from jumpset.io.sources import is_path
+from jumpset.running.registry import for_file
 from jumpset.running.registry import method as make_method
 from jumpset.running.run import run
 from jumpset.running.wrappers import Step
 
-Image = TypeVar("Image", np.ndarray, torch.Tensor)
+if TYPE_CHECKING:
+    from jumpset.io.sources import PILImage
+
+Image = TypeVar("Image", np.ndarray, torch.Tensor, "PILImage")
 
 
+@overload
 def smooth(
     image: Image,
     method: str | Iteration[Any] = "region-fusion",
@@ -37,15 +43,48 @@ def smooth(
     missing: Literal["nan"] | None = None,
     device: str | torch.device | None = None,
     **hyper: Any,
-) -> Image:
+) -> Image: ...
+
+
+@overload
+def smooth(
+    image: str | os.PathLike[str],
+    method: str | Iteration[Any] = "region-fusion",
+    *,
+    preset: str | None = None,
+    **options: Any,  # as above
+) -> np.ndarray: ...
+
+
+def smooth(
+    image: Any,
+    method: str | Iteration[Any] = "region-fusion",
+    *,
+    preset: str | None = None,
+    max_steps: int | None = None,
+    max_seconds: float | None = None,
+    stop: Callable[[Step], bool] | None = None,
+    callback: Callable[[Step], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+    channel_axis: int | None = -1,
+    axes: str | None = None,
+    alpha: bool | None = None,
+    value_range: ValueRange | None = None,
+    missing: Literal["nan"] | None = None,
+    device: str | torch.device | None = None,
+    **hyper: Any,
+) -> Any:
     """Smooth an image: an answer of the same kind, shape and dtype.
 
     Parameters
     ----------
     image
         ``(H, W)`` or ``(H, W, C)`` NumPy array, ``(B, C, *spatial)`` tensor, or an array or tensor whose axes
-        are named by ``axes``, of any bool, integer or float dtype. The images of a batch are smoothed
-        independently.
+        are named by ``axes``, of any bool, integer or float dtype; a PIL image; or the path of an image file.
+        The images of a batch are smoothed independently. Of a PIL image or a file the last channel is alpha
+        where it has transparent pixels, and ``channel_axis`` is not used. A method with ``tables``, such as
+        ``"dejpeg"``, takes those of the file.
     method
         A name out of :func:`jumpset.methods`, or a method object.
     preset
@@ -59,13 +98,17 @@ def smooth(
 
     Returns
     -------
-    ndarray or Tensor
-        The result, of the kind, shape and dtype of the image.
+    ndarray, Tensor or PIL image
+        The result, of the kind, shape and dtype of the image. Of a path it is an array as
+        :func:`jumpset.io.read_picture` has it, with alpha as last channel. A PIL image with a palette gives
+        one in colours; its colour profile and EXIF data are kept.
 
     Raises
     ------
     InputError
         An image, a method or an option that cannot be used, before any work.
+    FileError
+        A path that is no image file which can be read.
     Interrupted
         On Ctrl-C; a ``KeyboardInterrupt`` whose ``.result`` holds the image so far.
 
@@ -89,6 +132,8 @@ def smooth(
     iteration = make_method(method, preset=preset, **hyper) if isinstance(method, str) else method
     if not isinstance(method, str) and (preset is not None or hyper):
         raise TypeError("preset and hyper-parameters go with a method's name; a method object has its own")
+    if is_path(image):
+        iteration = for_file(iteration, image)
 
     result = run(
         image,

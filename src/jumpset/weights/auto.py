@@ -16,6 +16,7 @@ from jumpset._core import checks
 from jumpset._core.arrays import ValueRange, to_tensor
 from jumpset._core.errors import InputError, RangeWarning
 from jumpset._core.iterate import solve
+from jumpset._core.text import Brief
 from jumpset.metrics import count_regions
 from jumpset.operators.pixel_weights import pixel_weights
 from jumpset.running.inputs import read_input
@@ -31,7 +32,7 @@ _SAME = 1e-3  # neighbours that differ by less, in intensities, belong to one re
 
 
 @dataclass(frozen=True)
-class AutoWeight:
+class AutoWeight(Brief):
     """The result of :func:`auto_weight`.
 
     Examples
