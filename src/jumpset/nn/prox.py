@@ -11,6 +11,7 @@ from jumpset._core import checks
 from jumpset._core.types import Images
 from jumpset.nn import solved_prox
 from jumpset.nn.manifolds import active_manifold
+from jumpset.nn.positive import logarithm, set_logarithm
 from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties.base import Penalty
@@ -27,10 +28,10 @@ class Prox(nn.Module):
     penalty
         R; it must have a prox.
     tau
-        At least 0: a number, or a tensor with one number or one per image; a buffer, or a parameter if
+        At least 0: a number, or a tensor with one number or one per image; a buffer. Above 0 if
         ``learnable``.
     learnable
-        Whether tau is trained; values below 0 count as 0.
+        Whether tau is trained: the parameter ``log_tau`` is its logarithm, which keeps it positive.
     flat
         For penalties of differences: neighbours that differ by at most this part of the range of v belong to
         one flat region. ``None``: 1e-4, or 0 for anisotropic total variation of small images, whose dual
@@ -77,9 +78,9 @@ class Prox(nn.Module):
     >>> layer = js.Prox(js.L1(), 0.1, learnable=True)
     >>> layer(torch.tensor([[[0.5, -0.05]]]))
     tensor([[[0.4000, -0.0000]]], grad_fn=<MulBackward0>)
+    >>> float(layer.tau.detach())
+    0.10000000149011612
     """
-
-    tau: Tensor
 
     def __init__(
         self,
@@ -102,10 +103,9 @@ class Prox(nn.Module):
         self._start = Start()
         start = torch.as_tensor(tau, dtype=torch.get_default_dtype()).detach().clone()
         per_image(start, torch.zeros(max(start.numel(), 1)))  # checks its values
-        if learnable:
-            self.tau = nn.Parameter(start)
-        else:
-            self.register_buffer("tau", start)
+        self.log_tau = logarithm("tau", start) if learnable else None
+        if not learnable:
+            self._buffers["tau"] = start  # as register_buffer, which takes no name of a property
 
     @property
     def penalty(self) -> Penalty:
@@ -116,9 +116,21 @@ class Prox(nn.Module):
     def penalty(self, penalty: Penalty) -> None:
         self._function = DifferentiableProx(penalty)
 
+    @property
+    def tau(self) -> Tensor:
+        """The weight: a buffer, or the exponential of the parameter ``log_tau``."""
+        return cast(Tensor, self._buffers["tau"]) if self.log_tau is None else self.log_tau.exp()
+
+    @tau.setter
+    def tau(self, tau: float | Tensor) -> None:
+        if self.log_tau is None:
+            self._buffers["tau"] = torch.as_tensor(tau).to(self.tau)
+        else:
+            set_logarithm("tau", self.log_tau, tau)
+
     def forward(self, v: Images, tau: float | Tensor | None = None) -> Images:
         """Compute ``prox(v)``, for ``tau`` of this call if it is given."""
-        given = self.tau.clamp_min(0.0) if tau is None else tau
+        given = self.tau if tau is None else tau
         return self._function(v, given, self.flat, self.tol, self._start if self.warm_start else None)
 
     def extra_repr(self) -> str:

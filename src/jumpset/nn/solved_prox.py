@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 import torch
@@ -24,6 +24,7 @@ from jumpset.nn.manifolds import derivative
 from jumpset.operators.images import spread
 from jumpset.operators.precision import to_float64
 from jumpset.penalties.base import Penalty
+from jumpset.penalties.weighted_sum import WeightedSum
 
 _FLAT = 1e-4  # neighbours that differ by this part of the range of v belong to one flat region
 _KNOWN: WeakValueDictionary[str, Penalty] = WeakValueDictionary()
@@ -55,7 +56,7 @@ def penalty_of(text: str) -> Penalty:
 def _read(node: ast.expr) -> Any:
     """Read a ``repr`` that consists of penalties of this package, tuples and numbers."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
-        kind = getattr(penalties, node.func.id, None) or getattr(penalties.weighted_sum, node.func.id, None)
+        kind = getattr(penalties, node.func.id, None) or {"WeightedSum": WeightedSum}.get(node.func.id)
         if isinstance(kind, type) and issubclass(kind, Penalty):
             return kind(**{str(k.arg): _read(k.value) for k in node.keywords})
     if isinstance(node, ast.Tuple):
@@ -216,7 +217,8 @@ class _Derivative(torch.autograd.Function):
     @staticmethod
     def forward(*arguments: Any) -> tuple[Tensor, Tensor]:
         eager = all(is_eager(a) for a in arguments if isinstance(a, Tensor))
-        return _differentiate(*arguments) if eager else _solved_prox_derivative(*arguments)
+        compute = _differentiate if eager else cast(Any, _solved_prox_derivative)
+        return compute(*arguments)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
