@@ -138,7 +138,7 @@ class PenaltyLoss(nn.Module):
     def _trained(self) -> Tensor | None:
         """Return the weight if it is trained; a look at a number would make it part of a compiled graph."""
         log_weight = self._parameters.get("log_weight")
-        return self._parameters.get("weight") if log_weight is None else log_weight.exp()
+        return self._parameters.get("weight") if log_weight is None else log_weight.exp().sum()
 
     def _rescale(self) -> None:
         """Set the factor of this step as a tensor, which a compiled graph takes as an input."""

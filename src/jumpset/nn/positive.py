@@ -11,9 +11,9 @@ from jumpset._core.errors import InputError
 
 
 def logarithm(name: str, value: Tensor) -> nn.Parameter:
-    """Return the parameter ``log(value)``: a number that is trained by it stays positive."""
+    """Return the parameter ``log(value)``, with at least one axis, which sharding of parameters needs."""
     _check(name, value)
-    return nn.Parameter(value.detach().log())
+    return nn.Parameter(value.detach().log().reshape(value.shape or (1,)))
 
 
 def set_logarithm(name: str, parameter: Tensor, value: Any) -> None:
@@ -21,7 +21,7 @@ def set_logarithm(name: str, parameter: Tensor, value: Any) -> None:
     value = torch.as_tensor(value, dtype=parameter.dtype, device=parameter.device).detach()
     _check(name, value)
     with torch.no_grad():
-        parameter.copy_(value.log())
+        parameter.copy_(value.log().expand(parameter.shape))
 
 
 def _check(name: str, value: Tensor) -> None:

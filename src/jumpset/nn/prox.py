@@ -119,7 +119,12 @@ class Prox(nn.Module):
     @property
     def tau(self) -> Tensor:
         """The weight: a buffer, or the exponential of the parameter ``log_tau``."""
-        return cast(Tensor, self._buffers["tau"]) if self.log_tau is None else self.log_tau.exp()
+        if self.log_tau is None:
+            return cast(Tensor, self._buffers["tau"])
+        tau = self.log_tau.exp()
+        return (
+            tau.sum() if tau.numel() == 1 else tau
+        )  # the sum of one number: without an axis, also if sharded
 
     @tau.setter
     def tau(self, tau: float | Tensor) -> None:

@@ -203,7 +203,7 @@ class _Prox(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, ...]:  # pyright: ignore
-        arguments = (*ctx.saved_tensors, gradient, ctx.text, ctx.flat, ctx.tol)
+        arguments: Any = (*ctx.saved_tensors, gradient, ctx.text, ctx.flat, ctx.tol)
         traced = torch.compiler.is_compiling()
         moved, by_tau = _solved_prox_derivative(*arguments) if traced else _Derivative.apply(*arguments)
         return moved, by_tau, None, None, None, None
