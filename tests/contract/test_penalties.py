@@ -18,7 +18,8 @@ import torch
 
 import jumpset as js
 import jumpset.penalties as P  # noqa: N812
-from jumpset.nn.prox import is_closed
+from jumpset.nn import solved_prox
+from jumpset.nn.prox import DifferentiableProx
 from jumpset.penalties.base import SolvedProx
 from jumpset.penalties.weighted_sum import WeightedSum
 
@@ -519,7 +520,9 @@ def test_the_other_images_have_no_influence(name, x):
         torch.testing.assert_close(penalty.prox(images, tau)[:1], penalty.prox(image, tau))
 
 
-CLOSED = sorted(name for name in ALL if PENALTIES[name].has_prox and is_closed(PENALTIES[name]))
+CLOSED = sorted(
+    name for name in ALL if PENALTIES[name].has_prox and DifferentiableProx(PENALTIES[name]).is_closed
+)
 
 
 @pytest.mark.parametrize("name", CLOSED)
@@ -557,21 +560,50 @@ def test_copies_and_files(name, x, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(name for name in ALL if PENALTIES[name].has_prox))
-def test_closed_proxes_are_exported(name, x):
-    """A prox in closed form is one graph, with a free batch size; another one says that it is not."""
-    layer = js.Prox(PENALTIES[name], 0.1, learnable=True)
+def test_proxes_are_graphs(name, x):
+    """Of ``torch.export``, with a free batch size, and of ``torch.compile``; solved ones as an operator."""
+    penalty, images = PENALTIES[name], x.float()
+    layer = js.Prox(penalty, 0.1, learnable=True)
     shapes = {0: torch.export.Dim("batch", min=1)}
-    if name not in CLOSED:
-        with pytest.raises(js.InputError, match="cannot be exported"):
-            torch.export.export(layer, (x.float(),))
-        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's own notices
-        program = torch.export.export(layer, (x.float(),), dynamic_shapes=(shapes,)).module()
-        torch.testing.assert_close(program(x[:2].float()), layer(x[:2].float()))
+        program = torch.export.export(layer, (images,), dynamic_shapes=(shapes,)).module()
+        torch.testing.assert_close(program(images[:2]), layer(images[:2]))
         torch._dynamo.reset()  # it recompiles a limited number of times
         compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
-        torch.testing.assert_close(compiled(x.float()), layer(x.float()))
+        torch.testing.assert_close(compiled(images), layer(images))
+        if isinstance(penalty, P.TGV2 | P.LatentGroups):
+            return  # fine proxes for a finite difference take seconds
+        outcomes = []
+        for of in (layer, compiled):
+            v = images.clone().requires_grad_()
+            outcomes.append(torch.autograd.grad(of(v).square().sum(), (v, layer.tau), allow_unused=True))
+        for ours, theirs in zip(*outcomes, strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+
+def test_a_graph_finds_its_penalty(name, monkeypatch):
+    """By a text, from which another process makes an equal penalty."""
+    text = solved_prox.text_of(PENALTIES[name])
+    assert solved_prox.penalty_of(text) == PENALTIES[name]
+    monkeypatch.setattr(solved_prox, "_KNOWN", {})
+    assert solved_prox.penalty_of(text) == PENALTIES[name]
+
+
+def test_a_graph_holds_no_code():
+    for text in ("Unknown(scale=1.0)", "__import__('os')", "L1(", "L1(ratio=print())"):
+        with pytest.raises(js.InputError, match="another process"):
+            solved_prox.penalty_of(text)
+
+
+@pytest.mark.slow
+def test_a_solved_prox_is_no_onnx_graph(x, tmp_path):
+    pytest.importorskip("onnxscript")
+    layer, path = js.Prox(js.SparseTV(), 0.1), tmp_path / "prox.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own notices
+        with pytest.raises(torch.onnx.OnnxExporterError, match=r"jumpset\.solved_prox"):
+            torch.onnx.export(layer, (x.float(),), path, dynamo=True, verbose=False)
 
 
 @pytest.mark.slow

@@ -112,7 +112,7 @@ def test_tau_is_learned(penalty):
     v = picture().float()
     target = penalty.prox(v, 0.15)
     layer = js.Prox(penalty, 0.05, learnable=True)
-    optimizer = torch.optim.Adam(layer.parameters(), lr=0.02)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
     for _ in range(50):
         optimizer.zero_grad()
         (layer(v) - target).square().sum().backward()

@@ -1,6 +1,7 @@
 """Penalty, prox and partition inside a training loop: accumulation, scaled losses, autocast, two processes."""
 
 import copy
+import pickle
 import tempfile
 from pathlib import Path
 
@@ -24,6 +25,10 @@ def images(batch: int = 4) -> Tensor:
 def loss_of(net: nn.Module, criterion: js.PenaltyLoss, x: Tensor) -> Tensor:
     output = net(x)
     return (output - x).square().mean() + criterion(output)
+
+
+def double(step: int) -> float:
+    return 2.0
 
 
 def gradients(net: nn.Module) -> list[Tensor]:
@@ -79,6 +84,66 @@ def test_derivative_of_a_trained_weight():
     other = js.PenaltyLoss(js.L1(), nn.Parameter(torch.tensor(0.1)))
     other.load_state_dict(criterion.state_dict())
     torch.testing.assert_close(other(x), criterion(x))
+
+
+@pytest.mark.parametrize("penalty", [js.L1(), js.SparseTV(), js.SlidingGroups(3)], ids=repr)
+def test_a_trained_weight_stays_positive(penalty):
+    """Of loss and layer: its derivative against finite differences, and descent that would pass 0."""
+    x = images(2).double()
+    criterion = js.PenaltyLoss(penalty, 0.5, learnable=True, schedule=double)
+    layer = js.Prox(penalty, 0.2, learnable=True, tol=1e-10)
+    loss = lambda: criterion(x)  # noqa: E731
+    fit = lambda: (layer(x) - 0.1 * x).square().sum()  # noqa: E731
+    for of, module, name in ((loss, criterion, "weight"), (fit, layer, "tau")):
+        (parameter,) = module.parameters()
+        (slope,) = torch.autograd.grad(of(), parameter)
+        start, h = float(getattr(module, name).detach()), 1e-3
+        values = []
+        for sign in (1, -1):
+            setattr(module, name, start * (1 + sign * h))
+            values.append(float(of().detach()))
+        assert float(slope) == pytest.approx((values[0] - values[1]) / (2 * h), rel=0.02, abs=1e-6)
+        setattr(module, name, start)
+        assert next(module.parameters()) is parameter  # which the optimizer holds
+        optimizer = torch.optim.SGD(module.parameters(), lr=1e3)
+        for _ in range(5):
+            optimizer.zero_grad()
+            criterion(x).backward() if module is criterion else layer(x).square().sum().neg().backward()
+            optimizer.step()
+        assert float(getattr(module, name).detach()) >= 0.0
+        for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+            torch.testing.assert_close(getattr(twin, name), getattr(module, name))
+            assert [n for n, _ in twin.named_parameters()] == [f"log_{name}"]
+    for make in (
+        lambda: js.PenaltyLoss(penalty, 0.0, learnable=True),
+        lambda: js.Prox(penalty, 0.0, learnable=True),
+    ):
+        with pytest.raises(js.InputError, match="positive"):
+            make()
+
+
+def test_a_step_compiles_nothing():
+    """A new weight, factor of the schedule or grid of the tiles is an input of the graph."""
+    tiles = js.penalties.TiledGroups(3)
+    criterion = js.PenaltyLoss(tiles.at_step, 0.3, schedule=lambda step: 1.0 + step)
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph
+
+    torch._dynamo.reset()
+    compiled = torch.compile(criterion, fullgraph=True, backend=backend)
+    x = images().requires_grad_()
+    for step in range(6):
+        found, expected = compiled(x), criterion(x)
+        torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(expected, 0.3 / 2**step * (1 + step) * tiles.at_step(step)(x))
+        for ours, theirs in zip(torch.autograd.grad(found, x), torch.autograd.grad(expected, x), strict=True):
+            torch.testing.assert_close(ours, theirs)
+        criterion.step()
+        criterion.weight = criterion.weight / 2
+    assert len(graphs) == 1
 
 
 @pytest.mark.parametrize("penalty", PENALTIES, ids=repr)

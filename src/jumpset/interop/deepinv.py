@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core.optional import needs
-from jumpset.nn.prox import differentiable_prox
+from jumpset.nn.prox import DifferentiableProx
 from jumpset.penalties import Penalty
 
 with needs("deepinv"):
@@ -26,7 +26,7 @@ class PenaltyPrior(Prior):
 
     def __init__(self, penalty: Penalty) -> None:
         super().__init__()
-        self.penalty = penalty
+        self.penalty, self._prox = penalty, DifferentiableProx(penalty)
         self.explicit_prior = True
 
     def fn(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
@@ -46,4 +46,4 @@ class PenaltyPrior(Prior):
         ``gamma`` is a number, or a tensor with one number or one per image, ``(B,)`` or ``(B, 1, …)``.
         """
         tau = cast(Tensor, gamma) if isinstance(gamma, Tensor) else torch.tensor(gamma, dtype=torch.float64)
-        return differentiable_prox(self.penalty, x, tau.reshape(()) if tau.numel() == 1 else tau)
+        return self._prox(x, tau.reshape(()) if tau.numel() == 1 else tau)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset.nn.positive import logarithm, set_logarithm
 from jumpset.penalties.base import Normalize, Penalty, Reduction
 
 PenaltyAtStep = Callable[[int], Penalty]
@@ -25,7 +26,7 @@ class PenaltyLoss(nn.Module):
         ``lambda step: potts.annealed(step, 1000)`` for a continuation.
     weight
         Factor, at least 0; an attribute that may be set at any time. A ``nn.Parameter`` with one number is
-        trained; values below 0 count as 0.
+        trained as it is; values below 0 count as 0.
     schedule
         Function from the step (0, 1, …) to a factor, at least 0; ``None`` is 1. For a warm-up of 1000 steps,
         ``lambda step: min(1.0, step / 1000)``.
@@ -35,6 +36,11 @@ class PenaltyLoss(nn.Module):
         Over the batch: ``"mean"``, ``"sum"``, or ``"none"`` for one number per image.
     channel_axis
         The axis of the channels of all inputs, as in :meth:`Penalty.value`.
+    learnable
+        Whether the weight is trained: the parameter ``log_weight`` is its logarithm, which keeps it positive.
+        Descent on the training loss alone sends every weight to 0; train it on validation data, or subtract
+        ``n · loss.log_weight`` with n the number of degrees of freedom, the logarithm of the prior's
+        normalization (n = number of pixels for ``normalize="sum"``, 1 for ``"mean"``).
 
     Raises
     ------
@@ -44,7 +50,8 @@ class PenaltyLoss(nn.Module):
     Notes
     -----
     The step counter is a buffer that only :meth:`step` advances. ``state_dict`` contains the counter and the
-    weight, as tensors.
+    weight, as tensors. A graph of ``torch.compile`` takes weight, schedule and the grid of
+    ``TiledGroups.at_step`` as inputs: a step compiles nothing.
 
     Examples
     --------
@@ -60,8 +67,6 @@ class PenaltyLoss(nn.Module):
     """
 
     n_steps: Tensor
-    weight: Any
-    """Factor of the penalty: a number, or the parameter that was given."""
 
     def __init__(
         self,
@@ -72,6 +77,7 @@ class PenaltyLoss(nn.Module):
         normalize: Normalize = "mean",
         reduction: Reduction = "mean",
         channel_axis: int | None = None,
+        learnable: bool = False,
     ) -> None:
         super().__init__()
         if not callable(penalty):
@@ -90,20 +96,54 @@ class PenaltyLoss(nn.Module):
         self.normalize: Normalize = normalize
         self.reduction: Reduction = reduction
         self.channel_axis = channel_axis
+        checks.flag("learnable", learnable)
+        self._number, self._factor, self._scale = 1.0, 1.0, torch.ones((), dtype=torch.float64)
         self.weight = weight
+        if learnable:
+            start = torch.tensor(number(self.weight), dtype=torch.get_default_dtype())
+            self._parameters.pop("weight", None)
+            self.log_weight = logarithm("weight", start)
         self.register_buffer("n_steps", torch.zeros((), dtype=torch.int64))
         self.register_load_state_dict_post_hook(_look_up_after_loading)
         self._look_up()
 
+    @property
+    def weight(self) -> Any:
+        """Factor of the penalty: a number, the parameter that was given, or the exponential of log_weight."""
+        trained = self._trained()
+        return self._number if trained is None else trained
+
+    @weight.setter
+    def weight(self, value: Any) -> None:
+        value, current = _checked_weight(value), self._parameters.get("weight")
+        if "log_weight" in self._parameters:
+            set_logarithm("weight", self.log_weight, value)
+        elif isinstance(value, nn.Parameter):
+            self._parameters["weight"] = value  # as register_parameter, which takes no name of a property
+            self._rescale()
+        elif current is not None:
+            with torch.no_grad():  # a controller sets the parameter, which an optimizer may hold
+                current.fill_(value)
+        else:
+            self._number = value
+            self._rescale()
+
     def __setattr__(self, name: str, value: Any) -> None:
+        # that of a module would register a parameter without a look at the property
         if name == "weight":
-            value = _checked_weight(value)
-            current = self.__dict__.get("_parameters", {}).get("weight")
-            if current is not None and not isinstance(value, nn.Parameter):
-                with torch.no_grad():  # a controller sets the parameter, which an optimizer may hold
-                    current.fill_(value)
-                return
-        super().__setattr__(name, value)
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def _trained(self) -> Tensor | None:
+        """Return the weight if it is trained; a look at a number would make it part of a compiled graph."""
+        log_weight = self._parameters.get("log_weight")
+        return self._parameters.get("weight") if log_weight is None else log_weight.exp().sum()
+
+    def _rescale(self) -> None:
+        """Set the factor of this step as a tensor, which a compiled graph takes as an input."""
+        number = self._number if self._trained() is None else 1.0
+        self._scale = torch.tensor(self._factor * number, dtype=torch.float64)
 
     def forward(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
         """Compute the weighted penalty of ``(B, C, *spatial)``; see :meth:`Penalty.__call__`."""
@@ -115,10 +155,12 @@ class PenaltyLoss(nn.Module):
             normalize=self.normalize,
             reduction=self.reduction,
         )
-        weight = self.weight
-        if isinstance(weight, nn.Parameter):
-            weight = weight.clamp_min(0.0).to(value).reshape(())
-        return weight * self._factor * value
+        if not isinstance(value, Tensor):
+            return (number(self.weight) * self._factor) * value
+        scale, trained = self._scale.to(value.dtype), self._trained()
+        if trained is None:
+            return scale * value
+        return trained.clamp_min(0.0).to(value).reshape(()) * scale * value
 
     def step(self) -> None:
         """Advance the step counter; to be called once per training step."""
@@ -136,6 +178,7 @@ class PenaltyLoss(nn.Module):
                 f"penalty({step}) must be a penalty", given=repr(current), do="return e.g. SlidingGroups()"
             )
         self._current = current
+        self._rescale()
 
     def get_extra_state(self) -> Tensor:
         """Return the weight as a tensor, for ``state_dict``; a copy where it is a parameter."""
@@ -143,7 +186,7 @@ class PenaltyLoss(nn.Module):
 
     def set_extra_state(self, state: Tensor | dict[str, float]) -> None:
         """Set the weight from a ``state_dict``; those of version 0.1.0 have a dictionary here."""
-        if not isinstance(self.weight, nn.Parameter):  # a parameter is loaded as one
+        if not isinstance(self.weight, Tensor):  # a parameter is loaded as one
             self.weight = float(state["weight"] if isinstance(state, dict) else state)
 
     def extra_repr(self) -> str:

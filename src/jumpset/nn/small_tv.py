@@ -2,81 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from jumpset.operators.images import spread
 from jumpset.operators.precision import at_least_single
+from jumpset.penalties.base import Penalty
+from jumpset.penalties.sparse_tv import SparseTV
+from jumpset.penalties.total_variation import TotalVariation
 from jumpset.prox import tv_batches
-from jumpset.prox.tv import MAX_STEPS, Terms, tv_prox
+from jumpset.prox.tv import MAX_STEPS, ProxSolution, Terms, tv_prox
 
 
-class Start:
-    """The dual variable of the last call, the start of the next; copies and saved modules begin without."""
-
-    def __init__(self) -> None:
-        self.dual: Tensor | None = None
-
-    def of(self, planes: Tensor) -> Tensor | None:
-        """Return the dual variable if it belongs to images of this shape."""
-        dual = self.dual
-        return dual if dual is not None and dual[:, 0].shape == planes.shape else None
-
-    def __getstate__(self) -> dict[str, None]:
-        """Return nothing to be saved: the dual variable belongs to images, not to the network."""
-        return {"dual": None}
+def terms_of(penalty: Penalty, v: Tensor) -> Terms | None:
+    """Return what :func:`solve` minimises for the images ``(B, C, *spatial)``; None if it does not apply."""
+    if isinstance(penalty, TotalVariation):
+        if (penalty.beta, penalty.order, penalty.scheme) != (1.0, 1, "forward"):
+            return None
+    elif not isinstance(penalty, SparseTV):
+        return None
+    terms = penalty.prox_terms(v)
+    return terms if tv_batches.applies_to(v, terms.joint) else None
 
 
-def applies(v: Tensor, terms: Terms) -> bool:
-    """Return whether :func:`prox` takes the images ``(B, C, *spatial)``."""
-    return terms.directions is None and tv_batches.applies(_planes(v, terms), terms.norm, terms.delta)
+def solve(v: Tensor, taus: Tensor, terms: Terms, tol: float, dual: Tensor | None) -> ProxSolution:
+    """Compute the proximal point, from a dual variable of the same shape if it is given."""
+    return tv_prox(v, taus, terms, tol=tol, max_steps=MAX_STEPS, dual=dual, lines=False)
 
 
-def prox(
-    v: Tensor, taus: Tensor, terms: Terms, flat: float | None, tol: float, start: Start | None
+def shape_of_dual(v: Tensor, terms: Terms) -> tuple[int, ...]:
+    """Return the shape of the dual variable, ``(P, 2, C, H, W)``."""
+    batch, channels, *spatial = v.shape
+    return (batch, 2, channels, *spatial) if terms.joint else (batch * channels, 2, 1, *spatial)
+
+
+def derivative(
+    v: Tensor, taus: Tensor, u: Tensor, dual: Tensor, g: Tensor, terms: Terms, flat: float | None, tol: float
 ) -> Tensor:
-    """Compute the proximal point, with derivatives in v and in the ``(B,)`` tensor ``taus``."""
-    return _Small.apply(v, taus, terms, flat, tol, start)
+    """Compute J g in float64; see :mod:`jumpset.kernels.tv.tangent`."""
+    f, planes, vector = (_planes(at_least_single(x), terms) for x in (v, u, g))
+    weights = taus.double().repeat_interleave(len(f) // max(len(v), 1))
+    single = f.shape[1] == 1 and terms.norm == "l2-each"
+    part = (0.0 if single else 1e-4) if flat is None else flat
+    low, high = f.flatten(1).aminmax(dim=1)
+    zero = 1e-6 * f.flatten(1).abs().amax(1).double()
+    if terms.ratio == 0:
+        zero.fill_(-1.0)
+    # the error of the conjugate gradients is below the one that the gap of u causes
+    settings = (weights, terms.norm, part * (high - low), zero, 3 * tol**0.5)
+    return tv_batches.batch_derivative(planes, dual, vector, *settings).reshape(v.shape)
 
 
 def _planes(x: Tensor, terms: Terms) -> Tensor:
     """Return ``(P, C, *spatial)``, with one channel where they are separate."""
     return x if terms.joint else x.flatten(0, 1)[:, None]
-
-
-class _Small(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, v: Tensor, taus: Tensor, terms: Terms, flat: float | None, tol: float, start: Start | None
-    ) -> Tensor:
-        begin = None if start is None else start.of(_planes(v, terms))
-        settings = {"tol": tol, "max_steps": MAX_STEPS, "dual": begin, "lines": False}
-        found = tv_prox(v, taus.detach(), terms, **settings)
-        if start is not None:
-            start.dual = found.dual
-        ctx.save_for_backward(v, taus, found.image, found.dual)
-        ctx.terms, ctx.flat, ctx.tol = terms, flat, tol
-        return found.image
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
-        v, taus, u, duals = ctx.saved_tensors
-        terms: Terms = ctx.terms
-        f, planes, g = (_planes(at_least_single(x), terms) for x in (v, u, gradient))
-        weights = taus.double().repeat_interleave(len(f) // len(v))
-        single = f.shape[1] == 1 and terms.norm == "l2-each"
-        flat = (0.0 if single else 1e-4) if ctx.flat is None else ctx.flat
-        low, high = f.flatten(1).aminmax(dim=1)
-        zero = 1e-6 * f.flatten(1).abs().amax(1) if terms.ratio > 0 else torch.full_like(low, -1.0)
-        # the error of the conjugate gradients is below the one that the gap of u causes
-        arrays = planes, duals, g, weights, terms.norm, flat * (high - low), zero, 3 * ctx.tol**0.5
-        moved = tv_batches.batch_derivative(*arrays).reshape(v.shape)
-        tau = spread(taus.double(), moved)
-        moved = torch.where(tau > 0, moved, gradient)  # at tau = 0 the prox is the identity
-        force = torch.where(tau > 0, (v.double() - u) / torch.where(tau > 0, tau, 1.0), 0.0)
-        by_tau = -(moved * force).flatten(1).sum(1)
-        return moved.to(gradient.dtype), by_tau.to(taus.dtype), None, None, None, None

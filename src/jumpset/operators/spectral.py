@@ -67,7 +67,7 @@ def _dct(x: Tensor) -> Tensor:
     """Compute the DCT-II of the last axis by one complex FFT (Makhoul 1980)."""
     n = x.shape[-1]
     reordered = torch.cat([x[..., ::2], x[..., 1::2].flip(-1)], dim=-1)
-    out = (torch.fft.fft(reordered) * _twiddle(n, x)).real * math.sqrt(2.0 / n)
+    out = (torch.fft.fft(reordered) * _twiddle(n, x, -1.0)).real * math.sqrt(2.0 / n)
     out[..., 0] *= math.sqrt(0.5)
     return out
 
@@ -78,15 +78,16 @@ def _idct(x: Tensor) -> Tensor:
     x = x * math.sqrt(n / 2.0)
     x[..., 0] *= math.sqrt(2.0)
     mirrored = torch.cat([torch.zeros_like(x[..., :1]), x[..., 1:].flip(-1)], dim=-1)
-    reordered = torch.fft.ifft(torch.complex(x, -mirrored) * _twiddle(n, x).conj()).real
+    reordered = torch.fft.ifft(torch.complex(x, -mirrored) * _twiddle(n, x, 1.0)).real
     out = torch.empty_like(x)
     out[..., ::2] = reordered[..., : (n + 1) // 2]
     out[..., 1::2] = reordered[..., (n + 1) // 2 :].flip(-1)
     return out
 
 
-def _twiddle(n: int, like: Tensor) -> Tensor:
-    angle = -math.pi * torch.arange(n, dtype=torch.float64, device=like.device) / (2 * n)
+def _twiddle(n: int, like: Tensor, sign: float) -> Tensor:
+    # not by ``conj``, which torch does lazily, and forgets inside an operator while it compiles
+    angle = sign * math.pi * torch.arange(n, dtype=torch.float64, device=like.device) / (2 * n)
     return torch.polar(torch.ones_like(angle), angle).to(
         torch.complex64 if like.dtype == torch.float32 else torch.complex128
     )

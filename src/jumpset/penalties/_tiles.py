@@ -6,17 +6,29 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from jumpset.operators.differences import spatial_axes
 from jumpset.operators.namespaces import lengths, namespace
 from jumpset.operators.windows import extend, slab
 
 
-def tile_sums(x: Any, tile: Sequence[int], shift: Sequence[int]) -> Any:
+def tile_sums(x: Any, tile: Sequence[int], shift: Sequence[int] | Tensor) -> Any:
     """Return at each pixel the sum of ``x`` over the tile that contains it; shaped like ``x``.
 
-    Tiles begin ``shift`` pixels before the image and are cut at its border.
+    Tiles begin ``shift`` pixels before the image and are cut at its border. A tensor of shifts, for tensors
+    x, is not looked at: a graph holds for all shifts.
     """
+    if isinstance(shift, Tensor):
+        for axis, size in zip(spatial_axes(x), tile, strict=True):
+            length = x.shape[axis]
+            before: Any = shift[axis - 2] % size
+            place = (torch.arange(length, device=x.device) + before.to(x.device)) // size
+            count = (length + 2 * size - 2) // size
+            sums = x.new_zeros((*x.shape[:axis], count, *x.shape[axis + 1 :])).index_add(axis, place, x)
+            x = sums.index_select(axis, place)
+        return x
     xp = namespace(x)
     for axis, size, before in zip(spatial_axes(x), tile, shift, strict=True):
         length = lengths(x)[axis]

@@ -67,6 +67,9 @@ class TiledGroups(Penalty):
         super().__post_init__()
         for one in self.shift if isinstance(self.shift, tuple) else (self.shift,):
             checks.integer("shift", one, at_least=0)
+        # a compiled graph takes the tensor as an input, so that a new grid compiles nothing
+        shifts = self.shift if isinstance(self.shift, tuple) else (self.shift,) * 3
+        object.__setattr__(self, "_shifts", torch.tensor(shifts))
 
     def at_step(self, step: int, seed: int = 0) -> TiledGroups:
         """Return the penalty with its grid at a random position that depends on ``step`` and ``seed``."""
@@ -98,6 +101,9 @@ class TiledGroups(Penalty):
 
     def _sums(self, x: Any) -> Any:
         n_axes = len(x.shape) - 2
+        sizes = sizes_per_axis("tile", self.tile, n_axes)
+        if torch.compiler.is_compiling():
+            return tile_sums(x, sizes, self.__dict__["_shifts"])
         # at_step gives shifts for three axes
         shift = self.shift[:n_axes] if isinstance(self.shift, tuple) else self.shift
-        return tile_sums(x, sizes_per_axis("tile", self.tile, n_axes), sizes_per_axis("shift", shift, n_axes))
+        return tile_sums(x, sizes, sizes_per_axis("shift", shift, n_axes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -16,8 +18,13 @@ _NEGLIGIBLE = 1e-20  # weights below this part of the largest value change none 
 
 def applies(v: Tensor, norm: Norm, delta: float) -> bool:
     """Return whether :func:`solve_batch` takes the images ``(P, C, H, W)``, channels coupled."""
-    small = v.ndim == 4 and v[:1].numel() <= _MOST and v.numel() > 0
-    return small and v.device.type == "cpu" and norm in ("l2", "l2-each") and delta == 0.0
+    return applies_to(v, joint=True) and norm in ("l2", "l2-each") and delta == 0.0
+
+
+def applies_to(v: Tensor, joint: bool) -> bool:
+    """Return whether :func:`applies` for images ``(B, C, H, W)``, with channels coupled or apart."""
+    size = math.prod(v.shape[1 if joint else 2 :])
+    return v.ndim == 4 and v.device.type == "cpu" and v.shape[0] > 0 and 0 < size <= _MOST
 
 
 def solve_batch(

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from jumpset.kernels.threads import parallel_rows
+from jumpset.kernels.tracing import is_eager
 from jumpset.kernels.values.scaling_loops import scale_rows
 
 _HAS_TRITON = find_spec("triton") is not None
@@ -75,7 +76,7 @@ class FusedKernel:
 
     def __call__(self, x: Tensor, *settings: Any) -> Tensor:
         wanted = torch.is_grad_enabled() and x.requires_grad
-        if not _is_eager(x):
+        if not is_eager(x):
             return self.operator(x, *settings, wanted)[0]
         # Without the operator, whose first call loads torch's compiler for seconds and whose later calls take
         # microseconds more.
@@ -155,15 +156,6 @@ def _scaled(gradient: Tensor, outer: Tensor) -> Tensor:
             scale_rows, len(rows), rows, outer.detach().contiguous().numpy(), least=_SCALED_BAND // width + 1
         )
     return gradient
-
-
-def _is_eager(x: Tensor) -> bool:
-    """Return whether ``x`` is a tensor with values, not a placeholder of a tracer or of ``vmap``."""
-    return (
-        type(x) in (Tensor, torch.nn.Parameter)
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()
-    )
 
 
 def _has_memory(x: Tensor) -> bool:
