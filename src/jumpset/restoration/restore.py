@@ -16,7 +16,6 @@ from jumpset._core.types import Iteration
 from jumpset.jpeg import JPEGTables
 from jumpset.operators.foreign import as_operator
 from jumpset.operators.linear import Identity
-from jumpset.restoration.data import data_noise as data_noise
 from jumpset.restoration.plug_and_play import PlugAndPlay
 from jumpset.restoration.priors import named_prior
 from jumpset.running.run import Result, run
