@@ -347,3 +347,55 @@ def test_data_that_are_not_finite():
         js.restore(np.full((8, 8), np.nan), O.Blur.gaussian(1.0))
     with pytest.raises(js.InputError, match="complex"):
         js.restore(np.zeros((2, 2, 8, 8), complex), O.Fourier(np.ones((8, 8), bool)))
+
+
+def test_missing_data():
+    """As a mask of the data: of an image, behind an operator, of a batch, of complex data."""
+    u = disks(24, channels=3)
+    known = np.random.default_rng(0).random((24, 24)) > 0.3
+    image = u[0].permute(1, 2, 0).numpy()
+    expected = js.restore(image * known[..., None], O.Mask(known), prior="tv").image
+    with_nan = np.where(known[..., None], image, np.nan)
+    of_number = np.where(known[..., None], image, -9.0)
+    for data, missing in ((with_nan, "nan"), (with_nan, float("nan")), (of_number, -9), (image, ~known)):
+        np.testing.assert_array_equal(js.restore(data, prior="tv", missing=missing).image, expected)
+    first = js.restore(np.moveaxis(with_nan, -1, 0), prior="tv", missing="nan", channel_axis=0).image
+    np.testing.assert_array_equal(np.moveaxis(first, 0, -1), expected)
+    radon = O.Radon(20, (24, 24))
+    y = radon(u[:, :1])
+    y[..., 3:5, :] = torch.nan
+    keep = torch.isfinite(y)
+    found = js.restore(y, radon, prior="tv", noise=0.0, missing="nan").image
+    masked = js.restore(torch.nan_to_num(y), O.Mask(keep) @ radon, prior="tv", noise=0.0).image
+    assert torch.equal(found, masked)
+    assert rmse(found, u[:, :1]) < 0.03
+    samples = np.fft.fft2(u[0, 0].numpy(), norm="ortho")
+    samples[5] = np.nan
+    fourier = O.Fourier(np.ones((24, 24), bool))
+    assert (
+        rmse(torch.from_numpy(js.restore(samples, fourier, noise=0.0, missing="nan").image), u[0, 0]) < 0.05
+    )
+    one_channel = js.restore(with_nan[..., 0], missing="nan", prior="tv").image
+    assert one_channel.shape == (24, 24)
+    assert js.restore(image, missing="nan", prior="tv", noise=0.01).method.operator == O.Identity()
+    integers = js.restore(np.rint(255 * of_number.clip(0)).astype(np.uint8), prior="tv", missing=~known).image
+    assert rmse(torch.from_numpy(integers), torch.from_numpy(255 * image)) < 255 * 0.1
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [("none", "nan"), (True, "bools"), (np.ones((3, 3), bool), "fit"), (np.ones((16, 16), bool), "all data")],
+)
+def test_missing_data_that_cannot_be_used(missing, words):
+    with pytest.raises(js.InputError, match=words):
+        js.restore(np.zeros((16, 16)), missing=missing)
+
+
+def test_images_of_a_batch_miss_the_same():
+    y = disks(16).repeat(2, 1, 1, 1)
+    y[:, :, 3, 4:9] = torch.nan
+    together = js.restore(y, prior="tv", missing="nan").image
+    assert torch.equal(together[:1], js.restore(y[:1], prior="tv", missing="nan").image)
+    y[0, :, 8, 8] = torch.nan
+    with pytest.raises(js.InputError, match="one image at a time"):
+        js.restore(y, prior="tv", missing="nan")
