@@ -399,3 +399,32 @@ def test_images_of_a_batch_miss_the_same():
     y[0, :, 8, 8] = torch.nan
     with pytest.raises(js.InputError, match="one image at a time"):
         js.restore(y, prior="tv", missing="nan")
+
+
+BOX = [
+    (O.Identity(), "tv"),
+    (O.Blur.gaussian(1.0), "potts"),
+    (O.Downsample(2, (24, 24), "cubic"), "l0"),
+    (O.Radon(8, (24, 24)), "sparse-tv"),
+    (O.Mask(torch.rand(24, 24, generator=torch.Generator().manual_seed(3)) > 0.4), "tgv"),
+    (O.Fourier(torch.rand(24, 24, generator=torch.Generator().manual_seed(3)) > 0.4), "groups"),
+]
+
+
+@pytest.mark.parametrize(("operator", "prior"), BOX, ids=[p for _, p in BOX])
+@pytest.mark.parametrize(("lower", "upper"), [(0.2, 0.6), (0.2, None), (None, 0.6)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bounds_hold_exactly(operator, prior, lower, upper, dtype):
+    """At every step, whatever the precision; both bounds are active in these data."""
+    u = disks(24).to(dtype)
+    seen = []
+    result = js.restore(
+        noisy(operator(u), 0.05), operator, prior=prior, noise=0.05, lower=lower, upper=upper, max_steps=18,
+        callback=lambda step: seen.append(step.image) if step.n_steps in (0, 9) else None,
+    )  # fmt: skip
+    for image in (*seen, result.image):
+        assert lower is None or float(image.min()) >= torch.tensor(lower, dtype=dtype)
+        assert upper is None or float(image.max()) <= torch.tensor(upper, dtype=dtype)
+    assert lower is None or float(result.image.min()) < lower + 0.02
+    assert upper is None or prior == "groups" or float(result.image.max()) > upper - 0.02
+    assert len(seen) == 2
