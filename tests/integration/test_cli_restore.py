@@ -65,6 +65,20 @@ def test_holes_are_filled(source, tmp_path, truth):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_missing_pixels(source, tmp_path, truth):
+    truth[5:9, 8:14] = 0
+    js.io.write_picture(source, truth)
+    out = tmp_path / "out.png"
+    assert call("restore", source, out, "--missing", "0", "--prior", "tv", "-q").exit_code == 0
+    np.testing.assert_array_equal(
+        pixels(out), js.restore(truth, prior="tv", missing=0, value_range=(0, 255)).image
+    )
+    floats = np.where(truth > 0, truth / np.float32(255), np.nan).astype(np.float32)
+    np.save(tmp_path / "in.npy", floats)
+    assert call("restore", tmp_path / "in.npy", tmp_path / "out.tif", "--missing", "nan").exit_code == 0
+    assert np.isfinite(pixels(tmp_path / "out.tif")).all()
+
+
 def test_mosaic_and_jpeg(source, tmp_path, truth):
     mosaic = np.where(
         O.ColorFilterArray().mask(torch.zeros(1, 1, 24, 32))[0].movedim(0, -1).numpy() > 0, truth, 0
@@ -95,6 +109,8 @@ def test_mosaic_and_jpeg(source, tmp_path, truth):
         (("--noise", "-1"), "noise"),
         (("--max-seconds", "0"), "max_seconds"),
         (("--mask", "no.png"), "no.png"),
+        (("--missing", "none"), "nan or a number"),
+        (("--missing", "0", "--operator", "jpeg"), "JPEG"),
     ],
 )
 def test_mistakes_are_one_line(arguments, word, source, tmp_path):

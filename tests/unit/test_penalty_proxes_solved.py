@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import jumpset as js
+from jumpset.prox import tgv
 
 
 def pictures(*shape, seed=0):
@@ -204,3 +205,31 @@ def test_a_wrong_weight_is_seen(cls, monkeypatch):
     monkeypatch.setattr(cls, "prox", lambda self, v, tau, **o: right(self, v, 1.5 * tau, **o))
     with pytest.raises(AssertionError):
         test_no_nearby_picture_is_better(cls())
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 7, 9), (1, 1, 1, 5), (1, 2, 6, 1), (1, 3, 2, 2)])
+@pytest.mark.parametrize("joint", [True, False])
+def test_loops_of_tgv_are_the_formula(shape, joint):
+    f = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    grid, one = tgv.Grid(torch.ones_like(f[:1])), torch.ones(len(f), 1, 1, 1, dtype=torch.float64)
+    w = torch.zeros_like(grid.gradient(f))
+    fields = expected = f, w, w, torch.zeros_like(grid.bend(w))
+    sizes = 0.3 * one, 0.2 * one, (0.1 * one, 0.2 * one)
+    for _ in range(25):
+        expected = tgv.advance_plain(grid, f, expected, *sizes, joint)
+    found = tgv.kernel.advance(f, fields, *sizes, joint, 25)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-13)
+
+
+def test_tgv_continues_from_its_dual():
+    """A start saves steps; the answer is the same point."""
+    v = torch.rand(2, 3, 24, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    penalty = js.penalties.TGV2()
+    first = penalty.prox_solution(v, 0.1, tol=1e-4)
+    again = penalty.prox_solution(v + 1e-3 * v.flip(-1), 0.1, tol=1e-4, dual=first.dual)
+    assert again.n_steps < first.n_steps / 2
+    assert again.gap.max() <= 1e-4
+    torch.testing.assert_close(
+        again.image, penalty.prox(v + 1e-3 * v.flip(-1), 0.1, tol=1e-6), rtol=0, atol=5e-3
+    )

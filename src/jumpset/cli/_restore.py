@@ -71,6 +71,10 @@ def restore(
     weight: Annotated[
         float | None, typer.Option("--weight", "-w", help="Larger is smoother; default: from the noise.")
     ] = None,
+    missing: Annotated[
+        str | None,
+        typer.Option(metavar="nan|NUMBER", help="The value that marks missing pixels, in each band."),
+    ] = None,
     max_steps: Annotated[int | None, typer.Option(help="Step limit; default: that of the method.")] = None,
     max_seconds: Annotated[
         float | None, typer.Option(help="Time limit; the image so far is then written.")
@@ -87,6 +91,7 @@ def restore(
     is 1.
     """
     form, values = _parse(operator)
+    gone = _missing(missing)
     limits = as_range(value_range)
     check_seconds(max_seconds)
     if scale is not None:
@@ -107,12 +112,13 @@ def restore(
 
     known = read_mask(mask)
     checks.device("device", device)
-    picture = io.read_picture(source, page=page)
+    has_nan: Any = "nan" if gone is not None and np.isnan(gone) else None
+    picture = io.read_picture(source, page=page, missing=has_nan)
     limits = range_of(picture, limits)
     if limits is None and picture.pixels.dtype.kind == "u":  # a file holds intensities, not counts
         limits = 0.0, float(np.iinfo(picture.pixels.dtype).max)
     made = _operator(form, values, known, picture, source)
-    io.check_can_hold(target, picture)
+    io.check_can_hold(target, picture.with_pixels(np.nan_to_num(picture.pixels)))
     with Hold():
         with Progress(wanted=not quiet) as progress:
             progress.begin(prior)
@@ -127,6 +133,7 @@ def restore(
                 stop=interrupts.seen,
                 progress=progress.advance,
                 value_range=limits,
+                missing=gone,
                 device=device,
             )
         stopped = was_stopped(result)
@@ -140,6 +147,18 @@ def restore(
         say("; ".join(parts))
     if stopped:
         raise typer.Exit(interrupts.exit_code)
+
+
+def _missing(text: str | None) -> float | None:
+    """The value that marks missing pixels."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(
+            "--missing is nan or a number", given=text, do="pass --missing nan, or --missing 0"
+        ) from None
 
 
 def _parse(text: str | None) -> tuple[str | None, dict[str, Any]]:

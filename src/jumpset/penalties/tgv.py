@@ -15,8 +15,9 @@ from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties._masks import keep_inside
 from jumpset.penalties.base import Channels, Penalty, arranged, coupling
-from jumpset.prox.tgv import tgv_prox
+from jumpset.prox.tgv import tgv_prox, tgv_prox_solution
 from jumpset.prox.tgv_fields import Grid, solve, solve_in_graph
+from jumpset.prox.tv import ProxSolution
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,34 @@ class TGV2(Penalty):
         max_steps
             Limit; a ``RuntimeWarning`` reports that an image has reached it.
         """
+        return tgv_prox(*self._problem(v, tau, tol, max_steps))
+
+    def prox_solution(
+        self,
+        v: Tensor,
+        tau: float | Tensor,
+        *,
+        tol: float = 1e-3,
+        max_steps: int = 20_000,
+        dual: Tensor | None = None,
+    ) -> ProxSolution:
+        """Compute the proximal point and its duality gap.
+
+        Parameters
+        ----------
+        v, tau, tol, max_steps
+            As in :meth:`prox`; that the limit was reached shows in the gap.
+        dual
+            Start: ``.dual`` of an earlier solution of the same shape.
+        """
+        return tgv_prox_solution(*self._problem(v, tau, tol, max_steps), dual=dual)
+
+    def _problem(self, v: Tensor, tau: float | Tensor, tol: float, max_steps: int) -> tuple[Any, ...]:
         checks.real("tol", tol, above=0.0, below=1.0)
         checks.integer("max_steps", max_steps, at_least=1)
         check_tensor(v)
         joint = self.channels == "joint"
-        return tgv_prox(v, per_image(tau, v), self.alpha0, self.alpha1, joint, tol, max_steps)
+        return v, per_image(tau, v), self.alpha0, self.alpha1, joint, tol, max_steps
 
     def _terms_and_dual(self, x: Any, mask: Any, weight_map: Any) -> tuple[Tensor, Tensor]:
         """Return the map of the primal value, with the gradient of the dual value, and the dual's map."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from jumpset._core.errors import NoProx
 from jumpset.operators.images import per_image
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties.base import Penalty, SolvedProx, fused_sum
+from jumpset.penalties.base import Penalty, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.quadtree_groups import QuadtreeGroups
 from jumpset.penalties.sliding_groups import SlidingGroups
@@ -104,10 +104,11 @@ class WeightedSum(Penalty):
             If :meth:`prox` raises it, or the merged penalty has no ``prox_solution``.
         """
         factor, penalty = self._factor_and_penalty()
-        if not isinstance(penalty, SolvedProx):
+        solution = getattr(penalty, "prox_solution", None)
+        if solution is None:
             raise NoProx(f"{type(penalty).__name__} has no prox_solution; use prox")
         per_image(tau, v)
-        return penalty.prox_solution(v, factor * tau, tol=tol, max_steps=max_steps, dual=dual)
+        return solution(v, factor * tau, tol=tol, max_steps=max_steps, dual=dual)
 
     def _factor_and_penalty(self) -> tuple[float, Penalty]:
         merged = self.merged()

@@ -21,8 +21,8 @@ from jumpset.smoothers import RegionFusion
 
 _TAU = 0.05  # largest strength of a proximal step, relative to the range of the image
 _LEAST_RHO = 5e-4  # below it the data step is ill conditioned
-_JUMP = 5.0  # weight of a jump, in units of the variance of the noise
-_FIRST, _PER_NOISE = 0.03, 2.0  # first error level: of the range, and of the noise
+_JUMP = 3.0  # weight of a jump, in units of the variance of the noise
+_FIRST, _PER_NOISE = 0.01, 2.0  # first error level: of the range, and of the noise
 _WEIGHT_EVERY = 3  # steps between two corrections of the weight
 _LARGEST_CORRECTION = 2.0
 _SETTLED = 0.05  # distance of the misfit from that of the noise
@@ -85,7 +85,7 @@ class PlugAndPlay(Iteration[State]):
     weight
         For the operator divided by its norm. None, for a penalty: it is corrected every three steps until
         the misfit is that of the noise, ‖A u − y‖² = n σ² (the discrepancy principle). None, for a method of
-        the l0 family: 5 σ². None, for other methods: their own weight.
+        the l0 family: 3 σ². None, for other methods: their own weight.
     noise
         σ, the standard deviation of the noise of the data, in their units; None: estimated
         (:func:`data_noise`). Less than 0.002 of the root mean square of the data counts as that.
@@ -94,7 +94,7 @@ class PlugAndPlay(Iteration[State]):
     warm_up
         Steps with total variation before those with a method, whose answer depends on the start.
     n_steps
-        Steps with a method: the level of the errors it removes falls geometrically from 0.03 of the range and
+        Steps with a method: the level of the errors it removes falls geometrically from 0.01 of the range and
         twice the noise, to the noise, and ρ rises accordingly. For a penalty: the step limit.
     tol
         With a penalty, the run ends when ‖u − z‖ and the change of z are at most tol ‖z‖, and the weight

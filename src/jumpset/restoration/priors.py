@@ -18,8 +18,7 @@ from jumpset.penalties.base import SolvedProx
 from jumpset.running.registry import method, methods
 from jumpset.smoothers import L0Smoothing, RegionFusion
 
-_TV_STEPS = 1000  # of a proximal step at most; each starts at the dual fields of the last one
-_TGV_TOL, _TGV_STEPS = 1e-2, 60  # without such a start
+_TV_STEPS, _TGV_STEPS = 1000, 20  # of a proximal step at most; each starts at the dual fields of the last one
 
 PRIORS = ("potts", "l0", "tv", "sparse-tv", "groups", "tgv", "dip", "dip-l0")
 """The names that :func:`jumpset.restore` takes besides those of :func:`jumpset.methods`."""
@@ -100,9 +99,8 @@ def denoise(
     if isinstance(prior, SolvedProx | TGV2):
         with warnings.catch_warnings():  # that a limit was reached: the outer iteration goes on
             warnings.simplefilter("ignore", RuntimeWarning)
-            if isinstance(prior, TGV2):
-                return Denoised(prior.prox(v, strength, tol=_TGV_TOL, max_steps=_TGV_STEPS))
-            found = prior.prox_solution(v, strength, tol=tol, max_steps=_TV_STEPS, dual=dual)
+            most = _TGV_STEPS if isinstance(prior, TGV2) else _TV_STEPS
+            found = prior.prox_solution(v, strength, tol=tol, max_steps=most, dual=dual)
         return Denoised(found.image, found.dual)
     if isinstance(prior, Penalty):
         return Denoised(prior.prox(v, strength))

@@ -16,7 +16,7 @@ from jumpset._core.types import Iteration
 from jumpset.jpeg import JPEGTables
 from jumpset.operators.foreign import as_operator
 from jumpset.operators.linear import Identity
-from jumpset.restoration.data import data_noise as data_noise
+from jumpset.restoration.missing import Missing, without_missing
 from jumpset.restoration.plug_and_play import PlugAndPlay
 from jumpset.restoration.priors import named_prior
 from jumpset.running.run import Result, run
@@ -39,6 +39,7 @@ def restore(
     progress: Callable[[int, int], object] | None = None,
     channel_axis: int | None = -1,
     value_range: ValueRange | None = None,
+    missing: Missing | None = None,
     device: str | torch.device | None = None,
 ) -> Result:
     """Restore an image from data that an operator made of it: holes, blur, few pixels, projections.
@@ -70,6 +71,10 @@ def restore(
     max_steps, max_seconds, stop, callback, progress, channel_axis, value_range, device
         As in :func:`jumpset.run`. ``value_range`` scales the data, and so it scales ``noise`` and the bounds.
 
+    missing
+        Which data are missing, whatever the operator: ``"nan"``, those that are NaN; a number, those equal to
+        it; or an array that is not 0 where they are, of the shape of ``data`` or without its channels.
+
     Returns
     -------
     Result
@@ -91,9 +96,15 @@ def restore(
     True
     """
     is_complex_array = isinstance(data, np.ndarray) and data.dtype.kind == "c"
-    data = _as_real(data)
     is_jpeg = isinstance(operator, JPEGTables)
     given = Identity() if operator is None else operator if is_jpeg else as_operator(operator)
+    if missing is not None:
+        if isinstance(given, JPEGTables):
+            raise InputError(
+                "a JPEG file has all its pixels", given="JPEGTables and missing", do="leave missing out"
+            )
+        data, given = without_missing(data, given, missing, 0 if is_complex_array else channel_axis)
+    data = _as_real(data)
     prior = named_prior(prior) if isinstance(prior, str) else prior
     if isinstance(prior, Iteration) and "operator" in getattr(prior, "__dataclass_fields__", {}):
         method = _with_operator(prior, given, weight, lower, upper)
