@@ -21,7 +21,7 @@ ROWS = {
     "Building blocks": ("metrics", "regions", "nn", "io", "jpeg", "texture"),
     "Methods": ("smoothers", "dip", "learned"),
     "Loop": ("running", "restoration"),
-    "Data and tools": ("datasets", "training", "weights", "interop"),
+    "Data and tools": ("datasets", "training", "weights", "explain", "interop"),
     "Front ends": ("report", "bench", "app", "cli"),
 }
 FILLS = ("#e8eaed", "#dbe9f9", "#d8f0e3", "#fdf0d0", "#fbdfd3", "#efe0f7", "#dff1f4", "#f4e1e8")

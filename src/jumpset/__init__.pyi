@@ -2,6 +2,7 @@
 from . import bench as bench
 from . import datasets as datasets
 from . import dip as dip
+from . import explain as explain
 from . import interop as interop
 from . import io as io
 from . import jpeg as jpeg

@@ -33,6 +33,7 @@ LAYERS = [
     "datasets",
     "training",
     "weights",
+    "explain",
     "interop",
     "report",
     "bench",
