@@ -42,6 +42,8 @@ class Opened:
     picture: Picture
     tables: JPEGTables | None = None
     """The quantization tables, where the image comes from a JPEG file."""
+    shipped: str = ""
+    """The name of the image, where it ships with the package."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _tree: RegionTree | None = None
     progress: float = 0.0
@@ -212,7 +214,7 @@ class Workspace:
         """Open an image that ships with the package."""
         if name not in SHIPPED:
             raise InputError("no such image", given=name, do=f"choose one of: {', '.join(SHIPPED)}")
-        return self._keep(Opened(self._key("i"), f"{name}.png", Picture(SHIPPED[name]())))
+        return self._keep(Opened(self._key("i"), f"{name}.png", Picture(SHIPPED[name]()), shipped=name))
 
     def opened(self, key: str) -> Opened:
         """Return an open image."""

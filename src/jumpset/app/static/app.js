@@ -220,8 +220,8 @@ function settings() {
 }
 
 async function run() {
-  const asked = { image: image.key, method: $("method").value, settings: settings() };
-  const { key } = await (await post("runs", asked)).json();
+  const wanted = { image: image.key, method: $("method").value, settings: settings() };
+  const { key } = await (await post("runs", wanted)).json();
   running = key;
   $("stop").disabled = false;
   $("progress").hidden = false;
@@ -230,16 +230,16 @@ async function run() {
     const state = await (await ask(`runs/${key}`)).json();
     if (state.max_steps) $("progress").value = state.n_steps / state.max_steps; else $("progress").removeAttribute("value");
     const steps = state.max_steps ? `step ${state.n_steps} of ${state.max_steps}` : `step ${state.n_steps}`;
-    $("state").textContent = state.state === "running" ? `${asked.method}: ${steps}` : state.state;
-    if (state.version > version && image.key === asked.image) {
+    $("state").textContent = state.state === "running" ? `${wanted.method}: ${steps}` : state.state;
+    if (state.version > version && image.key === wanted.image) {
       version = state.version;
       const levels = new Uint8ClampedArray(await (await ask(`runs/${key}/pixels`)).arrayBuffer());
-      source = { run: key, method: asked.method, settings: asked.settings };
+      source = { run: key, method: wanted.method, settings: wanted.settings };
       view.show(levels);
       later(showCode);
     }
     if (state.state === "done" || state.state === "failed") {
-      $("state").textContent = state.state === "failed" ? "" : `${asked.method}: ${state.elapsed.toFixed(2)} s; ${state.status}`;
+      $("state").textContent = state.state === "failed" ? "" : `${wanted.method}: ${state.elapsed.toFixed(2)} s; ${state.status}`;
       running = null;
       $("stop").disabled = true;
       $("progress").hidden = true;
@@ -276,16 +276,26 @@ $("keep").onclick = guarded(() => {
 
 // ---------------------------------------------------------------- saving
 
+/** What is shown, as a file of the chosen format. */
+const asked = () => ({ image: image.key, source, format: $("format").value, colors: Math.round(Number($("colors").value)) || 16 });
+
 async function showCode() {
   if (!source) return;
-  const code = await (await post("code", { image: image.key, source })).json();
+  const code = await (await post("code", asked())).json();
   $("command").textContent = code.command;
+  $("command-of").hidden = !code.command;
+  $("no-command").hidden = Boolean(code.command);
   $("python").textContent = code.python;
 }
 
+$("format").onchange = $("colors").onchange = () => {
+  $("colors-of").hidden = !$("format").value.startsWith("palette");
+  later(showCode);
+};
+
 $("save").onclick = guarded(async () => {
   if (!source) throw new Error("there is no result yet");
-  const response = await post("export", { image: image.key, source, format: $("format").value });
+  const response = await post("export", asked());
   const name = decodeURIComponent(response.headers.get("content-disposition").split("''")[1]);
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await response.blob()), download: name });
   link.click();
@@ -358,6 +368,7 @@ window.jumpset = { cuts: [], ready: 0, view }; // seconds, and what is shown, fo
 await guarded(async () => {
   about = await (await ask("about")).json();
   $("method").append(...about.methods.map((m) => new Option(m.name, m.name)));
+  for (const [key, title] of Object.entries(about.formats)) $("format").append(new Option(title, key));
   choose("region-fusion");
   for (const name of about.shipped) {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: `Try ${name}` });
