@@ -13,7 +13,7 @@ from jumpset._core.errors import FileError, InputError
 from jumpset.datasets import add_noise, shapes
 from jumpset.report import write_report
 from jumpset.report._curves import chart, linear_ticks, log_ticks, tick_labels
-from jumpset.report.pictures import display_for, png_uri
+from jumpset.io.display import display_for, png_uri
 
 NASTY = """<b> & "quotes' </script><script>alert(1)</script>.png"""
 VOID = {"meta", "img", "input", "br"}

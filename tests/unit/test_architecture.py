@@ -19,10 +19,10 @@ LAYERS = [
     "prox",
     "penalties",
     "solvers",
+    "io",
     "metrics",
     "regions",
     "nn",
-    "io",
     "jpeg",
     "texture",
     "smoothers",
@@ -53,6 +53,10 @@ RESERVED = {
     "jax": ("interop",),
     "starlette": ("app",),
     "uvicorn": ("app",),
+    "anywidget": ("app",),
+    "traitlets": ("app",),
+    "napari": ("interop",),
+    "magicgui": ("interop",),
 }
 
 
@@ -136,7 +140,7 @@ def test_public_names():
     assert sorted(set(js.__all__) - packages) == [
         "FileError", "InputError", "Interrupted", "JumpsetError", "L1", "MissingLibrary", "Penalty", "PenaltyLoss", "Potts", "Prox",
         "RegionTree", "Result", "SlidingGroups", "SparseTV", "Status", "TotalVariation", "auto_weight",
-        "estimate_texture", "method", "methods", "restore", "run", "smooth",
+        "estimate_texture", "explore", "method", "methods", "restore", "run", "smooth",
     ]  # fmt: skip
     for name in js.__all__:
         assert getattr(js, name).__doc__, f"{name} has no docstring"

@@ -21,9 +21,9 @@ from jumpset._core.files import can_be_written
 from jumpset._core.types import Status
 from jumpset.datasets.folders import EXTENSIONS
 from jumpset.io import Picture
+from jumpset.io.display import display_for
 from jumpset.jpeg.tables import JPEGTables
 from jumpset.regions import RegionTree
-from jumpset.report.pictures import display_for
 from jumpset.running import registry
 from jumpset.running.run import Result, Step, run
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jumpset.io.display import Display, display_for, png_uri, scale_of
 from jumpset.report import numbers
 from jumpset.report._curves import chart
-from jumpset.report.pictures import Display, display_for, png_uri, scale_of
 
 if TYPE_CHECKING:
     from jumpset.running.run import Result

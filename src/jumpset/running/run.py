@@ -54,6 +54,18 @@ class Result:
     """The hyper-parameters that were run."""
     state: Any = field(repr=False)
     """The method's last state, after a divergence the last finite one."""
+    source: Any = field(default=None, repr=False)
+    """The image that was run, as it was given."""
+
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows: the image before and after, and how the run ended."""
+        from jumpset.io.notebook import card
+
+        last = {key: f"{values[-1]:.6g}" for key, values in self.history.items() if values}
+        facts = {"method": repr(self.method), "status": self.status.value, "steps": str(self.n_steps)}
+        facts |= {"seconds": f"{self.elapsed:.2f}"}
+        facts |= {key: text for key, text in last.items() if key not in ("step", "seconds")}
+        return card({"Before": self.source, "After": self.image}, facts)
 
     @property
     def labels(self) -> np.ndarray:
@@ -255,7 +267,7 @@ def run(
         if hold.take():  # a signal came while the answer was computed
             latest.status = Status.INTERRUPTED
     status = latest.status or Status.MAX_STEPS
-    return Result(answer, status, latest.n_steps, clock.elapsed, history, method, latest.state)
+    return Result(answer, status, latest.n_steps, clock.elapsed, history, method, latest.state, image)
 
 
 def _check_options(

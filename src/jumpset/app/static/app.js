@@ -1,14 +1,15 @@
 // The page: what is open, the slider of regions, runs of methods, results that are kept, and saving.
+import { Slider } from "./slider.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const view = new View();
+const slider = new Slider(document, cut);
 const KEPT = 4;
 
 let about = null; // of the program: methods, files
 let image = null; // of the open image
 let worker = null;
-let range = null; // numbers of regions of the slider: {least, most}
 let source = null; // of what is shown: {n_regions} or {run, method, settings}
 let running = null; // key of the run at work
 let isCutting = false, nextCut = null;
@@ -40,15 +41,10 @@ const guarded = (handler) => async (...given) => {
   try { await handler(...given); } catch (error) { fail(error); }
 };
 
-function busy(text) {
-  $("busy").textContent = text;
-  $("busy").hidden = !text;
-}
-
 // ---------------------------------------------------------------- opening
 
 async function open(query, body) {
-  busy("reading the image");
+  view.busy("reading the image");
   const response = await ask(`images?${new URLSearchParams(query)}`, { method: "POST", body });
   image = await response.json();
   source = running = null;
@@ -82,28 +78,26 @@ function showAdvice(advice) {
 
 function startTree() {
   worker?.terminate();
-  range = null;
+  slider.range = null;
   isCutting = false;
   nextCut = null;
   const key = image.key;
   worker = new Worker("static/tree.worker.js", { type: "module" });
   const began = performance.now();
-  busy("merging regions");
+  view.busy("merging regions");
   const timer = setInterval(async () => {
     try {
       const state = await (await ask(`images/${key}`)).json();
-      if (!range && key === image.key) busy(`merging regions: ${Math.round(100 * state.progress)} %`);
+      if (!slider.range && key === image.key) view.busy(`merging regions: ${Math.round(100 * state.progress)} %`);
     } catch { clearInterval(timer); }
   }, 500);
   worker.onmessage = ({ data }) => {
     clearInterval(timer);
-    if (data.error) { busy(""); fail(data.error); return; }
-    if (data.about) {
-      range = { least: Math.max(1, data.least), most: data.most };
-      $("regions").min = range.least;
-      $("regions").max = range.most;
-      busy("");
-      cut({ regions: Math.min(range.most, Math.max(range.least, 300)) });
+    if (data.error) { view.busy(""); fail(data.error); return; }
+    if (data.range) {
+      slider.open(data.range);
+      view.busy("");
+      cut({ regions: 300 });
       window.jumpset.ready = (performance.now() - began) / 1000;
       return;
     }
@@ -114,18 +108,8 @@ function startTree() {
 
 // ---------------------------------------------------------------- the slider
 
-const position = (regions) => {
-  const [a, b] = [Math.log(range.least), Math.log(range.most)];
-  return b > a ? 1000 * (Math.log(regions) - a) / (b - a) : 0;
-};
-const regionsAt = (place) => {
-  const [a, b] = [Math.log(range.least), Math.log(range.most)];
-  return Math.round(Math.exp(a + (b - a) * place / 1000));
-};
-
 /** Ask for a cut; of those that are asked for while one is computed, only the last is. */
 function cut(request) {
-  if (!range) return;
   if (isCutting) { nextCut = request; return; }
   isCutting = true;
   worker.postMessage(request);
@@ -136,11 +120,7 @@ function finishCut({ levels, regions, weight, seconds }) {
   window.jumpset.cuts.push(seconds);
   source = { n_regions: regions };
   view.show(levels);
-  $("count").textContent = `${regions.toLocaleString("en")} regions`;
-  if (document.activeElement !== $("slider")) $("slider").value = position(regions);
-  $("slider").setAttribute("aria-valuetext", `${regions} regions`);
-  if (document.activeElement !== $("regions")) $("regions").value = regions;
-  if (document.activeElement !== $("weight")) $("weight").value = Number(weight.toPrecision(4));
+  slider.show({ regions, weight });
   later(showCode);
   if (nextCut) {
     const request = nextCut;
@@ -154,13 +134,6 @@ function later(job) {
   clearTimeout(waiting);
   waiting = setTimeout(guarded(job), 150);
 }
-
-$("slider").oninput = () => cut({ regions: regionsAt(Number($("slider").value)) });
-$("regions").onchange = () => cut({ regions: Math.round(Number($("regions").value)) || range.least });
-$("weight").onchange = () => {
-  const weight = Number($("weight").value);
-  if (Number.isFinite(weight) && weight >= 0) cut({ weight });
-};
 
 // ---------------------------------------------------------------- methods
 
@@ -343,13 +316,7 @@ $("all").onclick = guarded(async () => {
   if (state.failed.length) throw new Error(state.failed.join("; "));
 });
 
-// ---------------------------------------------------------------- the view, files, start
-
-for (const choice of document.querySelectorAll("input[name=view]")) choice.onchange = () => view.setMode(choice.value);
-$("in").onclick = () => view.zoom(1.5);
-$("out").onclick = () => view.zoom(1 / 1.5);
-$("fit").onclick = () => view.setScale(0);
-$("one").onclick = () => view.setScale(1 / window.devicePixelRatio);
+// ---------------------------------------------------------------- files, start
 
 const take = guarded((file) => file && open({ name: file.name || "pasted.png" }, file));
 $("choose").onclick = () => $("file").click();

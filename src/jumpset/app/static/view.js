@@ -1,10 +1,39 @@
 // The stage: two canvases above each other or side by side, a divider, zoom and pan.
 
+const STAGE = `
+<div id="sheet"><canvas id="before"></canvas><canvas id="after"></canvas><div id="line" aria-hidden="true"></div></div>
+<span class="tag before" aria-hidden="true">Before</span><span class="tag after" aria-hidden="true">After</span>
+<p id="busy" role="status" aria-live="polite" hidden></p>`;
+const VIEWS = `
+<div class="segments">
+  <label><input type="radio" name="view" value="split" checked><span>Before / after</span></label>
+  <label><input type="radio" name="view" value="sides"><span>Side by side</span></label>
+  <label><input type="radio" name="view" value="after"><span>After</span></label>
+  <label><input type="radio" name="view" value="before"><span>Before</span></label>
+  <label><input type="radio" name="view" value="difference"><span>Difference</span></label>
+</div>
+<div class="buttons">
+  <button type="button" id="out" aria-label="Zoom out">−</button>
+  <output id="zoom">fit</output>
+  <button type="button" id="in" aria-label="Zoom in">+</button>
+  <button type="button" id="fit">Fit</button>
+  <button type="button" id="one">1 : 1</button>
+</div>`;
+
 export class View {
-  /** `root`: the document, or a shadow root, that holds the stage. */
+  /** `root`: the document, or a shadow root, that has elements of the ids "stage" and "views". */
   constructor(root = document) {
     this.get = (id) => root.getElementById(id);
     this.stage = this.get("stage");
+    this.stage.innerHTML = STAGE;
+    this.stage.tabIndex = 0;
+    for (const [id, label] of [
+      ["stage", "Before and after. Arrow keys move the divider or the image, plus and minus zoom."], ["views", "View"],
+    ]) {
+      this.get(id).setAttribute("role", "group");
+      this.get(id).setAttribute("aria-label", label);
+    }
+    this.get("views").innerHTML = VIEWS;
     this.sheet = this.get("sheet");
     this.scale = 0; // 0: fit
     this.cut = 0.5;
@@ -12,6 +41,12 @@ export class View {
     this.mode = "split";
     this.pointers = new Map();
     this.listen();
+  }
+
+  /** Say what is being waited for; nothing hides the message. */
+  busy(text = "") {
+    this.get("busy").textContent = text;
+    this.get("busy").hidden = !text;
   }
 
   /** Show a new image; `levels` are RGBA. */
@@ -172,6 +207,11 @@ export class View {
       event.preventDefault();
       this.layout();
     });
+    for (const choice of this.get("views").querySelectorAll("input")) choice.onchange = () => this.setMode(choice.value);
+    this.get("in").onclick = () => this.zoom(1.5);
+    this.get("out").onclick = () => this.zoom(1 / 1.5);
+    this.get("fit").onclick = () => this.setScale(0);
+    this.get("one").onclick = () => this.setScale(1 / window.devicePixelRatio);
     new ResizeObserver(() => this.layout()).observe(stage);
   }
 }
