@@ -1,4 +1,5 @@
 // The page: what is open, the slider of regions, runs of methods, results that are kept, and saving.
+import { listenForFiles, save } from "./files.js";
 import { Slider } from "./slider.js";
 import { View } from "./view.js";
 
@@ -270,9 +271,7 @@ $("save").onclick = guarded(async () => {
   if (!source) throw new Error("there is no result yet");
   const response = await post("export", asked());
   const name = decodeURIComponent(response.headers.get("content-disposition").split("''")[1]);
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await response.blob()), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  save(await response.blob(), name);
 });
 
 for (const kind of ["command", "python"]) {
@@ -318,17 +317,7 @@ $("all").onclick = guarded(async () => {
 
 // ---------------------------------------------------------------- files, start
 
-const take = guarded((file) => file && open({ name: file.name || "pasted.png" }, file));
-$("choose").onclick = () => $("file").click();
-$("file").onchange = () => take($("file").files[0]);
-document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("over"); });
-document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("over"); });
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  document.body.classList.remove("over");
-  take(event.dataTransfer.files[0]);
-});
-document.addEventListener("paste", (event) => take([...event.clipboardData.files][0]));
+listenForFiles(guarded((file) => open({ name: file.name || "pasted.png" }, file)));
 
 window.jumpset = { cuts: [], ready: 0, view }; // seconds, and what is shown, for those who measure
 
