@@ -1,4 +1,7 @@
-"""The napari plugin: what it computes, its manifest, and its widgets where napari and a Qt binding are installed."""
+"""The napari plugin: what it computes, its manifest, and its widgets where napari and a Qt binding are installed.
+
+The pytest plugins of napari and npe2 warn when they are loaded: there, run pytest with ``-W default``.
+"""
 
 import importlib
 import time

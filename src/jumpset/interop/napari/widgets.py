@@ -10,7 +10,8 @@ from jumpset.interop.napari.layers import PlaneTrees, smooth_layer
 from jumpset.running import registry
 
 with needs("jumpset[napari]"):
-    import napari
+    import napari.layers
+    import napari.viewer
     from magicgui.widgets import ComboBox, Container, Label, LineEdit, PushButton, Slider, create_widget
     from napari.qt.threading import thread_worker
 
@@ -64,7 +65,7 @@ class Smooth(_Tool):
 
     def _work(self, data: Any, *, is_rgb: bool) -> Any:
         method, text = self.method.value, self.weight.value.strip()
-        settings = {"weight": float(text)} if text else {}
+        settings: dict[str, Any] = {"weight": float(text)} if text else {}
         registry.method(method, **settings)  # raises before the thread
 
         def work() -> Any:
