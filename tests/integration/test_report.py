@@ -123,6 +123,20 @@ def test_images_are_embedded_unchanged(compared):
         np.testing.assert_array_equal(np.asarray(decoded), array)
 
 
+def test_landmarks_and_headers(compared):
+    text = compared[0].read_text()
+    page = Page(text)
+    for tag in ("header", "main", "footer", "h1"):
+        assert len(page.all(tag)) == 1, tag
+    assert re.findall(r"<h2[^>]*>([^<]*)", text)[:3] == ["Before and after", "Results", "Images"]
+    assert not re.search(r"<th[^>]*></th>", text)
+    assert {a["scope"] for a in page.all("th")} == {"row", "col"}
+    named = {a["aria-labelledby"] for a in page.all("section") if "aria-labelledby" in a}
+    assert named <= {a["id"] for a in page.all("h2") if "id" in a}
+    # a phone shows the first two columns
+    assert re.findall(r'<th scope="col"[^>]*>([^<]*)', text)[:2] == ["image", "status"]
+
+
 def test_one_method_without_truth(tmp_path):
     noisy, _ = picture()
     path = write_report(tmp_path / "one.html", js.run(noisy, js.method("l0"), max_steps=3), picture=noisy)
@@ -329,6 +343,39 @@ def test_phone_has_no_horizontal_scroll_and_a_working_slider(compared, tmp_path)
     done = browse(probe.as_uri(), tmp_path / "profile", "--dump-dom")
     title = re.search("<title>(.*?)</title>", done.stdout)[1]
     assert title == "375 375 true 75%"
+
+
+@pytest.mark.slow
+@needs_browser
+def test_an_enlarged_image_is_dragged_and_the_status_is_seen_on_a_phone(tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+    noisy, _ = picture(height=150, width=200)
+    path = write_report(tmp_path / "r.html", js.run(noisy, js.method("l0"), max_steps=2), picture=noisy)
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 390, "height": 500})
+        page.goto(f"{path.as_uri()}#zoom=4")
+        status = page.get_by_role("columnheader", name="status").bounding_box()
+        assert status["x"] + status["width"] < 390
+        page.evaluate("document.getElementById('stage').scrollTo(20, 20)")
+        box = page.locator("#stage").bounding_box()
+        x, y = box["x"] + 230, box["y"] + 60
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x - 31, y - 5, steps=4)
+        page.mouse.up()
+        moved = page.evaluate(
+            "(({ scrollLeft, scrollTop }) => [scrollLeft, scrollTop])(document.getElementById('stage'))"
+        )
+        assert moved == [51, 25]
+        assert page.input_value("#cut") == "50"
+        page.evaluate("document.getElementById('stage').scrollTo(200, 0)")  # the divider is at 400
+        page.mouse.move(box["x"] + 201, y)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 281, y, steps=4)
+        page.mouse.up()
+        assert float(page.input_value("#cut")) == pytest.approx(60, abs=0.5)
+        browser.close()
 
 
 @needs_browser

@@ -6,5 +6,5 @@ The functions need no napari; the widgets, which ``napari.yaml`` names, do.
 import lazy_loader as _lazy
 
 __getattr__, __dir__, __all__ = _lazy.attach(
-    __name__, submod_attrs={"layers": ["PlaneTrees", "smooth_layer"], "widgets": ["Regions", "Smooth"]}
+    __name__, submod_attrs={"arrays": ["PlaneTrees", "smooth_layer"], "widgets": ["Regions", "Smooth"]}
 )

@@ -6,13 +6,13 @@ from typing import Any
 
 from jumpset._core.errors import JumpsetError
 from jumpset._core.optional import needs
-from jumpset.interop.napari.layers import PlaneTrees, smooth_layer
+from jumpset.interop.napari.arrays import PlaneTrees, smooth_layer
 from jumpset.running import registry
 
 with needs("jumpset[napari]"):
-    import napari.layers
     import napari.viewer
     from magicgui.widgets import ComboBox, Container, Label, LineEdit, PushButton, Slider, create_widget
+    from napari.layers import Image
     from napari.qt.threading import thread_worker
 
 _PLACES = 1000  # of the slider
@@ -23,7 +23,7 @@ class _Tool(Container):
 
     def __init__(self, viewer: napari.viewer.Viewer, *rows: Any, start: str) -> None:
         self._viewer = viewer
-        self.layer = create_widget(label="Layer", annotation=napari.layers.Image)
+        self.layer = create_widget(label="Layer", annotation=Image)
         self.start = PushButton(text=start)
         self.state = Label(value="")
         super().__init__(widgets=[self.layer, *rows, self.start, self.state])
