@@ -54,9 +54,7 @@
   var panned = null; // where an enlarged image was last held; null while the divider is
   function drag(event) {
     if (panned) {
-      stage.scrollLeft -= event.clientX - panned.x;
-      stage.scrollTop -= event.clientY - panned.y;
-      panned = { x: event.clientX, y: event.clientY };
+      stage.scrollTo(panned.x - event.clientX, panned.y - event.clientY);
       return;
     }
     var box = sheet.getBoundingClientRect();
@@ -79,7 +77,8 @@
     // a finger scrolls an enlarged image; the slider below moves the divider
     if (event.button !== 0 || (event.pointerType === "touch" && sheet.classList.contains("zoomed"))) { return; }
     sheet.setPointerCapture(event.pointerId);
-    panned = sheet.classList.contains("zoomed") && !isNearDivider(event) ? { x: event.clientX, y: event.clientY } : null;
+    panned = sheet.classList.contains("zoomed") && !isNearDivider(event)
+      ? { x: stage.scrollLeft + event.clientX, y: stage.scrollTop + event.clientY } : null;
     drag(event);
   });
   sheet.addEventListener("pointermove", function (event) {
