@@ -384,7 +384,9 @@ class TestBrowser:
                 executable_path=CHROMIUM,
                 args=["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
             )
-            context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+            context = browser.new_context(
+                viewport={"width": 1280, "height": 800}, accept_downloads=True, has_touch=True
+            )
             page = context.new_page()
             said = []
             page.on("console", lambda message: said.append(message.text))
@@ -445,6 +447,66 @@ class TestBrowser:
             js.io.read_picture(tmp_path / "out.png").pixels, js.smooth(picture, "rtv")
         )
         assert "--method rtv" in page.inner_text("#command")
+
+    def test_side_by_side_shows_both_images_at_one_place(self, page):
+        page.get_by_role("button", name="small & odd").click()
+        self.wait(page, "window.jumpset.cuts.length > 0")
+        page.get_by_label("Side by side").check()
+        places = "[...document.querySelectorAll('#sheet canvas')].map(c => { const b = c.getBoundingClientRect(); return [b.x, b.y, b.width] })"
+        half = page.evaluate("document.getElementById('stage').clientWidth / 2")
+        before, after = page.evaluate(places)
+        assert after == pytest.approx([before[0] + half, before[1], before[2]], abs=1)
+        stage = page.locator("#stage").bounding_box()
+        page.mouse.move(stage["x"] + half + 50, stage["y"] + 60)  # over the second image
+        page.mouse.wheel(0, -400)
+        page.mouse.down()
+        page.mouse.move(stage["x"] + half + 80, stage["y"] + 70)
+        page.mouse.up()
+        before, after = page.evaluate(places)
+        assert before[2] > 81
+        assert after == pytest.approx([before[0] + half, before[1], before[2]], abs=1)
+
+    def test_the_slider_answers_a_finger(self, page, picture):
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.get_by_role("button", name="small & odd").click()
+        self.wait(page, "window.jumpset.cuts.length > 0")
+        page.locator("#slider").scroll_into_view_if_needed()
+        box = page.locator("#slider").bounding_box()
+        before = page.evaluate("window.jumpset.cuts.length")
+        page.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2)
+        self.wait(page, f"window.jumpset.cuts.length > {before}")
+        count = int(re.sub(r"\D", "", page.inner_text("#count")))
+        assert count > 300
+        np.testing.assert_array_equal(self.shown(page), js.RegionTree(picture).smooth(n_regions=count))
+
+    def test_a_drawing_is_saved_as_by_the_command(self, page, folder, tmp_path, monkeypatch):
+        page.get_by_role("button", name="small & odd").click()
+        self.wait(page, "window.jumpset.cuts.length > 0")
+        page.select_option("#format", "svg")
+        with page.expect_download() as download:
+            page.click("#save")
+        download.value.save_as(tmp_path / "out.svg")
+        self.wait(page, "document.getElementById('command').textContent.includes('vectorize')")
+        shutil.copy(folder / "small & odd <1>.png", tmp_path)
+        by_command({"command": page.inner_text("#command")}, tmp_path, monkeypatch)
+        written = (tmp_path / "small & odd <1>-regions-300.svg").read_bytes()
+        assert (tmp_path / "out.svg").read_bytes() == written
+        page.select_option("#format", "palette-gpl")
+        assert page.is_visible("#colors")
+        self.wait(page, "document.getElementById('command-of').hidden")
+        assert page.is_visible("#no-command")
+
+    @pytest.mark.parametrize("width", [1280, 390])
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_axe_finds_nothing_serious(self, page, serious_findings, width, scheme):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme=scheme)
+        assert serious_findings(page) == []
+        page.get_by_role("button", name="small & odd").click()
+        self.wait(page, "document.getElementById('python').textContent !== ''")
+        page.click("summary")
+        page.click("#keep")
+        assert serious_findings(page) == []
 
     def test_a_phone_sees_the_image_and_no_horizontal_bar(self, page):
         page.set_viewport_size({"width": 390, "height": 844})

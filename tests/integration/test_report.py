@@ -12,7 +12,7 @@ import jumpset as js
 from jumpset._core.errors import FileError, InputError
 from jumpset.datasets import add_noise, shapes
 from jumpset.io.display import display_for, png_uri
-from jumpset.report import write_report
+from jumpset.report import comparison_page, write_report
 from jumpset.report._curves import chart, linear_ticks, log_ticks, tick_labels
 
 NASTY = """<b> & "quotes' </script><script>alert(1)</script>.png"""
@@ -375,6 +375,28 @@ def test_an_enlarged_image_is_dragged_and_the_status_is_seen_on_a_phone(tmp_path
         page.mouse.move(box["x"] + 281, y, steps=4)
         page.mouse.up()
         assert float(page.input_value("#cut")) == pytest.approx(60, abs=0.5)
+        browser.close()
+
+
+@pytest.mark.slow
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(compared, serious_findings, tmp_path, scheme):
+    playwright = pytest.importorskip("playwright.sync_api")
+    rows = [["tv", "25.0"], ["l0", "24.0"]]
+    points = {"tv": (0.1, 25.0), "l0": (0.2, 24.0)}
+    images = {"shapes": {"Input": compared[2], "tv": compared[3]}}
+    page_of_a_comparison = comparison_page(
+        "Mine", ["method", "dB"], rows, {"tv": "dB"}, points, images, command="jumpset bench"
+    )
+    (tmp_path / "comparison.html").write_text(page_of_a_comparison)
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for path in (compared[0], tmp_path / "comparison.html"):
+            for width in (1280, 390):
+                page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+                page.goto(path.as_uri())
+                assert serious_findings(page) == [], (path.name, width)
         browser.close()
 
 

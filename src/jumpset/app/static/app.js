@@ -144,6 +144,7 @@ function choose(name, settings = {}) {
   const method = methodOf(name);
   $("method").value = name;
   $("about").textContent = `${method.summary} ${method.paper}.`;
+  $("more").hidden = method.parameters.length === 0;
   $("parameters").replaceChildren(...method.parameters.map((p) => field(p, settings[p.name] ?? p.default)));
 }
 
