@@ -8,6 +8,7 @@ sys.path.insert(0, str(HERE))
 import inventories  # noqa: E402
 import pages  # noqa: E402
 import tasks  # noqa: E402
+import try_page  # noqa: E402
 
 import jumpset  # noqa: E402
 
@@ -28,7 +29,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "generated/gallery/*.py", "generated/gallery/*.ipynb"]
+exclude_patterns = ["_build", "try", "generated/gallery/*.py", "generated/gallery/*.ipynb"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "jumpset"
@@ -48,6 +49,7 @@ html_theme_options = {
 }
 html_sidebars = {"index": [], "benchmarks": [], "changelog": [], "citation": []}
 html_static_path = ["_static"]
+html_extra_path = [str(try_page.build(HERE / "generated" / "extra" / "try").parent)]  # try/index.html
 html_css_files = ["jumpset.css"]
 html_math_renderer = "mathml"
 html_show_sourcelink = False

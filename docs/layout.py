@@ -18,7 +18,7 @@ ROWS = {
     "Foundation": ("_core",),
     "Numerics": ("kernels", "operators"),
     "Penalties": ("prox", "penalties", "solvers"),
-    "Building blocks": ("metrics", "regions", "nn", "io", "jpeg", "texture"),
+    "Building blocks": ("io", "metrics", "regions", "nn", "jpeg", "texture"),
     "Methods": ("smoothers", "dip", "learned"),
     "Loop": ("running", "restoration"),
     "Data and tools": ("datasets", "training", "weights", "explain", "interop"),

@@ -32,6 +32,22 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="session")
+def serious_findings():
+    """What axe finds on a page of Playwright that is serious or critical: rules and places."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+
+    def find(page):
+        found = axe.run(page).response["violations"]
+        return [
+            (rule["id"], [node["target"] for node in rule["nodes"]])
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+        ]
+
+    return find
+
+
 @functools.cache
 def shape_aliases():
     """The aliases of `jumpset._core.types` as types of jaxtyping, e.g. Images: Float[Tensor, "B C *spatial"]."""

@@ -26,6 +26,7 @@ from ._core.errors import Interrupted as Interrupted
 from ._core.errors import JumpsetError as JumpsetError
 from ._core.errors import MissingLibrary as MissingLibrary
 from ._core.types import Status as Status
+from .app.explore import explore as explore
 from .nn import PenaltyLoss as PenaltyLoss
 from .nn import Prox as Prox
 from .penalties import L1 as L1

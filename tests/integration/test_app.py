@@ -1,23 +1,28 @@
 """The app: what its server answers and refuses, and the page in a real browser."""
 
+import ast
 import io
 import json
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import xml.etree.ElementTree as ET
 from urllib.error import HTTPError
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
+import typer.testing
 from PIL import Image
 
 import jumpset as js
+from jumpset.cli.app import app as command_line
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -33,7 +38,7 @@ class Client:
 
     def ask(self, path, body=None, **headers):
         headers = {"Origin": self.origin} | {k.replace("_", "-"): v for k, v in headers.items()}
-        with urlopen(Request(self.address + path, data=body, headers=headers), timeout=60) as answer:
+        with urlopen(Request(self.address + path, data=body, headers=headers), timeout=300) as answer:
             return answer.read(), answer.headers
 
     def json(self, path, body=None):
@@ -54,7 +59,14 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("app") / "pictures"
     folder.mkdir()
     js.io.write_picture(folder / "small & odd <1>.png", js.datasets.coffee()[100:160, 200:281])
-    js.io.write_picture(folder / "gray.png", js.datasets.coffee()[:40, :50, 1].astype(np.uint16) * 257)
+    js.io.write_picture(
+        folder / "gray.png", js.datasets.coffee()[100:140, 200:250, 1].astype(np.uint16) * 257
+    )
+    art = js.datasets.coffee()[60:125, 130:211]
+    js.io.write_picture(folder / "art.jpg", art)
+    alpha = np.full(art.shape[:2], 255, np.uint8)
+    alpha[:20] = 0
+    js.io.write_picture(folder / "clear.png", js.io.Picture(art, alpha))
     (folder.parent / "secret.png").write_bytes((folder / "gray.png").read_bytes())
     return folder
 
@@ -113,56 +125,147 @@ def test_the_page_loads_nothing_from_elsewhere(client):
 def test_every_method_is_described(client):
     about = client.json("api/about")
     assert [m["name"] for m in about["methods"]] == [*js.methods()]
-    assert about["files"] == ["gray.png", "small & odd <1>.png"]
+    assert about["files"] == ["art.jpg", "clear.png", "gray.png", "small & odd <1>.png"]
     for row in about["methods"]:
         for parameter in row["parameters"]:
             assert parameter["default"] == js.methods()[row["name"]].defaults[parameter["name"]]
             assert parameter["help"], (row["name"], parameter["name"])
 
 
+def export(client, image, source, kind, colors=16):
+    body = json.dumps({"image": image, "source": source, "format": kind, "colors": colors}).encode()
+    data, headers = client.ask("api/export", body)
+    return data, unquote(headers["content-disposition"].split("''")[1])
+
+
 def test_an_export_is_the_answer_of_the_package(client, opened, picture):
-    data, headers = client.ask(
-        "api/export", json.dumps({"image": opened, "source": {"n_regions": 40}, "format": "png"}).encode()
-    )
+    data, name = export(client, opened, {"n_regions": 40}, "png")
     np.testing.assert_array_equal(pixels_of(data), js.RegionTree(picture).smooth(n_regions=40))
-    assert (
-        headers["content-disposition"]
-        == "attachment; filename*=UTF-8''small%20%26%20odd%20%3C1%3E-smoothed.png"
-    )
+    assert name == "small & odd <1>-regions-40.png"
 
 
 def test_a_run_is_the_answer_of_the_package(client, opened, picture):
     key = client.post("api/runs", image=opened, method="l0", settings={"weight": 0.03})["key"]
     assert finished(client, key)["state"] == "done"
     source = {"run": key, "method": "l0", "settings": {"weight": 0.03}}
-    data, _ = client.ask(
-        "api/export", json.dumps({"image": opened, "source": source, "format": "webp"}).encode()
-    )
+    data, _ = export(client, opened, source, "webp")
     np.testing.assert_array_equal(pixels_of(data), js.smooth(picture, "l0", weight=0.03))
     shown = np.frombuffer(client.ask(f"api/runs/{key}/pixels")[0], np.uint8).reshape(*picture.shape[:2], 4)
     np.testing.assert_array_equal(shown[..., :3], pixels_of(data))
 
 
-@pytest.mark.slow
-def test_the_code_gives_what_is_shown(client, opened, folder, picture, tmp_path):
-    for source, answer in (
-        ({"n_regions": 25}, js.RegionTree(picture).smooth(n_regions=25)),
-        ({"method": "tv", "settings": {"weight": 0.05}}, js.smooth(picture, "tv", weight=0.05)),
+CUT = {"n_regions": 25}
+
+
+def by_command(code, folder, monkeypatch):
+    """Run a command of the page in this process, in the folder."""
+    program, *arguments = shlex.split(code["command"])
+    assert program == "jumpset"
+    monkeypatch.chdir(folder)
+    outcome = typer.testing.CliRunner().invoke(command_line, arguments)
+    assert outcome.exit_code == 0, outcome.output
+
+
+def by_python(code, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    exec(code["python"], {})
+
+
+@pytest.mark.parametrize("name", ["small & odd <1>.png", "gray.png", "clear.png", "art.jpg"])
+@pytest.mark.parametrize(
+    "kind",
+    ["png", "tif", "webp", "jpg", "svg", "geojson", "labels", "palette-png", "palette-gpl", "palette-json"],
+)
+def test_command_and_python_write_the_export(client, folder, tmp_path, monkeypatch, name, kind):
+    image = client.json("api/images?file=" + quote(name), b"")["key"]
+    code = client.post("api/code", image=image, source=CUT, format=kind, colors=7)
+    if (
+        name in ("gray.png", "clear.png")
+        and kind in ("jpg", "webp")
+        and (name, kind) != ("clear.png", "webp")
     ):
-        code = client.post("api/code", image=opened, source=source)
-        shutil.copy(folder / "small & odd <1>.png", tmp_path)
-        subprocess.run(
-            [sys.executable, "-c", code["python"]], cwd=tmp_path, check=True, capture_output=True, timeout=120
-        )
-        written = js.io.read_picture(tmp_path / "small & odd <1>-smoothed.png").pixels
-        np.testing.assert_array_equal(written, answer)
-        subprocess.run(
-            code["command"].replace("jumpset", f"{sys.executable} -m jumpset", 1),
-            shell=True, cwd=tmp_path, check=True, capture_output=True, timeout=120,
-        )  # fmt: skip
-        if "n_regions" in source:
-            written = js.io.read_picture(tmp_path / "small & odd <1>-regions-25.png").pixels
-        np.testing.assert_array_equal(written, answer)
+        body = json.dumps({"image": image, "source": CUT, "format": kind, "colors": 7}).encode()
+        assert client.refused("api/export", body)[0] == 400  # 16 bits, or alpha
+        return
+    data, written = export(client, image, CUT, kind, colors=7)
+    assert (code["command"] == "") == kind.startswith("palette")
+    for write, folder_of in ((by_python, tmp_path / "python"), (by_command, tmp_path / "command")):
+        if write is by_command and not code["command"]:
+            continue
+        folder_of.mkdir()
+        shutil.copy(folder / name, folder_of)
+        write(code, folder_of, monkeypatch)
+        assert (folder_of / written).read_bytes() == data, write
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "geojson", "labels", "palette-json"])
+def test_command_and_python_write_the_export_of_a_run(
+    client, opened, folder, picture, tmp_path, monkeypatch, kind
+):
+    settings = {"weight": 0.05}
+    key = client.post("api/runs", image=opened, method="region-fusion", settings=settings)["key"]
+    assert finished(client, key)["state"] == "done"
+    source = {"run": key, "method": "region-fusion", "settings": settings}
+    data, written = export(client, opened, source, kind)
+    code = client.post("api/code", image=opened, source=source, format=kind, colors=16)
+    shutil.copy(folder / "small & odd <1>.png", tmp_path)
+    by_python(code, tmp_path, monkeypatch)
+    assert (tmp_path / written).read_bytes() == data
+    assert (code["command"] != "") == (kind == "png")
+    if kind == "png":
+        (tmp_path / written).unlink()
+        by_command(code, tmp_path, monkeypatch)
+        assert (tmp_path / written).read_bytes() == data
+
+
+def test_what_ships_is_read_from_the_package(client, tmp_path, monkeypatch):
+    image = client.json("api/images?shipped=coffee", b"")["key"]
+    code = client.post("api/code", image=image, source=CUT, format="labels", colors=16)
+    assert code["command"] == ""
+    by_python(code, tmp_path, monkeypatch)
+    assert js.io.read_picture(tmp_path / "coffee-regions-25.labels.tif").pixels.max() == 25
+
+
+def test_a_method_that_leaves_no_flat_regions_is_not_drawn(client):
+    image = client.json("api/images?shipped=coffee", b"")["key"]
+    key = client.post("api/runs", image=image, method="fgs", settings={})["key"]
+    assert finished(client, key)["state"] == "done"
+    source = {"run": key, "method": "fgs", "settings": {}}
+    body = json.dumps({"image": image, "source": source, "format": "svg", "colors": 16}).encode()
+    code, text = client.refused("api/export", body)
+    assert (code, "not flat in regions" in text) == (400, True)
+
+
+def test_hostile_names_are_text_in_every_export(client):
+    file = io.BytesIO()
+    Image.new("RGB", (12, 9), (200, 10, 10)).save(file, "PNG")
+    name = "../<svg onload=alert(1)>]]>\x07&\"'\n#.png"
+    image = client.json("api/images?name=" + quote(name), file.getvalue())["key"]
+    source = {"n_regions": 1}
+    drawing = ET.fromstring(export(client, image, source, "svg")[0])
+    tags = {element.tag.split("}")[1] for element in drawing.iter()}
+    assert tags <= {"svg", "title", "g", "path", "use", "defs", "rect"}
+    palette, written = export(client, image, source, "palette-gpl")
+    assert palette.decode().splitlines()[-1] == "200  10  10\t#c80a0a"
+    assert "/" not in written
+    code = client.post("api/code", image=image, source=source, format="png", colors=16)
+    assert shlex.split(code["command"])[2] == name
+    ast.parse(code["python"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"format": "exe"}, {"format": "../png"}, {"colors": 0}, {"colors": 10**9}, {"source": {"n_regions": 0}},
+        {"source": {"n_regions": 10**9}}, {"source": {"n_regions": "2"}}, {"source": {}}, {"source": {"run": "r999", "method": "tv"}},
+        {"source": {"method": "tv", "settings": {"weight": -1}}}, {"source": {"method": "tv", "settings": []}},
+        {"source": {"method": "tv"}},
+    ],
+)  # fmt: skip
+def test_wrong_exports_are_sentences(client, opened, wrong):
+    body = {"image": opened, "source": CUT, "format": "png", "colors": 16} | wrong
+    code, text = client.refused("api/export", json.dumps(body).encode())
+    assert (code, "error" in json.loads(text)) == (400, True)
 
 
 def test_a_stopped_run_keeps_its_image(client, opened):
@@ -173,6 +276,10 @@ def test_a_stopped_run_keeps_its_image(client, opened):
     state = finished(client, key)
     assert (state["state"], state["status"]) == ("done", js.Status.STOPPED.value)
     assert len(client.ask(f"api/runs/{key}/pixels")[0]) == 60 * 81 * 4
+    source = {"run": key, "method": "dip", "settings": {"n_steps": 100000}}
+    code = client.post("api/code", image=opened, source=source, format="png", colors=16)
+    assert code["command"].endswith(f"--max-steps {state['n_steps']}")
+    assert f"max_steps={state['n_steps']})" in code["python"]
 
 
 def test_the_whole_folder(client, folder, picture):
@@ -186,7 +293,7 @@ def test_the_whole_folder(client, folder, picture):
             while not state["ended"]:
                 time.sleep(0.05)
                 state = client.json("api/folder")
-            assert (state["done"], state["count"], state["target"], len(state["failed"])) == (3, 3, target, 1)
+            assert (state["done"], state["count"], state["target"], len(state["failed"])) == (5, 5, target, 1)
             assert "broken.png" in state["failed"][0]
             written = js.io.read_picture(folder / target / "small & odd <1>.png").pixels
             tree = js.RegionTree(picture)
@@ -277,7 +384,9 @@ class TestBrowser:
                 executable_path=CHROMIUM,
                 args=["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
             )
-            context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+            context = browser.new_context(
+                viewport={"width": 1280, "height": 800}, accept_downloads=True, has_touch=True
+            )
             page = context.new_page()
             said = []
             page.on("console", lambda message: said.append(message.text))
@@ -333,13 +442,71 @@ class TestBrowser:
         with page.expect_download() as download:
             page.click("#save")
         download.value.save_as(tmp_path / "out.png")
-        assert download.value.suggested_filename == "small & odd <1>-smoothed.png".replace("<", "_").replace(
-            ">", "_"
-        )
+        assert download.value.suggested_filename == "small & odd _1_-rtv.png"
         np.testing.assert_array_equal(
             js.io.read_picture(tmp_path / "out.png").pixels, js.smooth(picture, "rtv")
         )
         assert "--method rtv" in page.inner_text("#command")
+
+    def test_side_by_side_shows_both_images_at_one_place(self, page):
+        page.get_by_role("button", name="small & odd").click()
+        self.wait(page, "window.jumpset.cuts.length > 0")
+        page.get_by_label("Side by side").check()
+        places = "[...document.querySelectorAll('#sheet canvas')].map(c => { const b = c.getBoundingClientRect(); return [b.x, b.y, b.width] })"
+        half = page.evaluate("document.getElementById('stage').clientWidth / 2")
+        before, after = page.evaluate(places)
+        assert after == pytest.approx([before[0] + half, before[1], before[2]], abs=1)
+        stage = page.locator("#stage").bounding_box()
+        page.mouse.move(stage["x"] + half + 50, stage["y"] + 60)  # over the second image
+        page.mouse.wheel(0, -400)
+        page.mouse.down()
+        page.mouse.move(stage["x"] + half + 80, stage["y"] + 70)
+        page.mouse.up()
+        before, after = page.evaluate(places)
+        assert before[2] > 81
+        assert after == pytest.approx([before[0] + half, before[1], before[2]], abs=1)
+
+    def test_the_slider_answers_a_finger(self, page, picture):
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.get_by_role("button", name="small & odd").click()
+        self.wait(page, "window.jumpset.cuts.length > 0")
+        page.locator("#slider").scroll_into_view_if_needed()
+        box = page.locator("#slider").bounding_box()
+        before = page.evaluate("window.jumpset.cuts.length")
+        page.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2)
+        self.wait(page, f"window.jumpset.cuts.length > {before}")
+        count = int(re.sub(r"\D", "", page.inner_text("#count")))
+        assert count > 300
+        np.testing.assert_array_equal(self.shown(page), js.RegionTree(picture).smooth(n_regions=count))
+
+    def test_a_drawing_is_saved_as_by_the_command(self, page, folder, tmp_path, monkeypatch):
+        page.get_by_role("button", name="small & odd").click()
+        self.wait(page, "window.jumpset.cuts.length > 0")
+        page.select_option("#format", "svg")
+        with page.expect_download() as download:
+            page.click("#save")
+        download.value.save_as(tmp_path / "out.svg")
+        self.wait(page, "document.getElementById('command').textContent.includes('vectorize')")
+        shutil.copy(folder / "small & odd <1>.png", tmp_path)
+        by_command({"command": page.inner_text("#command")}, tmp_path, monkeypatch)
+        written = (tmp_path / "small & odd <1>-regions-300.svg").read_bytes()
+        assert (tmp_path / "out.svg").read_bytes() == written
+        page.select_option("#format", "palette-gpl")
+        assert page.is_visible("#colors")
+        self.wait(page, "document.getElementById('command-of').hidden")
+        assert page.is_visible("#no-command")
+
+    @pytest.mark.parametrize("width", [1280, 390])
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_axe_finds_nothing_serious(self, page, serious_findings, width, scheme):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme=scheme)
+        assert serious_findings(page) == []
+        page.get_by_role("button", name="small & odd").click()
+        self.wait(page, "document.getElementById('python').textContent !== ''")
+        page.click("summary")
+        page.click("#keep")
+        assert serious_findings(page) == []
 
     def test_a_phone_sees_the_image_and_no_horizontal_bar(self, page):
         page.set_viewport_size({"width": 390, "height": 844})

@@ -19,10 +19,10 @@ LAYERS = [
     "prox",
     "penalties",
     "solvers",
+    "io",
     "metrics",
     "regions",
     "nn",
-    "io",
     "jpeg",
     "texture",
     "smoothers",
@@ -54,6 +54,10 @@ RESERVED = {
     "jax": ("interop",),
     "starlette": ("app",),
     "uvicorn": ("app",),
+    "anywidget": ("app",),
+    "traitlets": ("app",),
+    "napari": ("interop",),
+    "magicgui": ("interop",),
 }
 
 
@@ -137,7 +141,7 @@ def test_public_names():
     assert sorted(set(js.__all__) - packages) == [
         "FileError", "InputError", "Interrupted", "JumpsetError", "L1", "MissingLibrary", "Penalty", "PenaltyLoss", "Potts", "Prox",
         "RegionTree", "Result", "SlidingGroups", "SparseTV", "Status", "TotalVariation", "apply_tiled", "auto_weight",
-        "estimate_texture", "method", "methods", "restore", "run", "smooth", "warmup",
+        "estimate_texture", "explore", "method", "methods", "restore", "run", "smooth", "warmup",
     ]  # fmt: skip
     for name in js.__all__:
         assert getattr(js, name).__doc__, f"{name} has no docstring"

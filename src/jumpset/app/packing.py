@@ -8,8 +8,8 @@ import numpy as np
 
 from jumpset._core.arrays import to_tensor
 from jumpset.io import Picture
+from jumpset.io.display import display_for
 from jumpset.regions import RegionTree
-from jumpset.report.pictures import display_for
 
 FINEST = 1 << 17  # regions of the finest partition that the page can show
 
@@ -30,6 +30,7 @@ def pack_tree(tree: RegionTree, picture: Picture) -> bytes:
         "bands": pixels.shape[2],
         "is_double": pixels.dtype == np.float64,
         "is_whole": picture.pixels.dtype.kind in "iu",
+        "is_bool": picture.pixels.dtype.kind == "b",
         "base": layout.low,
         "span": layout.high - layout.low,
         "low": display.low,

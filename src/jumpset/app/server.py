@@ -15,22 +15,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import numpy as np
-
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError, JumpsetError
 from jumpset._core.optional import needs
 from jumpset._core.version import __version__
 from jumpset.app import packing
 from jumpset.app.advice import advise
-from jumpset.app.code import code_of
+from jumpset.app.exports import FORMATS, Answer, code_of, export
 from jumpset.app.parameters import described
 from jumpset.app.workspace import (
     SHIPPED,
     FolderRun,
     Opened,
     Workspace,
-    encode,
     thumbnail,
 )
 
@@ -55,7 +52,6 @@ _HEADERS = {
     "cache-control": "no-store",
     "cross-origin-resource-policy": "same-origin",
 }
-_FORMATS = {"png": "image/png", "tif": "image/tiff", "webp": "image/webp", "jpg": "image/jpeg"}
 
 
 def serve(target: Path | None = None, *, port: int = 0, open_browser: bool = True, say: Any = print) -> None:
@@ -202,6 +198,7 @@ class _Pages:
             "folder": None if self._workspace.folder is None else self._workspace.folder.name,
             "files": await run_in_threadpool(self._workspace.files),
             "methods": await run_in_threadpool(described),
+            "formats": {key: kind.title for key, kind in FORMATS.items()},
         }
         return JSONResponse(about)
 
@@ -270,31 +267,19 @@ class _Pages:
         return Response(await run_in_threadpool(thumbnail, path), media_type="image/png")
 
     async def code(self, request: Request) -> Response:
-        image, source = await _fields(request, image=str, source=dict)
-        return JSONResponse(code_of(self._workspace.opened(image).name, source))
+        image, source, kind, n_colors = await _fields(request, image=str, source=dict, format=str, colors=int)
+        answer = Answer.of(self._workspace.opened(image), source, self._workspace.run)
+        return JSONResponse(code_of(answer, kind, n_colors=n_colors))
 
     async def export(self, request: Request) -> Response:
-        image, source, suffix = await _fields(request, image=str, source=dict, format=str)
-        opened = self._workspace.opened(image)
-        if suffix not in _FORMATS:
-            raise InputError("no such format", given=suffix, do=f"choose one of: {', '.join(_FORMATS)}")
-        answer = await run_in_threadpool(self._answer, opened, source)
-        data = await run_in_threadpool(encode, opened.picture.with_pixels(answer), f".{suffix}")
-        name = f"{Path(opened.name).stem}-smoothed.{suffix}"
+        image, source, kind, n_colors = await _fields(request, image=str, source=dict, format=str, colors=int)
+        answer = Answer.of(self._workspace.opened(image), source, self._workspace.run)
+        name, data = await run_in_threadpool(lambda: export(answer, kind, n_colors=n_colors))
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
-        return Response(data, media_type=_FORMATS[suffix], headers=headers)
+        return Response(data, media_type=FORMATS[kind].media, headers=headers)
 
     def _opened(self, request: Request) -> Opened:
         return self._workspace.opened(request.path_params["key"])
-
-    def _answer(self, opened: Opened, source: dict[str, Any]) -> np.ndarray:
-        """Return the full image of a cut of the tree, or of a run."""
-        if "n_regions" in source:
-            return opened.tree().smooth(n_regions=source["n_regions"])
-        run = self._workspace.run(str(source.get("run")))
-        if run.opened is not opened or run.image is None:
-            raise InputError("the run has no image", given=run.key, do="wait for its first image")
-        return run.image
 
 
 async def _fields(request: Request, **kinds: type) -> list[Any]:

@@ -21,9 +21,9 @@ from jumpset._core.files import can_be_written
 from jumpset._core.types import Status
 from jumpset.datasets.folders import EXTENSIONS
 from jumpset.io import Picture
+from jumpset.io.display import display_for
 from jumpset.jpeg.tables import JPEGTables
 from jumpset.regions import RegionTree
-from jumpset.report.pictures import display_for
 from jumpset.running import registry
 from jumpset.running.run import Result, Step, run
 
@@ -42,6 +42,8 @@ class Opened:
     picture: Picture
     tables: JPEGTables | None = None
     """The quantization tables, where the image comes from a JPEG file."""
+    shipped: str = ""
+    """The name of the image, where it ships with the package."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _tree: RegionTree | None = None
     progress: float = 0.0
@@ -212,7 +214,7 @@ class Workspace:
         """Open an image that ships with the package."""
         if name not in SHIPPED:
             raise InputError("no such image", given=name, do=f"choose one of: {', '.join(SHIPPED)}")
-        return self._keep(Opened(self._key("i"), f"{name}.png", Picture(SHIPPED[name]())))
+        return self._keep(Opened(self._key("i"), f"{name}.png", Picture(SHIPPED[name]()), shipped=name))
 
     def opened(self, key: str) -> Opened:
         """Return an open image."""

@@ -32,6 +32,8 @@ from jumpset.cli._shared import (
 if TYPE_CHECKING:
     from jumpset.regions.tree import RegionTree
 
+_FORMATS = "png", "tif", "webp", "jpg", "npy"
+
 
 @command
 def tree(
@@ -50,6 +52,12 @@ def tree(
     labels: Annotated[
         bool, typer.Option("--labels", help="Also write labels 1, 2, … as TIFF: DIR/NAME-….labels.tif.")
     ] = False,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="SUFFIX", help="Format of the outputs, e.g. png.", show_default="of IN"
+        ),
+    ] = "",
     palette: Annotated[
         str, typer.Option(metavar="C,C,…", help="Colours of the outputs, e.g. ff0000,00ff00,fff.")
     ] = "",
@@ -63,8 +71,8 @@ def tree(
     """Merge the regions of an image down to one, and write it at several levels of detail.
 
     The outputs are DIR/NAME-regions-50.png, DIR/NAME-weight-0.02.png and so on, of the kind, size and dtype
-    of the input, or PNG where its format can only be read. An existing file is replaced only on success; the
-    input is never replaced.
+    of the input, or PNG where its format can only be read; --format chooses another one. An existing file is
+    replaced only on success; the input is never replaced.
     """
     cuts, limits = _cuts(names(regions), names(weights)), as_range(value_range)
     if not cuts and save is None:
@@ -74,6 +82,9 @@ def tree(
             do="pass e.g. --regions 50,200",
         )
     suffix = source.suffix if can_be_written(source) else ".png"
+    if kind:
+        checks.one_of("--format", kind, _FORMATS)
+        suffix = f".{kind}"
     targets = {name: folder / f"{source.stem}-{name}{suffix}" for name in cuts}
     check_files(source, mask)
     maps = {name: folder / f"{source.stem}-{name}.labels.tif" for name in cuts} if labels else {}

@@ -2,6 +2,7 @@
 
 from jumpset._core.files import atomic_write as atomic_write
 from jumpset._core.files import check_writable as check_writable
+from jumpset.io._palette import write_palette as write_palette
 from jumpset.io._picture import Picture as Picture
 from jumpset.io._picture import PictureWarning as PictureWarning
 from jumpset.io._read_write import check_can_hold as check_can_hold

@@ -22,6 +22,8 @@ from jumpset.regions.inputs import read_pixels
 from jumpset.regions.merging import boundary_of, merge_all, ranked
 from jumpset.regions.partition import refit
 
+_SHOWN = 200  # regions of the cut that notebooks show
+
 
 class TreeEnergies(NamedTuple):
     """The partitions of a tree, from finest to coarsest."""
@@ -181,6 +183,23 @@ class RegionTree:
         """Return the shape and dtype of the image, and the weight of the last merge."""
         top = f"{self._weight[-1]:g}" if len(self._weight) else "0"
         return f"RegionTree({self._image.shape}, {self._image.dtype}, flat from weight {top} on)"
+
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows: the image, and a cut of few regions."""
+        from jumpset.io.notebook import card
+
+        image, axis = self._image, self._layout[0]
+        count = max(self.n_parts, min(_SHOWN, self.n_leaves))
+        cut = self.smooth(n_regions=count)
+        if axis is not None and image.ndim == 3:
+            image, cut = np.moveaxis(image, axis, -1), np.moveaxis(cut, axis, -1)
+        weight = 0.0 if count == self.n_leaves else self._weight[self.n_leaves - count - 1]
+        facts = {
+            "image": f"{self._image.shape}, {self._image.dtype}",
+            f"weight of {count} regions": f"{weight:.4g}",
+            "regions": f"{self.n_parts} to {self.n_leaves}",
+        }
+        return card({"Before": image, f"{count} regions": cut}, facts)
 
     def labels(self, *, n_regions: int | None = None, weight: float | None = None) -> np.ndarray:
         """Return int32 labels 1, 2, … in raster order, as for ``skimage.measure.regionprops``.

@@ -60,14 +60,14 @@ def comparison_page(
     >>> page[:15]
     '<!DOCTYPE html>'
     """
+    header = f"<h1>{escape(title)}</h1>{f'<pre>{escape(command)}</pre>' if command else ''}"
     body = [
-        f"<header><h1>{escape(title)}</h1>{f'<pre>{escape(command)}</pre>' if command else ''}</header>",
         _table(head, rows, best),
         "".join(f'<p class="quiet">{escape(note)}</p>' for note in notes),
         _plot(points),
         *(_gallery(name, images) for name, images in pictures.items()),
     ]
-    return document(title, body)
+    return document(title, header, body)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], best: Mapping[str, str]) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jumpset.io.display import Display, display_for, png_uri, scale_of
 from jumpset.report import numbers
 from jumpset.report._curves import chart
-from jumpset.report.pictures import Display, display_for, png_uri, scale_of
 
 if TYPE_CHECKING:
     from jumpset.running.run import Result
@@ -41,24 +41,25 @@ def page(subject: Subject) -> str:
     display = display_for(subject.picture, subject.value_range)
     title = subject.name or "Report"
     body = [
-        _header(subject, title),
-        _results(subject),
         _viewer(subject),
+        _results(subject),
         _pictures(subject, display),
         *_details(subject, display),
-        _provenance(),
     ]
-    return document(title, body, script=_asset("page.js"))
+    script = _asset("page.js")
+    return document(title, _header(subject, title), body, footer=_provenance(), script=script)
 
 
-def document(title: str, body: Iterable[str], *, script: str = "") -> str:
-    """Return a page with the given sections; empty ones are left out."""
+def document(title: str, header: str, body: Iterable[str], *, footer: str = "", script: str = "") -> str:
+    """Return a page with a header, sections and a footer; empty ones are left out."""
+    main = "\n".join(part for part in body if part)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)} – jumpset</title>\n<style>\n{_asset('page.css')}</style>\n</head>\n<body>\n"
-        + "\n".join(part for part in body if part)
+        f"<header>\n{header}\n</header>\n<main>\n{main}\n</main>\n"
+        + (f"<footer>\n{footer}\n</footer>" if footer else "")
         + (f"\n<script>\n{script}</script>" if script else "")
         + "\n</body>\n</html>\n"
     )
@@ -68,35 +69,43 @@ def _header(subject: Subject, title: str) -> str:
     height, width = subject.picture.shape[:2]
     bands = 1 if subject.picture.ndim == 2 else subject.picture.shape[2]
     kind = {1: "gray", 3: "colour"}.get(bands, f"{bands} bands")
-    parts = [f"<header>\n<h1>{escape(title)}</h1>"]
+    parts = [f"<h1>{escape(title)}</h1>"]
     parts.append(f'<p class="quiet">{width} × {height} pixels, {kind}, {subject.picture.dtype}</p>')
     for label, result in subject.results.items():
         if result.status.name != "CONVERGED":
             parts.append(f'<p class="warn">{escape(label)}: {escape(result.status.value)}.</p>')
-    if subject.command:
-        parts.append(f"<pre>{escape(subject.command)}</pre>")
-    return "\n".join([*parts, "</header>"])
+    return "\n".join(parts)
 
 
 def _results(subject: Subject) -> str:
     """Return a table with one row per image: scores, flatness and cost."""
     f, goal, limits = subject.picture, subject.truth, subject.value_range
-    head = [*(numbers.SCORES if goal is not None else ()), "flat pixels", "steps", "seconds", "status"]
+    # the status is the first number, since a phone shows two columns
+    head = [
+        "image",
+        "status",
+        *(numbers.SCORES if goal is not None else ()),
+        "flat pixels",
+        "steps",
+        "seconds",
+    ]
 
-    def row(label: str, image: np.ndarray, last: Sequence[str]) -> list[str]:
+    def row(label: str, image: np.ndarray, status: str, *last: str) -> list[str]:
         scores = [] if goal is None else numbers.scores(image, goal, limits)
-        return [label, *scores, f"{100 * numbers.flat_share(image):.1f} %", *last]
+        return [label, status, *scores, f"{100 * numbers.flat_share(image):.1f} %", *last]
 
-    rows = [row("Input", f, ("", "", ""))]
+    rows = [row("Input", f, "", "", "")]
     for label, result in subject.results.items():
         ended = result.status.name.lower().replace("_", " ")
-        rows.append(row(label, subject.outputs[label], (str(result.n_steps), f"{result.elapsed:.2f}", ended)))
+        cost = str(result.n_steps), f"{result.elapsed:.2f}"
+        rows.append(row(label, subject.outputs[label], ended, *cost))
     about = "Flat pixels have a gradient of exactly zero in every band."
     if goal is not None:
         about = "Scores against the truth, at full size. " + about
-    return (
-        f'<section>\n<h2>Results</h2>\n{table(["", *head], rows)}\n<p class="quiet">{about}</p>\n</section>'
+    command = (
+        f'<pre tabindex="0" aria-label="Command">{escape(subject.command)}</pre>' if subject.command else ""
     )
+    return section("Results", f'{table(head, rows)}\n<p class="quiet">{about}</p>\n{command}')
 
 
 def _viewer(subject: Subject) -> str:
@@ -114,11 +123,11 @@ def _viewer(subject: Subject) -> str:
         tabs = f"<fieldset><legend>Method</legend>{pills}</fieldset>"
     sizes = {"fit": "fit", "1": "1 : 1", "2": "2 : 1", "4": "4 : 1"}
     return (
-        '<section id="viewer" hidden>\n<h2>Before and after</h2>\n'
+        '<section id="viewer" aria-labelledby="h-viewer" hidden>\n<h2 id="h-viewer">Before and after</h2>\n'
         f'<div class="bar">{tabs}'
         f'<label class="choice">On the left <select id="left">{_options(left)}</select></label>'
         f'<label class="choice">Size <select id="zoom">{_options(sizes)}</select></label></div>\n'
-        '<div class="stage" id="stage" tabindex="0" aria-label="Image with a divider">'
+        '<div class="stage" id="stage" tabindex="0" role="group" aria-label="Image with a divider">'
         '<div class="sheet" id="sheet">'
         '<img id="under" alt=""><img class="over" id="over" alt=""><span class="line"></span></div></div>\n'
         '<input type="range" id="cut" min="0" max="100" step="0.5" value="50" '
@@ -151,7 +160,7 @@ def _pictures(subject: Subject, display: Display) -> str:
     listed = (
         f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>' if notes else ""
     )
-    return f'<section>\n<h2>Images</h2>\n{listed}\n<div class="pictures">{"".join(figures)}</div>\n</section>'
+    return section("Images", f'{listed}\n<div class="pictures">{"".join(figures)}</div>')
 
 
 def _details(subject: Subject, display: Display) -> Iterable[str]:
@@ -214,7 +223,7 @@ def _energies(subject: Subject, label: str) -> str:
         "in the images as written."
     )
     return (
-        f"<div><h3>L0 energies</h3>\n{table(('', 'input', 'output'), rows)}\n"
+        f"<div><h3>L0 energies</h3>\n{table(('energy', 'input', 'output'), rows)}\n"
         f'<p class="quiet">{escape(about)}</p></div>'
     )
 
@@ -223,8 +232,8 @@ def _provenance() -> str:
     rows = [*numbers.versions().items()]
     written = dt.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     return (
-        f"<section>\n<h2>Made with</h2>\n{table(('name', 'version'), rows, long=True)}\n"
-        f'<p class="quiet">Written {escape(written)}.</p>\n</section>'
+        f"<h2>Made with</h2>\n{table(('name', 'version'), rows, long=True)}\n"
+        f'<p class="quiet">Written {escape(written)}.</p>'
     )
 
 
@@ -245,16 +254,22 @@ def table(
     """Return a table that scrolls on narrow screens; ``long`` wraps the text in its columns."""
     clean = (lambda text: text) if escaped else escape
     kind = ' class="text"' if long else ""
-    top = "".join(f"<th{kind}>{clean(text)}</th>" for text in head)
+    top = "".join(f'<th scope="col"{kind}>{clean(text)}</th>' for text in head)
     kind = ' class="text long"' if long else ""
-    lines = "".join(
-        "<tr>" + "".join(f"<td{kind if k else ''}>{clean(text)}</td>" for k, text in enumerate(row)) + "</tr>"
-        for row in rows
-    )
+    lines = ""
+    for name, *row in rows:
+        cells = "".join(f"<td{kind}>{clean(text)}</td>" for text in row)
+        lines += f'<tr><th scope="row">{clean(name)}</th>{cells}</tr>'
     return (
-        f'<div class="scroll" tabindex="0"><table><thead><tr>{top}</tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>"
+        '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
+        f"<table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
+
+
+def section(title: str, content: str) -> str:
+    """Return a section with a heading, which names it as a landmark."""
+    key = f"h-{title.lower().replace(' ', '-')}"
+    return f'<section aria-labelledby="{key}">\n<h2 id="{key}">{escape(title)}</h2>\n{content}\n</section>'
 
 
 def _options(texts: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jumpset._core.version import __version__
-from jumpset.report.pictures import limits
+from jumpset.io.display import limits
 
 SCORES = ("PSNR, dB", "SSIM", "volume SSIM")
 """The heads of :func:`scores`."""

@@ -51,10 +51,19 @@
     });
     move(); show(); resize();
   }
+  var panned = null; // where an enlarged image was last held; null while the divider is
   function drag(event) {
+    if (panned) {
+      stage.scrollTo(panned.x - event.clientX, panned.y - event.clientY);
+      return;
+    }
     var box = sheet.getBoundingClientRect();
     cut.value = 100 * (event.clientX - box.left) / box.width;
     move();
+  }
+  function isNearDivider(event) {
+    var box = sheet.getBoundingClientRect();
+    return Math.abs(event.clientX - box.left - cut.value / 100 * box.width) < 24;
   }
 
   cut.addEventListener("input", move);
@@ -68,6 +77,8 @@
     // a finger scrolls an enlarged image; the slider below moves the divider
     if (event.button !== 0 || (event.pointerType === "touch" && sheet.classList.contains("zoomed"))) { return; }
     sheet.setPointerCapture(event.pointerId);
+    panned = sheet.classList.contains("zoomed") && !isNearDivider(event)
+      ? { x: stage.scrollLeft + event.clientX, y: stage.scrollTop + event.clientY } : null;
     drag(event);
   });
   sheet.addEventListener("pointermove", function (event) {

@@ -58,6 +58,8 @@ class Result:
     """The method's last state, after a divergence the last finite one."""
     axes: str | None = field(default=None, repr=False)
     """The names of the image's axes; None for a ``(B, C, *spatial)`` tensor."""
+    source: Any = field(default=None, repr=False)
+    """The image that was run, as it was given."""
 
     def __repr__(self) -> str:
         """Return one line: the image's dtype and shape, the method, how it ended, and the last numbers."""
@@ -65,6 +67,16 @@ class Result:
         parts += [self.status.name, f"{self.n_steps} steps", f"{self.elapsed:.2f} s"]
         last = {k: v[-1] for k, v in self.history.items() if k not in ("step", "seconds") and v}
         return f"Result({', '.join([*parts, *(f'{key}={value:.4g}' for key, value in last.items())])})"
+
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows: the image before and after, and how the run ended."""
+        from jumpset.io.notebook import card
+
+        last = {key: f"{values[-1]:.6g}" for key, values in self.history.items() if values}
+        facts = {"method": repr(self.method), "status": self.status.value, "steps": str(self.n_steps)}
+        facts |= {"seconds": f"{self.elapsed:.2f}"}
+        facts |= {key: text for key, text in last.items() if key not in ("step", "seconds")}
+        return card({"Before": self.source, "After": self.image}, facts)
 
     @property
     def labels(self) -> np.ndarray:
@@ -276,7 +288,7 @@ def run(
         if hold.take():  # a signal came while the answer was computed
             latest.status = Status.INTERRUPTED
     status = latest.status or Status.MAX_STEPS
-    return Result(answer, status, latest.n_steps, clock.elapsed, history, method, latest.state, layout.axes)
+    return Result(answer, status, latest.n_steps, clock.elapsed, history, method, latest.state, layout.axes, image)
 
 
 def _check_options(

@@ -1,14 +1,16 @@
 // The page: what is open, the slider of regions, runs of methods, results that are kept, and saving.
+import { listenForFiles, save } from "./files.js";
+import { Slider } from "./slider.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const view = new View();
+const slider = new Slider(document, cut);
 const KEPT = 4;
 
 let about = null; // of the program: methods, files
 let image = null; // of the open image
 let worker = null;
-let range = null; // numbers of regions of the slider: {least, most}
 let source = null; // of what is shown: {n_regions} or {run, method, settings}
 let running = null; // key of the run at work
 let isCutting = false, nextCut = null;
@@ -40,15 +42,10 @@ const guarded = (handler) => async (...given) => {
   try { await handler(...given); } catch (error) { fail(error); }
 };
 
-function busy(text) {
-  $("busy").textContent = text;
-  $("busy").hidden = !text;
-}
-
 // ---------------------------------------------------------------- opening
 
 async function open(query, body) {
-  busy("reading the image");
+  view.busy("reading the image");
   const response = await ask(`images?${new URLSearchParams(query)}`, { method: "POST", body });
   image = await response.json();
   source = running = null;
@@ -82,28 +79,26 @@ function showAdvice(advice) {
 
 function startTree() {
   worker?.terminate();
-  range = null;
+  slider.range = null;
   isCutting = false;
   nextCut = null;
   const key = image.key;
   worker = new Worker("static/tree.worker.js", { type: "module" });
   const began = performance.now();
-  busy("merging regions");
+  view.busy("merging regions");
   const timer = setInterval(async () => {
     try {
       const state = await (await ask(`images/${key}`)).json();
-      if (!range && key === image.key) busy(`merging regions: ${Math.round(100 * state.progress)} %`);
+      if (!slider.range && key === image.key) view.busy(`merging regions: ${Math.round(100 * state.progress)} %`);
     } catch { clearInterval(timer); }
   }, 500);
   worker.onmessage = ({ data }) => {
     clearInterval(timer);
-    if (data.error) { busy(""); fail(data.error); return; }
-    if (data.about) {
-      range = { least: Math.max(1, data.least), most: data.most };
-      $("regions").min = range.least;
-      $("regions").max = range.most;
-      busy("");
-      cut({ regions: Math.min(range.most, Math.max(range.least, 300)) });
+    if (data.error) { view.busy(""); fail(data.error); return; }
+    if (data.range) {
+      slider.open(data.range);
+      view.busy("");
+      cut({ regions: 300 });
       window.jumpset.ready = (performance.now() - began) / 1000;
       return;
     }
@@ -114,18 +109,8 @@ function startTree() {
 
 // ---------------------------------------------------------------- the slider
 
-const position = (regions) => {
-  const [a, b] = [Math.log(range.least), Math.log(range.most)];
-  return b > a ? 1000 * (Math.log(regions) - a) / (b - a) : 0;
-};
-const regionsAt = (place) => {
-  const [a, b] = [Math.log(range.least), Math.log(range.most)];
-  return Math.round(Math.exp(a + (b - a) * place / 1000));
-};
-
 /** Ask for a cut; of those that are asked for while one is computed, only the last is. */
 function cut(request) {
-  if (!range) return;
   if (isCutting) { nextCut = request; return; }
   isCutting = true;
   worker.postMessage(request);
@@ -136,11 +121,7 @@ function finishCut({ levels, regions, weight, seconds }) {
   window.jumpset.cuts.push(seconds);
   source = { n_regions: regions };
   view.show(levels);
-  $("count").textContent = `${regions.toLocaleString("en")} regions`;
-  if (document.activeElement !== $("slider")) $("slider").value = position(regions);
-  $("slider").setAttribute("aria-valuetext", `${regions} regions`);
-  if (document.activeElement !== $("regions")) $("regions").value = regions;
-  if (document.activeElement !== $("weight")) $("weight").value = Number(weight.toPrecision(4));
+  slider.show({ regions, weight });
   later(showCode);
   if (nextCut) {
     const request = nextCut;
@@ -155,13 +136,6 @@ function later(job) {
   waiting = setTimeout(guarded(job), 150);
 }
 
-$("slider").oninput = () => cut({ regions: regionsAt(Number($("slider").value)) });
-$("regions").onchange = () => cut({ regions: Math.round(Number($("regions").value)) || range.least });
-$("weight").onchange = () => {
-  const weight = Number($("weight").value);
-  if (Number.isFinite(weight) && weight >= 0) cut({ weight });
-};
-
 // ---------------------------------------------------------------- methods
 
 const methodOf = (name) => about.methods.find((m) => m.name === name);
@@ -170,6 +144,7 @@ function choose(name, settings = {}) {
   const method = methodOf(name);
   $("method").value = name;
   $("about").textContent = `${method.summary} ${method.paper}.`;
+  $("more").hidden = method.parameters.length === 0;
   $("parameters").replaceChildren(...method.parameters.map((p) => field(p, settings[p.name] ?? p.default)));
 }
 
@@ -220,8 +195,8 @@ function settings() {
 }
 
 async function run() {
-  const asked = { image: image.key, method: $("method").value, settings: settings() };
-  const { key } = await (await post("runs", asked)).json();
+  const wanted = { image: image.key, method: $("method").value, settings: settings() };
+  const { key } = await (await post("runs", wanted)).json();
   running = key;
   $("stop").disabled = false;
   $("progress").hidden = false;
@@ -230,16 +205,16 @@ async function run() {
     const state = await (await ask(`runs/${key}`)).json();
     if (state.max_steps) $("progress").value = state.n_steps / state.max_steps; else $("progress").removeAttribute("value");
     const steps = state.max_steps ? `step ${state.n_steps} of ${state.max_steps}` : `step ${state.n_steps}`;
-    $("state").textContent = state.state === "running" ? `${asked.method}: ${steps}` : state.state;
-    if (state.version > version && image.key === asked.image) {
+    $("state").textContent = state.state === "running" ? `${wanted.method}: ${steps}` : state.state;
+    if (state.version > version && image.key === wanted.image) {
       version = state.version;
       const levels = new Uint8ClampedArray(await (await ask(`runs/${key}/pixels`)).arrayBuffer());
-      source = { run: key, method: asked.method, settings: asked.settings };
+      source = { run: key, method: wanted.method, settings: wanted.settings };
       view.show(levels);
       later(showCode);
     }
     if (state.state === "done" || state.state === "failed") {
-      $("state").textContent = state.state === "failed" ? "" : `${asked.method}: ${state.elapsed.toFixed(2)} s; ${state.status}`;
+      $("state").textContent = state.state === "failed" ? "" : `${wanted.method}: ${state.elapsed.toFixed(2)} s; ${state.status}`;
       running = null;
       $("stop").disabled = true;
       $("progress").hidden = true;
@@ -276,20 +251,28 @@ $("keep").onclick = guarded(() => {
 
 // ---------------------------------------------------------------- saving
 
+/** What is shown, as a file of the chosen format. */
+const asked = () => ({ image: image.key, source, format: $("format").value, colors: Math.round(Number($("colors").value)) || 16 });
+
 async function showCode() {
   if (!source) return;
-  const code = await (await post("code", { image: image.key, source })).json();
+  const code = await (await post("code", asked())).json();
   $("command").textContent = code.command;
+  $("command-of").hidden = !code.command;
+  $("no-command").hidden = Boolean(code.command);
   $("python").textContent = code.python;
 }
 
+$("format").onchange = $("colors").onchange = () => {
+  $("colors-of").hidden = !$("format").value.startsWith("palette");
+  later(showCode);
+};
+
 $("save").onclick = guarded(async () => {
   if (!source) throw new Error("there is no result yet");
-  const response = await post("export", { image: image.key, source, format: $("format").value });
+  const response = await post("export", asked());
   const name = decodeURIComponent(response.headers.get("content-disposition").split("''")[1]);
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await response.blob()), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  save(await response.blob(), name);
 });
 
 for (const kind of ["command", "python"]) {
@@ -333,31 +316,16 @@ $("all").onclick = guarded(async () => {
   if (state.failed.length) throw new Error(state.failed.join("; "));
 });
 
-// ---------------------------------------------------------------- the view, files, start
+// ---------------------------------------------------------------- files, start
 
-for (const choice of document.querySelectorAll("input[name=view]")) choice.onchange = () => view.setMode(choice.value);
-$("in").onclick = () => view.zoom(1.5);
-$("out").onclick = () => view.zoom(1 / 1.5);
-$("fit").onclick = () => view.setScale(0);
-$("one").onclick = () => view.setScale(1 / window.devicePixelRatio);
-
-const take = guarded((file) => file && open({ name: file.name || "pasted.png" }, file));
-$("choose").onclick = () => $("file").click();
-$("file").onchange = () => take($("file").files[0]);
-document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("over"); });
-document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("over"); });
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  document.body.classList.remove("over");
-  take(event.dataTransfer.files[0]);
-});
-document.addEventListener("paste", (event) => take([...event.clipboardData.files][0]));
+listenForFiles(guarded((file) => open({ name: file.name || "pasted.png" }, file)));
 
 window.jumpset = { cuts: [], ready: 0, view }; // seconds, and what is shown, for those who measure
 
 await guarded(async () => {
   about = await (await ask("about")).json();
   $("method").append(...about.methods.map((m) => new Option(m.name, m.name)));
+  for (const [key, title] of Object.entries(about.formats)) $("format").append(new Option(title, key));
   choose("region-fusion");
   for (const name of about.shipped) {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: `Try ${name}` });

@@ -1,6 +1,6 @@
 // The cut of a region tree and its colours, exactly as jumpset.RegionTree computes them.
 
-/** Read what the server packs: a header of JSON, then arrays. */
+/** Read what jumpset.app.packing packs: a header of JSON, then arrays. */
 export function unpack(buffer) {
   const length = Number(new DataView(buffer).getBigUint64(0, true));
   const tree = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
@@ -20,8 +20,26 @@ export function unpack(buffer) {
   return tree;
 }
 
+/** The least and the largest number of regions of a cut. */
+export const limits = (tree) => ({ least: tree.n_labels - tree.n_merges, most: tree.n_labels });
+
+/** The image of `{regions}`, or of `{weight}`: its RGBA levels, number of regions and weight. */
+export function answer(tree, request) {
+  const { least, most } = limits(tree);
+  const merges = request.weight === undefined
+    ? most - Math.min(most, Math.max(least, request.regions))
+    : mergesAt(tree, request.weight);
+  const weight = merges === 0 ? 0 : tree.weights[merges - 1];
+  return { levels: paint(tree, merges), regions: most - merges, weight };
+}
+
+/** Where a number of regions is on the slider from 0 to 1000, and back: equal steps are equal ratios. */
+export const placeOf = (regions, { least, most }) =>
+  most > least ? 1000 * Math.log(regions / least) / Math.log(most / least) : 0;
+export const regionsAt = (place, { least, most }) => Math.round(least * (most / least) ** (place / 1000));
+
 /** The number of merges that are done at a weight. */
-export function mergesAt(tree, weight) {
+function mergesAt(tree, weight) {
   let low = 0, high = tree.n_merges;
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -31,7 +49,7 @@ export function mergesAt(tree, weight) {
 }
 
 /** The region that holds each region of the finest partition after some merges. */
-export function owners(tree, merges) {
+function owners(tree, merges) {
   const owner = new Int32Array(tree.n_labels);
   for (let r = 0; r < owner.length; r++) owner[r] = r;
   for (let k = merges - 1; k >= 0; k--) owner[tree.child[k]] = owner[tree.into[k]];
@@ -39,7 +57,7 @@ export function owners(tree, merges) {
 }
 
 /** RGBA levels of the image with each region in its mean colour. */
-export function paint(tree, merges) {
+function paint(tree, merges) {
   const { bands, pixels, labels } = tree;
   const n = labels.length, owner = owners(tree, merges);
   const size = new Float64Array(tree.n_labels), total = new Float64Array(tree.n_labels * bands);
@@ -75,6 +93,7 @@ export function paint(tree, merges) {
 /** The level 0 to 255 of an intensity: first as the image holds it, then as it is shown. */
 function level(tree, intensity) {
   let value = (tree.is_double ? intensity : Math.fround(intensity)) * tree.span + tree.base;
+  if (tree.is_bool) value = value >= 0.5 ? 1 : 0;
   if (tree.is_whole) value = halfToEven(value);
   if (tree.low === 0 && tree.high === 255 && tree.span === 255) return Math.min(255, Math.max(0, value));
   const scale = Math.fround(255 / (tree.high - tree.low));

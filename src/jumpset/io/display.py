@@ -100,18 +100,18 @@ def visible_bands(array: np.ndarray) -> np.ndarray:
     return array[..., 0] if array.shape[-1] < 3 else array[..., :3]
 
 
-def scale_of(height: int, width: int) -> float:
+def scale_of(height: int, width: int, long_side: int = LONG_SIDE) -> float:
     """Return the scale of an image for display, at most 1."""
-    return min(1.0, LONG_SIDE / max(height, width))
+    return min(1.0, long_side / max(height, width))
 
 
-def png_uri(levels: np.ndarray) -> tuple[str, int, int]:
-    """Return a ``data:`` URI of the image as PNG, reduced to ``LONG_SIDE``, and its width and height."""
+def png_uri(levels: np.ndarray, long_side: int = LONG_SIDE) -> tuple[str, int, int]:
+    """Return a ``data:`` URI of the image as PNG, reduced to a long side, and its width and height."""
     with needs("jumpset[io]"):
         from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(levels))
-    scale = scale_of(image.height, image.width)
+    scale = scale_of(image.height, image.width, long_side)
     if scale < 1.0:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size, Image.Resampling.BOX)

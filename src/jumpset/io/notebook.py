@@ -1,0 +1,73 @@
+"""What notebooks show of results: small images beside each other, and facts, without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from jumpset._core.errors import MissingLibrary
+from jumpset.io.display import Display, display_for, png_uri
+
+_LONG_SIDE = 480  # pixels: the output of a cell is stored in the notebook
+_MOST_BANDS = 16  # more are a volume or a spectrum, of which the middle band is shown
+_ROW = "display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start"
+_QUIET = "opacity:.75;font-size:.85em"
+
+
+def card(images: Mapping[str, Any], facts: Mapping[str, str]) -> str | None:
+    """Return images and facts as HTML; None, for which notebooks show the text, if Pillow is missing.
+
+    Parameters
+    ----------
+    images
+        Arrays and tensors by title; those that are no images are left out, and so are all but the first of
+        a batch. All are shown with the range of the first.
+    facts
+        Texts by name.
+    """
+    shown = {title: seen for title, image in images.items() if (seen := _one(image)) is not None}
+    try:
+        display = next((display_for(image) for image in shown.values()), None)
+        figures = [_figure(title, image, display) for title, image in shown.items() if display is not None]
+    except MissingLibrary:
+        return None
+    rows = [
+        f'<div><span style="{_QUIET}">{escape(name)}</span> {escape(text)}</div>'
+        for name, text in facts.items()
+    ]
+    # colours are those of the notebook, light or dark
+    return f'<div style="{_ROW}">{"".join(figures)}</div><div style="margin-top:6px">{"".join(rows)}</div>'
+
+
+def _figure(title: str, image: np.ndarray, display: Display) -> str:
+    uri, width, height = png_uri(display.levels(image), _LONG_SIDE)
+    factor = max(1, min(8, 160 // max(width, height)))  # small images are enlarged without interpolation
+    style = f"display:block;max-width:100%;width:{factor * width}px;height:auto;image-rendering:pixelated"
+    if factor == 1:
+        style = "display:block;max-width:100%;height:auto"
+    return (
+        f'<figure style="margin:0"><img src="{uri}" width="{width}" height="{height}" alt="{escape(title)}"'
+        f' style="{style}"><figcaption style="{_QUIET}">{escape(title)}</figcaption></figure>'
+    )
+
+
+def _one(image: Any) -> np.ndarray | None:
+    """Return one image ``(H, W)`` or ``(H, W, C)`` of an array, or of a tensor ``(B, C, H, W)``."""
+    if hasattr(image, "detach"):
+        if image.ndim != 4 or 0 in image.shape:
+            return None
+        first = image.detach().cpu()[0]
+        # NumPy has no bfloat16
+        image = np.moveaxis((first.float() if first.is_floating_point() else first).numpy(), 0, -1)
+    elif isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[0] <= 4 < image.shape[2]:
+        image = np.moveaxis(image, 0, -1)  # channels first
+    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3) or image.dtype.kind not in "buif":
+        return None
+    if image.size == 0 or not np.isfinite(image).all():
+        return None
+    if image.ndim == 3 and image.shape[2] > _MOST_BANDS:
+        return image[..., image.shape[2] // 2]
+    return image
