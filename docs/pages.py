@@ -1,4 +1,4 @@
-"""Write the pages that follow the code: methods, penalties, API, command line; run by `make docs`.
+"""Write the pages that follow the code: methods, penalties, API, command line, notebooks; run by `make docs`.
 
 The text of a page is a docstring; its figures are those of figures.py.
 """
@@ -14,6 +14,7 @@ from types import GenericAlias
 import command_line
 import figures
 import layout
+import notebooks
 import tasks
 
 import jumpset as js
@@ -43,6 +44,7 @@ def write_pages() -> None:
     _write(OUT / "api.rst", api_page())
     _write(OUT / "command_line.rst", command_line.page())
     _write(OUT / "packages.txt", layout.table())
+    _write(OUT / "notebooks.rst", notebooks.write(OUT / "notebooks"))
 
 
 def penalty_classes() -> dict[str, type[js.Penalty]]:
