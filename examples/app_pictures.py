@@ -2,7 +2,7 @@
 
 python examples/app_pictures.py [OUT]
 
-Opens the photograph that comes with the package (coffee, CC0) in `jumpset app`. Needs playwright and Chromium.
+The app shows the photograph that comes with the package (coffee, CC0). Needs playwright and Chromium.
 """
 
 import io

@@ -2,7 +2,8 @@
 
     python examples/run_notebooks.py [NOTEBOOK ...]
 
-A notebook whose cell fails is left as it was. Figures are stored with 256 colours, in a third of the bytes. Needs nbclient and ipykernel.
+A notebook whose cell fails is left as it was. Figures are stored with 256 colours, in a third of the bytes.
+Needs nbclient and ipykernel.
 """
 
 import base64

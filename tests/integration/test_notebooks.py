@@ -43,7 +43,7 @@ def test_outputs_are_stored(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
-    assert sum(kind == "image/png" for kind, _ in outputs(notebook)) >= 2
+    assert sum(kind in ("image/png", "text/html") for kind, _ in outputs(notebook)) >= 3
     assert not any(output.get("name") == "stderr" for cell in code for output in cell["outputs"])
 
 
