@@ -60,9 +60,11 @@ def main() -> None:
         page.goto(url)
         page.get_by_role("button", name="Try coffee").click()
         page.locator("#work").wait_for()
+        page.wait_for_timeout(500)
+        page.locator("#busy").wait_for(state="hidden", timeout=120_000)  # the tree is built
         page.fill("#regions", "60")
         page.press("#regions", "Enter")
-        page.wait_for_timeout(3000)
+        page.wait_for_timeout(2000)
         shoot(page, folder / "app-regions.png")
         page.select_option("#method", "rtv")
         page.click("#run")
