@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints-dev.txt
 INPUTS := pyproject.toml constraints-dev.txt
 
 # `peers` adds the libraries that some tests compare with.
-.PHONY: demo test test-all mutants peers lint fmt type bench races docs wheel release lowest clean
+.PHONY: demo test test-all mutants peers lint fmt type bench races notebooks docs wheel release lowest clean
 
 # One stamp for the package alone, one for what tests need, one for what linters need.
 $(VENV)/.installed: $(INPUTS)
@@ -60,6 +60,10 @@ bench: $(VENV)/.installed
 # Against other packages, where these are installed; benchmarks/README.md has more.
 races: $(VENV)/.peers
 	for race in benchmarks/*_race.py; do $(BIN)/python $$race || exit 1; done
+
+# Executes the notebooks and stores their outputs, which the pages show.
+notebooks: $(VENV)/.peers
+	$(BIN)/python examples/run_notebooks.py
 
 $(VENV)/.docs: $(VENV)/.installed
 	$(PIP) --group docs

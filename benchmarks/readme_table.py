@@ -7,6 +7,8 @@ continues where it stopped. The deep image priors run only on --slow-limit of th
 --max-seconds. The table's columns from "the N" on cover those images for every method, so that slow and fast
 methods are compared on the same images. Seconds are of one thread if there are several jobs.
 
+`--plot-only` measures nothing and draws the plot from the table as it is on the page.
+
 docs/benchmarks.md and the plot change only if every run succeeded, and in the page only the text between
 the markers.
 The records are kept as readme_table-last.jsonl.
@@ -113,7 +115,7 @@ def notes(records, few, arguments):
     )
 
 
-def plot(points, few):
+def plot(points, count):
     """Draw gain against seconds (logarithmic); names cover neither dots nor other names."""
     logs = {n: math.log10(max(seconds, 1e-3)) for n, (seconds, _) in points.items()}
     left, right = math.floor(min(logs.values())), math.ceil(max(logs.values()) + 1e-9)
@@ -124,7 +126,7 @@ def plot(points, few):
         x = margin + (width - 2 * margin) * (log - left) / max(right - left, 1)
         return x, bottom - (bottom - margin) * (gain - low) / max(high - low, 1)
 
-    parts = [f'<text x="8" y="20">gain over the input in dB, mean of {len(few)} images</text>']
+    parts = [f'<text x="8" y="20">gain over the input in dB, mean of {count} images</text>']
     for gain in range(low, high + 1):
         y = place(left, gain)[1]
         parts.append(f'<path class="grid" d="M{margin} {y:.0f}H{width - margin}"/>')
@@ -137,6 +139,17 @@ def plot(points, few):
     parts += labelled_dots(dots, width, bottom)
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">'
     return f'{opening}{STYLE}<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
+
+
+def points_of(page):
+    """Read seconds and gain of each method from the table of a page, and the number of images of the gain."""
+    table = page.partition(MARKERS[0])[2].partition(MARKERS[1])[0]
+    lines = [line for line in table.splitlines() if line.startswith(("| method |", "| `"))]
+    head, *rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines]
+    few = next(name for name in head if name.startswith("the "))
+    seconds, gain = head.index("seconds"), head.index(few)
+    points = {row[0].split("`")[1]: (float(row[seconds]), float(row[gain])) for row in rows}
+    return points, int(few.split()[1].rstrip(","))
 
 
 def replaced(text, new):
@@ -158,7 +171,12 @@ def main() -> None:
     parser.add_argument("--records", type=Path, default=ROOT / "out" / "readme_table.jsonl")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
     parser.add_argument("--plot", type=Path, default=ROOT / "docs" / "pictures" / "speed_quality.svg")
+    parser.add_argument("--plot-only", action="store_true", help="draw the plot from the table on the page")
     arguments = parser.parse_args()
+    if arguments.plot_only:
+        with atomic_write(arguments.plot) as file:
+            file.write_text(plot(*points_of(arguments.page.read_text(encoding="utf-8"))), encoding="utf-8")
+        return
     began = time.monotonic()
     replaced(arguments.page.read_text(encoding="utf-8"), "")  # fail before the work, not after it
     arguments.records.parent.mkdir(parents=True, exist_ok=True)
@@ -176,7 +194,7 @@ def main() -> None:
     inputs = [record for pair in everything.values() for record in run_one(pair, None, None, None)]
     text, points = table([*inputs, *records], names, few)
     note = notes([*inputs, *records], few, arguments)
-    svg = plot(points, few)
+    svg = plot(points, len(few))
     shown = Path(os.path.relpath(arguments.plot, arguments.page.parent)).as_posix()
     body = f"{text}\n\n{note}\n\n![Gain against seconds per image]({shown})"
     with atomic_write(arguments.plot) as file:

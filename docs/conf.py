@@ -22,6 +22,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
     "mathml",
     "numpydoc",
     "myst_parser",
@@ -29,10 +30,13 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
+templates_path = ["_templates"]
 exclude_patterns = ["_build", "try", "generated/gallery/*.py", "generated/gallery/*.ipynb"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "jumpset"
+html_favicon = "../src/jumpset/app/static/icon.svg"
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "show_toc_level": 2,
     "collapse_navigation": True,
@@ -66,6 +70,7 @@ autodoc_mock_imports = [
     "torchmetrics",
 ]  # bridges to them are documented without them
 autosummary_generate = True
+autosummary_context = {"members_of": pages.class_members()}
 # A file system may not tell the two apart by the case of a letter.
 autosummary_filename_map = {"jumpset.metrics.Contiguity": "jumpset.metrics.Contiguity-class"}
 numpydoc_show_class_members = False
@@ -80,6 +85,9 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
+    "write_computation_times": False,
+    "doc_module": ("jumpset",),
+    "reference_url": {"jumpset": None},  # the names in the programs link to the reference
 }
 
 
@@ -90,6 +98,25 @@ def _link_to_figures(app, what, name, obj, options, lines):  # noqa: ARG001
         lines += ["", f".. seealso:: :doc:`{page}` shows it in images, with its seconds.", ""]
 
 
+def _link_to_methods(app, docname, source):  # noqa: ARG001
+    """Add to a program of the gallery the methods and penalties that it uses."""
+    if docname.startswith("generated/gallery/plot_"):
+        links = pages.mentioned(docname.rpartition("/")[2])
+        source[0] += f"\n.. rubric:: Methods and penalties\n\n{links}\n" if links else ""
+
+
+def _name_toggles(app, error):
+    """Give the toggles of the navigation a name, which the theme omits: screen readers need one."""
+    bare = '<summary><span class="toctree-toggle"'
+    for path in Path(app.outdir).rglob("*.html") if error is None else ():
+        text = path.read_text(encoding="utf-8")
+        if bare in text:
+            named = bare.replace("<summary>", '<summary aria-label="Pages of this section">')
+            path.write_text(text.replace(bare, named), encoding="utf-8")
+
+
 def setup(app):
-    """Connect the function above."""
+    """Connect the functions above."""
     app.connect("autodoc-process-docstring", _link_to_figures)
+    app.connect("source-read", _link_to_methods)
+    app.connect("build-finished", _name_toggles)

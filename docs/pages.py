@@ -1,4 +1,4 @@
-"""Write the pages that follow the code: methods, penalties, API, command line; run by `make docs`.
+"""Write the pages that follow the code: methods, penalties, API, command line, notebooks; run by `make docs`.
 
 The text of a page is a docstring; its figures are those of figures.py.
 """
@@ -6,14 +6,18 @@ The text of a page is a docstring; its figures are those of figures.py.
 from __future__ import annotations
 
 import ast
+import enum
+import importlib
 import inspect
 from collections.abc import Iterable
 from pathlib import Path
 from types import GenericAlias
 
 import command_line
+import drawings
 import figures
 import layout
+import notebooks
 import tasks
 
 import jumpset as js
@@ -25,6 +29,20 @@ API_HEAD = (
     "``import jumpset as js`` has the names of the first section and the packages; every other name is "
     "reached through its package, as in ``js.penalties.AITV``.\n"
 )
+# The penalty whose energy a method lowers; the pages of both link to each other.
+ENERGIES = {
+    "tv": "TotalVariation",
+    "l0": "L0Gradient",
+    "l0-projection": "L0Gradient",
+    "region-fusion": "Potts",
+    "potts": "Potts",
+    "potts-descent": "Potts",
+    "whitened": "L0Gradient",
+    "dip-tv": "TotalVariation",
+    "dip-aitv": "AITV",
+    "dip-l0": "L0Gradient",
+    "dip-potts": "Potts",
+}
 HEADS = {
     "Methods": "``js.smooth(image, method=name)`` runs a method; ``js.method(name, …)`` creates one. "
     ":doc:`/which_method` helps to choose, :doc:`/benchmarks` has their gains.",
@@ -42,7 +60,9 @@ def write_pages() -> None:
     _chapter("Penalties", "penalties", {name: _penalty_page(name, cls) for name, cls in penalties.items()})
     _write(OUT / "api.rst", api_page())
     _write(OUT / "command_line.rst", command_line.page())
+    drawings.write()
     _write(OUT / "packages.txt", layout.table())
+    _write(OUT / "notebooks.rst", notebooks.write(OUT / "notebooks"))
 
 
 def penalty_classes() -> dict[str, type[js.Penalty]]:
@@ -60,6 +80,46 @@ def page_of(cls: type) -> str | None:
         if info.cls is cls:
             return f"/generated/methods/{name}"
     return f"/generated/penalties/{cls.__name__}" if cls in penalty_classes().values() else None
+
+
+def public_path(cls: type) -> str:
+    """Return the shortest dotted name under which users import a class."""
+    package = ".".join(cls.__module__.split(".")[:2])
+    for owner in ("jumpset", package):
+        if getattr(importlib.import_module(owner), cls.__name__, None) is cls:
+            return f"{owner}.{cls.__name__}"
+    return f"{cls.__module__}.{cls.__name__}"
+
+
+def class_members() -> dict[str, list[str]]:
+    """Return, for every class by its public path, what its page shows below its text."""
+    owners = [js, *(thing for thing in map(js.__getattr__, js.__all__) if inspect.ismodule(thing))]
+    return {
+        f"{owner.__name__}.{name}": _members(thing)
+        for owner in owners
+        for name, thing in vars(owner).items()
+        if inspect.isclass(thing) and thing.__module__.startswith("jumpset")
+    }
+
+
+def _members(cls: type) -> list[str]:
+    """Return what a class defines itself, with a text of its own.
+
+    The steps of a method are the same for every method, and are on the page of their base class.
+    """
+    if issubclass(cls, enum.Enum):
+        return list(cls.__members__)
+    base = js.running.Iteration
+    steps = vars(base) if issubclass(cls, base) and cls is not base else {}
+    kinds = property, classmethod, staticmethod
+    return [
+        key
+        for key, value in vars(cls).items()
+        if not key.startswith("_")
+        and key not in steps
+        and (inspect.isfunction(value) or isinstance(value, kinds))
+        and getattr(value, "__doc__", None)
+    ]
 
 
 def api_page() -> str:
@@ -116,7 +176,7 @@ def _bridges(package: str) -> list[str]:
 
 
 def _summary_table(paths: Iterable[str]) -> str:
-    entries = "\n".join(f"   ~{path}" for path in paths)
+    entries = "\n".join(f"   {path}" for path in paths)
     return f".. autosummary::\n   :toctree: api\n\n{entries}\n"
 
 
@@ -157,7 +217,7 @@ def _title(text: str, line: str) -> str:
 
 def _class(cls: type) -> str:
     # the pages of the API index it
-    directive = f".. currentmodule:: {cls.__module__}\n\n.. autoclass:: {cls.__name__}\n   :no-index:\n"
+    directive = f".. autoclass:: {public_path(cls)}\n   :no-index:\n"
     return f"{_title('Reference', '-')}\n{directive}"
 
 
@@ -187,6 +247,8 @@ def _method_page(name: str, info: js.running.registry.MethodInfo) -> str:
     if info.presets:
         parts += ["**Presets**\n", *(f"- ``{key}``: {_settings(v)}" for key, v in info.presets.items()), ""]
     uses = [f"- :ref:`task-{task.key}`" for task in tasks.TASKS if name in task.runs]
+    if penalty := ENERGIES.get(name):
+        uses.append(f"- the penalty :doc:`/generated/penalties/{penalty}`, as a loss and a proximal operator")
     return "\n".join([*parts, _uses(uses, f'"{name}"'), _class(info.cls)])
 
 
@@ -210,10 +272,15 @@ def _penalty_page(name: str, cls: type[js.Penalty]) -> str:
             f"{_summary(cls)}\n\n*Paper:* {penalty.paper}. *Kind:* {', '.join(traits)}.\n",
             _code("python", "import jumpset as js", "", *calls),
             figures.text("penalty", name),
-            _uses([], f"{name}("),
+            _uses(_methods_of(name), f"{name}("),
             _class(cls),
         ]
     )
+
+
+def _methods_of(penalty: str) -> list[str]:
+    """Return the links to the methods that lower this energy."""
+    return [f"- the method :doc:`/generated/methods/{m}`" for m, name in ENERGIES.items() if name == penalty]
 
 
 def _uses(pages: list[str], mention: str) -> str:
@@ -222,7 +289,15 @@ def _uses(pages: list[str], mention: str) -> str:
         path.stem for path in sorted(GALLERY.glob("plot_*.py")) if mention in path.read_text(encoding="utf-8")
     ]
     links = [*pages, *(f"- :doc:`/generated/gallery/{stem}`" for stem in found)]
-    return "\n".join(["**Used in**\n", *links, ""]) if links else ""
+    return "\n".join(["**See also**\n", *links, ""]) if links else ""
+
+
+def mentioned(stem: str) -> str:
+    """Return the links to the methods and penalties that a program of the gallery names."""
+    text = (GALLERY / f"{stem}.py").read_text(encoding="utf-8")
+    links = [f":doc:`/generated/methods/{name}`" for name in js.methods() if f'"{name}"' in text]
+    links += [f":doc:`/generated/penalties/{name}`" for name in penalty_classes() if f"{name}(" in text]
+    return " · ".join(links)
 
 
 if __name__ == "__main__":

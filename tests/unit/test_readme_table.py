@@ -64,10 +64,19 @@ def test_the_page_has_the_markers(script):
 
 
 def test_the_plot_is_a_complete_svg_file(script):
-    text = script.plot({"tv": (0.1, 3.0), "l0": (1.0, 4.0)}, ["textured0"])
+    text = script.plot({"tv": (0.1, 3.0), "l0": (1.0, 4.0)}, 1)
     assert text.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert text.count("<circle") == 2
     assert text.rstrip().endswith("</svg>")
+
+
+def test_the_plot_of_the_page_shows_its_table(script):
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    points, count = script.points_of(text)
+    assert count == 4
+    assert {"tv", "dip-tv", "dejpeg"} <= points.keys()
+    stored = (ROOT / "docs" / "pictures" / "speed_quality.svg").read_text(encoding="utf-8")
+    assert stored == script.plot(points, count), "run benchmarks/readme_table.py --plot-only"
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -54,7 +54,7 @@ class DIP(DeepImagePrior[State]):
         Share of the running average that each step keeps; 0 takes the last output.
     patience
         Stop when the running variance of the outputs has not fallen for so many steps, and return the answer
-        at its minimum (:class:`jumpset.dip.stopping.VarianceEarlyStopping`); 0 runs all steps.
+        at its minimum; 0 runs all steps.
     operator
         A, with ``A(g)`` and ``A.adjoint(f)``, e.g. one of ``jumpset.operators.linear``; the answer has the
         size of ``A.adjoint(f)``. None: the identity.

@@ -96,8 +96,8 @@ class DIPl0(base.DeepImagePrior[State]):
         Adam's learning rate. One Adam serves the whole run.
     tables
         The image is a JPEG file's: its ``JPEGTables``, or the file. f and A are then those of
-        :class:`jumpset.jpeg.JPEGObservation`, and the answer is flattened within what the file allows
-        (:func:`jumpset.dip.constrained.flatten_within`). Not with an ``operator``.
+        :class:`jumpset.jpeg.JPEGObservation`, and the answer is flattened within what the file allows.
+        Not with an ``operator``.
 
     Raises
     ------

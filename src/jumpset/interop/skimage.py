@@ -223,7 +223,7 @@ def denoise_potts_1d(
 
     Notes
     -----
-    M. Storath, A. Weinmann, SIIMS 2014; see :mod:`jumpset.kernels.regions.potts_1d`.
+    M. Storath, A. Weinmann, SIIMS 2014.
 
     Examples
     --------

@@ -88,7 +88,7 @@ class JumpPenalty(Penalty):
     def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
         """Compute the exact minimiser, for images with one spatial axis longer than 1; no derivative.
 
-        Dynamic programming over all segmentations (:mod:`jumpset.kernels.regions.potts_1d`).
+        Dynamic programming over all segmentations.
 
         Raises
         ------

@@ -288,7 +288,8 @@ def run(
         if hold.take():  # a signal came while the answer was computed
             latest.status = Status.INTERRUPTED
     status = latest.status or Status.MAX_STEPS
-    return Result(answer, status, latest.n_steps, clock.elapsed, history, method, latest.state, layout.axes, image)
+    seconds, axes = clock.elapsed, layout.axes
+    return Result(answer, status, latest.n_steps, seconds, history, method, latest.state, axes, image)
 
 
 def _check_options(

@@ -53,7 +53,7 @@ class TV(DualMethod):
         Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
         floats m from 0 to 1 weight its error, ``½ Σ m ‖u − f‖²``. The answer fills the other pixels, whatever
         they hold. Each step is then a proximal point, of accuracy ``tol``, and the run ends when the energy
-        falls no more (:class:`jumpset.prox.masked.MaskedProx`): there is no gap.
+        falls no more: there is no gap.
 
     Raises
     ------

@@ -1,0 +1,137 @@
+"""The built pages in a browser: axe, three widths, light and dark, without a network.
+
+Needs the pages of `make docs`, playwright, axe-playwright-python and Chromium. By default one generated page of each
+kind is opened, and every page that was written by hand; JUMPSET_ALL_PAGES=1 opens all.
+"""
+
+import functools
+import html
+import os
+import re
+import shutil
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+BUILT = Path(__file__).parents[2] / "docs" / "_build" / "html"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+GENERATED = (  # one page of each kind
+    "generated/api.html",
+    "generated/api/jumpset.RegionTree.html",
+    "generated/api/jumpset.smooth.html",
+    "generated/api/jumpset.smoothers.RTV.html",
+    "generated/command_line.html",
+    "generated/gallery/index.html",
+    "generated/gallery/plot_12_vector_output.html",
+    "generated/methods.html",
+    "generated/methods/rtv.html",
+    "generated/notebooks.html",
+    "generated/notebooks/jpeg_logo.html",
+    "generated/notebooks/penalties_in_training.html",
+    "generated/penalties/SlidingGroups.html",
+)
+pytestmark = pytest.mark.skipif(not (BUILT / "index.html").exists(), reason="the pages are not built: make docs")
+# Text and figures may not be altered, and nothing may be wider than the window.
+LAYOUT = """() => {
+    const root = document.scrollingElement, found = [];
+    if (root.scrollWidth > root.clientWidth + 1) {
+        const wide = [...document.querySelectorAll("main *")].filter(
+            e => e.getBoundingClientRect().right > root.clientWidth + 1);
+        found.push(`scrolls sideways: ${wide.slice(0, 3).map(e => e.outerHTML.slice(0, 90)).join(" ")}`);
+    }
+    for (const e of document.querySelectorAll("img, svg")) {
+        const style = getComputedStyle(e);
+        if (style.filter !== "none" || style.mixBlendMode !== "normal" || style.opacity !== "1")
+            found.push(`altered picture: ${e.outerHTML.slice(0, 90)}`);
+    }
+    for (const e of document.images)
+        if (e.complete && !e.naturalWidth) found.push(`broken picture: ${e.src}`);
+    return found;
+}"""
+
+
+class Handler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def address():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(BUILT)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+def chosen():
+    """The pages to open."""
+    found = [path.relative_to(BUILT).as_posix() for path in sorted(BUILT.rglob("*.html"))]
+    found = [name for name in found if not name.startswith("_static/")]  # templates of the theme
+    if os.environ.get("JUMPSET_ALL_PAGES"):
+        return found
+    written = [name for name in found if not name.startswith(("generated/", "_modules/", "genindex", "py-modindex"))]
+    return [*written, *GENERATED, "_modules/jumpset/smoothers/rtv.html"]
+
+
+def problems(page, axe, url):
+    """What is wrong with a page, each a line."""
+    found = []
+    for width, scheme in ((1280, "light"), (768, "light"), (390, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        if width != 768:  # what can be scrolled, and by the keyboard, is decided when a page is loaded
+            page.goto(url)
+        found += [f"{width} {scheme}: {text}" for text in page.evaluate(LAYOUT)]
+        if width != 768:
+            for fault in axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]:
+                nodes = "; ".join(node["html"][:90] for node in fault["nodes"][:3])
+                found.append(f"{width} {scheme}: {fault['id']} × {len(fault['nodes'])}: {nodes}")
+    return found
+
+
+@pytest.mark.slow
+def test_pages_are_accessible_and_fit_every_window(browser, address):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    context = browser.new_context()
+    context.route(re.compile(rf"^(?!{address}|data:|blob:)"), lambda route: route.abort())
+    page = context.new_page()
+    said = []
+    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("requestfailed", lambda request: said.append(f"asked for {request.url}"))
+    faults = {}
+    for name in chosen():
+        said.clear()
+        found = [*problems(page, axe, address + name), *said]
+        if found:
+            faults[name] = found
+    context.close()
+    assert not faults, "\n".join(f"{name}: {text}" for name, found in faults.items() for text in found)
+
+
+def test_pages_have_public_names_only():
+    """A reader can import every name that is shown; the pages of the source code show the files."""
+    hidden = re.compile(r"\bjumpset(?:\.\w+)*\.(?:_[a-z]\w*|[a-z]\w*\.[a-z]\w*\.[A-Za-z]\w*)")
+    found = {}
+    for path in (BUILT / "generated").rglob("*.html"):
+        text = re.sub(r"<(script|style|nav).*?</\1>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        names = set(hidden.findall(html.unescape(re.sub(r"<[^>]+>", "", text))))
+        if names := {name for name in names if not name.startswith("jumpset.interop.")}:  # these are public
+            found[path.name] = names
+    assert found == {}
