@@ -294,6 +294,12 @@ def _axes_of(image: Any, channel_axis: int | None) -> str | None:
             given=f"shape {tuple(image.shape)}, channel_axis={channel_axis}",
             do="pass one image at a time, with channel_axis where there are channels",
         )
+    if channel_axis is None and ndim == 3 and image.shape[-1] in (1, 3, 4):
+        raise InputError(
+            "an array with so few values along its last axis looks like an image with channels",
+            given=f"shape {tuple(image.shape)}, channel_axis=None",
+            do="pass channel_axis=-1, or for a volume of that shape jumpset.smooth(image, axes='zyx')",
+        )
     names = [*"zyx"[-ndim:]]
     if channel_axis is not None:
         names.insert(channel_axis % image.ndim, "c")
