@@ -181,3 +181,17 @@ def test_auto_weight_refuses():
             js.auto_weight(f, **wrong)
     with pytest.raises(js.InputError, match="batch"):
         js.auto_weight(torch.rand(2, 1, 5, 5))
+
+
+def test_volumes_as_scikit_image_counts_axes():
+    peer = pytest.importorskip("skimage.restoration")
+    volume = np.random.default_rng(0).random((4, 9, 10))
+    expected = peer.denoise_tv_chambolle(volume, 0.1, eps=1e-12, max_num_iter=5000)
+    out = js.interop.skimage.denoise_tv(volume, 0.1, tol=1e-7)
+    np.testing.assert_allclose(out, expected, rtol=0, atol=1e-4)
+    for denoise in DENOISERS:
+        bands = np.stack([volume, volume])
+        assert denoise(bands, 0.05, channel_axis=0).shape == bands.shape
+        assert denoise(volume[0, 0], 0.05).shape == (10,)
+        with pytest.raises(js.InputError, match="one to three axes"):
+            denoise(bands[None], 0.05)

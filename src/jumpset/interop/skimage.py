@@ -30,6 +30,7 @@ def denoise_tv(
     channels: Channels = "joint",
     tol: float = 1e-4,
     max_steps: int = 10_000,
+    spacing: tuple[float, ...] | None = None,
 ) -> Any:
     """Total variation denoising, ``argmin_u ½‖u − f‖² + weight · TV(u)``, to a stated accuracy.
 
@@ -38,12 +39,13 @@ def denoise_tv(
     Parameters
     ----------
     image
-        ``(H, W)``, or ``(H, W, C)`` with ``channel_axis``; or a ``(B, C, H, W)`` tensor. Any bool, integer or
+        An array with one to three spatial axes, e.g. ``(H, W)`` or a volume ``(D, H, W)``, and the channels
+        where ``channel_axis`` says; or a ``(B, C, *spatial)`` tensor. Any bool, integer or
         float dtype; integers are scaled by their dtype's range, floats are expected in [0, 1].
     weight
         In intensities; larger is smoother.
     channel_axis
-        The axis of the channels; ``None``: a gray image.
+        The axis of the channels; ``None``: a gray image or volume.
     value_range
         As in :func:`jumpset.run`.
     isotropic
@@ -54,6 +56,8 @@ def denoise_tv(
         Duality gap at which an image is done, relative to its energy.
     max_steps
         Step limit.
+    spacing
+        Distances between pixels along each spatial axis, as in :class:`jumpset.smoothers.TV`.
 
     Returns
     -------
@@ -76,9 +80,14 @@ def denoise_tv(
     >>> image = js.datasets.coffee()[:48, :64]
     >>> denoise_tv(image, weight=0.1, channel_axis=-1).shape
     (48, 64, 3)
+    >>> denoise_tv(image[..., 0].reshape(4, 12, 64), spacing=(3.0, 1.0, 1.0)).shape  # a volume
+    (4, 12, 64)
     """
-    method = TV(weight=weight, isotropic=isotropic, channels=channels, tol=tol, max_steps=max_steps)
-    return smooth(image, method, channel_axis=channel_axis, alpha=False, value_range=value_range)
+    method = TV(
+        weight=weight, isotropic=isotropic, channels=channels, tol=tol, max_steps=max_steps, spacing=spacing
+    )
+    axes = _axes_of(image, channel_axis)
+    return smooth(image, method, axes=axes, alpha=False, value_range=value_range)
 
 
 def denoise_sparse_tv(
@@ -264,6 +273,34 @@ def _apply(
     value_range: ValueRange | None,
     prox: Callable[[Tensor], Tensor],
 ) -> Any:
-    tensor, layout = to_tensor(image, channel_axis=channel_axis, alpha=False, value_range=value_range)
+    axes = _axes_of(image, channel_axis)
+    tensor, layout = to_tensor(
+        image, axes=axes, alpha=False, value_range=value_range, spatial_ndims=(1, 2, 3)
+    )
     with torch.no_grad():
         return layout.restore(prox(tensor))
+
+
+def _axes_of(image: Any, channel_axis: int | None) -> str | None:
+    """The names of the axes as scikit-image counts them: all in space, but for that of the channels."""
+    if isinstance(image, Tensor) or not hasattr(image, "ndim"):
+        return None
+    ndim = image.ndim - (channel_axis is not None)
+    if channel_axis is not None:
+        checks.integer("channel_axis", channel_axis, at_least=-image.ndim, at_most=image.ndim - 1)
+    if not 1 <= ndim <= 3:
+        raise InputError(
+            "an image has one to three axes in space",
+            given=f"shape {tuple(image.shape)}, channel_axis={channel_axis}",
+            do="pass one image at a time, with channel_axis where there are channels",
+        )
+    if channel_axis is None and ndim == 3 and image.shape[-1] in (1, 3, 4):
+        raise InputError(
+            "an array with so few values along its last axis looks like an image with channels",
+            given=f"shape {tuple(image.shape)}, channel_axis=None",
+            do="pass channel_axis=-1, or for a volume of that shape jumpset.smooth(image, axes='zyx')",
+        )
+    names = [*"zyx"[-ndim:]]
+    if channel_axis is not None:
+        names.insert(channel_axis % image.ndim, "c")
+    return "".join(names)

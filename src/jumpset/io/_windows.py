@@ -27,12 +27,14 @@ Slices = tuple[slice, ...]
 class Raster:
     """An array in a file, of which windows are read: ``raster[y0:y1, x0:x1]``.
 
-    Attributes
+    Parameters
     ----------
     path
         The file or folder.
-    shape, dtype, ndim
-        As of a NumPy array.
+    kind
+        ``"tiff"``, ``"zarr"`` or ``"npy"``.
+    array
+        What is read: ``shape``, ``dtype`` and slices.
     axes
         The names of the axes, as for :func:`jumpset.run`.
     nodata
@@ -41,6 +43,8 @@ class Raster:
         The distances between pixels along the axes in space, if the file names them.
     details
         What :func:`write_raster` keeps of the format.
+    close
+        Called at the end of the context.
 
     Examples
     --------

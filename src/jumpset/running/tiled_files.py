@@ -227,7 +227,12 @@ def _partial(
                 file.flush()
             if pixels.shape != shape or pixels.dtype != raster.dtype or done.shape != (count,):
                 raise ValueError("its files are of another run")
-            yield pixels, done
+            try:
+                yield pixels, done
+            except BaseException:
+                if not done.any():  # there is nothing to go on with
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise

@@ -17,6 +17,7 @@ from jumpset._core.arrays import ValueRange, to_tensor
 from jumpset._core.axes import check_axes, like, names_of, spatial
 from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration, Status
+from jumpset.operators.spacing import axis_scales
 from jumpset.running.run import run
 
 _SIDES = {1: 1 << 20, 2: 1024, 3: 128}  # of a tile, by the number of spatial axes
@@ -202,6 +203,7 @@ def make_job(
     dtype = np.dtype(array.dtype)
     probe = np.zeros((1,) * array.ndim, dtype)
     to_tensor(probe, axes=axes, alpha=False, spatial_ndims=method.spatial_ndims, value_range=(0.0, 1.0))
+    axis_scales(getattr(method, "spacing", None), len(spatial(axes)))  # raises for another number of axes
     if nodata is not None and not takes_mask(method):
         raise InputError(
             "pixels without data need a method with a mask",
