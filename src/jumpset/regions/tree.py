@@ -93,9 +93,9 @@ class RegionTree:
     Numer. Anal. 1994 (merging by it to the end); L. Guigues, J. P. Cocquerez, H. Le Men, "Scale-sets image
     analysis", IJCV 2006 (best cuts of a hierarchy, which nest). Differences: (1) merges at a larger weight
     than one above them are pooled with it, so that each cut is the best one; (2) a pair whose weight falls
-    because of a merge next to it may be merged late; (3) pairs merge in rounds until a twentieth of the
+    because of a merge next to it may be merged late; (3) pairs merge in rounds until a twelfth of the
     regions is left, then one by one, the least weight first. The tree is the same for any number of threads.
-    Images above 16 megapixels are held in float32.
+    Images of up to 16 bits, of float32 and above 16 megapixels are held in float32.
 
     Examples
     --------
@@ -127,7 +127,7 @@ class RegionTree:
         mass = None if mask is None else pixel_weights((1, bands, *shape), mask)[0]
         weights = grid_weights(neighbors, shape, edge_weights, spacing)
         offsets = grid_offsets(neighbors, len(shape))
-        dtype = working_dtype(pixels[..., 0].size)
+        dtype = min(pixels.dtype, np.dtype(working_dtype(pixels[..., 0].size)))
         merges = merge_all(pixels.astype(dtype, copy=False), weights, offsets, mass, progress)
         rank, weight, order = ranked(merges)
         self._keep(
