@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jumpset._core import checks
-from jumpset._core.arrays import ValueRange
+from jumpset._core.arrays import Layout, ValueRange
 from jumpset._core.errors import InputError
 from jumpset.kernels.regions import merge_tree
 from jumpset.kernels.regions.fusion import working_dtype
@@ -95,9 +95,9 @@ class RegionTree:
     Numer. Anal. 1994 (merging by it to the end); L. Guigues, J. P. Cocquerez, H. Le Men, "Scale-sets image
     analysis", IJCV 2006 (best cuts of a hierarchy, which nest). Differences: (1) merges at a larger weight
     than one above them are pooled with it, so that each cut is the best one; (2) a pair whose weight falls
-    because of a merge next to it may be merged late; (3) pairs merge in rounds until a twentieth of the
+    because of a merge next to it may be merged late; (3) pairs merge in rounds until a twelfth of the
     regions is left, then one by one, the least weight first. The tree is the same for any number of threads.
-    Images above 16 megapixels are held in float32.
+    Images of up to 16 bits, of float32 and above 16 megapixels are held in float32.
 
     Examples
     --------
@@ -129,7 +129,8 @@ class RegionTree:
         mass = None if mask is None else pixel_weights((1, bands, *shape), mask)[0]
         weights = grid_weights(neighbors, shape, edge_weights, spacing)
         offsets = grid_offsets(neighbors, len(shape))
-        dtype = working_dtype(pixels[..., 0].size)
+        pixels = np.ascontiguousarray(pixels)  # the only copy, which merging and cuts share
+        dtype = min(pixels.dtype, np.dtype(working_dtype(pixels[..., 0].size)))
         merges = merge_all(pixels.astype(dtype, copy=False), weights, offsets, mass, progress)
         rank, weight, order = ranked(merges)
         self._keep(
@@ -142,6 +143,7 @@ class RegionTree:
             rise=merges.rise[order],
             cost=merges.cost[order],
             boundary=boundary_of(weights, offsets),
+            read=(pixels, read),
         )
 
     def _keep(
@@ -156,6 +158,7 @@ class RegionTree:
         rise: np.ndarray,
         cost: np.ndarray,
         boundary: float,
+        read: tuple[np.ndarray, Layout] | None = None,
     ) -> None:
         self._image = image
         self._layout = layout
@@ -166,7 +169,7 @@ class RegionTree:
         for array in (image, into, rank, weight, rise, cost):
             array.flags.writeable = False
         axes, alpha, value_range = layout
-        self._pixels, self._back = read_pixels(image, -1, alpha, value_range, mass, axes)
+        self._pixels, self._back = read or read_pixels(image, -1, alpha, value_range, mass, axes)
         self._shape = self._pixels.shape[:-1]
 
     @property

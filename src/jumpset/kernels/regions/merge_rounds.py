@@ -7,14 +7,14 @@ second and the third run in parallel. Each new region depends on the former regi
 does not depend on the number of threads.
 
 The first rounds merge all mutual pairs. Later rounds merge those below a quantile of all weights, since the
-order of merges then matters more: a merge lowers the weights of regions next to it. The last twentieth of the
+order of merges then matters more: a merge lowers the weights of regions next to it. The last twelfth of the
 regions is left to best-first merging, whose order is exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from jumpset.kernels.jit import njit
 from jumpset.kernels.regions.fusion import TINY_MASS, Offsets, Regions, as_volume, grid_edge
 
 _FREE_ROUNDS = 3  # in which all mutual pairs merge
-_QUANTILE = 0.35  # of the weights, below which mutual pairs merge in later rounds
-_LEFT = 20  # the fraction of the pixels that is left to best-first merging, inverted
+_QUANTILE = 0.7  # of the weights, below which mutual pairs merge in later rounds
+_LEFT = 12  # the fraction of the pixels that is left to best-first merging, inverted
 _SLOWEST = 0.02  # fraction of merging regions below which the rounds end
 _LEAST = 4096  # regions that are worth a thread
 _SHORT = 32  # lists up to this length are searched, longer ones have a table
@@ -34,7 +34,7 @@ class Graph(NamedTuple):
     """Regions, and for each the list of its neighbours."""
 
     leaf: np.ndarray  # (R,) int32: the pixel that names the region
-    mass: np.ndarray  # (R,) float64
+    mass: np.ndarray  # (R,) float
     mean: np.ndarray  # (R, C) float
     start: np.ndarray  # (R,) int: first entry of the region's list
     count: np.ndarray  # (R,) int32: number of neighbours
@@ -63,7 +63,7 @@ def merge_in_rounds(
     *,
     mass: np.ndarray | None = None,
 ) -> Iterator[Graph]:
-    """Merge single pixels, and yield the remaining regions after each round.
+    """Merge single pixels, and yield the remaining regions after each round from the second on.
 
     Parameters
     ----------
@@ -72,31 +72,35 @@ def merge_in_rounds(
     merges
         Arrays for the merges.
     """
-    n, bands, dtype = pixels[..., 0].size, pixels.shape[-1], pixels.dtype
-    edges, directions = as_volume(edge_weights, offsets)
-    grid = (np.ascontiguousarray(pixels).reshape(n, bands), edges, directions)
-    masses = np.empty(0) if mass is None else np.maximum(mass, TINY_MASS, dtype=np.float64).reshape(n)
-    index = np.int32 if 2 * len(directions) * n < 2**31 else np.int64
-    counts = np.empty(n, np.uint8)
-    best, weight, price = np.empty(n, np.int32), np.empty(n, dtype), np.empty(n, dtype)
-    lines = n // edges.shape[-1]
-    threads.parallel_rows(
-        _pixel_neighbors, lines, *grid, masses, counts, best, weight, price, least=max(1, _LEAST * lines // n)
-    )
-    nothing = np.empty(0, np.int32)
-    graph = Graph(
-        nothing, masses, grid[0], nothing.astype(index), counts, nothing, price[:0], best, weight, price
-    )
-    for k in range(10_000):
-        size, before = len(graph.best), int(merges.done[0])
+    n, bands = pixels[..., 0].size, pixels.shape[-1]
+    grid = as_volume(edge_weights, offsets)
+    own, memories = _Memory(), (_Memory(), _Memory())
+    graph = _single_pixels(np.ascontiguousarray(pixels).reshape(n, bands), grid, mass)
+    # the lists of the pairs of pixels that the first round makes are not kept: they are those of their pixels
+    pairs = _matched(graph, np.inf, merges, own, memories[0])
+    graph = _contracted(graph, pairs, memories[0], 0)
+    scratch = np.int32(4 * len(grid[1]))
+    threads.parallel_rows(_best_of_pairs, len(graph.best), scratch, *grid, *pairs[:3], graph, least=_LEAST)
+    pixel_pairs = pairs
+    for k in range(1, 10_000):
+        size, before, memory = len(graph.best), int(merges.done[0]), memories[k % 2]
         level = np.inf if k < _FREE_ROUNDS else _quantile(graph.weight)
-        number, first, second = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
-        starts = np.empty(size, index)
-        left, room = _match(graph, level, number, first, second, starts, merges)
-        graph = _contracted(graph, grid, number, first[:left], second[:left], starts[:left].copy(), room)
+        pairs = number, first, second, room = _matched(
+            graph, level, merges, own if k > 1 else _Memory(), memory
+        )
+        new = _contracted(graph, pairs, memory, room)
+        if k == 1:
+            label = np.take(number, pixel_pairs[0], out=pixel_pairs[0], mode="clip")  # of each pixel
+            members = first, second, *pixel_pairs[1:3]
+            threads.parallel_rows(_join_pixels, len(first), *grid, label, *members, new, least=_LEAST)
+            del label, members, pixel_pairs
+            own = _Memory()
+        else:
+            threads.parallel_rows(_join_lists, len(first), graph, number, first, second, new, least=_LEAST)
+        graph = new
         yield graph
         merged = int(merges.done[0]) - before
-        if left * _LEFT <= n or merged < _SLOWEST * size:
+        if len(first) * _LEFT <= n or merged < _SLOWEST * size:
             return
 
 
@@ -110,7 +114,7 @@ def linked(graph: Graph) -> Regions:
     after[last[has]] = -1
     return Regions(
         parent=np.arange(count, dtype=np.int32),
-        mass=graph.mass,
+        mass=graph.mass.astype(np.float64),
         mean=graph.mean,
         threshold=np.zeros(count, graph.mean.dtype),
         head=np.where(has, graph.start, -1).astype(index),
@@ -126,63 +130,93 @@ def linked(graph: Graph) -> Regions:
 
 def _quantile(weight: np.ndarray) -> float:
     finite = weight[weight < np.inf]
-    k = int(_QUANTILE * len(finite))
-    return float(np.partition(finite, k)[k]) if len(finite) else np.inf
+    k = min(int(_QUANTILE * len(finite)), len(finite) - 1)
+    # with some room, since the two weights of a pair may differ by rounding
+    return float(np.partition(finite, k)[k]) * (1.0 + 1e-5) if len(finite) else np.inf
 
 
-def _contracted(
-    graph: Graph,
-    grid: tuple[np.ndarray, np.ndarray, np.ndarray],
-    number: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    starts: np.ndarray,
-    room: int,
-) -> Graph:
-    count, dtype = len(first), graph.mean.dtype
-    new = Graph(
-        leaf=np.empty(count, np.int32),
-        mass=np.empty(count),
-        mean=np.empty((count, graph.mean.shape[1]), dtype),
-        start=starts,
-        count=np.empty(count, np.int32),
-        target=np.empty(room, np.int32),
-        cost=np.empty(room, dtype),
-        best=np.empty(count, np.int32),
-        weight=np.empty(count, dtype),
-        price=np.empty(count, dtype),
-    )
+class _Memory:
+    """Arrays whose memory serves again in a later round, which needs less: new memory is slow."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def take(self, name: str, size: int, dtype: Any, bands: int = 0) -> np.ndarray:
+        """Return an array with undefined content."""
+        array = self._arrays.get(name)
+        if array is None or len(array) < size:
+            array = self._arrays[name] = np.empty((size, bands) if bands else size, dtype)
+        return array[:size]
+
+
+Grid = tuple[np.ndarray, np.ndarray]  # weights of edges and their offsets, of ``as_volume``
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, int]
+
+
+def _single_pixels(pixels: np.ndarray, grid: Grid, mass: np.ndarray | None) -> Graph:
+    """Return the graph of single pixels, without lists: their neighbours are those of the grid."""
+    (edges, directions), n, dtype = grid, len(pixels), pixels.dtype
+    kind = np.float64 if n > 1 << 24 else dtype  # float32 counts to 2²⁴
+    masses = np.empty(0, kind) if mass is None else np.maximum(mass, TINY_MASS).astype(kind).reshape(n)
+    best, weight, price = np.empty(n, np.int32), np.empty(n, dtype), np.empty(n, dtype)
+    counts, lines = np.empty(n, np.uint8), n // edges.shape[-1]
+    found = masses, counts, best, weight, price
     threads.parallel_rows(
-        _join_means,
-        count,
-        graph.leaf,
-        graph.mass,
-        graph.mean,
-        first,
-        second,
-        new.leaf,
-        new.mass,
-        new.mean,
-        least=_LEAST,
+        _pixel_neighbors, lines, pixels, edges, directions, *found, least=max(1, _LEAST * lines // n)
     )
-    if len(graph.leaf):
-        threads.parallel_rows(_join_lists, count, graph, number, first, second, new, least=_LEAST)
-    else:
-        threads.parallel_rows(_join_pixels, count, *grid[1:], number, first, second, new, least=_LEAST)
+    index = np.int32 if 2 * len(directions) * n < 2**31 else np.int64
+    nothing = np.empty(0, np.int32)
+    return Graph(
+        nothing, masses, pixels, nothing.astype(index), counts, nothing, price[:0], best, weight, price
+    )
+
+
+def _matched(graph: Graph, level: float, merges: Merges, own: _Memory, memory: _Memory) -> Pairs:
+    """Return each region's new number, the one or two parts of each new region, and the room for lists."""
+    size = len(graph.best)
+    number, first, second = (own.take(name, size, np.int32) for name in ("number", "first", "second"))
+    left, room = _match(
+        graph, level, number, first, second, memory.take("start", size, graph.start.dtype), merges
+    )
+    return number, first[:left], second[:left], room
+
+
+def _contracted(graph: Graph, pairs: Pairs, memory: _Memory, room: int) -> Graph:
+    """Return the new regions with their means; lists and best neighbours are not filled."""
+    _, first, second, _ = pairs
+    count, dtype, bands = len(first), graph.mean.dtype, graph.mean.shape[1]
+    new = Graph(
+        leaf=memory.take("leaf", count, np.int32),
+        mass=memory.take("mass", count, graph.mass.dtype),
+        mean=memory.take("mean", count, dtype, bands),
+        start=memory.take("start", count, graph.start.dtype),
+        count=memory.take("count", count, np.int32),
+        target=memory.take("target", room, np.int32),
+        cost=memory.take("cost", room, dtype),
+        best=memory.take("best", count, np.int32),
+        weight=memory.take("weight", count, dtype),
+        price=memory.take("price", count, dtype),
+    )
+    parts = graph.leaf, graph.mass, graph.mean, first, second
+    threads.parallel_rows(_join_means, count, *parts, new.leaf, new.mass, new.mean, least=_LEAST)
     return new
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _pair_weight(mass, mean, i, j, c):
+    return mass[i] * mass[j] * _distance(mean, i, j) / ((mass[i] + mass[j]) * c)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _distance(mean, i, j):
     distance = 0.0
     for b in range(mean.shape[1]):
         difference = mean[i, b] - mean[j, b]
         distance += difference * difference
-    both = mass[i] + mass[j]
-    return mass[i] * mass[j] / both * distance / c
+    return distance
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _hash(i, j):
     """Return a number for a pair, the same in both orders: ties would else merge from one corner on."""
     h = (np.uint64(min(i, j)) << np.uint64(32)) ^ np.uint64(max(i, j))
@@ -191,7 +225,7 @@ def _hash(i, j):
     return h ^ (h >> np.uint64(32))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _pixel_neighbors(start, stop, pixels, edges, directions, masses, counts, best, weight, price):
     _, _, height, width = edges.shape
     for line in range(start, stop):
@@ -204,19 +238,16 @@ def _pixel_neighbors(start, stop, pixels, edges, directions, masses, counts, bes
                 if c <= 0.0:
                     continue
                 count += 1
-                distance = 0.0
-                for b in range(pixels.shape[1]):
-                    difference = pixels[i, b] - pixels[j, b]
-                    distance += difference * difference
+                distance = _distance(pixels, i, j)
                 a = 0.5 * distance / c
                 if len(masses):
-                    a = masses[i] * masses[j] / (masses[i] + masses[j]) * distance / c
+                    a = masses[i] * masses[j] * distance / ((masses[i] + masses[j]) * c)
                 if a < near or (a == near and found >= 0 and _hash(i, j) < _hash(i, found)):
                     near, found, boundary = a, j, c
             counts[i], best[i], weight[i], price[i] = count, found, near, boundary
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _match(graph, level, number, first, second, starts, merges):
     """Find the pairs that merge; return the number of new regions, and a bound of that of list entries."""
     leaf, mass, best = graph.leaf, graph.mass, graph.best
@@ -245,7 +276,7 @@ def _match(graph, level, number, first, second, starts, merges):
     return k, room
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _join_means(start, stop, leaf, mass, mean, first, second, new_leaf, new_mass, new_mean):
     for k in range(start, stop):
         i, j = np.int64(first[k]), np.int64(second[k])
@@ -265,7 +296,7 @@ def _join_means(start, stop, leaf, mass, mean, first, second, new_leaf, new_mass
             new_mean[k, b] = mean[i, b] + share * (mean[j, b] - mean[i, b])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _join_lists(start, stop, graph, number, first, second, new):
     place = np.empty(0, np.int64)  # of each region in the long list at hand
     for k in range(start, stop):
@@ -297,12 +328,23 @@ def _join_lists(start, stop, graph, number, first, second, new):
                     end += 1
                 else:
                     new.cost[f] += graph.cost[e]
-        _set_best(new, k, base, end)
+        _set_best(new, new.target, new.cost, k, base, end)
 
 
-@njit(cache=True, nogil=True)
-def _join_pixels(start, stop, edges, directions, number, first, second, new):
-    _, _, height, width = edges.shape
+@njit(cache=True, nogil=True, error_model="numpy")
+def _best_of_pairs(start, stop, scratch, edges, directions, number, first, second, new):
+    """Count the neighbours of regions of one or two pixels, and find their best ones; keep no lists."""
+    target, cost = np.empty(scratch, np.int32), np.empty(scratch, new.price.dtype)
+    for k in range(start, stop):
+        end = _add_pixel(edges, directions, number, first[k], k, target, cost, 0, 0)
+        if second[k] >= 0:
+            end = _add_pixel(edges, directions, number, second[k], k, target, cost, 0, end)
+        _set_best(new, target, cost, k, 0, end)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _join_pixels(start, stop, edges, directions, number, first, second, pixel_first, pixel_second, new):
+    """Make the lists of regions of one or two parts, each of one or two pixels."""
     for k in range(start, stop):
         base = np.int64(new.start[k])
         end = base
@@ -310,27 +352,39 @@ def _join_pixels(start, stop, edges, directions, number, first, second, new):
             q = first[k] if part == 0 else second[k]
             if q < 0:
                 break
-            line, x = q // width, q % width
-            for s in range(2 * len(directions)):
-                p, c = grid_edge(edges, directions, line // height, line % height, x, s)
-                if c <= 0.0 or number[p] == k:
-                    continue
-                f, j = base, number[p]
-                while f < end and new.target[f] != j:
-                    f += 1
-                if f == end:
-                    new.target[f], new.cost[f] = j, c
-                    end += 1
-                else:
-                    new.cost[f] += c
-        _set_best(new, k, base, end)
+            end = _add_pixel(edges, directions, number, pixel_first[q], k, new.target, new.cost, base, end)
+            if pixel_second[q] >= 0:
+                end = _add_pixel(
+                    edges, directions, number, pixel_second[q], k, new.target, new.cost, base, end
+                )
+        _set_best(new, new.target, new.cost, k, base, end)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _set_best(new, k, base, end):
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _add_pixel(edges, directions, number, q, k, target, cost, base, end):
+    """Add the edges of pixel q of region k to the list that begins at ``base``; return its new end."""
+    _, _, height, width = edges.shape
+    line, x = q // width, q % width
+    for s in range(2 * len(directions)):
+        p, c = grid_edge(edges, directions, line // height, line % height, x, s)
+        if c <= 0.0 or number[p] == k:
+            continue
+        f, j = base, number[p]
+        while f < end and target[f] != j:
+            f += 1
+        if f == end:
+            target[f], cost[f] = j, c
+            end += 1
+        else:
+            cost[f] += c
+    return end
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _set_best(new, target, cost, k, base, end):
     near, found, boundary = np.inf, np.int64(-1), 0.0
     for e in range(base, end):
-        j, c = np.int64(new.target[e]), new.cost[e]
+        j, c = np.int64(target[e]), cost[e]
         a = _pair_weight(new.mass, new.mean, k, j, c)
         if a < near or (a == near and found >= 0 and _hash(k, j) < _hash(k, found)):
             near, found, boundary = a, j, np.float64(c)

@@ -286,6 +286,27 @@ def _meld(left, right, weight, a, b):
         a = rest
 
 
+@njit(cache=True, nogil=True)
+def sort_ties(weight, order):
+    """Sort in place the entries of ``order`` of equal weight, which follow one another."""
+    first = 0
+    while first < len(order):
+        last = first + 1
+        value = weight[order[first]]
+        while last < len(order) and weight[order[last]] == value:
+            last += 1
+        if last - first > 8:
+            order[first:last] = np.sort(order[first:last])
+        else:
+            for k in range(first + 1, last):
+                one, place = order[k], k
+                while place > first and order[place - 1] > one:
+                    order[place] = order[place - 1]
+                    place -= 1
+                order[place] = one
+        first = last
+
+
 def cut(into: np.ndarray, rank: np.ndarray, merges: int) -> tuple[np.ndarray, int]:
     """Return labels 1, 2, … in raster order after the first ``merges`` merges, and their number.
 
