@@ -14,6 +14,22 @@ Source = Annotated[
         help="PNG, JPEG, WebP, TIFF, .npy, BMP, PNM, GIF, JPEG 2000, AVIF, or HEIC with a plug-in.",
     ),
 ]
+Sources = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IN",
+        help="PNG, JPEG, WebP, TIFF, .npy, BMP, PNM, GIF, JPEG 2000, AVIF, or HEIC with a plug-in; a folder "
+        "with its subfolders; a quoted pattern, as 'in/*.png'; or - for standard input.",
+    ),
+]
+Target = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUT",
+        help="The output; its suffix sets the format. May be IN. A folder for the outputs of several images; "
+        "or - for standard output.",
+    ),
+]
 Methods = Annotated[
     str,
     typer.Option(
@@ -55,3 +71,16 @@ Page = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON on stdout, one per line.")]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", help="Of several images: number of processes, which share the threads.")
+]
+Log = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.jsonl", help="Of several images: write a line of JSON for each to this file."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Of several images: skip those whose output exists.")]
+Force = Annotated[bool, typer.Option("--force", help="Of several images: replace outputs that exist.")]
+Suffix = Annotated[
+    str | None,
+    typer.Option("--format", metavar="png|tif|…", help="Format of the outputs in a folder, or of -."),
+]

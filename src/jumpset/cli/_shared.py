@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from jumpset.running.run import Result
 
 # Messages of torch on CPUs and GPUs; the error is a plain RuntimeError.
-_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+_MEMORY_ERRORS = ("out of memory", "not enough memory", "can't allocate memory")
+NO_MEMORY = "not enough memory for this method and image; use a smaller image or another method"
+
+
+class RunFailed(Exception):
+    """A run that gave no image; the exit code is 1."""
 
 
 # Arguments in Python that are options here, with their values: value_range=(0, 255), missing='nan'.
@@ -51,16 +56,26 @@ def in_options(text: str) -> str:
     return _ARGUMENT.sub(option, text)
 
 
+_shown: dict[str, str] = {}  # paths of temporary files, and what stands for them in messages
+
+
+def show_as(path: Path, name: str) -> None:
+    """Show a path by a name in all that the command says."""
+    _shown[str(path)] = name
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _MEMORY_ERRORS)
+
+
 def say(text: str) -> None:
     """Print a text as one line on stderr."""
+    for path, name in _shown.items():
+        text = text.replace(path, name)
     line = " ".join(text.splitlines())
     # a file name may have bytes that are not UTF-8
     typer.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
-
-
-def _say_warning(message: object, *_: object) -> None:
-    """Print a warning as a sentence, without the line of code that it came from."""
-    say(f"jumpset: warning: {in_options(str(message))}")
 
 
 class Interrupts:
@@ -124,7 +139,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         is_quiet = kwargs.get("quiet") or kwargs.get("as_json")
         logging.getLogger("jumpset").setLevel(logging.ERROR if is_quiet else logging.NOTSET)
         try:
-            with interrupts.caught(), _warnings_as_lines():
+            with interrupts.caught(), warnings_as_lines():
                 function(*args, **kwargs)
         except (InputError, MissingLibrary) as error:
             say(f"jumpset: {in_options(str(error))}")
@@ -133,20 +148,29 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             kept = interrupts.kept and f"; {interrupts.kept}"
             say(f"jumpset: interrupted{kept or ' before there was a result; nothing was written'}")
             raise typer.Exit(interrupts.exit_code) from None
-        except (MemoryError, RuntimeError) as error:
-            if not (isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)):
-                raise
-            say("jumpset: not enough memory for this method and image; use a smaller image or another method")
+        except RunFailed as error:
+            say(f"jumpset: {error}")
             raise typer.Exit(1) from None
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            say(f"jumpset: {NO_MEMORY}")
+            raise typer.Exit(1) from None
+        finally:
+            _shown.clear()
 
     return run
 
 
 @contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Print warnings as lines, without a place in the source, as errors are."""
+def warnings_as_lines(of: str = "") -> Iterator[None]:
+    """Print warnings as lines, without a place in the source, as errors are; ``of`` comes first."""
+
+    def show(message: object, *_: object) -> None:
+        say(f"jumpset: {of}warning: {in_options(str(message))}")
+
     with warnings.catch_warnings():
-        warnings.showwarning = _say_warning
+        warnings.showwarning = show
         yield
 
 
@@ -277,8 +301,7 @@ def settled(result: Result, name: str) -> Result:
     from jumpset._core.types import Status
 
     if result.status is Status.DIVERGED:
-        say(f"jumpset: {name} diverged, nothing was written: {Status.DIVERGED.value}")
-        raise typer.Exit(1)
+        raise RunFailed(f"{name} diverged, nothing was written: {Status.DIVERGED.value}")
     return replace(result, status=Status.INTERRUPTED) if result.status is Status.STOPPED else result
 
 

@@ -13,7 +13,20 @@ from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import can_be_written, check_folder, check_target
 from jumpset._core.signals import Hold
-from jumpset.cli._options import Mask, Missing, Page, Quiet, Source, ValueRange
+from jumpset.cli._each_file import each_file
+from jumpset.cli._options import (
+    Force,
+    Jobs,
+    Log,
+    Mask,
+    Missing,
+    Page,
+    Quiet,
+    Resume,
+    Sources,
+    Suffix,
+    ValueRange,
+)
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     as_range,
@@ -32,10 +45,41 @@ from jumpset.cli._shared import (
 if TYPE_CHECKING:
     from jumpset.regions.tree import RegionTree
 
+_EXAMPLE = "pass e.g. --regions 50,200"
+
+
+def _checked(
+    *,
+    regions: str,
+    weights: str,
+    palette: str,
+    colors: int | None,
+    value_range: str | None,
+    mask: Path | None,
+    **_: Any,
+) -> dict[str, dict[str, Any]]:
+    """Return the outputs; raise for options that no image could be cut with."""
+    cuts = _cuts(names(regions), names(weights))
+    as_range(value_range)
+    chosen_colors(palette, colors)
+    check_files(mask)
+    return cuts
+
+
+def _outputs(source: Path, *, labels: bool, suffix: str | None, **options: Any) -> list[str]:
+    """Return the names of the files that are made of an image."""
+    cuts = _checked(**options)
+    if not cuts:
+        raise InputError("there is nothing to write", given="no --regions or --weights", do=_EXAMPLE)
+    end = suffix or (source.suffix if can_be_written(source) else ".png")
+    made = [f"{source.stem}-{name}{end}" for name in cuts]
+    return made + [f"{source.stem}-{name}.labels.tif" for name in cuts if labels]
+
 
 @command
+@each_file("folder", check=_checked, single=("save",), names=_outputs)
 def tree(
-    source: Source,
+    source: Sources,
     folder: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Output folder; created if missing.")
     ],
@@ -58,23 +102,29 @@ def tree(
     mask: Mask = None,
     missing: Missing = None,
     page: Page = None,
+    jobs: Jobs = 1,
+    log: Log = None,
+    resume: Resume = False,
+    force: Force = False,
+    suffix: Suffix = None,
     quiet: Quiet = False,
 ) -> None:
     """Merge the regions of an image down to one, and write it at several levels of detail.
 
     The outputs are DIR/NAME-regions-50.png, DIR/NAME-weight-0.02.png and so on, of the kind, size and dtype
     of the input, or PNG where its format can only be read. An existing file is replaced only on success; the
-    input is never replaced.
+    input is never replaced. Folders and patterns are as in "jumpset smooth".
     """
+    del jobs, log, resume, force  # of several images
     cuts, limits = _cuts(names(regions), names(weights)), as_range(value_range)
     if not cuts and save is None:
         raise InputError(
             "there is nothing to write",
             given="no --regions, --weights or --save",
-            do="pass e.g. --regions 50,200",
+            do=_EXAMPLE,
         )
-    suffix = source.suffix if can_be_written(source) else ".png"
-    targets = {name: folder / f"{source.stem}-{name}{suffix}" for name in cuts}
+    end = suffix or (source.suffix if can_be_written(source) else ".png")
+    targets = {name: folder / f"{source.stem}-{name}{end}" for name in cuts}
     check_files(source, mask)
     maps = {name: folder / f"{source.stem}-{name}.labels.tif" for name in cuts} if labels else {}
     _check_targets(folder, [*targets.values(), *maps.values()], save, source)
