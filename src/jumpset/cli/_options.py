@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from jumpset.cli import _complete
+
 Source = Annotated[
     Path,
     typer.Argument(
@@ -36,13 +38,21 @@ Methods = Annotated[
         "--methods",
         "-m",
         help="Comma-separated names, each with a preset or settings: dip-l0:paper,tv:weight=0.1.",
+        autocompletion=_complete.method_lists,
     ),
 ]
-Preset = Annotated[str | None, typer.Option(help="Preset of the methods that have it.")]
+Preset = Annotated[
+    str | None, typer.Option(help="Preset of the methods that have it.", autocompletion=_complete.presets)
+]
 Weight = Annotated[float | None, typer.Option("--weight", "-w", help="Weight of the methods that have one.")]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Hyper-parameter of the methods that have it."),
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Hyper-parameter of the methods that have it.",
+        autocompletion=_complete.parameters,
+    ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of the methods that draw random numbers.")]
 MaxSeconds = Annotated[float | None, typer.Option(help="Time limit of each run.")]

@@ -12,6 +12,7 @@ from jumpset._core import checks
 from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import InputError
 from jumpset._core.signals import Hold
+from jumpset.cli import _complete
 from jumpset.cli._each_file import each_file
 from jumpset.cli._options import (
     Device,
@@ -105,7 +106,11 @@ def restore(
         int | None, typer.Option(metavar="N", help="Make the image N times larger along each axis.")
     ] = None,
     prior: Annotated[
-        str, typer.Option(help="potts, l0, tv, sparse-tv, groups, tgv, dip, dip-l0, or a method.")
+        str,
+        typer.Option(
+            help="potts, l0, tv, sparse-tv, groups, tgv, dip, dip-l0, or a method.",
+            autocompletion=_complete.method_names,
+        ),
     ] = "potts",
     noise: Annotated[
         float | None,

@@ -13,6 +13,7 @@ from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import InputError
 from jumpset._core.files import check_target
 from jumpset._core.signals import Hold
+from jumpset.cli import _complete
 from jumpset.cli._each_file import each_file
 from jumpset.cli._options import (
     AsJson,
@@ -99,15 +100,25 @@ def smooth(
             "-m",
             help="See: jumpset methods.",
             show_default="the method of the preset, or region-fusion",
+            autocompletion=_complete.method_names,
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="A named setting of the method, e.g. clip-art for JPEG artifacts.")
+        str | None,
+        typer.Option(
+            help="A named setting of the method, e.g. clip-art for JPEG artifacts.",
+            autocompletion=_complete.presets,
+        ),
     ] = None,
     weight: Annotated[float | None, typer.Option("--weight", "-w", help="Larger is smoother.")] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A hyper-parameter; may be repeated.",
+            autocompletion=_complete.parameters,
+        ),
     ] = None,
     device: Device = None,
     seed: Annotated[
