@@ -41,7 +41,7 @@ def test_shells(shell):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("jumpset smooth a b -m gsf --set data_", ["data_radius="]),
+        ("jumpset smooth a b -m gsf --set data_r", ["data_radius="]),
         ("jumpset smooth a b -m l0 --preset ", ["paper", "sharp", "clip-art"]),
         ("jumpset compare a --methods tv,fg", ["tv,fgs"]),
         ("jumpset tra", ["train"]),

@@ -117,19 +117,7 @@ def to_tensor(
     if isinstance(image, Tensor):
         tensor = torch.as_tensor(image).detach()
     else:
-        array = image[None] if axis is None else np.moveaxis(image, axis, 0)
-        if alpha is None:  # four 8-bit channels are nearly always RGBA
-            alpha = dtype == "uint8" and array.shape[0] == 4
-        if alpha:
-            if array.shape[0] < 2:
-                raise InputError(
-                    "alpha=True needs a colour channel besides alpha",
-                    given=image.shape,
-                    do="pass alpha=False",
-                )
-            array, kept_alpha = array[:-1], array[-1].copy()
-        # torch cannot view negative strides, foreign byte orders, or the second of C's equal 64-bit types
-        array = np.array(array, dtype=dtype, order="C")
+        array, kept_alpha = _channels_first(image, axis, alpha)
         tensor = torch.from_numpy(array)[None]
     # copied, since a method may work in place; arrays were copied above
     wide = torch.float64 if dtype in _WIDE else torch.float32
@@ -148,6 +136,24 @@ def to_tensor(
     elif value_range is None and dtype not in ("bool", "uint8", "int8"):
         _check_range_used(dtype, smallest, largest, low, high)
     return tensor.contiguous(), Layout(is_tensor, dtype, axis, low, high, kept_alpha)
+
+
+def _channels_first(
+    image: np.ndarray, axis: int | None, alpha: bool | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a copy of the image as ``(C, *spatial)``, and its alpha channel apart."""
+    array = image[None] if axis is None else np.moveaxis(image, axis, 0)
+    if alpha is None:  # four 8-bit channels are nearly always RGBA
+        alpha = array.dtype == np.uint8 and array.shape[0] == 4
+    kept_alpha = None
+    if alpha:
+        if array.shape[0] < 2:
+            raise InputError(
+                "alpha=True needs a colour channel besides alpha", given=image.shape, do="pass alpha=False"
+            )
+        array, kept_alpha = array[:-1], array[-1].copy()
+    # torch cannot view negative strides, foreign byte orders, or the second of C's equal 64-bit types
+    return np.array(array, dtype=image.dtype.name, order="C"), kept_alpha
 
 
 def _advice(image: Any) -> str:

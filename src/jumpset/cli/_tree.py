@@ -130,7 +130,6 @@ def tree(
     _check_targets(folder, [*targets.values(), *maps.values()], save, source)
     chosen = chosen_colors(palette, colors)
     from jumpset import io
-    from jumpset.regions import recolor
 
     picture, given = read_input(source, page, missing)
     for target in targets.values():
@@ -146,21 +145,10 @@ def tree(
         folder.mkdir(parents=True, exist_ok=True)
     with Hold():
         for number, (name, cut) in enumerate(cuts.items(), 1):
-            pixels, label = made.smooth(**cut), None
-            if chosen or colors is not None:
-                few = recolor(
-                    made.labels(**cut),
-                    pixels,
-                    n_colors=colors,
-                    palette=chosen or None,
-                    alpha=False,
-                    value_range=limits,
-                )
-                pixels, label = few.image, few.labels
+            pixels, label = _cut(made, cut, colors, chosen, limits)
             io.write_picture(targets[name], picture.with_pixels(pixels))
             if labels:
-                label = made.labels(**cut) if label is None else label
-                io.write_picture(maps[name], label.astype(np.uint16 if label.max() < 2**16 else np.uint32))
+                io.write_picture(maps[name], label)
             interrupts.kept = f"{number} of {len(cuts)} images are in {folder}"
         if save is not None:
             made.save(save)
@@ -168,6 +156,25 @@ def tree(
     if not quiet:
         kept = "" if save is None else f"; the tree is in {save}"
         say(f"{folder}: {len(cuts)} images of {source.name}{kept}")
+
+
+def _cut(
+    tree: RegionTree,
+    cut: dict[str, Any],
+    colors: int | None,
+    palette: list[str],
+    value_range: tuple[float, float] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the image at one level of detail, in few colours if there are any, and the labels."""
+    pixels, label = tree.smooth(**cut), tree.labels(**cut)
+    if palette or colors is not None:
+        from jumpset.regions import recolor
+
+        few = recolor(
+            label, pixels, n_colors=colors, palette=palette or None, alpha=False, value_range=value_range
+        )
+        pixels, label = few.image, few.labels
+    return pixels, label.astype(np.uint16 if label.max() < 2**16 else np.uint32)
 
 
 def _cuts(regions: Sequence[str], weights: Sequence[str]) -> dict[str, dict[str, Any]]:
