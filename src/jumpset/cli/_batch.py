@@ -26,7 +26,15 @@ from jumpset._core.files import WRITABLE, check_folder, check_target
 from jumpset._core.processes import DIED, map_tasks
 from jumpset._core.signals import Hold
 from jumpset.cli._progress import Progress
-from jumpset.cli._shared import NO_MEMORY, RunFailed, interrupts, out_of_memory, say, warnings_as_lines
+from jumpset.cli._shared import (
+    NO_MEMORY,
+    RunFailed,
+    in_options,
+    interrupts,
+    out_of_memory,
+    say,
+    warnings_as_lines,
+)
 
 _READ_ONLY = (".bmp", ".pbm", ".pgm", ".ppm", ".pnm", ".gif", ".jp2", ".j2k", ".avif", ".heic", ".heif")
 _MAGIC = re.compile(r"[*?\[]")
@@ -170,14 +178,14 @@ def _run(task: Task) -> str | None:
         task.scratch.mkdir(parents=True)
         target = task.scratch / task.names[0] if len(task.names) == 1 else task.scratch
         target = task.scratch if task.output == "folder" else target
-        with warnings_as_lines(f"{task.source}: "):
+        with warnings_as_lines(task.options, f"{task.source}: "):
             function(source=task.source, **{task.output: target}, **task.options)
         with Hold():
             task.folder.mkdir(parents=True, exist_ok=True)
             for path in task.scratch.iterdir():
                 os.replace(path, task.folder / path.name)
     except (InputError, MissingLibrary, RunFailed) as error:
-        return str(error).replace(str(task.scratch), str(task.folder))
+        return in_options(str(error), task.options).replace(str(task.scratch), str(task.folder))
     except (MemoryError, RuntimeError) as error:
         return NO_MEMORY if out_of_memory(error) else f"{type(error).__name__}: {error}"
     except Exception as error:  # the other files continue

@@ -20,6 +20,7 @@ from jumpset.cli._options import (
     Jobs,
     Log,
     Mask,
+    Missing,
     Page,
     Quiet,
     Resume,
@@ -37,6 +38,7 @@ from jumpset.cli._shared import (
     interrupts,
     names,
     range_of,
+    read_input,
     read_mask,
     say,
     settings,
@@ -102,6 +104,7 @@ def restore(
         ),
     ] = None,
     mask: Mask = None,
+    missing: Missing = None,
     scale: Annotated[
         int | None, typer.Option(metavar="N", help="Make the image N times larger along each axis.")
     ] = None,
@@ -157,7 +160,11 @@ def restore(
     from jumpset.restoration.restore import restore as run
 
     known = read_mask(mask)
-    picture = io.read_picture(source, page=page)
+    picture, given = read_input(source, page, missing)
+    if missing is not None:
+        valid: np.ndarray = ~np.isnan(given.reshape(*given.shape[:2], -1)).any(2)
+        if known is None or known.shape == valid.shape:  # else the size is refused below
+            known = valid if known is None else known & valid
     limits = range_of(picture, limits)
     if limits is None and picture.pixels.dtype.kind == "u":  # a file holds intensities, not counts
         limits = 0.0, float(np.iinfo(picture.pixels.dtype).max)

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -40,20 +40,43 @@ class RunFailed(Exception):
     """A run that gave no image; the exit code is 1."""
 
 
-# Arguments in Python that are options here, with their values: value_range=(0, 255), missing='nan'.
-_ARGUMENT = re.compile(
-    r"\b(value_range|missing|mask|page|weight|seed|device)=(\([^()]*\)|'[^']*'|[^\s,;()]*)"
-)
+# An argument of Python with its value: value_range=(0, 255), missing='nan'.
+_ARGUMENT = re.compile(r"(?<![\w:,.-])([a-z]\w*)=(\([^()]*\)|'[^']*'|[^\s,;()]*)")
+_RENAMED = {"assignments": "set", "suffix": "format", "as_json": "json", "folder": "output"}
+_ARGUMENTS = {"n_regions": "regions", "n_colors": "colors"}  # names in Python: those here
 
 
-def in_options(text: str) -> str:
-    """Return a message with the arguments of Python that it names as options of the command line."""
+def _plain(value: str) -> str:
+    return value.strip("()'").replace(" ", "")
 
-    def option(found: re.Match[str]) -> str:
-        value = found[2].strip("()'").replace(" ", "")
-        return f"--{found[1].replace('_', '-')} {value}".rstrip()
 
-    return _ARGUMENT.sub(option, text)
+def in_options(text: str, parameters: Collection[str]) -> str:
+    """Return a message with the arguments of Python that it names as options of the command.
+
+    Parameters
+    ----------
+    text
+        The message of an error or a warning.
+    parameters
+        The arguments of the command's function.
+    """
+
+    def option(name: str) -> str:
+        return f"--{_RENAMED.get(name, name).replace('_', '-')}"
+
+    def with_value(found: re.Match[str]) -> str:
+        name = _ARGUMENTS.get(found[1], found[1])
+        if name in parameters:
+            return f"{option(name)} {_plain(found[2])}".rstrip()
+        return f"--set {found[0]}" if "assignments" in parameters and "--set" not in text else found[0]
+
+    text = _ARGUMENT.sub(with_value, text)
+    for name in parameters:
+        if "_" in name:  # a word of no sentence
+            text = re.sub(rf"(?<![\w-]){name}\b", option(name), text)
+        elif text.startswith(f"{name} "):  # the subject, as in "weight must be above 0"
+            text = option(name) + text.removeprefix(name)
+    return text
 
 
 _shown: dict[str, str] = {}  # paths of temporary files, and what stands for them in messages
@@ -139,10 +162,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         is_quiet = kwargs.get("quiet") or kwargs.get("as_json")
         logging.getLogger("jumpset").setLevel(logging.ERROR if is_quiet else logging.NOTSET)
         try:
-            with interrupts.caught(), warnings_as_lines():
+            with interrupts.caught(), warnings_as_lines(kwargs):
                 function(*args, **kwargs)
         except (InputError, MissingLibrary) as error:
-            say(f"jumpset: {in_options(str(error))}")
+            say(f"jumpset: {in_options(str(error), kwargs)}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             kept = interrupts.kept and f"; {interrupts.kept}"
@@ -163,11 +186,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def warnings_as_lines(of: str = "") -> Iterator[None]:
+def warnings_as_lines(parameters: Collection[str], of: str = "") -> Iterator[None]:
     """Print warnings as lines, without a place in the source, as errors are; ``of`` comes first."""
 
     def show(message: object, *_: object) -> None:
-        say(f"jumpset: {of}warning: {in_options(str(message))}")
+        say(f"jumpset: {of}warning: {in_options(str(message), parameters)}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show

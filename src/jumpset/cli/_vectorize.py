@@ -13,7 +13,19 @@ from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import check_target
 from jumpset._core.signals import Hold
 from jumpset.cli._each_file import each_file
-from jumpset.cli._options import Force, Jobs, Log, Mask, Page, Quiet, Resume, Sources, Suffix, ValueRange
+from jumpset.cli._options import (
+    Force,
+    Jobs,
+    Log,
+    Mask,
+    Missing,
+    Page,
+    Quiet,
+    Resume,
+    Sources,
+    Suffix,
+    ValueRange,
+)
 from jumpset.cli._shared import (
     as_range,
     check_files,
@@ -21,6 +33,7 @@ from jumpset.cli._shared import (
     command,
     interrupts,
     range_of,
+    read_input,
     read_mask,
     say,
 )
@@ -85,6 +98,7 @@ def vectorize(
     neighbors: Annotated[int, typer.Option(help="4 or 8 neighbours; 8 gives more paths.")] = 4,
     value_range: ValueRange = None,
     mask: Mask = None,
+    missing: Missing = None,
     page: Page = None,
     jobs: Jobs = 1,
     log: Log = None,
@@ -114,15 +128,14 @@ def vectorize(
         mask=mask,
         suffix=suffix,
     )
-    from jumpset import io
 
-    picture = io.read_picture(source, page=page)
+    picture, given = read_input(source, page, missing)
     height, width = picture.pixels.shape[:2]
     if regions is None and weight is None:
         regions = min(_REGIONS, height * width)
     if regions is not None:
         checks.integer("the number of regions", regions, at_least=1, at_most=height * width)
-    pixels = picture.pixels
+    pixels = given
     if picture.alpha is not None:
         pixels = np.dstack([pixels, picture.alpha])
     tree = merge(
@@ -131,6 +144,7 @@ def vectorize(
         range_of(picture, limits),
         read_mask(mask),
         quiet=quiet,
+        missing=None if missing is None else "nan",
         alpha=picture.alpha is not None,
     )
     cut: dict[str, Any] = {"n_regions": regions, "weight": weight, "min_size": min_size}
