@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import inspect
 import json
+import logging
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import import_module
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,7 +121,9 @@ def run_each(
     as_json: bool,
 ) -> None:
     """Run a command for each file; ends in ``typer.Exit`` unless all are done."""
-    checks.integer("jobs", jobs, at_least=1)
+    checks.integer("--jobs", jobs, at_least=1)
+    if resume and force:
+        raise InputError("--resume and --force exclude each other", given="both", do="pass one of the two")
     tasks = _checked(tasks, folder, resume=resume, force=force)
     _check_log(log, [task.source for task in tasks], append=resume, force=force)
     kept = {task for task in range(len(tasks)) if resume and all(p.exists() for p in _outputs(tasks[task]))}
@@ -157,7 +161,8 @@ def run_each(
 def run_one(task: Task) -> Outcome:
     """Run the command for a file; its outputs appear in their folder when all are complete."""
     started = time.monotonic()
-    outcome = partial(_outcome, task, seconds=0.0)
+    if parent_process() is not None:  # each worker would say that it compiles
+        logging.getLogger("jumpset").setLevel(logging.ERROR)
     try:
         error = _run(task)
         status: Status = "done" if error is None else "failed"
@@ -167,7 +172,7 @@ def run_one(task: Task) -> Outcome:
         status, error = ("interrupted", None) if end.exit_code >= 128 else ("failed", "failed")
     finally:
         shutil.rmtree(task.scratch, ignore_errors=True)
-    return outcome(status, error=error, seconds=round(time.monotonic() - started, 3))
+    return _outcome(task, status, error=error, seconds=round(time.monotonic() - started, 3))
 
 
 def _run(task: Task) -> str | None:
