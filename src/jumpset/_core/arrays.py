@@ -120,20 +120,8 @@ def to_tensor(
         tensor = torch.as_tensor(image).detach()
         tensor = tensor if names is None else to_batch(tensor, names)
     else:
-        array = to_batch(image, names or "")
-        if alpha is None:  # four 8-bit channels of a picture are nearly always RGBA
-            alpha = dtype == "uint8" and array.ndim == 4 and array.shape[:2] == (1, 4)
-        if alpha:
-            if array.shape[1] < 2:
-                raise InputError(
-                    "alpha=True needs a colour channel besides alpha",
-                    given=image.shape,
-                    do="pass alpha=False",
-                )
-            array, kept_alpha = array[:, :-1], array[:, -1:].copy()
-            kept_alpha = kept_alpha if "t" in (names or "") else kept_alpha[0, 0]
-        # torch cannot view negative strides, foreign byte orders, or the second of C's equal 64-bit types
-        tensor = torch.from_numpy(np.array(array, dtype=dtype, order="C"))
+        array, kept_alpha = _split_alpha(image, names or "", alpha)
+        tensor = torch.from_numpy(array)
     # copied, since a method may work in place; arrays were copied above
     wide = torch.float64 if dtype in _WIDE else torch.float32
     tensor = tensor.to(device=checks.device("device", device), dtype=wide, copy=is_tensor)
@@ -151,6 +139,22 @@ def to_tensor(
     elif value_range is None and dtype not in ("bool", "uint8", "int8"):
         _check_range_used(dtype, smallest, largest, low, high)
     return tensor.contiguous(), Layout(is_tensor, dtype, names, low, high, kept_alpha)
+
+
+def _split_alpha(image: np.ndarray, names: str, alpha: bool | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a copy of the image as ``(B, C, *spatial)``, and its alpha channel apart."""
+    array, kept_alpha = to_batch(image, names), None
+    if alpha is None:  # four 8-bit channels of a picture are nearly always RGBA
+        alpha = array.dtype == np.uint8 and array.ndim == 4 and array.shape[:2] == (1, 4)
+    if alpha:
+        if array.shape[1] < 2:
+            raise InputError(
+                "alpha=True needs a colour channel besides alpha", given=image.shape, do="pass alpha=False"
+            )
+        array, kept_alpha = array[:, :-1], array[:, -1:].copy()
+        kept_alpha = kept_alpha if "t" in names else kept_alpha[0, 0]
+    # torch cannot view negative strides, foreign byte orders, or the second of C's equal 64-bit types
+    return np.array(array, dtype=image.dtype.name, order="C"), kept_alpha
 
 
 def _advice(image: Any) -> str:

@@ -60,14 +60,14 @@ def spacing(name: str, value: object) -> None:
 def integer(name: str, value: object, *, at_least: int | None = None, at_most: int | None = None) -> None:
     """Raise unless ``value`` is a whole number within the bounds."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise InputError(f"{name} must be a whole number", given=repr(value), do="pass an int")
+        raise InputError(f"{name} must be a whole number", given=repr(value), do="pass a whole number")
     real(name, int(value), at_least=at_least, at_most=at_most)
 
 
 def flag(name: str, value: object) -> None:
     """Raise unless ``value`` is a bool."""
     if not isinstance(value, bool):
-        raise InputError(f"{name} must be True or False", given=repr(value), do="pass a bool")
+        raise InputError(f"{name} must be True or False", given=repr(value), do="pass True or False")
 
 
 def one_of(name: str, value: object, allowed: Iterable[object]) -> None:

@@ -22,6 +22,8 @@ _FORMATS = {
 }
 
 
+WRITABLE = tuple(_FORMATS)
+"""Suffixes of formats that can be written."""
 _PROBE = 2**16  # bytes
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Collection, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from jumpset._core import checks
+from jumpset._core.processes import DIED, map_tasks
 from jumpset.bench._candidates import Candidate
 from jumpset.bench._memory import watch_memory
 from jumpset.bench._records import INPUT, Record, failures, make_record, one_line
@@ -77,29 +74,20 @@ def run_pairs(
         for candidate in (None, *methods)
         if candidate is None or (pair.name, candidate.label) not in done
     ]
-    if jobs == 1:
-        for pair, candidate in tasks:
-            yield from run_one(pair, candidate, max_seconds, outputs)
-        return
-    before = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, max(1, len(tasks))), mp_context=context, initializer=_start_worker)
-    try:
-        futures = {pool.submit(run_one, *task, max_seconds, outputs): task for task in tasks}
-        for future in as_completed(futures):
-            pair, candidate = futures[future]
-            try:
-                yield from future.result()
-            except BrokenProcessPool:
-                why = "a worker process died, perhaps for lack of memory"
-                yield from failures(pair, [candidate] if candidate else [], why)
-    except BaseException:  # do not wait for the remaining images
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    work = partial(_run_task, max_seconds=max_seconds, outputs=outputs)
+    for records in map_tasks(work, tasks, jobs, threads=1, died=_died):
+        yield from records
+
+
+def _run_task(
+    task: tuple[PairLike, Candidate | None], max_seconds: float | None, outputs: Path | None
+) -> list[Record]:
+    return run_one(*task, max_seconds, outputs)
+
+
+def _died(task: tuple[PairLike, Candidate | None]) -> list[Record]:
+    pair, candidate = task
+    return failures(pair, [candidate] if candidate else [], DIED)
 
 
 def run_one(
@@ -212,12 +200,3 @@ def _warm_up(candidate: Candidate, ndim: int) -> None:
     tiny = np.random.default_rng(0).integers(0, 256, (24, 32, 3)[:ndim], dtype=np.uint8)
     run(tiny, method, max_steps=min(_WARM_STEPS, method.max_steps))
     _warm.add((candidate.label, ndim))
-
-
-def _start_worker() -> None:
-    # Several threads in each of several processes would compete for cores.
-    os.environ["NUMBA_NUM_THREADS"] = "1"  # before numba is imported
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent handles it
-    import torch
-
-    torch.set_num_threads(1)

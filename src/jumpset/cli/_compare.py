@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +48,7 @@ from jumpset.cli._shared import (
 )
 
 if TYPE_CHECKING:
+    from jumpset.bench import Candidate
     from jumpset.io import Picture
     from jumpset.running.run import Result
 
@@ -86,7 +88,7 @@ def compare(
     check_report_path(report)
     hyper = settings(assignments or [], weight=weight, mask=read_mask(mask))
     from jumpset import io
-    from jumpset.bench import candidates, one_line
+    from jumpset.bench import candidates
 
     chosen = candidates(labels, preset=preset, hyper=hyper, seed=seed)
     from jumpset._core.types import Status
@@ -100,35 +102,25 @@ def compare(
 
     results: dict[str, Result] = {}
     failures: dict[str, str] = {}
+
+    def smoothed(candidate: Candidate, progress: Progress) -> Result:
+        return run(
+            given,
+            for_file(candidate.make(), source),
+            max_seconds=max_seconds,
+            stop=interrupts.seen,
+            progress=progress.advance,
+            alpha=False,
+            value_range=limits,
+            missing=None if missing is None else "nan",
+            device=device,
+        )
+
     with Hold():  # each run may be interrupted; what follows must not lose the answers
         with suppress(KeyboardInterrupt), Progress(wanted=not quiet) as progress:
-            for candidate in chosen:
-                progress.begin(candidate.label, candidate.make().max_steps)
-                try:
-                    result = run(
-                        given,
-                        for_file(candidate.make(), source),
-                        max_seconds=max_seconds,
-                        stop=interrupts.seen,
-                        progress=progress.advance,
-                        alpha=False,
-                        value_range=limits,
-                        missing=None if missing is None else "nan",
-                        device=device,
-                    )
-                    if not np.isfinite(result.image).all():
-                        raise ArithmeticError("the answer has values that are not finite")
-                except Exception as error:  # the other methods continue
-                    failures[candidate.label] = one_line(error)
-                    say(f"jumpset: {candidate.label}: {failures[candidate.label]}")
-                    continue
-                if interrupts.seen() and is_input(result, picture.pixels):
-                    break
-                if result.status is Status.STOPPED:
-                    result = replace(result, status=Status.INTERRUPTED)
-                results[candidate.label] = result
-                if interrupts.seen():
-                    break
+            _run_all(
+                chosen, partial(smoothed, progress=progress), progress, results, failures, picture.pixels
+            )
         if not results and not failures:
             raise KeyboardInterrupt
         notes = [f"{label} failed: {why}" for label, why in failures.items()]
@@ -147,6 +139,37 @@ def compare(
         raise typer.Exit(interrupts.exit_code)
     if failures or any(result.status is Status.DIVERGED for result in results.values()):
         raise typer.Exit(1)
+
+
+def _run_all(
+    chosen: Sequence[Candidate],
+    smoothed: Callable[[Candidate], Result],
+    progress: Progress,
+    results: dict[str, Result],
+    failures: dict[str, str],
+    pixels: np.ndarray,
+) -> None:
+    """Run the methods one after the other; add each result, or why there is none, by the method's label."""
+    from jumpset._core.types import Status
+    from jumpset.bench import one_line
+
+    for candidate in chosen:
+        progress.begin(candidate.label, candidate.make().max_steps)
+        try:
+            result = smoothed(candidate)
+            if not np.isfinite(result.image).all():
+                raise ArithmeticError("the answer has values that are not finite")
+        except Exception as error:  # the other methods continue
+            failures[candidate.label] = one_line(error)
+            say(f"jumpset: {candidate.label}: {failures[candidate.label]}")
+            continue
+        if interrupts.seen() and is_input(result, pixels):
+            return
+        if result.status is Status.STOPPED:
+            result = replace(result, status=Status.INTERRUPTED)
+        results[candidate.label] = result
+        if interrupts.seen():
+            return
 
 
 def _truth(truth: Picture, picture: Picture) -> np.ndarray:

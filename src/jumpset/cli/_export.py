@@ -9,13 +9,21 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.catalog import LEARNED
+from jumpset.cli import _complete
 from jumpset.cli._options import Quiet
 from jumpset.cli._shared import command, say
 
 
 @command
 def export(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A learned method, e.g. jumpset-net.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A learned method, e.g. jumpset-net.",
+            autocompletion=_complete.network_names,
+        ),
+    ],
     target: Annotated[
         Path, typer.Argument(metavar="OUT.onnx", help="The output; replaced only by a complete file.")
     ],

@@ -10,6 +10,7 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.catalog import CLASSES
+from jumpset.cli import _complete
 from jumpset.cli._shared import command
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 @command
 def methods(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Show one method with all that is said of it.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Show one method with all that is said of it.",
+            autocompletion=_complete.method_names,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:

@@ -12,7 +12,22 @@ from jumpset._core import checks
 from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import InputError
 from jumpset._core.signals import Hold
-from jumpset.cli._options import Device, Mask, Page, Quiet, Source, ValueRange
+from jumpset.cli import _complete
+from jumpset.cli._each_file import each_file
+from jumpset.cli._options import (
+    Device,
+    Force,
+    Jobs,
+    Log,
+    Mask,
+    Page,
+    Quiet,
+    Resume,
+    Sources,
+    Suffix,
+    Target,
+    ValueRange,
+)
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     as_range,
@@ -43,12 +58,43 @@ _PENALTIES = ("sparse-tv", "groups", "tgv")  # priors that are no methods
 _NEEDED = {"blur:gaussian": "sigma=2", "blur:motion": "length=15", "downsample": "factor=2"}
 
 
+def _checked(
+    *,
+    operator: str | None,
+    scale: int | None,
+    prior: str,
+    max_seconds: float | None,
+    mask: Path | None,
+    value_range: str | None,
+    device: str | None,
+    missing: str | None,
+    **_: Any,
+) -> tuple[str | None, dict[str, Any]]:
+    """Return the operator's name and settings; raise for options that no image could be restored with."""
+    form, values = _parse(operator)
+    as_range(value_range)
+    check_seconds(max_seconds)
+    if scale is not None:
+        checks.integer("scale", scale, at_least=1)
+        if form is not None:
+            raise InputError(
+                "--scale is an operator itself",
+                given=f"--scale {scale} and --operator {operator}",
+                do="pass one of them",
+            )
+        form, values = "downsample", {"factor": scale, "kernel": "cubic"}
+    checks.one_of("prior", prior, [*_PENALTIES, *CLASSES])
+    check_files(mask)
+    _missing(missing)
+    checks.device("device", device)
+    return form, values
+
+
 @command
+@each_file(check=_checked)
 def restore(
-    source: Source,
-    target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The output; its suffix sets the format. May be IN.")
-    ],
+    source: Sources,
+    target: Target,
     operator: Annotated[
         str | None,
         typer.Option(
@@ -62,7 +108,11 @@ def restore(
         int | None, typer.Option(metavar="N", help="Make the image N times larger along each axis.")
     ] = None,
     prior: Annotated[
-        str, typer.Option(help="potts, l0, tv, sparse-tv, groups, tgv, dip, dip-l0, or a method.")
+        str,
+        typer.Option(
+            help="potts, l0, tv, sparse-tv, groups, tgv, dip, dip-l0, or a method.",
+            autocompletion=_complete.method_names,
+        ),
     ] = "potts",
     noise: Annotated[
         float | None,
@@ -82,36 +132,39 @@ def restore(
     value_range: ValueRange = None,
     device: Device = None,
     page: Page = None,
+    jobs: Jobs = 1,
+    log: Log = None,
+    resume: Resume = False,
+    force: Force = False,
+    suffix: Suffix = None,
     quiet: Quiet = False,
 ) -> None:
     """Restore an image: fill holes, remove blur, enlarge, or complete the colours of a mosaic.
 
     The output has the kind and dtype of the input. An existing file is replaced only on success. Ctrl-C
     writes the image so far and exits with 130; if the run diverges, nothing is written and the exit code
-    is 1.
+    is 1. Folders and patterns are as in "jumpset smooth".
     """
-    form, values = _parse(operator)
+    del jobs, log, resume, force, suffix  # of several images
     gone = _missing(missing)
     limits = as_range(value_range)
-    check_seconds(max_seconds)
-    if scale is not None:
-        checks.integer("scale", scale, at_least=1)
-        if form is not None:
-            raise InputError(
-                "--scale is an operator itself",
-                given=f"--scale {scale} and --operator {operator}",
-                do="pass one of them",
-            )
-        form, values = "downsample", {"factor": scale, "kernel": "cubic"}
-    checks.one_of("prior", prior, [*_PENALTIES, *CLASSES])
     from jumpset import io
 
-    check_files(source, mask)
+    check_files(source)
     io.check_writable(target)
+    form, values = _checked(
+        operator=operator,
+        scale=scale,
+        prior=prior,
+        max_seconds=max_seconds,
+        mask=mask,
+        value_range=value_range,
+        device=device,
+        missing=missing,
+    )
     from jumpset.restoration.restore import restore as run
 
     known = read_mask(mask)
-    checks.device("device", device)
     has_nan: Any = "nan" if gone is not None and np.isnan(gone) else None
     picture = io.read_picture(source, page=page, missing=has_nan)
     limits = range_of(picture, limits)

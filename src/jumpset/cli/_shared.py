@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,35 +32,73 @@ if TYPE_CHECKING:
     from jumpset.running.run import Result
 
 # Messages of torch on CPUs and GPUs; the error is a plain RuntimeError.
-_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+_MEMORY_ERRORS = ("out of memory", "not enough memory", "can't allocate memory")
+NO_MEMORY = "not enough memory for this method and image; use a smaller image or another method"
 
 
-# Arguments in Python that are options here, with their values: value_range=(0, 255), missing='nan'.
-_ARGUMENT = re.compile(
-    r"\b(value_range|missing|mask|page|weight|seed|device)=(\([^()]*\)|'[^']*'|[^\s,;()]*)"
-)
+class RunFailed(Exception):
+    """A run that gave no image; the exit code is 1."""
 
 
-def in_options(text: str) -> str:
-    """Return a message with the arguments of Python that it names as options of the command line."""
+# An argument of Python with its value: value_range=(0, 255), missing='nan'.
+_ARGUMENT = re.compile(r"(?<![\w:,.-])([a-z]\w*)=(\([^()]*\)|'[^']*'|[^\s,;()]*)")
+_RENAMED = {"assignments": "set", "suffix": "format", "as_json": "json", "folder": "output"}
+_ARGUMENTS = {"n_regions": "regions", "n_colors": "colors"}  # names in Python: those here
 
-    def option(found: re.Match[str]) -> str:
-        value = found[2].strip("()'").replace(" ", "")
-        return f"--{found[1].replace('_', '-')} {value}".rstrip()
 
-    return _ARGUMENT.sub(option, text)
+def _plain(value: str) -> str:
+    return value.strip("()'").replace(" ", "")
+
+
+def in_options(text: str, parameters: Collection[str]) -> str:
+    """Return a message with the arguments of Python that it names as options of the command.
+
+    Parameters
+    ----------
+    text
+        The message of an error or a warning.
+    parameters
+        The arguments of the command's function.
+    """
+
+    def option(name: str) -> str:
+        return f"--{_RENAMED.get(name, name).replace('_', '-')}"
+
+    def with_value(found: re.Match[str]) -> str:
+        name = _ARGUMENTS.get(found[1], found[1])
+        if name in parameters:
+            return f"{option(name)} {_plain(found[2])}".rstrip()
+        return f"--set {found[0]}" if "assignments" in parameters and "--set" not in text else found[0]
+
+    text = _ARGUMENT.sub(with_value, text)
+    for name in parameters:
+        if "_" in name:  # a word of no sentence
+            text = re.sub(rf"(?<![\w-]){name}\b", option(name), text)
+        elif text.startswith(f"{name} "):  # the subject, as in "weight must be above 0"
+            text = option(name) + text.removeprefix(name)
+    return text
+
+
+_shown: dict[str, str] = {}  # paths of temporary files, and what stands for them in messages
+
+
+def show_as(path: Path, name: str) -> None:
+    """Show a path by a name in all that the command says."""
+    _shown[str(path)] = name
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _MEMORY_ERRORS)
 
 
 def say(text: str) -> None:
     """Print a text as one line on stderr."""
+    for path, name in _shown.items():
+        text = text.replace(path, name)
     line = " ".join(text.splitlines())
     # a file name may have bytes that are not UTF-8
     typer.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
-
-
-def _say_warning(message: object, *_: object) -> None:
-    """Print a warning as a sentence, without the line of code that it came from."""
-    say(f"jumpset: warning: {in_options(str(message))}")
 
 
 class Interrupts:
@@ -124,29 +162,38 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         is_quiet = kwargs.get("quiet") or kwargs.get("as_json")
         logging.getLogger("jumpset").setLevel(logging.ERROR if is_quiet else logging.NOTSET)
         try:
-            with interrupts.caught(), _warnings_as_lines():
+            with interrupts.caught(), warnings_as_lines(kwargs):
                 function(*args, **kwargs)
         except (InputError, MissingLibrary) as error:
-            say(f"jumpset: {in_options(str(error))}")
+            say(f"jumpset: {in_options(str(error), kwargs)}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             kept = interrupts.kept and f"; {interrupts.kept}"
             say(f"jumpset: interrupted{kept or ' before there was a result; nothing was written'}")
             raise typer.Exit(interrupts.exit_code) from None
-        except (MemoryError, RuntimeError) as error:
-            if not (isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)):
-                raise
-            say("jumpset: not enough memory for this method and image; use a smaller image or another method")
+        except RunFailed as error:
+            say(f"jumpset: {error}")
             raise typer.Exit(1) from None
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            say(f"jumpset: {NO_MEMORY}")
+            raise typer.Exit(1) from None
+        finally:
+            _shown.clear()
 
     return run
 
 
 @contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Print warnings as lines, without a place in the source, as errors are."""
+def warnings_as_lines(parameters: Collection[str], of: str = "") -> Iterator[None]:
+    """Print warnings as lines, without a place in the source, as errors are; ``of`` comes first."""
+
+    def show(message: object, *_: object) -> None:
+        say(f"jumpset: {of}warning: {in_options(str(message), parameters)}")
+
     with warnings.catch_warnings():
-        warnings.showwarning = _say_warning
+        warnings.showwarning = show
         yield
 
 
@@ -277,8 +324,7 @@ def settled(result: Result, name: str) -> Result:
     from jumpset._core.types import Status
 
     if result.status is Status.DIVERGED:
-        say(f"jumpset: {name} diverged, nothing was written: {Status.DIVERGED.value}")
-        raise typer.Exit(1)
+        raise RunFailed(f"{name} diverged, nothing was written: {Status.DIVERGED.value}")
     return replace(result, status=Status.INTERRUPTED) if result.status is Status.STOPPED else result
 
 

@@ -1,9 +1,9 @@
-"""``jumpset smooth``: smooth one image."""
+"""``jumpset smooth``: smooth one image, or many."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -13,7 +13,25 @@ from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import InputError
 from jumpset._core.files import check_target
 from jumpset._core.signals import Hold
-from jumpset.cli._options import AsJson, Checkpoint, Device, Mask, Missing, Page, Quiet, Source, ValueRange
+from jumpset.cli import _complete
+from jumpset.cli._each_file import each_file
+from jumpset.cli._options import (
+    AsJson,
+    Checkpoint,
+    Device,
+    Force,
+    Jobs,
+    Log,
+    Mask,
+    Missing,
+    Page,
+    Quiet,
+    Resume,
+    Sources,
+    Suffix,
+    Target,
+    ValueRange,
+)
 from jumpset.cli._progress import Events, Progress
 from jumpset.cli._shared import (
     as_range,
@@ -34,15 +52,48 @@ from jumpset.cli._shared import (
 from jumpset.cli._tiles import MaxMemory, Tile, Workers, refuse, smooth_tiles
 
 if TYPE_CHECKING:
+    from jumpset._core.types import Iteration
     from jumpset.running.run import Result, Step
 
 
+def _prepared(
+    *,
+    method: str | None,
+    preset: str | None,
+    weight: float | None,
+    assignments: list[str] | None,
+    device: str | None,
+    seed: int | None,
+    mask: Path | None,
+    max_seconds: float | None,
+    value_range: str | None,
+    **_: Any,
+) -> tuple[str, Iteration[Any]]:
+    """Return the method of the options; raise for options that no image could be smoothed with."""
+    hyper = settings(assignments or [], weight=weight, seed=seed)
+    if method is not None:
+        checks.one_of("method", method, CLASSES)
+    as_range(value_range)
+    check_seconds(max_seconds)
+    check_files(mask)
+    from jumpset.running import registry
+
+    if method is None:
+        method = _method_of(preset)
+    if seed is not None and not _draws(method, seed):
+        del hyper["seed"]
+    if mask is not None:
+        hyper["mask"] = read_mask(mask)
+    made = registry.method(method, preset=preset, **hyper)
+    checks.device("device", device)
+    return method, made
+
+
 @command
+@each_file(check=_prepared, single=("checkpoint", "report"))
 def smooth(
-    source: Source,
-    target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The output; its suffix sets the format. May be IN.")
-    ],
+    source: Sources,
+    target: Target,
     method: Annotated[
         str | None,
         typer.Option(
@@ -50,15 +101,25 @@ def smooth(
             "-m",
             help="See: jumpset methods.",
             show_default="the method of the preset, or region-fusion",
+            autocompletion=_complete.method_names,
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="A named setting of the method, e.g. clip-art for JPEG artifacts.")
+        str | None,
+        typer.Option(
+            help="A named setting of the method, e.g. clip-art for JPEG artifacts.",
+            autocompletion=_complete.presets,
+        ),
     ] = None,
     weight: Annotated[float | None, typer.Option("--weight", "-w", help="Larger is smoother.")] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A hyper-parameter; may be repeated.",
+            autocompletion=_complete.parameters,
+        ),
     ] = None,
     device: Device = None,
     seed: Annotated[
@@ -80,10 +141,15 @@ def smooth(
     tile: Tile = None,
     workers: Workers = None,
     max_memory: MaxMemory = None,
+    jobs: Jobs = 1,
+    log: Log = None,
+    resume: Resume = False,
+    force: Force = False,
+    suffix: Suffix = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Smooth an image.
+    """Smooth an image, or each image of a folder.
 
     The output has the kind, size and dtype of the input, with its transparency, colour profile and EXIF data.
     An existing file is replaced only on success. With --checkpoint the same command resumes an interrupted
@@ -94,14 +160,16 @@ def smooth(
 
     Ctrl-C writes the image so far and exits with 130. If the method diverges, nothing is written and the exit
     code is 1, since the last finite image would look like a result.
+
+    Of a folder or a pattern, OUT is a folder with the same subfolders. An image that fails is named, the
+    others continue, and the exit code is 1. Outputs appear when they are complete; Ctrl-C keeps them, and the
+    same command with --resume does the others.
     """
+    del jobs, log, resume, force, suffix  # of several images
     # what needs no torch first: it takes seconds to load
     from jumpset import io
     from jumpset.report import check_report_path
 
-    hyper = settings(assignments or [], weight=weight, seed=seed)
-    if method is not None:
-        checks.one_of("method", method, CLASSES)
     limits = as_range(value_range)
     if any(option is not None for option in (tile, workers, max_memory)):
         others = {"--max-steps": max_steps, "--max-seconds": max_seconds, "--checkpoint": checkpoint}
@@ -112,28 +180,31 @@ def smooth(
             "--page": page,
         }
         refuse(others | {"--report": report, "--seed": seed})
+        hyper = settings(assignments or [], weight=weight)
         name = method or (preset and _method_of(preset)) or "fgs"
         smooth_tiles(
             source, target, name, preset, hyper, limits, tile, workers, max_memory, device, quiet, as_json
         )
         return
-    check_seconds(max_seconds)
-    check_files(source, mask)
+    check_files(source)
     io.check_writable(target)
     _check_checkpoint(checkpoint, checkpoint_every, source, target)
     if report is not None:
         check_report_path(report)
+    method, iteration = _prepared(
+        method=method,
+        preset=preset,
+        weight=weight,
+        assignments=assignments,
+        device=device,
+        seed=seed,
+        mask=mask,
+        max_seconds=max_seconds,
+        value_range=value_range,
+    )
     from jumpset.running import registry
     from jumpset.running.run import run
 
-    if method is None:
-        method = _method_of(preset)
-    if seed is not None and not _draws(method, seed):
-        del hyper["seed"]
-    if mask is not None:
-        hyper["mask"] = read_mask(mask)
-    iteration = registry.method(method, preset=preset, **hyper)
-    checks.device("device", device)
     picture, given = read_input(source, page, missing)
     limits = range_of(picture, limits)
     iteration = registry.for_file(iteration, source)  # only a file that could be read

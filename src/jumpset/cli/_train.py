@@ -11,6 +11,7 @@ from jumpset._core import checks
 from jumpset._core.catalog import LEARNED
 from jumpset._core.errors import TrainingDiverged
 from jumpset._core.signals import Hold
+from jumpset.cli import _complete
 from jumpset.cli._options import AsJson, Checkpoint, Device, Quiet
 from jumpset.cli._progress import Events, Progress
 from jumpset.cli._shared import command, interrupts, say, settings
@@ -24,7 +25,12 @@ _SETTABLE = ("batch_size", "crop", "learning_rate", "ema", "precision", "validat
 @command
 def train(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="resnet, vdcnn, jess-net, deep-wls, jumpset-net or dejpeg.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="resnet, vdcnn, jess-net, deep-wls, jumpset-net or dejpeg.",
+            autocompletion=_complete.network_names,
+        ),
     ],
     out: Annotated[
         Path,

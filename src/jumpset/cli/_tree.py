@@ -13,7 +13,20 @@ from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import can_be_written, check_folder, check_target
 from jumpset._core.signals import Hold
-from jumpset.cli._options import Mask, Missing, Page, Quiet, Source, ValueRange
+from jumpset.cli._each_file import each_file
+from jumpset.cli._options import (
+    Force,
+    Jobs,
+    Log,
+    Mask,
+    Missing,
+    Page,
+    Quiet,
+    Resume,
+    Sources,
+    Suffix,
+    ValueRange,
+)
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     as_range,
@@ -32,12 +45,41 @@ from jumpset.cli._shared import (
 if TYPE_CHECKING:
     from jumpset.regions.tree import RegionTree
 
-_FORMATS = "png", "tif", "webp", "jpg", "npy"
+_EXAMPLE = "pass e.g. --regions 50,200"
+
+
+def _checked(
+    *,
+    regions: str,
+    weights: str,
+    palette: str,
+    colors: int | None,
+    value_range: str | None,
+    mask: Path | None,
+    **_: Any,
+) -> dict[str, dict[str, Any]]:
+    """Return the outputs; raise for options that no image could be cut with."""
+    cuts = _cuts(names(regions), names(weights))
+    as_range(value_range)
+    chosen_colors(palette, colors)
+    check_files(mask)
+    return cuts
+
+
+def _outputs(source: Path, *, labels: bool, suffix: str | None, **options: Any) -> list[str]:
+    """Return the names of the files that are made of an image."""
+    cuts = _checked(**options)
+    if not cuts:
+        raise InputError("there is nothing to write", given="no --regions or --weights", do=_EXAMPLE)
+    end = suffix or (source.suffix if can_be_written(source) else ".png")
+    made = [f"{source.stem}-{name}{end}" for name in cuts]
+    return made + [f"{source.stem}-{name}.labels.tif" for name in cuts if labels]
 
 
 @command
+@each_file("folder", check=_checked, single=("save",), names=_outputs)
 def tree(
-    source: Source,
+    source: Sources,
     folder: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Output folder; created if missing.")
     ],
@@ -52,12 +94,6 @@ def tree(
     labels: Annotated[
         bool, typer.Option("--labels", help="Also write labels 1, 2, … as TIFF: DIR/NAME-….labels.tif.")
     ] = False,
-    kind: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="SUFFIX", help="Format of the outputs, e.g. png.", show_default="of IN"
-        ),
-    ] = "",
     palette: Annotated[
         str, typer.Option(metavar="C,C,…", help="Colours of the outputs, e.g. ff0000,00ff00,fff.")
     ] = "",
@@ -66,32 +102,34 @@ def tree(
     mask: Mask = None,
     missing: Missing = None,
     page: Page = None,
+    jobs: Jobs = 1,
+    log: Log = None,
+    resume: Resume = False,
+    force: Force = False,
+    suffix: Suffix = None,
     quiet: Quiet = False,
 ) -> None:
     """Merge the regions of an image down to one, and write it at several levels of detail.
 
     The outputs are DIR/NAME-regions-50.png, DIR/NAME-weight-0.02.png and so on, of the kind, size and dtype
     of the input, or PNG where its format can only be read; --format chooses another one. An existing file is
-    replaced only on success; the input is never replaced.
+    replaced only on success; the input is never replaced. Folders and patterns are as in "jumpset smooth".
     """
+    del jobs, log, resume, force  # of several images
     cuts, limits = _cuts(names(regions), names(weights)), as_range(value_range)
     if not cuts and save is None:
         raise InputError(
             "there is nothing to write",
             given="no --regions, --weights or --save",
-            do="pass e.g. --regions 50,200",
+            do=_EXAMPLE,
         )
-    suffix = source.suffix if can_be_written(source) else ".png"
-    if kind:
-        checks.one_of("--format", kind, _FORMATS)
-        suffix = f".{kind}"
-    targets = {name: folder / f"{source.stem}-{name}{suffix}" for name in cuts}
+    end = suffix or (source.suffix if can_be_written(source) else ".png")
+    targets = {name: folder / f"{source.stem}-{name}{end}" for name in cuts}
     check_files(source, mask)
     maps = {name: folder / f"{source.stem}-{name}.labels.tif" for name in cuts} if labels else {}
     _check_targets(folder, [*targets.values(), *maps.values()], save, source)
     chosen = chosen_colors(palette, colors)
     from jumpset import io
-    from jumpset.regions import recolor
 
     picture, given = read_input(source, page, missing)
     for target in targets.values():
@@ -107,21 +145,10 @@ def tree(
         folder.mkdir(parents=True, exist_ok=True)
     with Hold():
         for number, (name, cut) in enumerate(cuts.items(), 1):
-            pixels, label = made.smooth(**cut), None
-            if chosen or colors is not None:
-                few = recolor(
-                    made.labels(**cut),
-                    pixels,
-                    n_colors=colors,
-                    palette=chosen or None,
-                    alpha=False,
-                    value_range=limits,
-                )
-                pixels, label = few.image, few.labels
+            pixels, label = _cut(made, cut, colors, chosen, limits)
             io.write_picture(targets[name], picture.with_pixels(pixels))
             if labels:
-                label = made.labels(**cut) if label is None else label
-                io.write_picture(maps[name], label.astype(np.uint16 if label.max() < 2**16 else np.uint32))
+                io.write_picture(maps[name], label)
             interrupts.kept = f"{number} of {len(cuts)} images are in {folder}"
         if save is not None:
             made.save(save)
@@ -129,6 +156,25 @@ def tree(
     if not quiet:
         kept = "" if save is None else f"; the tree is in {save}"
         say(f"{folder}: {len(cuts)} images of {source.name}{kept}")
+
+
+def _cut(
+    tree: RegionTree,
+    cut: dict[str, Any],
+    colors: int | None,
+    palette: list[str],
+    value_range: tuple[float, float] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the image at one level of detail, in few colours if there are any, and the labels."""
+    pixels, label = tree.smooth(**cut), tree.labels(**cut)
+    if palette or colors is not None:
+        from jumpset.regions import recolor
+
+        few = recolor(
+            label, pixels, n_colors=colors, palette=palette or None, alpha=False, value_range=value_range
+        )
+        pixels, label = few.image, few.labels
+    return pixels, label.astype(np.uint16 if label.max() < 2**16 else np.uint32)
 
 
 def _cuts(regions: Sequence[str], weights: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from jumpset.cli import _complete
 from jumpset.cli._options import Quiet
 from jumpset.cli._progress import Progress
 from jumpset.cli._shared import command, interrupts, method_labels, say
@@ -14,7 +15,13 @@ from jumpset.cli._shared import command, interrupts, method_labels, say
 @command
 def warmup(
     methods: Annotated[
-        str, typer.Option("--methods", "-m", help="Comma-separated names; default: all, and the region tree.")
+        str,
+        typer.Option(
+            "--methods",
+            "-m",
+            help="Comma-separated names; default: all, and the region tree.",
+            autocompletion=_complete.method_lists,
+        ),
     ] = "",
     quiet: Quiet = False,
 ) -> None:

@@ -24,7 +24,6 @@ from jumpset.cli._warmup import warmup
 app = typer.Typer(
     name="jumpset",
     help="Images that are flat in regions: edge-preserving smoothing, TV, L0, deep image priors.",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,4 +67,4 @@ def _options(
 def program() -> None:
     """Run the command of ``sys.argv`` as all that this process does; ends in ``SystemExit``."""
     interrupts.owns_process = True
-    app()
+    app(prog_name="jumpset")

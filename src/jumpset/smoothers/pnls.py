@@ -95,6 +95,12 @@ class PNLS(Iteration[State]):
         super().__post_init__()
         if self.window % 2 == 0:
             raise InputError("window must be odd", given=repr(self.window), do=f"pass {self.window + 1}")
+        if self.stride > self.patch:
+            raise InputError(
+                "stride must be at most patch, or pixels lie in no patch",
+                given=f"stride={self.stride}, patch={self.patch}",
+                do=f"pass stride={self.patch}, or a larger patch",
+            )
         for name in ("matches", "pixels"):
             count = getattr(self, name)
             if count & (count - 1):
