@@ -119,6 +119,12 @@ def channels_to_front(x: Any, axis: int) -> Any:
     return x.permute(order) if isinstance(x, Tensor) else namespace(x).permute_dims(x, order)
 
 
+def channels_back(x: Tensor, axis: int) -> Tensor:
+    """Return ``(B, C, *spatial)`` in the layout from which :func:`channels_to_front` made it."""
+    axis %= x.ndim if axis >= 0 or x.ndim else 1
+    return x[0] if axis == 0 else x.movedim(1, axis)
+
+
 def per_image(tau: float | Tensor, v: Tensor) -> float | Tensor:
     """Return ``tau`` in a form that multiplies ``v``: a number, or one number per image.
 

@@ -12,20 +12,21 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError, NoProx
 from jumpset._core.types import parameter
 from jumpset.kernels.values import total_variation as kernel
-from jumpset.operators.differences import forward, second, shifted_difference, spatial_axes
+from jumpset.operators.differences import second, shifted_difference, spatial_axes
 from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.spectral import smooth_solve
+from jumpset.penalties._grid import GridPenalty
 from jumpset.penalties.base import Channels, SolvedProx, coupling
-from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, exactly, tv_prox
+from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, exactly
 
 Scheme = Literal["forward", "upwind", "8-neighbor"]
 
 
 @dataclass(frozen=True)
-class TotalVariation(SolvedProx):
+class TotalVariation(SolvedProx, GridPenalty):
     r"""Total variation: small for images with few and short edges.
 
     With the differences :math:`d_k x` along the spatial axes k, zero across the border,
@@ -49,6 +50,11 @@ class TotalVariation(SolvedProx):
         ``"forward"`` differences; ``"upwind"``: at each pixel the differences to all lower neighbours, so
         that isolated peaks count fully and rotated edges equally (order 1); ``"8-neighbor"``: axes and
         diagonals with the weights √2−1 and 1−√½ (order 1, two spatial axes, anisotropic).
+    spacing
+        Size of a pixel along each axis, above 0: one number, or one per spatial axis; differences are divided
+        by it. Other values than 1 need order 1 and forward differences.
+    periodic
+        Whether the first pixel of a line is the neighbour of the last one; order 1, forward differences.
 
     Raises
     ------
@@ -92,6 +98,12 @@ class TotalVariation(SolvedProx):
                 given=f"scheme={self.scheme!r}, order=2",
                 do="use scheme='forward'",
             )
+        if not self.is_plain and (self.order == 2 or self.scheme != "forward"):
+            raise InputError(
+                "spacing and periodic borders are for first forward differences",
+                given=f"order={self.order}, scheme={self.scheme!r}",
+                do="use order=1 and scheme='forward'",
+            )
         if self.scheme == "8-neighbor" and self.isotropic:
             raise InputError(
                 "the 8-neighbor scheme sums over directions",
@@ -110,7 +122,7 @@ class TotalVariation(SolvedProx):
         if self.order != 1:
             return False
         if self.beta == 2.0:
-            return self.scheme != "8-neighbor"
+            return self.scheme != "8-neighbor" and self.is_plain
         separate = not self.isotropic and self.channels == "separate"
         return self.beta == 1.0 and (self.scheme == "forward" or separate)
 
@@ -122,42 +134,20 @@ class TotalVariation(SolvedProx):
         tol: float = TOL,
         max_steps: int = MAX_STEPS,
         dual: Tensor | None = None,
+        **conditions: Any,
     ) -> ProxSolution:
-        """Compute the proximal point and its duality gap, for exponents 1 and 2 of first differences.
+        """Compute the proximal point and its gap, of exponents 1 and 2; see :meth:`SolvedProx.prox_solution`.
 
-        One spatial axis: exact. Anisotropic: the accelerated dual method, followed by alternating exact
-        solves of lines if it converges slowly. Otherwise: the accelerated dual method. Exponent 2: a cosine
-        transform, exact.
-
-        Parameters
-        ----------
-        v
-            ``(B, C, *spatial)``, floats, any device; lines are solved on the CPU.
-        tau
-            A number, or one number per image.
-        tol
-            Each image (with separate channels, each channel) ends when its duality gap is at most this part
-            of ``½‖u − v‖² + tau R(u)``. Float32 images are computed in float64 if float32 might not reach it.
-        max_steps
-            Limit; a ``RuntimeWarning`` reports that an image has reached it.
-        dual
-            Start: ``.dual`` of an earlier solution of the same shape and settings.
-
-        Raises
-        ------
-        NoProx
-            For other exponents (1 < β < 2 has no fast dual form, β < 1 has many local minima), for second
-            differences, for isotropic upwind differences, and for joint channels with another scheme than
-            ``scheme="forward"``.
+        Exponent 2, without conditions: a cosine transform, exact.
         """
-        if self.beta == 2.0 and self.order == 1 and self.scheme != "8-neighbor":
+        is_free = self.is_plain and all(c is None for c in conditions.values())
+        if self.beta == 2.0 and self.order == 1 and self.scheme != "8-neighbor" and is_free:
             checks.real("tol", tol, above=0.0, below=1.0)
             check_tensor(v)
             # every edge counts once, for every scheme, isotropy and coupling
             with torch.no_grad():
                 return exactly(v, smooth_solve(v, per_image(tau, v)))
-        terms = self.prox_terms(v)
-        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
+        return super().prox_solution(v, tau, tol=tol, max_steps=max_steps, dual=dual, **conditions)
 
     def prox_terms(self, v: Tensor) -> Terms:
         """Return what the solver of the prox of exponent 1 minimises; raise ``NoProx`` if there is none."""
@@ -165,8 +155,8 @@ class TotalVariation(SolvedProx):
         is_plain = self.scheme == "forward" or not (self.isotropic or coupled)
         if self.beta != 1.0 or self.order != 1 or not is_plain:
             raise NoProx(
-                f"{self!r} has no proximal operator; use its gradient, or beta=1 or 2 with order=1 and"
-                " scheme='forward'"
+                f"{self!r} has no proximal operator; use its gradient, or beta=1 with order=1 and"
+                " scheme='forward', or beta=2 without conditions, spacing and periodic borders"
             )
         directions = None
         if self.scheme == "8-neighbor":
@@ -176,8 +166,18 @@ class TotalVariation(SolvedProx):
         norm = "l2" if self.isotropic else "l2-each"
         return Terms(norm, coupled, directions=directions)
 
+    def on_edges(self, edge_weights: Any) -> TotalVariation:
+        """Return the penalty of the differences times weights; for first forward differences."""
+        if edge_weights is not None and (self.order == 2 or self.scheme != "forward"):
+            raise InputError(
+                "edge_weights are for first forward differences",
+                given=f"order={self.order}, scheme={self.scheme!r}",
+                do="use order=1 and scheme='forward'",
+            )
+        return super().on_edges(edge_weights)
+
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
-        if self.order != 1 or self.scheme != "forward" or not kernel.applies(x):
+        if self.order != 1 or self.scheme != "forward" or not self.is_plain or not kernel.applies(x):
             return None
         return kernel.total_variation(x, float(self.beta), self.isotropic, self.channels == "joint", factor)
 
@@ -213,4 +213,4 @@ class TotalVariation(SolvedProx):
                 (w ** (2 / self.beta), shifted_difference(x, s, mask))
                 for w, s in zip(LENGTHS[8], shifts, strict=True)
             ]
-        return [(1.0, forward(x, k, mask)) for k in axes]
+        return [(1.0, d) for d in self.differences(x, mask)]
