@@ -244,6 +244,76 @@ def test_mistakes_are_said():
             penalty.prox(V, 0.1)
 
 
+# ------------------------------------------------------------------------------------------------ complex images
+
+Z = torch.complex(V, image())
+COMPLEX = {
+    **PENALTIES, "l1": js.L1(), "l0": P.L0(), "tiles": P.TiledGroups(2), "sliding": js.SlidingGroups(3),
+    "sliding-separate": js.SlidingGroups(3, channels="separate"), "vectorial": P.VectorialTV(),
+    "sparse-group": P.SparseGroup(P.TiledGroups(2)), "sum": 0.5 * P.TotalVariation() + 0.2 * js.L1(),
+    "torus": P.TotalVariation(periodic=True, spacing=(1.0, 2.0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [n for n in PENALTIES if n != "huber"])
+def test_complex_images_against_cvxpy(name):
+    """Real and imaginary part share the edges of their channel, and the modulus is what L1 sums."""
+    cp = pytest.importorskip("cvxpy")
+    penalty, tau = PENALTIES[name], 0.12
+    us = [[cp.Variable(SHAPE), cp.Variable(SHAPE)] for _ in range(2)]  # of each complex channel, both parts
+    groups = [us] if penalty.channels == "joint" else [[u] for u in us]
+    axes = [[0, 1]] if penalty.isotropic else [[0], [1]]
+    total = 0
+    for group, some in itertools.product(groups, axes):
+        d = differences([u[k] for u in group for k in range(2)])
+        total = total + cp.sum(cp.norm(cp.vstack([cp.vec(p, order="C") for k in some for p in d[k]]), axis=0))
+    for u in us:
+        pair = cp.vstack([cp.vec(u[k], order="C") for k in range(2)])
+        total = total + getattr(penalty, "ratio", 0.0) * cp.sum(cp.norm(pair, axis=0))
+    data = torch.view_as_real(Z[0]).movedim(-1, 1).numpy()
+    misfit = 0.5 * sum(cp.sum_squares(u[k] - f[k]) for u, f in zip(us, data, strict=True) for k in range(2))
+    cp.Problem(cp.Minimize(misfit + tau * total)).solve(solver="CLARABEL")
+    u = torch.view_as_real(penalty.prox(Z, tau, tol=1e-9)[0]).movedim(-1, 1)
+    np.testing.assert_allclose(u.numpy(), np.array([[x.value for x in u] for u in us]), atol=2e-4)
+    assert float(penalty.value(torch.complex(*u.movedim(1, 0))[None])) == pytest.approx(total.value, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex_images(name):
+    """A real image as a complex one; a common phase changes nothing; NumPy; the prox against small changes."""
+    penalty, tau = COMPLEX[name], 0.1
+    torch.testing.assert_close(penalty.value(V.to(torch.complex128)), penalty.value(V))
+    phase = torch.polar(torch.tensor(1.0).double(), torch.tensor(0.7).double())
+    torch.testing.assert_close(penalty.value(Z * phase), penalty.value(Z))
+    np.testing.assert_allclose(penalty.value(Z.numpy()), penalty.value(Z).numpy(), rtol=1e-12)
+    torch.testing.assert_close(penalty(Z.movedim(1, -1), channel_axis=-1), penalty(Z))
+    assert float(penalty(Z, mask=torch.zeros(SHAPE, dtype=torch.bool))) == 0.0
+    options = {"tol": 1e-9} if isinstance(penalty, SolvedProx) else {}
+    u = penalty.prox(Z, tau, **options)
+    torch.testing.assert_close(penalty.prox(Z * phase, tau, **options), u * phase, rtol=0, atol=1e-4)
+    torch.testing.assert_close(penalty.prox(V.to(Z), tau).real, penalty.prox(V, tau), rtol=0, atol=1e-3)
+    energy = lambda x: float(0.5 * (x - Z).abs().square().sum() + tau * penalty.value(x))  # noqa: E731
+    for k in range(10):
+        direction = torch.randn(Z.shape, generator=torch.Generator().manual_seed(k), dtype=Z.dtype)
+        assert energy(u + 1e-3 * direction) >= energy(u) - 1e-5
+
+
+@pytest.mark.parametrize("name", ["tv", "l1", "tiles", "sliding", "torus"])
+def test_the_layer_for_complex_images(name):
+    layer = js.Prox(COMPLEX[name], 0.1, learnable=True)
+    torch.testing.assert_close(layer(Z), COMPLEX[name].prox(Z, 0.1), rtol=0, atol=1e-2)
+    z = Z.clone().requires_grad_()
+    slopes = torch.autograd.grad(layer(z).abs().square().sum(), (z, layer.log_tau))
+    assert all(bool(torch.isfinite(torch.view_as_real(s) if s.is_complex() else s).all()) for s in slopes)
+
+
+def test_complex_images_that_have_no_meaning():
+    for use in (lambda: P.TotalVariation().prox(Z, 0.1, lower=0.0), lambda: P.TGV2().value(Z),
+                lambda: P.Connectedness().value(Z), lambda: js.Prox(P.SparseTV(), 0.1)(Z)):  # fmt: skip
+        with pytest.raises(js.InputError, match="complex"):
+            use()
+
+
 # ------------------------------------------------------------------------------- what has which feature
 
 FEATURES = {

@@ -16,6 +16,7 @@ State = TypeVar("State")
 # Shapes in the notation of jaxtyping: in one call, a name stands for one length. At run time an alias is only
 # its tensor; `tests/conftest.py` checks the shapes.
 Images: TypeAlias = Annotated[Tensor, "B C *spatial"]
+ComplexImages: TypeAlias = Annotated[Tensor, "B C *spatial", "real or complex"]
 ColorImages: TypeAlias = Annotated[Tensor, "B 3 H W"]
 Fields: TypeAlias = Annotated[Tensor, "B D C *spatial"]  # entry d of axis 1 belongs to spatial axis d
 Data: TypeAlias = Annotated[Tensor, "B C *data"]  # of a linear operator

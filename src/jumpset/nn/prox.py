@@ -8,13 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from jumpset._core import checks
-from jumpset._core.types import Images
+from jumpset._core.errors import InputError
+from jumpset._core.types import ComplexImages
 from jumpset.nn import solved_prox
 from jumpset.nn.manifolds import active_manifold
 from jumpset.nn.positive import logarithm, set_logarithm
 from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties.base import Penalty
+from jumpset.penalties.complex_images import prox as complex_prox
+from jumpset.penalties.sparse_tv import SparseTV
 from jumpset.penalties.weighted_sum import WeightedSum
 
 
@@ -133,7 +136,7 @@ class Prox(nn.Module):
         else:
             set_logarithm("tau", self.log_tau, tau)
 
-    def forward(self, v: Images, tau: float | Tensor | None = None) -> Images:
+    def forward(self, v: ComplexImages, tau: float | Tensor | None = None) -> ComplexImages:
         """Compute ``prox(v)``, for ``tau`` of this call if it is given."""
         given = self.tau if tau is None else tau
         return self._function(v, given, self.flat, self.tol, self._start if self.warm_start else None)
@@ -171,13 +174,22 @@ class DifferentiableProx:
 
     def __call__(
         self,
-        v: Images,
+        v: ComplexImages,
         tau: float | Tensor,
         flat: float | None = None,
         tol: float = 1e-6,
         start: Start | None = None,
-    ) -> Images:
+    ) -> Tensor:
         """Compute the proximal point; ``start`` holds the dual variable from call to call."""
+        if v.is_complex():
+            if isinstance(self._merged, SparseTV):
+                raise InputError(
+                    "the layer has no derivative of SparseTV for complex images",
+                    given=str(v.dtype),
+                    do="use its prox, TotalVariation or L1",
+                )
+            each = lambda p, x, t: DifferentiableProx(p)(x, t, flat, tol)  # noqa: E731
+            return complex_prox(self.penalty, v, tau, each)
         check_tensor(v, may_be=not self._merged.separable)
         if not isinstance(tau, Tensor):
             checks.real("tau", tau, at_least=0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError, NoProx
 from jumpset._core.iterate import solve
-from jumpset._core.types import Checked, Images, PerImage, parameter
+from jumpset._core.types import Checked, ComplexImages, PerImage, parameter
 from jumpset.operators.images import as_images, channels_back, check_tensor, per_image
 from jumpset.operators.masks import all_pixels, as_edge_weights, as_mask, as_weight_map, count_pixels
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single
+from jumpset.penalties import complex_images
 from jumpset.prox.masked import MaskedProx
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 from jumpset.prox.tv_weighted import check_weights, weighted_prox
@@ -61,6 +63,11 @@ class Penalty(Checked, ABC):
     separable: ClassVar[bool] = False
     """Whether R is a sum over the entries, ``Σ ρ(x_{c, p})``: the prox then maps entries independently."""
 
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if "prox" in cls.__dict__:
+            cls.prox = _with_complex(cls.prox)
+
     @property
     def has_prox(self) -> bool:
         """Whether :meth:`prox` is defined for these settings, whatever the shape of the images."""
@@ -88,7 +95,9 @@ class Penalty(Checked, ABC):
         Parameters
         ----------
         x
-            ``(B, C, *spatial)``, floats. Integers of NumPy, JAX and TensorFlow become floats.
+            ``(B, C, *spatial)``, floats. Integers of NumPy, JAX and TensorFlow become floats. In
+            complex images, except of TensorFlow, real and imaginary part are two channels that share their
+            edges and groups; functions of single entries take the modulus.
         mask
             Optional array that broadcasts to x, of bools or numbers, of any library: pixels where it is 0
             have no influence.
@@ -114,7 +123,7 @@ class Penalty(Checked, ABC):
             or like channels last, if ``channel_axis`` is not given.
         """
         x, mask, weight_map = arranged(x, mask, weight_map, channel_axis)
-        return self.on_edges(as_edge_weights(edge_weights, x))._value(x, mask, weight_map)
+        return _real_or_complex(self.on_edges(as_edge_weights(edge_weights, x)), x, mask, weight_map)
 
     def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
         """Compute R(x) for arguments in the layout and library of x; the mask is bool, with all axes."""
@@ -141,14 +150,18 @@ class Penalty(Checked, ABC):
             do="pass weight_map, or use a penalty such as TotalVariation",
         )
 
-    def prox(self, v: Images, tau: float | Tensor) -> Images:  # noqa: ARG002
+    def complex_parts(self) -> tuple[tuple[float, Penalty], ...]:
+        """Return the parts of a sum of which one is a function of moduli, for complex images; () for none."""
+        return ()
+
+    def prox(self, v: ComplexImages, tau: float | Tensor) -> ComplexImages:  # noqa: ARG002
         """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image.
 
         Parameters
         ----------
         v
-            ``(B, C, *spatial)``, a torch tensor. A value that is not finite stays so, and makes every pixel
-            that depends on it NaN.
+            ``(B, C, *spatial)``, a torch tensor, real or complex. A value that is not finite stays so, and
+            makes every pixel that depends on it NaN.
         tau
             At least 0: a number, or a tensor with one number or one per image, ``(B,)`` or ``(B, 1, …)``.
             Closed forms have its derivative; :class:`jumpset.Prox` has that of every prox.
@@ -197,13 +210,14 @@ class Penalty(Checked, ABC):
             return self.on_edges(as_edge_weights(edge_weights, x))(
                 x, mask=mask, weight_map=weight_map, channel_axis=1, normalize=normalize, reduction=reduction
             )
-        if mask is None and weight_map is None and isinstance(x, Tensor):
+        if mask is None and weight_map is None and isinstance(x, Tensor) and not x.is_complex():
             # the kernel multiplies the gradient by this factor; a division would need another pass over it
             factor = 1.0 / all_pixels(x) if normalize == "mean" else 1.0
             fused = self._fused(x, factor / max(x.shape[0], 1) if reduction == "mean" else factor)
             if fused is not None:
                 return fused if reduction == "none" else fused.sum()
-        value = self._value(x, mask, weight_map)
+        value = _real_or_complex(self, x, mask, weight_map)
+        x = x.real if complex_images.is_complex(x) else x
         xp = namespace(x)
         if normalize == "mean":
             value = value / (all_pixels(x) if mask is None else count_pixels(mask, x))
@@ -235,8 +249,29 @@ class Penalty(Checked, ABC):
 
 def arranged(x: Any, mask: Any, weight_map: Any, channel_axis: int | None) -> tuple[Any, Any, Any]:
     """Return the arguments of a penalty in the layout ``(B, C, *spatial)`` and the library of ``x``."""
-    x = as_images(x, channel_axis)
+    x = as_images(x, channel_axis, is_complex=complex_images.is_complex(x))
     return x, as_mask(mask, x, channel_axis), as_weight_map(weight_map, x, channel_axis)
+
+
+def _real_or_complex(penalty: Penalty, x: Any, mask: Any, weight_map: Any) -> Any:
+    """Compute R(x) for arguments of :func:`arranged`."""
+    of = complex_images.value if complex_images.is_complex(x) else type(penalty)._value
+    return of(penalty, x, mask, weight_map)
+
+
+def _with_complex(prox: Any) -> Any:
+    """Return a prox of real images that takes complex ones, too."""
+
+    @functools.wraps(prox)
+    def of_both(self: Any, v: Any, tau: Any, **options: Any) -> Any:
+        if not isinstance(v, Tensor) or not v.is_complex():
+            return prox(self, v, tau, **options)
+        axis = options.pop("channel_axis", None)
+        front = as_images(v, axis, is_complex=True)
+        found = complex_images.prox(self, front, tau, lambda p, x, t, **more: p.prox(x, t, **more), **options)
+        return found if axis is None else channels_back(found, axis)
+
+    return of_both
 
 
 def _weighted_sum(parts: tuple[tuple[float, Penalty], ...]) -> WeightedSum:
@@ -259,7 +294,7 @@ class SolvedProx(Penalty):
 
     def prox(
         self,
-        v: Images,
+        v: ComplexImages,
         tau: float | Tensor,
         *,
         tol: float = TOL,
@@ -270,7 +305,7 @@ class SolvedProx(Penalty):
         lower: float | None = None,
         upper: float | None = None,
         channel_axis: int | None = None,
-    ) -> Images:
+    ) -> ComplexImages:
         """Compute ``argmin_u ½‖u − v‖² + tau R(u)``, without derivative; see :meth:`prox_solution`.
 
         With ``mask``, ``½ Σ m ‖u − v‖²``: an array or tensor ``(*spatial)`` or ``(B, 1, *spatial)``, True, or
@@ -288,6 +323,8 @@ class SolvedProx(Penalty):
         if mask is None:
             image = self.prox_solution(front, tau, tol=tol, max_steps=max_steps, **conditions).image
         else:
+            if self.__dict__.get("_is_complex", False):
+                raise InputError("complex SparseTV has no mask", given="mask", do="use TotalVariation")
             per_image(tau, front)
             model = _Conditioned(self, conditions)
             image = solve(MaskedProx(model, tau, mask, tol, max_steps), front).to(v.dtype)
@@ -340,13 +377,15 @@ class SolvedProx(Penalty):
         """
         terms = self.prox_terms(v)
         conditioned = not (weight_map is None and edge_weights is None and lower is None and upper is None)
-        if not conditioned and getattr(self, "is_plain", True):
+        is_complex = self.__dict__.get("_is_complex", False)
+        if not conditioned and getattr(self, "is_plain", True) and not is_complex:
             return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
         check_tensor(v)
         edge_weights = as_edge_weights(edge_weights, v)
         if edge_weights is not None:
             check_weights("edge_weights", edge_weights)
         settings = {"lower": lower, "upper": upper, "tol": tol, "max_steps": max_steps, "dual": dual}
+        settings["is_complex"] = is_complex
         edges = self.on_edges(edge_weights).edges(v)  # pyright: ignore[reportAttributeAccessIssue]
         return weighted_prox(v, tau, terms, edges, weight_map=as_weight_map(weight_map, v), **settings)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.penalties._grid import GridPenalty
-from jumpset.penalties.base import fused_sum
+from jumpset.penalties.base import Penalty, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
 
@@ -61,6 +61,10 @@ class GraphNet(GridPenalty):
     def _smoothness(self) -> TotalVariation:
         tv = TotalVariation(beta=2.0, channels="separate", spacing=self.spacing, periodic=self.periodic)
         return tv.on_edges(self.edge_weights)
+
+    def complex_parts(self) -> tuple[tuple[float, Penalty], ...]:
+        """Return smoothness and L1."""
+        return (1.0, self._smoothness()), (self.ratio, L1())
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return the sum of both parts at each pixel."""

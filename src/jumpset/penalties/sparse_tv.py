@@ -11,7 +11,7 @@ from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._grid import GridPenalty
-from jumpset.penalties.base import Channels, SolvedProx, coupling, fused_sum
+from jumpset.penalties.base import Channels, Penalty, SolvedProx, coupling, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.total_variation import TotalVariation
 from jumpset.prox.tv import Terms
@@ -77,6 +77,10 @@ class SparseTV(SolvedProx, GridPenalty):
             isotropic=self.isotropic, channels=self.channels, spacing=self.spacing, periodic=self.periodic
         )
         return tv.on_edges(self.edge_weights)
+
+    def complex_parts(self) -> tuple[tuple[float, Penalty], ...]:
+        """Return total variation and L1."""
+        return (1.0, self._tv()), (self.ratio, L1())
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return the sum of both parts at each pixel, ``(B, 1, *spatial)``."""

@@ -78,6 +78,10 @@ class WeightedSum(Penalty):
             return super().on_edges(edge_weights)
         return WeightedSum(tuple((w, p.on_edges(edge_weights) if p.has_edges else p) for w, p in self.parts))
 
+    def complex_parts(self) -> tuple[tuple[float, Penalty], ...]:
+        """Return the parts."""
+        return self.parts
+
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return the sum of the terms of the parts, each summed over the channels."""
         xp = namespace(x)
