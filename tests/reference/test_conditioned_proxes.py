@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import jumpset as js
-from jumpset.penalties.base import SolvedProx
+from jumpset.penalties.solved_prox import SolvedProx
 
 P = js.penalties
 SHAPE = (5, 6)

@@ -83,8 +83,8 @@ class Prox(nn.Module):
     >>> layer = js.Prox(js.L1(), 0.1, learnable=True)
     >>> layer(torch.tensor([[[0.5, -0.05]]]))
     tensor([[[0.4000, -0.0000]]], grad_fn=<MulBackward0>)
-    >>> float(layer.tau.detach())
-    0.10000000149011612
+    >>> round(float(layer.tau.detach()), 3)
+    0.1
     """
 
     def __init__(

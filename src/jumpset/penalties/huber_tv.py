@@ -12,7 +12,8 @@ from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import root
 from jumpset.penalties._grid import GridPenalty
-from jumpset.penalties.base import Channels, SolvedProx, coupling
+from jumpset.penalties.base import Channels, coupling
+from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.prox.tv import Terms
 
 

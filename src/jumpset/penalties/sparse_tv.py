@@ -11,8 +11,9 @@ from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties._grid import GridPenalty
-from jumpset.penalties.base import Channels, Penalty, SolvedProx, coupling, fused_sum
+from jumpset.penalties.base import Channels, Penalty, coupling, fused_sum
 from jumpset.penalties.l1 import L1
+from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.penalties.total_variation import TotalVariation
 from jumpset.prox.tv import Terms
 

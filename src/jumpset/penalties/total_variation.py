@@ -19,7 +19,8 @@ from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.spectral import smooth_solve
 from jumpset.penalties._grid import GridPenalty
-from jumpset.penalties.base import Channels, SolvedProx, coupling
+from jumpset.penalties.base import Channels, coupling
+from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, exactly
 
 Scheme = Literal["forward", "upwind", "8-neighbor"]

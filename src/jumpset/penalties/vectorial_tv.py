@@ -15,7 +15,7 @@ from jumpset.operators.images import check_tensor
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
 from jumpset.penalties._grid import GridPenalty
-from jumpset.penalties.base import SolvedProx
+from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.prox.tv import Terms
 
 

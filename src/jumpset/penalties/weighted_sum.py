@@ -10,10 +10,11 @@ from torch import Tensor
 from jumpset._core.errors import NoProx
 from jumpset.operators.images import per_image
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties.base import Penalty, SolvedProx, fused_sum
+from jumpset.penalties.base import Penalty, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.quadtree_groups import QuadtreeGroups
 from jumpset.penalties.sliding_groups import SlidingGroups
+from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.penalties.sparse_group import SparseGroup
 from jumpset.penalties.sparse_tv import SparseTV
 from jumpset.penalties.tiled_groups import TiledGroups
