@@ -1,6 +1,6 @@
 """Compare proximal operators of total variation with prox_tv, scikit-image and pyproximal; measure scaling.
 
-    python benchmarks/prox_race.py [--repeats N] [--photos DIR] [--largest N] [--cpu] [--only race|scaling]
+    python benchmarks/prox_race.py [--repeats N] [--photos DIR] [--largest N] [--cpu] [--only PART]
 
 The first image is the scikit-image astronaut, 512×512 gray, plus noise of 0.1; tau 0.1 and 1. With
 --photos, the files of a folder follow, gray, with the same noise and tau 0.1. The error of every result is
@@ -12,6 +12,10 @@ machines on which other programs run. prox_tv needs LAPACKE to build (Debian: li
 Scaling: blocks with noise of 256² to N² pixels are solved to a gap of 1e-4, each in a new process. The
 program prints the time per pixel and the growth of the process's peak memory, in planes of the image's
 dtype. Small sizes fit into memory that the imports have freed.
+
+Layer: a batch (16, 1, 64, 64) of blocks with noise, tau 0.1; seconds of the forward and of the backward pass,
+and the error of the result, beside deepinv's TVPrior, pyproximal (no derivative), and cvxpylayers
+(on 12×12 pixels, its time grows faster than theirs).
 """
 
 import argparse
@@ -107,6 +111,83 @@ def race(name, f, tau, repeats):
     print(f"    {'jumpset HuberTV(0.01), gap 1e-06':34s} {'':14s}   seconds {timing}", flush=True)
 
 
+def layers():
+    """Return a function of a batch for each name, and whether it has a derivative; all isotropic, tau 0.1."""
+    calls = {
+        "js.Prox(TotalVariation())": (js.Prox(js.TotalVariation(), 0.1), True),
+        "js.Prox(…, warm_start=True)": (js.Prox(js.TotalVariation(), 0.1, warm_start=True), True),
+        "js.Prox(…, tol=1e-3)": (js.Prox(js.TotalVariation(), 0.1, tol=1e-3), True),
+    }
+    try:
+        from deepinv.optim import TVPrior
+
+        for count in (100, 1000):
+            prior = TVPrior(n_it_max=count)
+            calls[f"deepinv TVPrior, {count}"] = (partial(prior.prox, gamma=0.1), True)
+    except ImportError as reason:
+        print(f"    without deepinv: {reason}")
+    try:
+        import pyproximal
+
+        def one_by_one(v, count):
+            images = [x[0].double().numpy() for x in v.detach()]
+            operator = pyproximal.TV(dims=images[0].shape, sigma=1.0, niter=count, rtol=0.0)
+            found = [operator.prox(x.ravel(), 0.1).reshape(x.shape) for x in images]
+            return torch.from_numpy(np.stack(found)[:, None]).to(v)
+
+        calls["pyproximal TV, 100"] = (partial(one_by_one, count=100), False)
+    except ImportError as reason:
+        print(f"    without pyproximal: {reason}")
+    return calls
+
+
+def layer_of_cvxpy(size):
+    """Return a layer of cvxpylayers for one channel of ``size`` × ``size`` pixels."""
+    import cvxpy as cp
+    from cvxpylayers.torch import CvxpyLayer
+
+    u, f = cp.Variable((size, size)), cp.Parameter((size, size))
+    # tv of cvxpy omits the differences at the last row and column
+    down = cp.vstack([u[1:] - u[:-1], np.zeros((1, size))])
+    right = cp.hstack([u[:, 1:] - u[:, :-1], np.zeros((size, 1))])
+    length = cp.norm(cp.vstack([cp.vec(down, order="C"), cp.vec(right, order="C")]), axis=0)
+    problem = cp.Problem(cp.Minimize(0.5 * cp.sum_squares(u - f) + 0.1 * cp.sum(length)))
+    layer = CvxpyLayer(problem, parameters=[f], variables=[u])
+    return lambda v: layer(v[:, 0])[0][:, None]
+
+
+def layer_race(repeats):
+    v = torch.from_numpy(np.stack([blocks(128)[k : k + 64, k : k + 64] for k in range(0, 64, 4)])[:, None])
+    race_of_layers(v, layers(), repeats)
+    try:
+        small = v[..., 26:38, 26:38].double()
+        own = {"js.Prox(TotalVariation())": layers()["js.Prox(TotalVariation())"]}
+        race_of_layers(small, {**own, "cvxpylayers": (layer_of_cvxpy(12), True)}, repeats)
+    except ImportError as reason:
+        print(f"    without cvxpylayers: {reason}")
+
+
+def race_of_layers(v, calls, repeats):
+    best = js.TotalVariation().prox(v.double(), 0.1, tol=1e-10).numpy()
+    total = lambda us: sum(energy(u[0], f[0], 0.1, True) for u, f in zip(us, v.numpy(), strict=True))  # noqa: E731
+    print(f"\nlayer, {tuple(v.shape)} {v.dtype}, isotropic, tau 0.1")
+    for label, (layer, has_derivative) in calls.items():
+        forward, backward = [], []
+        for _ in range(repeats + 1):
+            x = v.clone().requires_grad_(has_derivative)
+            began = clock()
+            u = layer(x)
+            middle = clock()
+            if has_derivative and u.requires_grad:
+                u.square().sum().backward()
+            forward.append(middle - began)
+            backward.append(clock() - middle)
+        error = 1 - total(best) / total(u.detach().numpy())
+        first, second = (f"{1e3 * np.median(x[1:]):9.1f} ms" for x in (forward, backward))
+        second = second if has_derivative else "      none"
+        print(f"    {label:34s} error {error:8.1e}   forward {first}   backward {second}", flush=True)
+
+
 def scaling(largest, cpu):
     """Run each call in a new process, so that its memory can be measured."""
     print("\nscaling, float32, gap 1e-4, tau 0.1, one call after a warm-up on 160²")
@@ -157,11 +238,13 @@ def main() -> None:
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--largest", type=int, default=8192)
     parser.add_argument("--cpu", action="store_true")
-    parser.add_argument("--only", choices=("race", "scaling"))
+    parser.add_argument("--only", choices=("race", "scaling", "layer"))
     given = parser.parse_args()
     set_clock(given.cpu)
     print(f"{torch.get_num_threads()} threads; Python {sys.version.split()[0]}, torch {torch.__version__}")
-    if given.only != "scaling":
+    if given.only in (None, "layer"):
+        layer_race(given.repeats)
+    if given.only in (None, "race"):
         noise = lambda shape: 0.1 * np.random.default_rng(0).standard_normal(shape)  # noqa: E731
         f = color.rgb2gray(data.astronaut()) + noise((512, 512))
         for tau in (0.1, 1.0):
@@ -169,7 +252,7 @@ def main() -> None:
         for path in sorted(given.photos.glob("*.png")) if given.photos else []:
             photo = color.rgb2gray(io.imread(path)[..., :3])
             race(path.stem, photo + noise(photo.shape), 0.1, given.repeats)
-    if given.only != "race":
+    if given.only in (None, "scaling"):
         scaling(given.largest, given.cpu)
 
 

@@ -53,7 +53,9 @@ def shape_aliases():
     """The aliases of `jumpset._core.types` as types of jaxtyping, e.g. Images: Float[Tensor, "B C *spatial"]."""
     aliases = vars(importlib.import_module("jumpset._core.types"))
     return {
-        name: jaxtyping.Float[hint.__origin__, hint.__metadata__[0]]
+        name: (jaxtyping.Inexact if hint.__metadata__[1:] else jaxtyping.Float)[
+            hint.__origin__, hint.__metadata__[0]
+        ]
         for name, hint in aliases.items()
         if hasattr(hint, "__metadata__")
     }

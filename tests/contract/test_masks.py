@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import jumpset as js
-from jumpset.penalties.base import SolvedProx
+from jumpset.penalties.solved_prox import SolvedProx
 
 MASKED = [name for name, info in js.methods().items() if "mask" in info.defaults]
 PROXES = [js.TotalVariation(), js.TotalVariation(isotropic=False), js.SparseTV(ratio=0.1),

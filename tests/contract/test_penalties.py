@@ -20,7 +20,7 @@ import jumpset as js
 import jumpset.penalties as P  # noqa: N812
 from jumpset.nn import solved_prox
 from jumpset.nn.prox import DifferentiableProx
-from jumpset.penalties.base import SolvedProx
+from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.penalties.weighted_sum import WeightedSum
 
 

@@ -130,6 +130,23 @@ def test_no_weight_is_the_identity(penalty):
     torch.testing.assert_close(torch.autograd.grad(u.sum(), v)[0], torch.ones_like(v))
 
 
+@pytest.mark.parametrize("penalty", [js.L1(), js.TotalVariation(), js.SlidingGroups(3)], ids=repr)
+def test_channels_last(penalty):
+    """The same values and derivatives, also of one image with its channels first."""
+    v = picture(channels=3)
+    layers = js.Prox(penalty, 0.1), js.Prox(penalty, 0.1, channel_axis=-1)
+    outcomes = []
+    for layer, x, axis in zip(layers, (v, v.movedim(1, -1)), (1, -1), strict=True):
+        x = x.clone().requires_grad_()
+        u = layer(x)
+        (slope,) = torch.autograd.grad((u.movedim(axis, 1) * v.flip(-1)).sum(), x)
+        outcomes.append((u.movedim(axis, 1), slope.movedim(axis, 1)))
+    for ours, theirs in zip(*outcomes, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    one = js.Prox(penalty, 0.1, channel_axis=0)(v[0])
+    torch.testing.assert_close(one, layers[0](v[:1])[0])
+
+
 def test_mistakes_are_said():
     with pytest.raises(js.InputError, match="tau"):
         js.Prox(js.L1(), -1.0)

@@ -18,6 +18,7 @@ State = TypeVar("State")
 # Shapes in the notation of jaxtyping: in one call, a name stands for one length. At run time an alias is only
 # its tensor; `tests/conftest.py` checks the shapes.
 Images: TypeAlias = Annotated[Tensor, "B C *spatial"]
+ComplexImages: TypeAlias = Annotated[Tensor, "B C *spatial", "real or complex"]
 ColorImages: TypeAlias = Annotated[Tensor, "B 3 H W"]
 Fields: TypeAlias = Annotated[Tensor, "B D C *spatial"]  # entry d of axis 1 belongs to spatial axis d
 Data: TypeAlias = Annotated[Tensor, "B C *data"]  # of a linear operator
@@ -133,9 +134,9 @@ class Iteration(Checked, ABC, Generic[State]):
         return Status.CONVERGED if state.n_steps >= self.max_steps else None  # type: ignore[attr-defined]
 
 
-def parameter(default: Any, check: Callable[..., None], **bounds: Any) -> Any:
+def parameter(default: Any, check: Callable[..., None], *, kw_only: bool = False, **bounds: Any) -> Any:
     """A field whose value must pass ``check(name, value, **bounds)``; see :mod:`jumpset._core.checks`."""
-    return field(default=default, metadata={"check": partial(check, **bounds)})
+    return field(default=default, kw_only=kw_only, metadata={"check": partial(check, **bounds)})
 
 
 def image_parameter() -> Any:

@@ -145,12 +145,13 @@ class PenaltyLoss(nn.Module):
         number = self._number if self._trained() is None else 1.0
         self._scale = torch.tensor(self._factor * number, dtype=torch.float64)
 
-    def forward(self, x: Any, *, mask: Any = None, weight_map: Any = None) -> Any:
+    def forward(self, x: Any, *, mask: Any = None, weight_map: Any = None, edge_weights: Any = None) -> Any:
         """Compute the weighted penalty of ``(B, C, *spatial)``; see :meth:`Penalty.__call__`."""
         value = self._current(
             x,
             mask=mask,
             weight_map=weight_map,
+            edge_weights=edge_weights,
             channel_axis=self.channel_axis,
             normalize=self.normalize,
             reduction=self.reduction,

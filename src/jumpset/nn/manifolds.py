@@ -92,7 +92,9 @@ def _implicit(
     penalty: Penalty, active: Manifold, v: Tensor, u: Tensor, tau: Tensor, g: Tensor, flat: float
 ) -> Tensor:
     """Compute J g from the tangent space of the active manifold and the curvature of R along it."""
-    regions = None if active.edges == "none" else _regions(u, v, active, flat)
+    regions = (
+        None if active.edges == "none" else _regions(u, v, active, flat, getattr(penalty, "periodic", False))
+    )
 
     def project(x: Tensor) -> Tensor:
         if regions is not None:
@@ -126,11 +128,12 @@ def _image_axes(v: Tensor, active: Manifold) -> tuple[int, ...]:
     return tuple(range(1 if active.joint else 2, v.ndim))
 
 
-def _regions(u: Tensor, v: Tensor, active: Manifold, flat: float) -> Tensor:
+def _regions(u: Tensor, v: Tensor, active: Manifold, flat: float, periodic: bool) -> Tensor:
     """Label the flat region of each pixel, ``(B, C, *spatial)``, with one channel for joint channels."""
     axes = _image_axes(v, active)
     spread = v.amax(axes, keepdim=True) - v.amin(axes, keepdim=True)
-    steps = [u.diff(dim=k, append=u.narrow(k, -1, 1)).abs() for k in range(2, u.ndim)]
+    last = lambda k: u.narrow(k, 0 if periodic else -1, 1)  # noqa: E731
+    steps = [u.diff(dim=k, append=last(k)).abs() for k in range(2, u.ndim)]
     if active.joint:
         steps = [s.amax(1, keepdim=True) for s in steps]
     is_flat = [s <= flat * spread for s in steps]
@@ -142,6 +145,10 @@ def _regions(u: Tensor, v: Tensor, active: Manifold, flat: float) -> Tensor:
     for axis, one in enumerate(is_flat, start=2):
         inner = one.narrow(axis, 0, one.shape[axis] - 1).cpu().numpy()
         n = places.shape[axis]
+        if periodic:
+            last = one.narrow(axis, -1, 1).cpu().numpy()
+            starts.append(np.take(places, [n - 1], axis)[last])
+            ends.append(np.take(places, [0], axis)[last])
         starts.append(np.take(places, range(n - 1), axis)[inner])
         ends.append(np.take(places, range(1, n), axis)[inner])
     start, end = np.concatenate(starts), np.concatenate(ends)

@@ -8,13 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from jumpset._core import checks
-from jumpset._core.types import Images
+from jumpset._core.errors import InputError
+from jumpset._core.types import ComplexImages
 from jumpset.nn import solved_prox
 from jumpset.nn.manifolds import active_manifold
 from jumpset.nn.positive import logarithm, set_logarithm
-from jumpset.operators.images import check_tensor, per_image
+from jumpset.operators.images import channels_back, channels_to_front, check_tensor, per_image
 from jumpset.operators.precision import at_least_single
 from jumpset.penalties.base import Penalty
+from jumpset.penalties.complex_images import prox as complex_prox
+from jumpset.penalties.sparse_tv import SparseTV
 from jumpset.penalties.weighted_sum import WeightedSum
 
 
@@ -43,6 +46,8 @@ class Prox(nn.Module):
         As ``tol``: start at the dual variable of the last call of the same shape. It
         saves steps where a call contains the images of the last one, as in full-batch training or a deep
         image prior; otherwise it costs some. It is no part of ``state_dict``.
+    channel_axis
+        The axis of the channels of all inputs, as in :meth:`Penalty.value`.
 
     Raises
     ------
@@ -78,8 +83,8 @@ class Prox(nn.Module):
     >>> layer = js.Prox(js.L1(), 0.1, learnable=True)
     >>> layer(torch.tensor([[[0.5, -0.05]]]))
     tensor([[[0.4000, -0.0000]]], grad_fn=<MulBackward0>)
-    >>> float(layer.tau.detach())
-    0.10000000149011612
+    >>> round(float(layer.tau.detach()), 3)
+    0.1
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class Prox(nn.Module):
         flat: float | None = None,
         tol: float = 1e-5,
         warm_start: bool = False,
+        channel_axis: int | None = None,
     ) -> None:
         super().__init__()
         checks.flag("learnable", learnable)
@@ -99,7 +105,7 @@ class Prox(nn.Module):
         if flat is not None:
             checks.real("flat", flat, at_least=0.0)
         self._function = DifferentiableProx(penalty)
-        self.flat, self.tol, self.warm_start = flat, tol, warm_start
+        self.flat, self.tol, self.warm_start, self.channel_axis = flat, tol, warm_start, channel_axis
         self._start = Start()
         start = torch.as_tensor(tau, dtype=torch.get_default_dtype()).detach().clone()
         per_image(start, torch.zeros(max(start.numel(), 1)))  # checks its values
@@ -133,10 +139,14 @@ class Prox(nn.Module):
         else:
             set_logarithm("tau", self.log_tau, tau)
 
-    def forward(self, v: Images, tau: float | Tensor | None = None) -> Images:
+    def forward(self, v: Tensor, tau: float | Tensor | None = None) -> Tensor:
         """Compute ``prox(v)``, for ``tau`` of this call if it is given."""
         given = self.tau if tau is None else tau
-        return self._function(v, given, self.flat, self.tol, self._start if self.warm_start else None)
+        start, axis = self._start if self.warm_start else None, self.channel_axis
+        if axis is None:
+            return self._function(v, given, self.flat, self.tol, start)
+        front = channels_to_front(v, axis)
+        return channels_back(self._function(front, given, self.flat, self.tol, start, may_be=False), axis)
 
     def extra_repr(self) -> str:
         """Return the penalty, for ``repr``."""
@@ -171,14 +181,29 @@ class DifferentiableProx:
 
     def __call__(
         self,
-        v: Images,
+        v: ComplexImages,
         tau: float | Tensor,
         flat: float | None = None,
         tol: float = 1e-6,
         start: Start | None = None,
-    ) -> Images:
-        """Compute the proximal point; ``start`` holds the dual variable from call to call."""
-        check_tensor(v, may_be=not self._merged.separable)
+        *,
+        may_be: bool = True,
+    ) -> ComplexImages:
+        """Compute the proximal point.
+
+        ``start`` holds the dual variable from call to call; ``may_be`` is whether to refuse shapes that look
+        like another layout.
+        """
+        if isinstance(v, Tensor) and v.is_complex():
+            if isinstance(self._merged, SparseTV):
+                raise InputError(
+                    "the layer has no derivative of SparseTV for complex images",
+                    given=str(v.dtype),
+                    do="use its prox, TotalVariation or L1",
+                )
+            each = lambda p, x, t: DifferentiableProx(p)(x, t, flat, tol, may_be=may_be)  # noqa: E731
+            return complex_prox(self.penalty, v, tau, each)
+        check_tensor(v, may_be=may_be and not self._merged.separable)
         if not isinstance(tau, Tensor):
             checks.real("tau", tau, at_least=0.0)
             tau = torch.tensor(tau, dtype=at_least_single(v).dtype)

@@ -19,6 +19,8 @@ def terms_of(penalty: Penalty, v: Tensor) -> Terms | None:
             return None
     elif not isinstance(penalty, SparseTV):
         return None
+    if not penalty.is_plain:
+        return None
     terms = penalty.prox_terms(v)
     return terms if tv_batches.applies_to(v, terms.joint) else None
 

@@ -21,6 +21,19 @@ def forward(x: Any, axis: int, mask: Any = None) -> Any:
     return shifted_difference(x, {axis: 1}, mask)
 
 
+def around(x: Any, axis: int, mask: Any = None) -> Any:
+    """Return ``x[i + 1] − x[i]`` along an axis on which the first pixel follows the last one."""
+    xp = namespace(x)
+    first, rest = [slice(None)] * len(x.shape), [slice(None)] * len(x.shape)
+    first[axis], rest[axis] = slice(0, 1), slice(1, None)
+    following = lambda a: xp.concat([a[tuple(rest)], a[tuple(first)]], axis=axis)  # noqa: E731
+    difference = following(x) - x
+    if mask is None:
+        return difference
+    mask = mask & (xp.ones_like(x) > 0)
+    return xp.where(following(mask) & mask, difference, xp.zeros_like(difference))
+
+
 def shifted_difference(x: Any, shift: dict[int, int], mask: Any = None) -> Any:
     """Return ``x[p + shift] − x[p]``, zero where ``p + shift`` lies outside; shaped like ``x``.
 

@@ -15,7 +15,7 @@ _FEW = 4  # channels at most of what may be an image: gray, RGB, RGBA
 _BANDS = (1, 3, _FEW)
 
 
-def as_images(x: Any, channel_axis: int | None = None) -> Any:
+def as_images(x: Any, channel_axis: int | None = None, *, is_complex: bool = False) -> Any:
     """Return ``x`` as a batch ``(B, C, *spatial)`` of floats.
 
     Parameters
@@ -24,6 +24,8 @@ def as_images(x: Any, channel_axis: int | None = None) -> Any:
         An array of any library. Integers and bools become floats, except those of torch.
     channel_axis
         Where the channels are, see :meth:`jumpset.Penalty.value`.
+    is_complex
+        Whether the values are complex; otherwise complex values are refused.
 
     Raises
     ------
@@ -33,8 +35,8 @@ def as_images(x: Any, channel_axis: int | None = None) -> Any:
     """
     if channel_axis is not None:
         x = channels_to_front(x, channel_axis)
-    check_images(x, may_be=channel_axis is None)
-    if isinstance(x, Tensor) or x.dtype.name.startswith(("float", "bfloat")):
+    check_images(x.real if is_complex else x, may_be=channel_axis is None)
+    if is_complex or isinstance(x, Tensor) or x.dtype.name.startswith(("float", "bfloat")):
         return x
     if is_of_tensorflow(x):
         return namespace(x).astype(x, "float64")
@@ -117,6 +119,12 @@ def channels_to_front(x: Any, axis: int) -> Any:
         return x
     order = (0, axis, *(k for k in range(1, ndim) if k != axis))
     return x.permute(order) if isinstance(x, Tensor) else namespace(x).permute_dims(x, order)
+
+
+def channels_back(x: Tensor, axis: int) -> Tensor:
+    """Return ``(B, C, *spatial)`` in the layout from which :func:`channels_to_front` made it."""
+    axis %= x.ndim if axis >= 0 or x.ndim else 1
+    return x[0] if axis == 0 else x.movedim(1, axis)
 
 
 def per_image(tau: float | Tensor, v: Tensor) -> float | Tensor:

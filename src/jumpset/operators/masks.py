@@ -53,6 +53,31 @@ def as_weight_map(weight_map: Any, x: Any, channel_axis: int | None = None) -> A
     return weight_map
 
 
+def as_edge_weights(edge_weights: Any, x: Any) -> Any:
+    """Return weights of edges ``(D, *spatial)`` or ``(B, D, *spatial)`` as ``(B or 1, D, 1, *spatial)``.
+
+    They become a real array of the library and device of the images ``x``, ``(B, C, *spatial)``.
+    """
+    if edge_weights is None:
+        return None
+    given = _as_array(edge_weights, "edge_weights")
+    shape, target = tuple(given.shape), tuple(x.shape)
+    axes = len(target) - 2
+    wanted = (axes, *target[2:])
+    if shape != wanted and not (
+        len(shape) == axes + 2 and shape[0] in (1, target[0]) and shape[1:] == wanted
+    ):
+        raise InputError(
+            "edge_weights has one map per spatial axis",
+            given=f"shape {shape} for images (B, C, *spatial) of shape {target}",
+            do=f"pass (D, *spatial), {wanted}: the weight of the edge from each pixel to the next one",
+        )
+    weights = _like(given[None] if len(shape) == axes + 1 else given, x)[:, :, None]
+    if is_of_tensorflow(x):
+        return namespace(x).astype(weights, at_least_single(x).dtype)
+    return weights
+
+
 def count_pixels(mask: Any, x: Any) -> Any:
     """Return the number of pixels of each mask of :func:`as_mask`, averaged over the channels, at least 1.
 

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.errors import NoProx
 from jumpset._core.types import parameter
 from jumpset.operators.gradient import divergence, gradient
 from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.norms import root
 from jumpset.operators.precision import to_float64
 from jumpset.operators.spectral import smooth_solve
-from jumpset.penalties._gradient_squares import squares_by_axis
-from jumpset.penalties.base import Channels, Penalty, coupling
+from jumpset.penalties._grid import GridPenalty
+from jumpset.penalties.base import Channels, coupling
 from jumpset.penalties.total_variation import TotalVariation
 
 _POLISH = 3
@@ -24,7 +25,7 @@ _FLAT = 1e-4  # of the range of v: smaller gradients count as zero
 
 
 @dataclass(frozen=True)
-class AITV(Penalty):
+class AITV(GridPenalty):
     r"""AITV: favours gradients along one axis, for images of boxes, letters and sharp corners.
 
     .. math:: R(x) = \sum_p \|\nabla x_p\|_1 - \alpha \|\nabla x_p\|_2
@@ -38,6 +39,11 @@ class AITV(Penalty):
     channels
         ``"joint"``: the squares of all channels share the roots of both norms. ``"separate"``: the sum over
         the channels.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x. A difference along an axis is
+        divided by its distance relative to the smallest one. Default: equal.
+    periodic
+        Whether the first pixel of a line is the neighbour of the last one.
 
     Raises
     ------
@@ -70,9 +76,14 @@ class AITV(Penalty):
         """Whether R is convex."""
         return self.alpha == 0.0
 
+    @property
+    def has_prox(self) -> bool:
+        """Whether :meth:`prox` is defined."""
+        return self.is_plain
+
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return the terms of the formula above."""
-        squares = squares_by_axis(x, self.channels, mask)
+        squares = self.squares_by_axis(x, self.channels, mask)
         return sum(root(s) for s in squares) - self.alpha * root(sum(squares))
 
     def prox(self, v: Tensor, tau: float | Tensor, *, tol: float = 1e-4, max_steps: int = 300) -> Tensor:
@@ -97,6 +108,8 @@ class AITV(Penalty):
         checks.real("tol", tol, above=0.0)
         checks.integer("max_steps", max_steps, at_least=1)
         check_tensor(v)
+        if not self.is_plain:
+            raise NoProx("AITV with spacing or periodic borders has no proximal operator; use its gradient")
         tv = TotalVariation(isotropic=False, channels=self.channels)
         if self.alpha == 0.0:
             return tv.prox(v, tau)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -9,15 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.errors import NoProx
-from jumpset._core.iterate import solve
-from jumpset._core.types import Checked, Images, PerImage, parameter
-from jumpset.operators.images import as_images, check_tensor, per_image
-from jumpset.operators.masks import all_pixels, as_mask, as_weight_map, count_pixels
+from jumpset._core.errors import InputError, NoProx
+from jumpset._core.types import Checked, ComplexImages, PerImage, parameter
+from jumpset.operators.images import as_images, channels_back
+from jumpset.operators.masks import all_pixels, as_edge_weights, as_mask, as_weight_map, count_pixels
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.precision import at_least_single
-from jumpset.prox.masked import MaskedProx
-from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution
+from jumpset.penalties import complex_images
 
 if TYPE_CHECKING:
     from jumpset.penalties.weighted_sum import WeightedSum
@@ -59,6 +58,11 @@ class Penalty(Checked, ABC):
     separable: ClassVar[bool] = False
     """Whether R is a sum over the entries, ``Σ ρ(x_{c, p})``: the prox then maps entries independently."""
 
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if "prox" in cls.__dict__:
+            cls.prox = _with_complex(cls.prox)
+
     @property
     def has_prox(self) -> bool:
         """Whether :meth:`prox` is defined for these settings, whatever the shape of the images."""
@@ -73,19 +77,30 @@ class Penalty(Checked, ABC):
         """
 
     def value(
-        self, x: Any, *, mask: Any = None, weight_map: Any = None, channel_axis: int | None = None
+        self,
+        x: Any,
+        *,
+        mask: Any = None,
+        weight_map: Any = None,
+        edge_weights: Any = None,
+        channel_axis: int | None = None,
     ) -> PerImage:
         """Compute R(x) of each image, the sum exactly as in the formula of the class.
 
         Parameters
         ----------
         x
-            ``(B, C, *spatial)``, floats. Integers of NumPy, JAX and TensorFlow become floats.
+            ``(B, C, *spatial)``, floats. Integers of NumPy, JAX and TensorFlow become floats. In
+            complex images, except of TensorFlow, real and imaginary part are two channels that share their
+            edges and groups; functions of single entries take the modulus.
         mask
             Optional array that broadcasts to x, of bools or numbers, of any library: pixels where it is 0
             have no influence.
         weight_map
             Optional non-negative array that broadcasts to x; multiplies the term of each pixel.
+        edge_weights
+            Optional non-negative array ``(D, *spatial)`` or ``(B, D, *spatial)``, for penalties of forward
+            differences: entry d multiplies the difference of each pixel to the next one along axis d.
         channel_axis
             The axis of the channels, where it is not 1: -1 for ``(B, *spatial, C)``; 0 for one image
             ``(C, *spatial)``. ``mask`` and ``weight_map`` then have that layout, too. With ``None``, shapes
@@ -102,7 +117,8 @@ class Penalty(Checked, ABC):
             Arrays that do not have these shapes or values; an array that looks like one image ``(C, H, W)``
             or like channels last, if ``channel_axis`` is not given.
         """
-        return self._value(*arranged(x, mask, weight_map, channel_axis))
+        x, mask, weight_map = arranged(x, mask, weight_map, channel_axis)
+        return _real_or_complex(self.on_edges(as_edge_weights(edge_weights, x)), x, mask, weight_map)
 
     def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
         """Compute R(x) for arguments in the layout and library of x; the mask is bool, with all axes."""
@@ -116,14 +132,31 @@ class Penalty(Checked, ABC):
         xp = namespace(x)
         return xp.sum(terms, axis=tuple(range(1, len(terms.shape))))
 
-    def prox(self, v: Images, tau: float | Tensor) -> Images:  # noqa: ARG002
+    has_edges: ClassVar[bool] = False
+    """Whether R is a function of forward differences, which ``edge_weights`` multiplies."""
+
+    def on_edges(self, edge_weights: Any) -> Penalty:
+        """Return the penalty of the differences times weights ``(B or 1, D, 1, *spatial)``; None for 1."""
+        if edge_weights is None:
+            return self
+        raise InputError(
+            "edge_weights are for penalties of forward differences",
+            given=type(self).__name__,
+            do="pass weight_map, or use a penalty such as TotalVariation",
+        )
+
+    def complex_parts(self) -> tuple[tuple[float, Penalty], ...]:
+        """Return the parts of a sum of which one is a function of moduli, for complex images; () for none."""
+        return ()
+
+    def prox(self, v: ComplexImages, tau: float | Tensor) -> ComplexImages:  # noqa: ARG002
         """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image.
 
         Parameters
         ----------
         v
-            ``(B, C, *spatial)``, a torch tensor. A value that is not finite stays so, and makes every pixel
-            that depends on it NaN.
+            ``(B, C, *spatial)``, a torch tensor, real or complex. A value that is not finite stays so, and
+            makes every pixel that depends on it NaN.
         tau
             At least 0: a number, or a tensor with one number or one per image, ``(B,)`` or ``(B, 1, …)``.
             Closed forms have its derivative; :class:`jumpset.Prox` has that of every prox.
@@ -143,6 +176,7 @@ class Penalty(Checked, ABC):
         *,
         mask: Any = None,
         weight_map: Any = None,
+        edge_weights: Any = None,
         channel_axis: int | None = None,
         normalize: Normalize = "mean",
         reduction: Reduction = "mean",
@@ -151,7 +185,7 @@ class Penalty(Checked, ABC):
 
         Parameters
         ----------
-        x, mask, weight_map, channel_axis
+        x, mask, weight_map, edge_weights, channel_axis
             As in :meth:`value`.
         normalize
             ``"mean"``: R divided by the number of pixels (of the mask, if one is given), so that the loss
@@ -167,13 +201,18 @@ class Penalty(Checked, ABC):
         checks.one_of("normalize", normalize, ("sum", "mean"))
         checks.one_of("reduction", reduction, ("none", "mean", "sum"))
         x, mask, weight_map = arranged(x, mask, weight_map, channel_axis)
-        if mask is None and weight_map is None and isinstance(x, Tensor):
+        if edge_weights is not None:
+            return self.on_edges(as_edge_weights(edge_weights, x))(
+                x, mask=mask, weight_map=weight_map, channel_axis=1, normalize=normalize, reduction=reduction
+            )
+        if mask is None and weight_map is None and isinstance(x, Tensor) and not x.is_complex():
             # the kernel multiplies the gradient by this factor; a division would need another pass over it
             factor = 1.0 / all_pixels(x) if normalize == "mean" else 1.0
             fused = self._fused(x, factor / max(x.shape[0], 1) if reduction == "mean" else factor)
             if fused is not None:
                 return fused if reduction == "none" else fused.sum()
-        value = self._value(x, mask, weight_map)
+        value = _real_or_complex(self, x, mask, weight_map)
+        x = x.real if complex_images.is_complex(x) else x
         xp = namespace(x)
         if normalize == "mean":
             value = value / (all_pixels(x) if mask is None else count_pixels(mask, x))
@@ -205,8 +244,29 @@ class Penalty(Checked, ABC):
 
 def arranged(x: Any, mask: Any, weight_map: Any, channel_axis: int | None) -> tuple[Any, Any, Any]:
     """Return the arguments of a penalty in the layout ``(B, C, *spatial)`` and the library of ``x``."""
-    x = as_images(x, channel_axis)
+    x = as_images(x, channel_axis, is_complex=complex_images.is_complex(x))
     return x, as_mask(mask, x, channel_axis), as_weight_map(weight_map, x, channel_axis)
+
+
+def _real_or_complex(penalty: Penalty, x: Any, mask: Any, weight_map: Any) -> Any:
+    """Compute R(x) for arguments of :func:`arranged`."""
+    of = complex_images.value if complex_images.is_complex(x) else type(penalty)._value
+    return of(penalty, x, mask, weight_map)
+
+
+def _with_complex(prox: Any) -> Any:
+    """Return a prox of real images that takes complex ones, too."""
+
+    @functools.wraps(prox)
+    def of_both(self: Any, v: Any, tau: Any, **options: Any) -> Any:
+        if not isinstance(v, Tensor) or not v.is_complex():
+            return prox(self, v, tau, **options)
+        axis = options.pop("channel_axis", None)
+        front = as_images(v, axis, is_complex=True)
+        found = complex_images.prox(self, front, tau, lambda p, x, t, **more: p.prox(x, t, **more), **options)
+        return found if axis is None else channels_back(found, axis)
+
+    return of_both
 
 
 def _weighted_sum(parts: tuple[tuple[float, Penalty], ...]) -> WeightedSum:
@@ -222,40 +282,3 @@ def fused_sum(parts: Iterable[tuple[float, Penalty]], x: Tensor, factor: float) 
         fused = part._fused(x, weight * factor)
         total = total + (weight * factor * part._value(x, None, None) if fused is None else fused)
     return total
-
-
-class SolvedProx(Penalty):
-    """A penalty whose proximal point is computed by iteration, with a duality gap as its certificate."""
-
-    def prox(
-        self,
-        v: Images,
-        tau: float | Tensor,
-        *,
-        tol: float = TOL,
-        max_steps: int = MAX_STEPS,
-        mask: Any = None,
-    ) -> Images:
-        """Compute ``argmin_u ½‖u − v‖² + tau R(u)``, without derivative; see :meth:`prox_solution`.
-
-        With ``mask``, ``½ Σ m ‖u − v‖²``: an array or tensor ``(*spatial)`` or ``(B, 1, *spatial)``, True, or
-        not 0, where a pixel is valid; floats from 0 to 1 are m. The other pixels are filled, whatever they
-        hold; the energy is then above its minimum by about ``tol`` of it.
-        """
-        if mask is None:
-            return self.prox_solution(v, tau, tol=tol, max_steps=max_steps).image
-        check_tensor(v)
-        per_image(tau, v)
-        return solve(MaskedProx(self, tau, mask, tol, max_steps), v).to(v.dtype)
-
-    @abstractmethod
-    def prox_solution(
-        self,
-        v: Images,
-        tau: float | Tensor,
-        *,
-        tol: float = TOL,
-        max_steps: int = MAX_STEPS,
-        dual: Tensor | None = None,
-    ) -> ProxSolution:
-        """Compute the proximal point and its duality gap."""

@@ -11,13 +11,14 @@ from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import root
-from jumpset.penalties._gradient_squares import squares_by_axis
-from jumpset.penalties.base import Channels, Penalty, SolvedProx, coupling
-from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
+from jumpset.penalties._grid import GridPenalty
+from jumpset.penalties.base import Channels, coupling
+from jumpset.penalties.solved_prox import SolvedProx
+from jumpset.prox.tv import Terms
 
 
 @dataclass(frozen=True)
-class HuberTV(SolvedProx):
+class HuberTV(SolvedProx, GridPenalty):
     r"""Huber TV: total variation without staircases, for images with smooth shading between edges.
 
     .. math:: R(x) = \sum_p h_\delta\bigl(\|\nabla x_p\|_2\bigr), \qquad
@@ -32,6 +33,11 @@ class HuberTV(SolvedProx):
         δ, above 0, in intensities: smaller gradients count as shading, larger ones as edges.
     channels
         ``"joint"``: one norm over directions and channels. ``"separate"``: the sum over the channels.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x. A difference along an axis is
+        divided by its distance relative to the smallest one. Default: equal.
+    periodic
+        Whether the first pixel of a line is the neighbour of the last one.
 
     Raises
     ------
@@ -61,33 +67,21 @@ class HuberTV(SolvedProx):
     name: ClassVar[str] = "huber-tv"
     paper: ClassVar[str] = "Werlberger et al., BMVC 2009"
 
-    def prox_solution(
-        self,
-        v: Tensor,
-        tau: float | Tensor,
-        *,
-        tol: float = TOL,
-        max_steps: int = MAX_STEPS,
-        dual: Tensor | None = None,
-    ) -> ProxSolution:
-        """Compute the proximal point and its gap; parameters as of :meth:`TotalVariation.prox_solution`.
-
-        By the accelerated dual method; the strong convexity that δ gives the dual bounds its momentum.
-        """
+    def prox_terms(self, v: Tensor) -> Terms:
+        """Return what the solver of the prox minimises; δ makes its dual strongly convex."""
         coupled = self.channels == "joint" and v.ndim > 2 and v.shape[1] > 1
-        terms = Terms("l2", coupled, delta=float(self.delta))
-        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
+        return Terms("l2", coupled, delta=float(self.delta))
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return Huber's function of the norm of the gradient."""
-        squares = sum(squares_by_axis(x, self.channels, mask))
+        squares = sum(self.squares_by_axis(x, self.channels, mask))
         norm = root(squares)
         is_shading = norm <= self.delta
         return namespace(x).where(is_shading, squares / (2 * self.delta), norm - self.delta / 2)
 
 
 @dataclass(frozen=True)
-class Charbonnier(Penalty):
+class Charbonnier(GridPenalty):
     r"""Charbonnier TV: total variation smoothed at 0, with derivatives of every order.
 
     .. math:: R(x) = \sum_p \sqrt{\|\nabla x_p\|_2^2 + \varepsilon^2} - \varepsilon
@@ -101,6 +95,11 @@ class Charbonnier(Penalty):
         ``t − ε``.
     channels
         ``"joint"``: one norm over directions and channels. ``"separate"``: the sum over the channels.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x. A difference along an axis is
+        divided by its distance relative to the smallest one. Default: equal.
+    periodic
+        Whether the first pixel of a line is the neighbour of the last one.
 
     Raises
     ------
@@ -132,5 +131,5 @@ class Charbonnier(Penalty):
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return the terms of the formula above."""
-        squares = sum(squares_by_axis(x, self.channels, mask))
+        squares = sum(self.squares_by_axis(x, self.channels, mask))
         return squares / (root(squares + self.eps**2) + self.eps)

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from jumpset.kernels.values import l1 as kernel
 from jumpset.operators.images import check_tensor, per_image
+from jumpset.operators.masks import as_weight_map
 from jumpset.operators.namespaces import namespace
 from jumpset.penalties.base import Penalty
+from jumpset.prox.tv_weighted import check_bounds, check_weights
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,26 @@ class L1(Penalty):
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
         return kernel.l1(x, factor) if kernel.applies(x) else None
 
-    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
-        """Compute the soft threshold, ``sign(v) max(|v| − tau, 0)``."""
+    def prox(
+        self,
+        v: Tensor,
+        tau: float | Tensor,
+        *,
+        weight_map: Any = None,
+        lower: float | None = None,
+        upper: float | None = None,
+    ) -> Tensor:
+        """Compute the soft threshold, ``sign(v) max(|v| − tau, 0)``.
+
+        ``weight_map`` multiplies tau at each pixel. With bounds ``lower ≤ u ≤ upper`` the result is clipped,
+        which is exact since entries do not depend on each other.
+        """
         check_tensor(v, may_be=False)
         taus = per_image(tau, v)
-        return torch.sign(v) * (v.abs() - taus).clamp_min(0.0)
+        if weight_map is not None:
+            weights = as_weight_map(weight_map, v)
+            check_weights("weight_map", weights)
+            taus = taus * weights
+        low, high = check_bounds(lower, upper)
+        u = torch.sign(v) * (v.abs() - taus).clamp_min(0.0)
+        return u if lower is None and upper is None else u.clamp(low, high)

@@ -83,6 +83,10 @@ class SparseGroup(Penalty):
             return self
         return replace(self, groups=self.groups.at_step(step, seed))
 
+    def complex_parts(self) -> tuple[tuple[float, Penalty], ...]:
+        """Return groups and L1."""
+        return (1.0, self.groups), (self.ratio, L1())
+
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return the sum of the group terms and the magnitudes at each pixel."""
         xp = namespace(x)

@@ -10,14 +10,16 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties.base import Channels, SolvedProx, coupling, fused_sum
+from jumpset.penalties._grid import GridPenalty
+from jumpset.penalties.base import Channels, Penalty, coupling, fused_sum
 from jumpset.penalties.l1 import L1
+from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.penalties.total_variation import TotalVariation
-from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
+from jumpset.prox.tv import Terms
 
 
 @dataclass(frozen=True)
-class SparseTV(SolvedProx):
+class SparseTV(SolvedProx, GridPenalty):
     r"""Sparse TV (sparse fused lasso): for images that are zero in some regions and flat in the others.
 
     .. math:: R(x) = \mathrm{TV}(x) + \rho \sum_{c,p} |x_{c,p}|
@@ -33,6 +35,11 @@ class SparseTV(SolvedProx):
         Whether the directions share one root.
     channels
         Channel coupling of the total variation, ``"joint"`` or ``"separate"``.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x. A difference along an axis is
+        divided by its distance relative to the smallest one. Default: equal.
+    periodic
+        Whether the first pixel of a line is the neighbour of the last one.
 
     Raises
     ------
@@ -42,7 +49,10 @@ class SparseTV(SolvedProx):
     Notes
     -----
     R. Tibshirani, M. Saunders, S. Rosset, J. Zhu, K. Knight, "Sparsity and smoothness via the fused lasso",
-    JRSS B 2005. Gradient descent alone rarely reaches exact zeros; the prox does.
+    JRSS B 2005. The prox of anisotropic total variation with separate channels is soft thresholding of that
+    without L1, exactly (J. Friedman, T. Hastie, H. Höfling, R. Tibshirani, Ann. Appl. Stat. 2007); in all
+    other cases thresholding would be wrong, and the solver minimises both parts together. Gradient descent
+    alone rarely reaches exact zeros; the prox does.
 
     Examples
     --------
@@ -64,7 +74,14 @@ class SparseTV(SolvedProx):
     paper: ClassVar[str] = "Tibshirani et al., JRSS B 2005"
 
     def _tv(self) -> TotalVariation:
-        return TotalVariation(isotropic=self.isotropic, channels=self.channels)
+        tv = TotalVariation(
+            isotropic=self.isotropic, channels=self.channels, spacing=self.spacing, periodic=self.periodic
+        )
+        return tv.on_edges(self.edge_weights)
+
+    def complex_parts(self) -> tuple[tuple[float, Penalty], ...]:
+        """Return total variation and L1."""
+        return (1.0, self._tv()), (self.ratio, L1())
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return the sum of both parts at each pixel, ``(B, 1, *spatial)``."""
@@ -76,25 +93,6 @@ class SparseTV(SolvedProx):
     def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
         tv = self._tv()._value(x, mask, weight_map)
         return tv + self.ratio * L1()._value(x, mask, weight_map)
-
-    def prox_solution(
-        self,
-        v: Tensor,
-        tau: float | Tensor,
-        *,
-        tol: float = TOL,
-        max_steps: int = MAX_STEPS,
-        dual: Tensor | None = None,
-    ) -> ProxSolution:
-        """Compute the proximal point and its gap; parameters as of :meth:`TotalVariation.prox_solution`.
-
-        Anisotropic, separate channels: soft thresholding at ``tau · ratio`` of the prox of total variation,
-        which is exact because thresholding never changes the sign of a difference (J. Friedman, T. Hastie,
-        H. Höfling, R. Tibshirani, Ann. Appl. Stat. 2007). Otherwise thresholding would be wrong, and the
-        solver minimises both parts together: the primal image of a dual field p is
-        ``soft(v + div p, tau · ratio)``. Zeros are exact.
-        """
-        return tv_prox(v, tau, self.prox_terms(v), tol=tol, max_steps=max_steps, dual=dual)
 
     def prox_terms(self, v: Tensor) -> Terms:
         """Return what the solver of the prox minimises."""

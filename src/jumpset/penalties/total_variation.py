@@ -12,21 +12,23 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError, NoProx
 from jumpset._core.types import parameter
 from jumpset.kernels.values import total_variation as kernel
-from jumpset.operators.differences import forward, second, shifted_difference, spatial_axes
+from jumpset.operators.differences import second, shifted_difference, spatial_axes
 from jumpset.operators.images import check_tensor, per_image
 from jumpset.operators.neighborhoods import LENGTHS, OFFSETS
 from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.spacing import axis_scales
 from jumpset.operators.spectral import smooth_solve
-from jumpset.penalties.base import Channels, SolvedProx, coupling
+from jumpset.penalties._grid import GridPenalty
+from jumpset.penalties.base import Channels, coupling
+from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, exactly, tv_prox
 
 Scheme = Literal["forward", "upwind", "8-neighbor"]
 
 
 @dataclass(frozen=True)
-class TotalVariation(SolvedProx):
+class TotalVariation(SolvedProx, GridPenalty):
     r"""Total variation: small for images with few and short edges.
 
     With the differences :math:`d_k x` along the spatial axes k, zero across the border,
@@ -53,6 +55,8 @@ class TotalVariation(SolvedProx):
     spacing
         Distances between pixels along each spatial axis, in the order z, y, x. A difference along an axis is
         divided by its distance relative to the smallest one. Default: equal; not for ``"8-neighbor"``.
+    periodic
+        Whether the first pixel of a line is the neighbour of the last one; order 1, forward differences.
 
     Raises
     ------
@@ -84,7 +88,6 @@ class TotalVariation(SolvedProx):
     isotropic: bool = parameter(True, checks.flag)
     channels: Channels = coupling()
     scheme: Scheme = parameter("forward", checks.one_of, allowed=("forward", "upwind", "8-neighbor"))
-    spacing: tuple[float, ...] | None = parameter(None, checks.spacing)
 
     name: ClassVar[str] = "total-variation"
     paper: ClassVar[str] = "Rudin, Osher, Fatemi, Physica D 1992"
@@ -96,6 +99,12 @@ class TotalVariation(SolvedProx):
                 "second differences have one scheme",
                 given=f"scheme={self.scheme!r}, order=2",
                 do="use scheme='forward'",
+            )
+        if self.periodic and (self.order == 2 or self.scheme != "forward"):
+            raise InputError(
+                "periodic borders are for first forward differences",
+                given=f"order={self.order}, scheme={self.scheme!r}",
+                do="use order=1 and scheme='forward'",
             )
         if self.scheme == "8-neighbor" and self.isotropic:
             raise InputError(
@@ -121,7 +130,7 @@ class TotalVariation(SolvedProx):
         if self.order != 1:
             return False
         if self.beta == 2.0:
-            return self.scheme != "8-neighbor"
+            return self.scheme != "8-neighbor" and self.has_plain_edges
         separate = not self.isotropic and self.channels == "separate"
         return self.beta == 1.0 and (self.scheme == "forward" or separate)
 
@@ -133,42 +142,22 @@ class TotalVariation(SolvedProx):
         tol: float = TOL,
         max_steps: int = MAX_STEPS,
         dual: Tensor | None = None,
+        **conditions: Any,
     ) -> ProxSolution:
-        """Compute the proximal point and its duality gap, for exponents 1 and 2 of first differences.
+        """Compute the proximal point and its gap, of exponents 1 and 2; see :meth:`SolvedProx.prox_solution`.
 
-        One spatial axis: exact. Anisotropic: the accelerated dual method, followed by alternating exact
-        solves of lines if it converges slowly. Otherwise: the accelerated dual method. Exponent 2: a cosine
-        transform, exact.
-
-        Parameters
-        ----------
-        v
-            ``(B, C, *spatial)``, floats, any device; lines are solved on the CPU.
-        tau
-            A number, or one number per image.
-        tol
-            Each image (with separate channels, each channel) ends when its duality gap is at most this part
-            of ``½‖u − v‖² + tau R(u)``. Float32 images are computed in float64 if float32 might not reach it.
-        max_steps
-            Limit; a ``RuntimeWarning`` reports that an image has reached it.
-        dual
-            Start: ``.dual`` of an earlier solution of the same shape and settings.
-
-        Raises
-        ------
-        NoProx
-            For other exponents (1 < β < 2 has no fast dual form, β < 1 has many local minima), for second
-            differences, for isotropic upwind differences, and for joint channels with another scheme than
-            ``scheme="forward"``.
+        Exponent 2, without conditions: a cosine transform, exact.
         """
-        if self.beta == 2.0 and self.order == 1 and self.scheme != "8-neighbor":
+        is_free = self.has_plain_edges and all(c is None for c in conditions.values())
+        if self.beta == 2.0 and self.order == 1 and self.scheme != "8-neighbor" and is_free:
             checks.real("tol", tol, above=0.0, below=1.0)
             check_tensor(v)
             # every edge counts once, for every scheme, isotropy and coupling
             with torch.no_grad():
                 return exactly(v, smooth_solve(v, per_image(tau, v), self._scales(v)))
-        terms = self.prox_terms(v)
-        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
+        if is_free and not self.__dict__.get("_is_complex", False):
+            return tv_prox(v, tau, self.prox_terms(v), tol=tol, max_steps=max_steps, dual=dual)
+        return super().prox_solution(v, tau, tol=tol, max_steps=max_steps, dual=dual, **conditions)
 
     def prox_terms(self, v: Tensor) -> Terms:
         """Return what the solver of the prox of exponent 1 minimises; raise ``NoProx`` if there is none."""
@@ -176,8 +165,8 @@ class TotalVariation(SolvedProx):
         is_plain = self.scheme == "forward" or not (self.isotropic or coupled)
         if self.beta != 1.0 or self.order != 1 or not is_plain:
             raise NoProx(
-                f"{self!r} has no proximal operator; use its gradient, or beta=1 or 2 with order=1 and"
-                " scheme='forward'"
+                f"{self!r} has no proximal operator; use its gradient, or beta=1 with order=1 and"
+                " scheme='forward', or beta=2 without conditions and periodic borders"
             )
         directions = None
         if self.scheme == "8-neighbor":
@@ -191,8 +180,18 @@ class TotalVariation(SolvedProx):
         """The factors of the differences along each axis; none where all are 1."""
         return () if self.spacing is None else axis_scales(self.spacing, len(x.shape) - 2)
 
+    def on_edges(self, edge_weights: Any) -> TotalVariation:
+        """Return the penalty of the differences times weights; for first forward differences."""
+        if edge_weights is not None and (self.order == 2 or self.scheme != "forward"):
+            raise InputError(
+                "edge_weights are for first forward differences",
+                given=f"order={self.order}, scheme={self.scheme!r}",
+                do="use order=1 and scheme='forward'",
+            )
+        return super().on_edges(edge_weights)
+
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
-        if self.order != 1 or self.scheme != "forward" or self.spacing is not None or not kernel.applies(x):
+        if self.order != 1 or self.scheme != "forward" or not self.is_plain or not kernel.applies(x):
             return None
         return kernel.total_variation(x, float(self.beta), self.isotropic, self.channels == "joint", factor)
 
@@ -229,4 +228,4 @@ class TotalVariation(SolvedProx):
                 (w ** (2 / self.beta), shifted_difference(x, s, mask))
                 for w, s in zip(LENGTHS[8], shifts, strict=True)
             ]
-        return [(square[k], forward(x, k, mask)) for k in axes]
+        return [(1.0, d) for d in self.differences(x, mask)]

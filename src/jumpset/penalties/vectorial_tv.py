@@ -11,17 +11,16 @@ from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import parameter
 from jumpset.kernels.tv.norms import Norm
-from jumpset.operators.differences import forward, spatial_axes
 from jumpset.operators.images import check_tensor
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
-from jumpset.operators.precision import at_least_single
-from jumpset.penalties.base import SolvedProx
-from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
+from jumpset.penalties._grid import GridPenalty
+from jumpset.penalties.solved_prox import SolvedProx
+from jumpset.prox.tv import Terms
 
 
 @dataclass(frozen=True)
-class VectorialTV(SolvedProx):
+class VectorialTV(SolvedProx, GridPenalty):
     r"""Vectorial TV: edges at the same place in all channels, for colour and multi-band images.
 
     With the C × D matrix :math:`J_p` of the forward differences of C channels along D axes, zero across the
@@ -41,6 +40,11 @@ class VectorialTV(SolvedProx):
         Whether the directions share one root. If not, ``l2`` and ``linf`` are
         :math:`\sum_k (\sum_c J_{ck}^2)^{1/2}` and :math:`\sum_k \max_c |J_{ck}|`; the nuclear norm has no
         such form.
+    spacing
+        Distances between pixels along each spatial axis, in the order z, y, x. A difference along an axis is
+        divided by its distance relative to the smallest one. Default: equal.
+    periodic
+        Whether the first pixel of a line is the neighbour of the last one.
 
     Raises
     ------
@@ -85,19 +89,16 @@ class VectorialTV(SolvedProx):
                 do="use isotropic=True",
             )
 
-    def prox_solution(
-        self,
-        v: Tensor,
-        tau: float | Tensor,
-        *,
-        tol: float = TOL,
-        max_steps: int = MAX_STEPS,
-        dual: Tensor | None = None,
-    ) -> ProxSolution:
-        """Compute the proximal point and its gap; parameters as of :meth:`TotalVariation.prox_solution`.
+    @property
+    def has_prox(self) -> bool:
+        """Whether :meth:`prox` is defined."""
+        return self.is_plain or self.coupling == "l2"
 
-        By the accelerated dual method; the dual balls bound, for ``linf``, the ``l1`` norms over channels of
-        each pixel's matrix, and for ``nuclear`` its largest singular value.
+    def prox_terms(self, v: Tensor) -> Terms:
+        """Return what the solver of the prox minimises.
+
+        The dual balls bound, for ``linf``, the ``l1`` norms over channels of each pixel's matrix, and for
+        ``nuclear`` its largest singular value.
 
         Raises
         ------
@@ -111,13 +112,11 @@ class VectorialTV(SolvedProx):
             _check_rank(channels, axes)
             coupling = "nuclear" if axes > 1 else "l2"
         norm = coupling if self.isotropic else coupling + "-each"
-        terms = Terms(cast(Norm, norm), channels > 1)
-        return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
+        return Terms(cast(Norm, norm), channels > 1)
 
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return the norm of each pixel's matrix, ``(B, 1, *spatial)``."""
-        wide = at_least_single(x)
-        columns = [forward(wide, k, mask) for k in spatial_axes(x)]
+        columns = self.differences(x, mask)
         if self.coupling == "linf":
             squares = [namespace(x).max(d * d, axis=1, keepdims=True) for d in columns]
         else:

@@ -67,6 +67,21 @@ class WeightedSum(Penalty):
         merged = _with_l1(penalty, of_l1 / factor)
         return None if merged is None else (factor, merged)
 
+    @property
+    def has_edges(self) -> bool:  # type: ignore[override]
+        """Whether a part is a function of forward differences."""
+        return any(p.has_edges for _, p in self.parts)
+
+    def on_edges(self, edge_weights: Any) -> Penalty:
+        """Return the sum whose parts of differences have the weights."""
+        if edge_weights is None or not self.has_edges:
+            return super().on_edges(edge_weights)
+        return WeightedSum(tuple((w, p.on_edges(edge_weights) if p.has_edges else p) for w, p in self.parts))
+
+    def complex_parts(self) -> tuple[tuple[float, Penalty], ...]:
+        """Return the parts."""
+        return self.parts
+
     def terms(self, x: Any, mask: Any = None) -> Any:
         """Return the sum of the terms of the parts, each summed over the channels."""
         xp = namespace(x)
@@ -75,8 +90,10 @@ class WeightedSum(Penalty):
     def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
         return sum(w * p._value(x, mask, weight_map) for w, p in self.parts)
 
-    def prox(self, v: Tensor, tau: float | Tensor) -> Tensor:
+    def prox(self, v: Tensor, tau: float | Tensor, **conditions: Any) -> Tensor:
         """Compute ``argmin_u ½‖u − v‖² + tau R(u)`` of each image, by the prox of the merged penalty.
+
+        ``conditions`` are further arguments of that prox, such as ``lower=0``.
 
         Raises
         ------
@@ -85,7 +102,7 @@ class WeightedSum(Penalty):
         """
         factor, penalty = self._factor_and_penalty()
         per_image(tau, v)  # checks it before it is scaled
-        return penalty.prox(v, factor * tau)
+        return penalty.prox(v, factor * tau, **conditions)
 
     def prox_solution(
         self,
@@ -95,8 +112,9 @@ class WeightedSum(Penalty):
         tol: float = TOL,
         max_steps: int = MAX_STEPS,
         dual: Tensor | None = None,
+        **conditions: Any,
     ) -> ProxSolution:
-        """Compute the proximal point and its gap; parameters as of :meth:`TotalVariation.prox_solution`.
+        """Compute the proximal point and its gap; parameters as of :meth:`SolvedProx.prox_solution`.
 
         Raises
         ------
@@ -108,7 +126,7 @@ class WeightedSum(Penalty):
         if solution is None:
             raise NoProx(f"{type(penalty).__name__} has no prox_solution; use prox")
         per_image(tau, v)
-        return solution(v, factor * tau, tol=tol, max_steps=max_steps, dual=dual)
+        return solution(v, factor * tau, tol=tol, max_steps=max_steps, dual=dual, **conditions)
 
     def _factor_and_penalty(self) -> tuple[float, Penalty]:
         merged = self.merged()
@@ -138,5 +156,11 @@ def _with_l1(penalty: Penalty, ratio: float) -> Penalty | None:
         1,
         "forward",
     ):
-        return SparseTV(ratio, penalty.isotropic, penalty.channels)
+        return SparseTV(
+            ratio=ratio,
+            isotropic=penalty.isotropic,
+            channels=penalty.channels,
+            spacing=penalty.spacing,
+            periodic=penalty.periodic,
+        )
     return None

@@ -14,7 +14,7 @@ from jumpset._core.iterate import solve
 from jumpset._core.types import Iteration
 from jumpset.dip.base import DeepImagePrior
 from jumpset.penalties import TGV2, Penalty, SlidingGroups, SparseTV, TotalVariation
-from jumpset.penalties.base import SolvedProx
+from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.running.registry import method, methods
 from jumpset.smoothers import L0Smoothing, RegionFusion
 
