@@ -59,8 +59,8 @@ def restore(
         int | None, typer.Option(metavar="N", help="Make the image N times larger along each axis.")
     ] = None,
     prior: Annotated[
-        str, typer.Option(help="potts, l0, tv, sparse-tv, groups, tgv, dip, dip-l0, or a method.")
-    ] = "potts",
+        str, typer.Option(help="auto, potts, l0, tv, sparse-tv, groups, tgv, dip, dip-l0, or a method.")
+    ] = "auto",
     noise: Annotated[
         float | None,
         typer.Option(help="Standard deviation of the noise; default: estimated."),
