@@ -6,6 +6,9 @@ Holes, blur, few pixels, projections
 The level of the noise is known here; otherwise it is estimated.
 """
 
+import tempfile
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -67,3 +70,36 @@ for row, operator, noise in zip(axes, (rays, samples), (0.1, 0.01), strict=True)
         result = js.restore(data, operator, prior=prior, noise=noise, lower=0.0)
         psnr = js.metrics.psnr(result.image[0, 0].numpy().clip(0, 1), phantom[0, 0].numpy())
         show(ax, result.image, f"{prior}: {psnr:.1f} dB")
+
+# %%
+# What was not received is left out: ``missing="nan"``, or a number, or an array that marks it. Here a sixth
+# of the detectors are dead. A fan of rays instead of parallel ones is another operator, nothing more.
+fan = operators.FanBeam(40, (96, 96), source=200.0, detector=200.0)
+data = fan(phantom)
+data = data + 0.1 * torch.randn(data.shape, generator=rng)
+data[..., torch.rand(data.shape[-1], generator=rng) < 1 / 6] = torch.nan
+
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
+show(axes[0], torch.nan_to_num(data / data[data.isfinite()].max()), "a fan at 40 angles, dead detectors")
+for ax, filled in zip(axes[1:], (False, True), strict=True):
+    given = torch.nan_to_num(data) if filled else data
+    result = js.restore(given, fan, prior="l0", noise=0.1, lower=0.0, missing=None if filled else "nan")
+    psnr = js.metrics.psnr(result.image[0, 0].numpy().clip(0, 1), phantom[0, 0].numpy())
+    show(ax, result.image, f"{'taken as zeros' if filled else 'left out'}: {psnr:.1f} dB")
+
+# %%
+# For an image from a JPEG file the data are the intervals of its coefficients, which the tables of the file
+# give. The method ``dejpeg`` is made for them.
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "drawing.jpg"
+    js.io.write_picture(path, np.rint(255 * truth).astype(np.uint8), quality=10)
+    decoded, tables = js.io.read_picture(path).pixels / np.float32(255), js.jpeg.jpeg_tables(path)
+
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
+answers = {
+    "JPEG file": decoded,
+    "tv": js.restore(decoded, tables, prior="tv").image,
+    "dejpeg": js.smooth(decoded, "dejpeg", tables=tables),
+}
+for ax, (title, image) in zip(axes, answers.items(), strict=True):
+    show(ax, torch.from_numpy(image).movedim(-1, 0)[None], f"{title}: {js.metrics.psnr(image, truth):.1f} dB")

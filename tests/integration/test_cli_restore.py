@@ -48,7 +48,7 @@ def test_restore_is_js_restore(arguments, operator, source, tmp_path, truth):
     assert result.exit_code == 0, result.output
     expected = js.restore(truth, operator, noise=0.01, max_steps=3, value_range=(0, 255)).image
     np.testing.assert_array_equal(pixels(tmp_path / "out.png"), expected)
-    assert "potts, 3 steps" in result.stderr
+    assert "auto, 3 steps" in result.stderr
 
 
 def test_holes_are_filled(source, tmp_path, truth):

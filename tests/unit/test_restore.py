@@ -42,10 +42,11 @@ def test_tomography_of_thirty_angles():
     u = 50 * disks()
     A = O.Radon(30, (64, 64))
     y = A(u)
-    potts = js.restore(y, A, lower=0.0)
-    assert potts.status is js.Status.CONVERGED
-    assert float(potts.image.min()) >= 0.0
-    assert rmse(potts.image, u) < 50 * 0.0084
+    for prior in ("auto", "potts"):
+        found = js.restore(y, A, prior=prior, lower=0.0)
+        assert found.status is js.Status.CONVERGED
+        assert float(found.image.min()) >= 0.0
+        assert rmse(found.image, u) < 50 * 0.0084
     assert rmse(js.restore(y, A, prior="tv", noise=0.0).image, u) < 50 * 0.02
 
 
@@ -299,7 +300,7 @@ def test_limits_history_and_callback():
     u, A = disks(32), O.Blur.gaussian(1.0)
     y = noisy(A(u), 0.01)
     seen = []
-    result = js.restore(y, A, callback=seen.append)
+    result = js.restore(y, A, prior="potts", callback=seen.append)
     assert [s.n_steps for s in seen] == list(range(28))
     assert set(result.history) == {"step", "seconds", "misfit", "noise", "residual", "weight"}
     assert js.restore(y, A, max_seconds=1e-9).status is js.Status.TIME_LIMIT
@@ -338,8 +339,9 @@ def test_lines_and_volumes():
         blur = O.Blur.gaussian(0.8, spatial_ndim=axes)
         image = js.restore(blur(u), blur, prior="tv", noise=0.01).image
         assert rmse(image, u) < 0.5 * rmse(blur(u), u)
+        assert torch.equal(js.restore(blur(u), blur, noise=0.01).image, image)  # automatic
         with pytest.raises(js.InputError, match="spatial axes"):
-            js.restore(blur(u), blur, noise=0.01)
+            js.restore(blur(u), blur, prior="potts", noise=0.01)
 
 
 def test_data_that_are_not_finite():
@@ -428,3 +430,22 @@ def test_bounds_hold_exactly(operator, prior, lower, upper, dtype):
     assert lower is None or float(result.image.min()) < lower + 0.02
     assert upper is None or prior == "groups" or float(result.image.max()) > upper - 0.02
     assert len(seen) == 2
+
+
+def test_the_automatic_prior():
+    """Few gradients where the data mix pixels and the image is flat in regions; else total variation."""
+    u = disks(48)
+    ramp = torch.linspace(0, 1, 48, dtype=torch.float64).expand(48, 48)[None, None] + 0.3 * u.flip(-1)
+    blur = O.Blur.gaussian(1.0)
+    mask = O.Mask(torch.rand(48, 48, generator=torch.Generator().manual_seed(0)) > 0.4)
+    for operator, image, expected in (
+        (blur, u, "l0"), (2.0 * blur, u, "l0"), (blur, ramp, "tv"), (mask, u, "tv"), (None, u, "tv"),
+        (mask @ blur, u, "l0"),
+    ):  # fmt: skip
+        y = image if operator is None else operator(image)
+        found, wanted = (js.restore(y, operator, prior=p, noise=0.002) for p in ("auto", expected))
+        assert psnr(found.image, image) == pytest.approx(psnr(wanted.image, image), abs=0.3)
+        assert (found.n_steps == 27) == (expected == "l0")
+        assert found.status is js.Status.CONVERGED
+    weighed = js.restore(blur(u), blur, noise=0.002, weight=0.01)
+    assert torch.equal(weighed.image, js.restore(blur(u), blur, noise=0.002, weight=0.01, prior="tv").image)

@@ -110,10 +110,10 @@ def restore(
     prior: Annotated[
         str,
         typer.Option(
-            help="potts, l0, tv, sparse-tv, groups, tgv, dip, dip-l0, or a method.",
+            help="auto, potts, l0, tv, sparse-tv, groups, tgv, dip, dip-l0, or a method.",
             autocompletion=_complete.method_names,
         ),
-    ] = "potts",
+    ] = "auto",
     noise: Annotated[
         float | None,
         typer.Option(help="Standard deviation of the noise; default: estimated."),

@@ -16,9 +16,10 @@ from jumpset.operators.algebra import LinearOp
 from jumpset.operators.linear import Identity
 from jumpset.penalties import TotalVariation
 from jumpset.restoration.data import JPEGData, LinearData, make_data
-from jumpset.restoration.priors import check_prior, denoise, is_penalty
+from jumpset.restoration.priors import Automatic, check_prior, denoise, is_penalty
 from jumpset.smoothers import RegionFusion
 
+_STEPS = 60  # with a penalty at most
 _TAU = 0.05  # largest strength of a proximal step, relative to the range of the image
 _LEAST_RHO = 5e-4  # below it the data step is ill conditioned
 _JUMP = 3.0  # weight of a jump, in units of the variance of the noise
@@ -36,6 +37,7 @@ class State:
     source: Tensor  # the data, as given
     data: LinearData | JPEGData
     range: float  # of the first image
+    prior: Any  # the penalty or method in use
     u: Tensor  # (1, C, *spatial), of the data step
     z: Tensor  # of the denoising step, the answer
     w: Tensor  # multipliers of u = z
@@ -78,14 +80,16 @@ class PlugAndPlay(Iteration[State]):
     Parameters
     ----------
     prior
-        A penalty that has a prox, or a method with a ``weight`` or, without one, with a ``sigma``.
+        A penalty that has a prox, or a method with a ``weight`` or, without one, with a ``sigma``; or
+        :class:`Automatic`.
     operator
         A; or ``JPEGTables``, for an image that was read from a JPEG file: the data step is then the
         projection onto the images that the file allows.
     weight
         For the operator divided by its norm. None, for a penalty: it is corrected every three steps until
         the misfit is that of the noise, ‖A u − y‖² = n σ² (the discrepancy principle). None, for a method of
-        the l0 family: 3 σ². None, for other methods: their own weight.
+        the l0 family: 3 σ². None, for other methods: their own weight. Given, an automatic prior is
+        total variation.
     noise
         σ, the standard deviation of the noise of the data, in their units; None: estimated
         (:func:`data_noise`). Less than 0.002 of the root mean square of the data counts as that.
@@ -155,13 +159,18 @@ class PlugAndPlay(Iteration[State]):
     @property
     def max_steps(self) -> int:
         """Steps of the warm-up and of the schedule, or the step limit of a penalty."""
+        by_schedule = self._warm_up + self._scheduled
         if is_penalty(self.prior):
-            return 60 if self.n_steps is None else self.n_steps
-        return self._warm_up + self._scheduled
+            return _STEPS if self.n_steps is None else self.n_steps
+        return max(_STEPS, by_schedule) if self._is_automatic else by_schedule
 
     @property
     def _warm_up(self) -> int:
         return 0 if is_penalty(self.prior) else self.warm_up
+
+    @property
+    def _is_automatic(self) -> bool:
+        return isinstance(self.prior, Automatic)
 
     @property
     def _scheduled(self) -> int:
@@ -179,38 +188,49 @@ class PlugAndPlay(Iteration[State]):
                 do="use a penalty as the prior, such as 'tv'",
             )
         size = float(u.amax() - u.amin()) or 1.0
-        is_given = self.weight is not None and is_penalty(self.prior)
+        prior = self.prior.first if isinstance(self.prior, Automatic) else self.prior
+        is_given = self.weight is not None and is_penalty(prior)
         weight = float(self.weight or 0.0) if is_given else data.noise * _TAU
         zero, misfit = torch.zeros_like(u), data.misfit(u) / data.noise
-        return State(image, data, size, u, u, zero, u, zero, None, weight, misfit, 1.0, 0)
+        return State(image, data, size, prior, u, u, zero, u, zero, None, weight, misfit, 1.0, 0)
 
     def step(self, state: State) -> State:
         """A data step and a denoising step."""
         state = self._data_step(state, *self._level(state))
-        penalised = is_penalty(self.prior) or state.n_steps < self._warm_up
+        penalised = is_penalty(state.prior) or state.n_steps < self._warm_up
         if penalised and self._corrects(state) and state.n_steps % _WEIGHT_EVERY == _WEIGHT_EVERY - 1:
             state = self._corrected(state)
-        return replace(state, n_steps=state.n_steps + 1)
+        state = replace(state, n_steps=state.n_steps + 1)
+        return self._after_warm_up(state) if state.n_steps == self._warm_up else state
+
+    def _after_warm_up(self, state: State) -> State:
+        """The prior chosen where it is automatic; a method starts without total variation's multipliers."""
+        prior = state.prior
+        if isinstance(self.prior, Automatic) and self.weight is None:
+            prior = self.prior.choose(state.z, self.operator)
+        if is_penalty(prior):
+            return state
+        return replace(state, prior=prior, w=torch.zeros_like(state.w), dual=None)
 
     def _level(self, state: State) -> tuple[Any, float, float, float]:
         """The prior of the next step, its strength, the level of the errors, and ρ."""
         k, noise = state.n_steps - self._warm_up, state.data.noise
-        if is_penalty(self.prior) or k < 0:
-            prior = self.prior if is_penalty(self.prior) else TotalVariation(channels="joint")
+        if is_penalty(state.prior) or k < 0:
+            prior = state.prior if is_penalty(state.prior) else TotalVariation(channels="joint")
             rho = max(state.weight / (_TAU * state.range), _LEAST_RHO)
             return prior, state.weight / rho, state.weight / rho, rho
         first = max(_FIRST * state.range + _PER_NOISE * noise, noise)
         share = k / max(self._scheduled - 1, 1)
         level = first ** (1 - share) * noise**share
         rho = (noise / level) ** 2
-        return self.prior, self._jump_weight(noise) / rho, level, rho
+        return state.prior, self._jump_weight(state.prior, noise) / rho, level, rho
 
-    def _jump_weight(self, noise: float) -> float:
+    def _jump_weight(self, prior: Any, noise: float) -> float:
         if self.weight is not None:
             return self.weight
-        name = getattr(self.prior, "name", "")
+        name = getattr(prior, "name", "")
         automatic = name in ("region-fusion", "l0", "potts", "potts-descent")
-        return _JUMP * noise**2 if automatic else float(getattr(self.prior, "weight", 1.0))
+        return _JUMP * noise**2 if automatic else float(getattr(prior, "weight", 1.0))
 
     def _data_step(self, state: State, prior: Any, strength: float, level: float, rho: float) -> State:
         if self._is_split(prior):
@@ -228,13 +248,11 @@ class PlugAndPlay(Iteration[State]):
         size = float(z.norm()) or 1.0
         residual = max(float((u - z).norm()), float((z - state.z).norm())) / size
         misfit = state.data.misfit(u) / state.data.noise
-        w = state.w + u - z
-        if state.n_steps + 1 == self._warm_up:  # the multipliers belong to total variation
-            w, found = torch.zeros_like(w), replace(found, dual=None)
-        return replace(state, u=u, z=z, w=w, dual=found.dual, misfit=misfit, residual=residual)
+        changes = {"w": state.w + u - z, "dual": found.dual, "misfit": misfit, "residual": residual}
+        return replace(state, u=u, z=z, **changes)
 
     def _corrects(self, state: State) -> bool:
-        by_hand = self.weight is not None and is_penalty(self.prior)
+        by_hand = self.weight is not None and is_penalty(state.prior)
         return not by_hand and not isinstance(state.data, JPEGData)
 
     def _corrected(self, state: State) -> State:
@@ -264,8 +282,8 @@ class PlugAndPlay(Iteration[State]):
         """The misfit in units of the noise, the noise, the residual, and the weight."""
         scale = getattr(state.data, "scale", 1.0)
         weight = state.weight
-        if state.n_steps > self._warm_up and not is_penalty(self.prior):
-            weight = self._jump_weight(state.data.noise)
+        if state.n_steps > self._warm_up and not is_penalty(state.prior):
+            weight = self._jump_weight(state.prior, state.data.noise)
         return {
             "misfit": state.misfit,
             "noise": state.data.noise * scale,
@@ -275,7 +293,10 @@ class PlugAndPlay(Iteration[State]):
 
     def finished(self, state: State) -> Status | None:
         """With a penalty when u and z agree and the misfit has settled; with a method, after its schedule."""
-        if not is_penalty(self.prior):
-            return super().finished(state)
+        if not is_penalty(state.prior):
+            over = state.n_steps >= self._warm_up + self._scheduled
+            return Status.CONVERGED if over else None
+        if self._is_automatic and self.weight is None and state.n_steps < self._warm_up:
+            return None  # the prior is chosen then
         settled = not self._corrects(state) or abs(state.misfit - 1) < _SETTLED
         return Status.CONVERGED if state.residual <= self.tol and settled else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from jumpset._core import checks
@@ -13,6 +14,10 @@ from jumpset._core.errors import InputError
 from jumpset._core.iterate import solve
 from jumpset._core.types import Iteration
 from jumpset.dip.base import DeepImagePrior
+from jumpset.jpeg import JPEGTables
+from jumpset.operators.algebra import Composition, Scaled
+from jumpset.operators.linear import Identity, Mask
+from jumpset.operators.sampling import ColorFilterArray, Downsample
 from jumpset.penalties import TGV2, Penalty, SlidingGroups, SparseTV, TotalVariation
 from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.running.registry import method, methods
@@ -20,13 +25,57 @@ from jumpset.smoothers import L0Smoothing, RegionFusion
 
 _TV_STEPS, _TGV_STEPS = 1000, 20  # of a proximal step at most; each starts at the dual fields of the last one
 
-PRIORS = ("potts", "l0", "tv", "sparse-tv", "groups", "tgv", "dip", "dip-l0")
+PRIORS = ("auto", "potts", "l0", "tv", "sparse-tv", "groups", "tgv", "dip", "dip-l0")
 """The names that :func:`jumpset.restore` takes besides those of :func:`jumpset.methods`."""
 
 
-def named_prior(name: str) -> Penalty | Iteration[Any]:
+_FLAT = 0.65  # share of equal neighbours above which an image is flat in regions
+_EQUAL = 5e-3  # of the range: differences below it count as none
+
+
+@dataclass(frozen=True)
+class Automatic:
+    """Total variation; or few gradients, for data that mix pixels of an image that is flat in regions.
+
+    The choice is made once, after the warm-up with total variation, by its image.
+
+    Examples
+    --------
+    >>> import jumpset as js
+    >>> js.restoration.Automatic().first.channels
+    'joint'
+    """
+
+    first: TotalVariation = field(default_factory=lambda: TotalVariation(channels="joint"))
+    flat: L0Smoothing = field(default_factory=L0Smoothing)
+
+    def choose(self, image: Tensor, operator: Any) -> Penalty | Iteration[Any]:
+        """The prior for an operator whose data gave ``(1, C, *spatial)`` with :attr:`first`."""
+        return (
+            self.flat if image.ndim == 4 and _mixes(operator) and _flat_share(image) > _FLAT else self.first
+        )
+
+
+def _mixes(operator: Any) -> bool:
+    """Whether each value of the data depends on many pixels: blur, sums along rays, Fourier transforms."""
+    if isinstance(operator, Composition):
+        return _mixes(operator.outer) or _mixes(operator.inner)
+    if isinstance(operator, Scaled):
+        return _mixes(operator.operator)
+    return not isinstance(operator, Identity | Mask | ColorFilterArray | Downsample | JPEGTables)
+
+
+def _flat_share(image: Tensor) -> float:
+    """The share of neighbours that are nearly equal in all channels."""
+    least = _EQUAL * float(image.amax() - image.amin())
+    steps = [image.diff(dim=axis).abs().amax(1).flatten() for axis in (-1, -2)]
+    return float((torch.cat(steps) <= least).double().mean()) if image[0, 0].numel() > 1 else 0.0
+
+
+def named_prior(name: str) -> Penalty | Iteration[Any] | Automatic:
     """Return the penalty or the method of a name, of :data:`PRIORS` or :func:`jumpset.methods`."""
     made: dict[str, Any] = {
+        "auto": Automatic(),
         "potts": RegionFusion(levels=10),
         "l0": L0Smoothing(),
         "tv": TotalVariation(channels="joint"),
@@ -41,7 +90,9 @@ def named_prior(name: str) -> Penalty | Iteration[Any]:
 
 
 def check_prior(name: str, value: object) -> None:
-    """Raise unless ``value`` is a penalty with a prox, or a method with a weight or a sigma."""
+    """Raise unless ``value`` is automatic, a penalty with a prox, or a method with a weight or a sigma."""
+    if isinstance(value, Automatic):
+        return
     if isinstance(value, Penalty):
         if not value.has_prox:
             raise InputError(

@@ -27,7 +27,7 @@ def restore(
     data: Any,
     operator: Any = None,
     *,
-    prior: Any = "potts",
+    prior: Any = "auto",
     noise: float | None = None,
     weight: float | None = None,
     lower: float | None = None,
@@ -57,10 +57,11 @@ def restore(
         physics of deepinv, or an object with ``__call__`` and ``adjoint``; ``jumpset.jpeg.JPEGTables``, for
         an image that was read from a JPEG file. None: the data are a noisy image.
     prior
-        ``"potts"``: flat regions. ``"l0"``: few gradients. ``"tv"``: edges, and little variation between
-        them. ``"sparse-tv"``: also zero in regions. ``"groups"``: zero in regions. ``"tgv"``: linear shading.
-        ``"dip"``, ``"dip-l0"``: deep image priors. Or a penalty that has a prox, a method with a ``weight``
-        or a ``sigma``, or a method's name.
+        ``"auto"``: ``"tv"``, or ``"l0"`` where the operator mixes pixels (blur, rays, Fourier samples) and
+        the image turns out flat in regions. ``"potts"``: flat regions. ``"l0"``: few gradients. ``"tv"``:
+        edges, and little variation between them. ``"sparse-tv"``: also zero in regions. ``"groups"``: zero
+        in regions. ``"tgv"``: linear shading. ``"dip"``, ``"dip-tv"``, ``"dip-l0"``: deep image priors. Or a
+        penalty that has a prox, a method with a ``weight`` or a ``sigma``, or a method's name.
     noise
         Standard deviation of the noise in the units of ``data``; None: estimated.
     weight
