@@ -11,7 +11,8 @@ The images: digits of scikit-learn, which must be installed; text of a scanned p
 blobs; spots of fluorescence; slices of ellipses as in computed tomography. The networks: a residual one,
 which corrects its input, and a bottleneck, which draws the image from 8×8 positions with 16 channels. Writes
 the rows, and prints for each kind and network the range over the seeds of "isolated pixels of L1 / isolated
-pixels" and of the share of pixels whose support is wrong.
+pixels" and of the share of pixels whose support is wrong. Where L1 itself has fewer than ten isolated pixels
+on the held-out images, there is no quotient; the column "few" counts these.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from contiguous_zeros import greatest_weight, psnr, train
 
 SIDE, SIGMA, SPECKS = 64, 0.1, 0.005
 BELOW_L1, TOLERANCE = 0.7, 0.1  # dB
+FEW = 10  # isolated pixels of L1
 L1_WEIGHTS = (0.06, 0.12, 0.24, 0.48)
 PENALTIES = {
     "L1": (js.L1(), 0.3),
@@ -227,7 +229,7 @@ def table(rows: list[dict]) -> str:
     one = {(r["kind"], r["network"], r["seed"], r["name"]): r for r in rows}
 
     def ranges(name: str, kinds: tuple[str, ...], networks: tuple[str, ...]) -> str:
-        factors, wrong, missed = [], [], 0
+        factors, wrong, few, missed = [], [], 0, 0
         for r in rows:
             if r["name"] != name or r["kind"] not in kinds or r["network"] not in networks:
                 continue
@@ -235,15 +237,19 @@ def table(rows: list[dict]) -> str:
             if not (r["matched"] and of_l1["matched"]):
                 missed += 1
                 continue
-            factors.append(of_l1["isolated"] / max(r["isolated"], 1))
             wrong.append(100 * r["wrong"])
-        if not factors:
-            return f"{'-':>8s}{'-':>16s}{'-':>14s}{missed:8d}"
-        spread = f"{min(factors):.1f}-{max(factors):.1f}"
-        percent = f"{min(wrong):.1f}-{max(wrong):.1f}"
-        return f"{np.median(factors):8.1f}{spread:>16s}{percent:>14s}{missed:8d}"
+            if of_l1["isolated"] < FEW:
+                few += 1
+            else:
+                factors.append(of_l1["isolated"] / max(r["isolated"], 1))
+        median = f"{np.median(factors):.1f}" if factors else "-"
+        spread = f"{min(factors):.1f}-{max(factors):.1f}" if factors else "-"
+        percent = f"{min(wrong):.1f}-{max(wrong):.1f}" if wrong else "-"
+        return f"{median:>8s}{spread:>16s}{percent:>14s}{few:6d}{missed:8d}"
 
-    lines = [f"{'':12s}{'':13s}{'':22s}{'L1 / it':>8s}{'range':>16s}{'wrong, %':>14s}{'missed':>8s}"]
+    lines = [
+        f"{'':12s}{'':13s}{'':22s}{'L1 / it':>8s}{'range':>16s}{'wrong, %':>14s}{'few':>6s}{'missed':>8s}"
+    ]
     kinds = tuple(dict.fromkeys(r["kind"] for r in rows))
     networks = tuple(dict.fromkeys(r["network"] for r in rows))
     for kind in kinds:
@@ -260,7 +266,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a minute; the numbers mean nothing")
+    parser.add_argument("--table", action="store_true", help="print the table of the file alone")
     arguments = parser.parse_args()
+    if arguments.table:
+        print(table(json.loads(arguments.out.read_text())))
+        return
     scale = QUICK if arguments.quick else Scale()
     began, rows = time.monotonic(), []
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
