@@ -125,5 +125,6 @@ for row, (name, z) in zip(axes, features.items(), strict=True):
 
 # %%
 # At equal sparsity, concave groups leave one in twelve of the isolated features of L1, explain more of the
-# images, and have a few dead features. Top-k explains the most, since nothing shrinks its features, and is as
-# scattered as L1. Convex groups shrink strong features too, which costs reconstruction.
+# images, and have a few dead features. Top-k explains the most, since nothing shrinks its features, and is
+# nearly as scattered as L1. Convex groups shrink strong features too, which costs reconstruction. The figure
+# shows the price of groups: the features of a block are active at the same places and resemble each other.
