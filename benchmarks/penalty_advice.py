@@ -10,8 +10,9 @@ penalty and a setting that did not reach it within the tries are counted, and le
 The images: digits of scikit-learn, which must be installed; text of a scanned page (scikit-image); shaded
 blobs; spots of fluorescence; slices of ellipses as in computed tomography. The networks: a residual one,
 which corrects its input, and a bottleneck, which draws the image from 8×8 positions with 16 channels. Writes
-the rows, and prints for each kind and network the range over the seeds of "isolated pixels of L1 / isolated
-pixels" and of the share of pixels whose support is wrong.
+the rows, and prints for each kind and network the median and the range over the seeds of "isolated pixels of
+L1 / isolated pixels" and of the share of pixels whose support is wrong. Where L1 itself has fewer than ten
+isolated pixels on the held-out images, there is no quotient.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from contiguous_zeros import greatest_weight, psnr, train
 
 SIDE, SIGMA, SPECKS = 64, 0.1, 0.005
 BELOW_L1, TOLERANCE = 0.7, 0.1  # dB
+FEW = 10  # isolated pixels of L1
 L1_WEIGHTS = (0.06, 0.12, 0.24, 0.48)
 PENALTIES = {
     "L1": (js.L1(), 0.3),
@@ -223,35 +225,43 @@ def run_setting(kind: str, network: str, seed: int, scale: Scale) -> list[dict]:
 
 
 def table(rows: list[dict]) -> str:
-    """Format the ranges over the seeds, and over everything."""
-    one = {(r["kind"], r["network"], r["seed"], r["name"]): r for r in rows}
+    """Format two tables, of kinds and networks by penalties: quotients to L1, and wrong support."""
+    of_l1 = {(r["kind"], r["network"], r["seed"]): r for r in rows if r["name"] == "L1"}
+    kinds, networks = (tuple(dict.fromkeys(r[key] for r in rows)) for key in ("kind", "network"))
+    settings = [((k,), n) for n in networks for k in kinds] + [(kinds, n) for n in networks]
 
-    def ranges(name: str, kinds: tuple[str, ...], networks: tuple[str, ...]) -> str:
-        factors, wrong, missed = [], [], 0
-        for r in rows:
-            if r["name"] != name or r["kind"] not in kinds or r["network"] not in networks:
-                continue
-            of_l1 = one[r["kind"], r["network"], r["seed"], "L1"]
-            if not (r["matched"] and of_l1["matched"]):
-                missed += 1
-                continue
-            factors.append(of_l1["isolated"] / max(r["isolated"], 1))
-            wrong.append(100 * r["wrong"])
-        if not factors:
-            return f"{'-':>8s}{'-':>16s}{'-':>14s}{missed:8d}"
-        spread = f"{min(factors):.1f}-{max(factors):.1f}"
-        percent = f"{min(wrong):.1f}-{max(wrong):.1f}"
-        return f"{np.median(factors):8.1f}{spread:>16s}{percent:>14s}{missed:8d}"
+    def chosen(name: str, kinds: tuple[str, ...], network: str) -> list[tuple[dict, dict]]:
+        """Return the rows of a penalty that reached the PSNR, each with that of L1."""
+        pairs = [(r, of_l1[r["kind"], r["network"], r["seed"]]) for r in rows if r["name"] == name]
+        matched = [(r, l1) for r, l1 in pairs if r["matched"] and l1["matched"]]
+        return [(r, l1) for r, l1 in matched if r["kind"] in kinds and r["network"] == network]
 
-    lines = [f"{'':12s}{'':13s}{'':22s}{'L1 / it':>8s}{'range':>16s}{'wrong, %':>14s}{'missed':>8s}"]
-    kinds = tuple(dict.fromkeys(r["kind"] for r in rows))
-    networks = tuple(dict.fromkeys(r["network"] for r in rows))
-    for kind in kinds:
-        for network in networks:
-            lines += [f"{kind:12s}{network:13s}{p:22s}{ranges(p, (kind,), (network,))}" for p in PENALTIES]
-    lines += [f"{'all':12s}{n:13s}{p:22s}{ranges(p, kinds, (n,))}" for n in networks for p in PENALTIES]
-    lines += [f"{'all':12s}{'both':13s}{p:22s}{ranges(p, kinds, networks)}" for p in PENALTIES]
-    return "\n".join(lines)
+    def quotients(name: str, kinds: tuple[str, ...], network: str) -> list[float]:
+        if name == "L1":
+            return [l1["isolated"] for _, l1 in chosen(name, kinds, network)]
+        found = [(r, l1) for r, l1 in chosen(name, kinds, network) if l1["isolated"] >= FEW]
+        return [l1["isolated"] / max(r["isolated"], 1) for r, l1 in found]
+
+    def wrong(name: str, kinds: tuple[str, ...], network: str) -> list[float]:
+        return [100 * r["wrong"] for r, _ in chosen(name, kinds, network)]
+
+    lines = []
+    for title, values, digits in (
+        ("isolated pixels of L1, and by how much fewer: median (range)", quotients, 0),
+        ("pixels of wrong support, %: median (range)", wrong, 1),
+    ):
+        lines += [title, f"{'':18s}" + "".join(f"{name:>20s}" for name in PENALTIES)]
+        for kinds, network in settings:
+            cells = []
+            for name in PENALTIES:
+                found = values(name, kinds, network)
+                spread = f"({min(found):.{digits}f}-{max(found):.{digits}f})" if found else ""
+                cells.append(f"{np.median(found):.{digits}f} {spread}" if found else "-")
+            first = kinds[0] if len(kinds) == 1 else "all"
+            lines.append(f"{first:7s}{network:11s}" + "".join(f"{cell:>20s}" for cell in cells))
+    asked = [r for r in rows if r["name"] in PENALTIES]
+    missed = [f"{r['kind']} {r['network']} {r['seed']} {r['name']}" for r in asked if not r["matched"]]
+    return "\n".join([*lines, f"{len(missed)} of {len(asked)} did not reach the PSNR: {', '.join(missed)}"])
 
 
 def main() -> None:
@@ -260,7 +270,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a minute; the numbers mean nothing")
+    parser.add_argument("--table", action="store_true", help="print the table of the file alone")
     arguments = parser.parse_args()
+    if arguments.table:
+        print(table(json.loads(arguments.out.read_text())))
+        return
     scale = QUICK if arguments.quick else Scale()
     began, rows = time.monotonic(), []
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

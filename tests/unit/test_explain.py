@@ -222,6 +222,8 @@ def test_reference():
         ({"target": 3}, "from 0 to 2"),
         ({"target": torch.tensor([0, 1, 2])}, "one per image"),
         ({"target": 0.5}, "from 0 to 2"),
+        ({"target": "cat"}, "from 0 to 2"),
+        ({"target": [[0], [1, 2]]}, "from 0 to 2"),
         ({"reference": "black"}, "reference"),
         ({"reference": np.zeros((1, 4, 1, 1))}, "broadcast"),
         ({"reference": torch.tensor(torch.nan)}, "not finite"),

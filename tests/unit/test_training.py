@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import sys
+import tempfile
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -21,6 +23,7 @@ from jumpset.training import _data, _loop
 from jumpset.training._trainer import Trainer, learning_rate
 from jumpset.training.recipes import RECIPES
 
+train_module = sys.modules["jumpset.training.train"]
 TINY = {"widths": [4, 6], "blocks": [1, 1], "guess_widths": [4, 6], "guess_blocks": [1, 1]}
 NETWORKS = {
     "resnet": {"width": 4, "depth": 1, "head": 4},
@@ -37,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(autouse=True)
 def small_validation(monkeypatch):
-    monkeypatch.setattr(sys.modules["jumpset.training.train"], "_VALIDATION", (2, 32))
+    monkeypatch.setattr(train_module, "_VALIDATION", (2, 32))
 
 
 def write_pairs(root, sizes, seed=0):
@@ -220,6 +223,41 @@ def test_interrupt_within_a_step_keeps_the_last_checkpoint(tmp_path, data, monke
     expected = tensors(short(tmp_path, data).path)
     whole = tensors(short(tmp_path, data, checkpoint=point).path)
     assert all(torch.equal(expected[k], whole[k]) for k in expected)
+
+
+def test_an_interrupt_after_the_loop_loses_nothing(tmp_path, data, monkeypatch):
+    score = _loop.Run._score
+
+    def struck(self):
+        if self._trainer.n_steps == 6:
+            signal.raise_signal(signal.SIGINT)
+        score(self)
+
+    expected = tensors(short(tmp_path, data).path)
+    monkeypatch.setattr(_loop.Run, "_score", struck)
+    trained = short(tmp_path, data)
+    assert (trained.status, trained.n_steps) == (Status.INTERRUPTED, 6)
+    assert all(torch.equal(expected[k], v) for k, v in tensors(trained.path).items())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_weights_that_cannot_be_written_are_kept_elsewhere(tmp_path, data, monkeypatch):
+    save, target = train_module.save_weights, []
+
+    def full(path, *weights):
+        if not target:
+            target.append(path)
+            raise FileError("the disk is full", given=path, do="free some space")
+        save(path, *weights)
+
+    expected = tensors(short(tmp_path, data).path)
+    monkeypatch.setattr(train_module, "save_weights", full)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with pytest.warns(UserWarning, match=r"the disk is full.*the weights are in"):
+        trained = short(tmp_path, data)
+    assert trained.path != target[0]
+    assert all(torch.equal(expected[k], v) for k, v in tensors(trained.path).items())
 
 
 def test_time_limit(tmp_path, data):

@@ -83,7 +83,7 @@ def _checked(
                 do="pass one of them",
             )
         form, values = "downsample", {"factor": scale, "kernel": "cubic"}
-    checks.one_of("prior", prior, [*_PENALTIES, *CLASSES])
+    checks.one_of("prior", prior, ["auto", *_PENALTIES, *CLASSES])
     check_files(mask)
     _missing(missing)
     checks.device("device", device)

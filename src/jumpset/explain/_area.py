@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from jumpset.operators.images import spread
+from jumpset.operators.precision import to_float64
 
-_HALVINGS = 60  # of an interval: below the precision of float64
+_HALVINGS = 60  # of an interval: below the precision of float32
 
 
 def onto_area(v: Tensor, area: float) -> Tensor:
@@ -15,7 +16,7 @@ def onto_area(v: Tensor, area: float) -> Tensor:
 
     The nearest one is ``clip(v − c, 0, 1)``, whose mean falls as c grows: c is found by bisection.
     """
-    wide = v.double().flatten(1)
+    wide = to_float64(v).flatten(1)
     low, high = wide.amin(1) - 1.0, wide.amax(1)  # of c: the mean is 1 and 0
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)

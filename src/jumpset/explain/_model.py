@@ -83,7 +83,10 @@ def _classes(logits: Tensor, target: Any) -> Tensor:
     count, n = logits.shape
     if target is None:
         return logits.argmax(1)
-    given = torch.as_tensor(target)
+    try:
+        given = torch.as_tensor(target)
+    except (TypeError, ValueError, RuntimeError):
+        given = torch.tensor(torch.nan)  # no class
     numbers = not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)
     if not numbers or given.shape not in ((), (count,)) or bool(((given < 0) | (given >= n)).any()):
         raise InputError(

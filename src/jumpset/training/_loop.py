@@ -111,8 +111,12 @@ class Run:
         checkpoint_every: float,
         stop: Callable[[TrainingStep], bool] | None,
         callback: Callable[[TrainingStep], None] | None,
+        hold: Hold,
     ) -> Status:
-        """Train; the last score is that of the averaged weights that are then saved."""
+        """Train; the last score is that of the averaged weights that are then saved.
+
+        After the loop, ``hold`` keeps signals back.
+        """
         trainer, status = self._trainer, Status.CONVERGED
         in_step = False
         try:
@@ -139,7 +143,9 @@ class Run:
                     if stop is not None and stop(step):
                         status = Status.STOPPED
                         break
+            hold.raises = False
         except KeyboardInterrupt:
+            hold.raises = False
             status = Status.INTERRUPTED
         if not in_step:  # an interrupted step leaves weights and optimizer out of sync; do not checkpoint
             self._save()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +14,7 @@ from typing import Any
 
 import torch
 
+from jumpset._core.errors import FileError
 from jumpset._core.signals import Hold
 from jumpset._core.types import Status
 from jumpset.datasets import Pair, pairs
@@ -158,7 +161,8 @@ def train(
     -------
     Trained
         Path, status, steps, seconds, score and history. Ctrl-C ends a training with the current weights and
-        the status INTERRUPTED.
+        the status INTERRUPTED. If ``out`` can no longer be written at the end, a warning says so, and path is
+        that of a temporary folder.
 
     Raises
     ------
@@ -204,22 +208,37 @@ def train(
         trainer.set_weights(initial)
     run = Run(trainer, plan, scored, target, file)
     batches = _batches(own_pairs, recipe, seed)
-    status = run.run(batches, workers, validate_every, checkpoint_every, stop, callback)
-    metadata = {
-        "recipe": preset,
-        "data": str(data),
-        "steps": trainer.n_steps,
-        "seconds": round(run.clock.elapsed),
-        "seed": seed,
-        **({} if start is None else {"start": str(start)}),
-        "validation": run.history[-1],
-        "settings": settings,
-        **({} if licence is None else {"licence": licence}),
-        "command": command(name, preset, target, data, plan, recipe, sizes, start, seed, precision),
-    }
-    with Hold():  # a second Ctrl-C would lose the training
-        save_weights(target, name, sizes, trainer.average.state_dict(), metadata)
-    return Trained(target, status, trainer.n_steps, run.clock.elapsed, run.history[-1]["psnr"], run.history)
+    # Ctrl-C ends the loop; later ones, which would lose the weights, wait until these are written
+    with Hold(raises=True) as hold:
+        status = run.run(batches, workers, validate_every, checkpoint_every, stop, callback, hold)
+        metadata = {
+            "recipe": preset,
+            "data": str(data),
+            "steps": trainer.n_steps,
+            "seconds": round(run.clock.elapsed),
+            "seed": seed,
+            **({} if start is None else {"start": str(start)}),
+            "validation": run.history[-1],
+            "settings": settings,
+            **({} if licence is None else {"licence": licence}),
+            "command": command(name, preset, target, data, plan, recipe, sizes, start, seed, precision),
+        }
+        path = _write(target, name, sizes, trainer.average.state_dict(), metadata)
+        if hold.take():
+            status = Status.INTERRUPTED
+    return Trained(path, status, trainer.n_steps, run.clock.elapsed, run.history[-1]["psnr"], run.history)
+
+
+def _write(target: Path, *weights: Any) -> Path:
+    """Write the weights, to a temporary folder if ``target`` cannot be written; return their path."""
+    try:
+        save_weights(target, *weights)
+    except FileError as error:
+        spare = Path(tempfile.mkdtemp(prefix="jumpset-")) / target.name
+        save_weights(spare, *weights)
+        warnings.warn(f"{error}; the weights are in {spare}", stacklevel=3)
+        return spare
+    return target
 
 
 def _batches(own_pairs: list[Pair] | None, recipe: Recipe, seed: int) -> Callable[..., Iterator[Batch]]:
