@@ -86,6 +86,8 @@ def chosen():
     if os.environ.get("JUMPSET_ALL_PAGES"):
         return found
     written = [name for name in found if not name.startswith(("generated/", "_modules/", "genindex", "py-modindex"))]
+    if only := os.environ.get("JUMPSET_PAGES"):
+        return only.split(",")
     return [*written, *GENERATED, "_modules/jumpset/smoothers/rtv.html"]
 
 
@@ -97,6 +99,7 @@ def problems(page, axe, url):
         page.emulate_media(color_scheme=scheme)
         if width != 768:  # what can be scrolled, and by the keyboard, is decided when a page is loaded
             page.goto(url)
+            page.add_style_tag(content="* { transition: none !important; }")  # colours are final at once
         found += [f"{width} {scheme}: {text}" for text in page.evaluate(LAYOUT)]
         if width != 768:
             for fault in axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]:
@@ -112,7 +115,7 @@ def test_pages_are_accessible_and_fit_every_window(browser, address):
     context.route(re.compile(rf"^(?!{address}|data:|blob:)"), lambda route: route.abort())
     page = context.new_page()
     said = []
-    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("console", lambda m: said.append(f"{m.text} {m.location}") if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("requestfailed", lambda request: said.append(f"asked for {request.url}"))
     faults = {}
