@@ -32,7 +32,7 @@ def random_problem(seed, shape=None):
 
 def edges_of(shape, neighbors, weights):
     """Return ends and costs of all edges with a cost."""
-    lengths = edge_weights(neighbors, *shape, weights)
+    lengths = edge_weights(neighbors, shape, weights)
     pixel = np.arange(shape[0] * shape[1]).reshape(shape)
     found = []
     for d, (down, right) in enumerate(OFFSETS[neighbors]):
@@ -78,7 +78,9 @@ def test_lines_are_minimized_exactly(seed):
     """Compare one direction, with random shares, slopes and jumps, with all segmentations of its lines."""
     rng = np.random.default_rng(seed)
     image, mask, weights, neighbors = random_problem(seed, (5, 6))
-    grid = partitions.make_grid(image, mask, 0.1 * edge_weights(neighbors, 5, 6, weights), OFFSETS[neighbors])
+    grid = partitions.make_grid(
+        image, mask, 0.1 * edge_weights(neighbors, (5, 6), weights), OFFSETS[neighbors]
+    )
     share = mask.ravel() * rng.random(30)
     slope = np.where(share[:, None] > 0, rng.normal(0, 0.1, (30, image.shape[2])), 0.0)
     f = image.reshape(30, -1)
@@ -179,7 +181,7 @@ def test_the_bound_scales_with_the_image():
 
 def test_steps_raise_the_bound_and_leave_their_input():
     image = js.datasets.add_noise(js.datasets.shapes(24, 24, seed=2), 0.1, seed=3).astype(float)
-    grid = partitions.make_grid(image, np.ones((24, 24)), 0.02 * edge_weights(4, 24, 24), OFFSETS[4])
+    grid = partitions.make_grid(image, np.ones((24, 24)), 0.02 * edge_weights(4, (24, 24)), OFFSETS[4])
     dual = bound.equal_shares(grid)
     bounds = []
     for _ in range(30):

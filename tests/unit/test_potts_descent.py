@@ -95,7 +95,7 @@ def _squares(count, total, square, region):
 
 def random_grid(rng, neighbors, shape=None, weighted=True):
     height, width = shape or rng.integers(1, 8, 2)
-    edges = edge_weights(neighbors, height, width) * 0.1
+    edges = edge_weights(neighbors, (height, width)) * 0.1
     mass = np.ones((height, width))
     if weighted:
         edges = edges * rng.integers(0, 3, (neighbors // 2, height, width))
@@ -123,7 +123,7 @@ def test_energy_components_and_transposed_grid(seed):
     energy = plain_energy(grid, label, part.mean)
     assert partitions.energy(grid, part) == pytest.approx(energy, abs=1e-12)
     across = Partition(np.ascontiguousarray(label.T), part.mass, part.mean)
-    assert partitions.energy(partitions.transposed(grid), across) == pytest.approx(energy, abs=1e-12)
+    assert partitions.energy(partitions.lying_along(grid, 0), across) == pytest.approx(energy, abs=1e-12)
     for k in range(3):
         inside = label == k
         if grid.mass[inside].sum() > 0:
@@ -155,11 +155,13 @@ def test_a_row_gets_its_best_labels(seed):
     rng = np.random.default_rng(seed)
     grid = random_grid(rng, (4, 8)[seed % 2], (rng.integers(1, 5), rng.integers(1, 6)))
     label = rng.integers(0, 3, grid.mass.shape).astype(np.int32)
-    mean = rng.random((3, grid.pixels.shape[2]))
+    mean, width = rng.random((3, grid.pixels.shape[2])), label.shape[1]
     for parity in (0, 1):  # the first row of each
         if parity < len(label):
-            expected = potts_moves.move_rows_plain(grid, label, mean, parity)
-            potts_moves._move_rows(0, 1, parity, grid, label, mean, np.zeros(len(label), np.int64))
+            expected = potts_moves.move_line_plain(grid, label, mean, parity)
+            potts_moves._move_lines(
+                0, 1, np.array([parity * width]), grid, label, mean, np.zeros(1, np.int64)
+            )
             assert plain_energy(grid, label, mean) == pytest.approx(expected, abs=1e-12)
 
 
@@ -171,21 +173,21 @@ def test_pixels_without_a_choice_are_fixed_ends(seed):
     label = np.zeros((2, 13), np.int32)
     label[0, 2::5] = 1  # the pixels below have two possible labels, those between only one
     mean = np.array([0.3, 0.7])[:, None].repeat(grid.pixels.shape[2], 1)
-    expected = potts_moves.move_rows_plain(grid, label, mean, 1)
-    potts_moves._move_rows(0, 1, 1, grid, label, mean, np.zeros(2, np.int64))
+    expected = potts_moves.move_line_plain(grid, label, mean, 1)
+    potts_moves._move_lines(0, 1, np.array([13]), grid, label, mean, np.zeros(1, np.int64))
     assert plain_energy(grid, label, mean) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_split_is_made_only_where_it_lowers_the_energy():
     pixels = np.zeros((9, 12, 1))
     pixels[3:6, 4:9] = 1.0
-    grid = partitions.make_grid(pixels, np.ones((9, 12)), edge_weights(4, 9, 12) * 0.1, OFFSETS[4])
-    columns = partitions.transposed(grid)
+    grid = partitions.make_grid(pixels, np.ones((9, 12)), edge_weights(4, (9, 12)) * 0.1, OFFSETS[4])
+    columns = partitions.lying_along(grid, 0)
     whole = partitions.fitted(grid, np.zeros((9, 12), np.int32), 1)
-    cut = potts_splits.split(grid, columns, whole)
+    cut = potts_splits.split((grid, columns), whole)
     assert partitions.energy(grid, cut) == pytest.approx(1.6)  # 16 edges
     dear = grid._replace(edges=100 * grid.edges), columns._replace(edges=100 * columns.edges)
-    assert len(potts_splits.split(*dear, whole).mass) == 1
+    assert len(potts_splits.split(dear, whole).mass) == 1
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -194,7 +196,7 @@ def test_splits_and_descent_never_raise_the_energy(seed):
     grid = random_grid(rng, (4, 8)[seed % 2], (14, 11))
     label, count = partitions.components(grid, rng.integers(0, 2, grid.mass.shape).astype(np.int32))
     part = partitions.fitted(grid, label, count)
-    after = potts_splits.split(grid, partitions.transposed(grid), part)
+    after = potts_splits.split((grid, partitions.lying_along(grid, 0)), part)
     assert partitions.energy(grid, after) <= partitions.energy(grid, part) + 1e-12
 
 
@@ -223,7 +225,7 @@ def test_a_wrong_move_is_rejected(monkeypatch):
     def wrong(grid, label, mean):
         label[...] = np.random.default_rng(0).permutation(label.ravel()).reshape(label.shape)
 
-    monkeypatch.setattr(module, "move_rows", wrong)
+    monkeypatch.setattr(module, "move_lines", wrong)
     image = js.datasets.shapes(40, 56, seed=3)
     result = js.run(image, PottsDescent(weight=0.02))
     assert result.history["energy"][-1] == result.history["energy"][0]

@@ -59,7 +59,7 @@ def test_recorded_energy_is_the_energy(image, weight, neighbors):
     # by labels, not colours: two adjacent regions of equal mean have a boundary
     height, width, _ = image.shape
     labels = kernel.labels(result.state.regions[0]).reshape(height, width)
-    lengths = edge_weights(neighbors, height, width)[:, 0, 0]
+    lengths = edge_weights(neighbors, (height, width))[:, 0, 0]
     boundary = 0.0
     for (dy, dx), length in zip(OFFSETS[neighbors], lengths, strict=True):
         for y, x in np.ndindex(height, width):
@@ -106,7 +106,7 @@ def test_every_pair_is_due_when_it_could_merge(neighbors, seed):
     """
     rng = np.random.default_rng(seed)
     image = rng.random((12, 14, 2))
-    edges = edge_weights(neighbors, 12, 14)
+    edges = edge_weights(neighbors, (12, 14))
     regions = kernel.make_regions(image, edges, OFFSETS[neighbors])
     for level in np.linspace(0, 0.2, 11):
         kernel.sweep(regions, level)

@@ -155,7 +155,7 @@ def test_palette(image, labels):
         lambda x, f: merge_small(x, f[1:], 3),
         lambda x, f: merge_small(x.astype(float), f, 3),
         lambda x, f: merge_small(x, f.tolist(), 3),
-        lambda x, f: adjacency(x[None]),
+        lambda x, f: adjacency(x[None, None]),
         lambda x, f: boundaries(np.zeros((0, 0), int)),
         lambda x, f: recolor(x, f),
         lambda x, f: recolor(x, f, n_colors=2, palette=["#fff"]),

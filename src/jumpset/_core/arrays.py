@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.axes import check_axes, from_batch, names_of, spatial, to_batch
 from jumpset._core.errors import InputError, RangeWarning
 
 _WIDE = {"float64", "int32", "uint32", "int64", "uint64"}  # computed in float64, all others in float32
@@ -28,13 +29,13 @@ class Layout:
     is_tensor: bool
     dtype: str
     """Name of the caller's dtype."""
-    channel_axis: int | None
-    """Position of the channels; ``None`` for a gray ``(H, W)`` array."""
+    axes: str | None
+    """The names of the caller's axes (:mod:`jumpset._core.axes`); ``None`` for a ``(B, C, *spatial)`` tensor."""
     low: float
     high: float
     """The caller's values for intensities 0 and 1."""
     alpha: Any = None
-    """The unchanged alpha channel ``(H, W)``, if the image has one."""
+    """The unchanged alpha channel ``(H, W)``, if the image has one, with the batch and the space of it."""
 
     def restore(self, tensor: Tensor) -> Any:
         """Return the image in the caller's kind, shape and dtype; integers are rounded and clipped."""
@@ -44,28 +45,29 @@ class Layout:
         if self.is_tensor:
             dtype: torch.dtype = getattr(torch, self.dtype)
             if self.dtype == "bool":
-                return values >= 0.5
-            if not dtype.is_floating_point:
+                values = values >= 0.5
+            elif not dtype.is_floating_point:
                 values = values.round().clamp(*_limits(self.dtype))
-            return values.to(dtype)
-        array = values[0].cpu().numpy()
+            values = values.to(dtype)
+            return values if self.axes is None else from_batch(values, self.axes).contiguous()
+        array = values.cpu().numpy()
         kind = np.dtype(self.dtype)
         if kind == np.bool_:
             array = array >= 0.5
         elif kind.kind in "iu":
             array = np.rint(array).clip(*_limits(self.dtype))
         array = array.astype(kind, copy=False)
-        if self.channel_axis is None:  # an operator may make one band of many
-            return np.ascontiguousarray(array[0] if len(array) == 1 else np.moveaxis(array, 0, -1))
         if self.alpha is not None:
-            array = np.concatenate([array, self.alpha[None]], axis=0)
-        return np.ascontiguousarray(np.moveaxis(array, 0, self.channel_axis))
+            alpha = np.broadcast_to(self.alpha, (len(array), 1, *array.shape[2:]))
+            array = np.concatenate([array, alpha], axis=1)
+        return np.ascontiguousarray(from_batch(array, self.axes or ""))
 
 
 def to_tensor(
     image: Any,
     *,
     channel_axis: int | None = -1,
+    axes: str | None = None,
     alpha: bool | None = None,
     value_range: ValueRange | None = None,
     device: str | torch.device | None = None,
@@ -77,13 +79,13 @@ def to_tensor(
 
     Parameters
     ----------
-    image, channel_axis, alpha, value_range, device
+    image, channel_axis, axes, alpha, value_range, device
         As in :func:`jumpset.run`.
     valid
         Optional ``(B, 1, *spatial)`` bool, B possibly 1: pixels that are not valid may hold anything; they
         become those of the nearest valid pixel.
     spatial_ndims
-        Numbers of spatial axes that a tensor may have.
+        Numbers of spatial axes that the image may have.
     is_data
         Whether ``image`` holds the data of an operator, which are no intensities: numbers of any size, scaled
         by ``value_range`` alone, and not shifted. What belongs to integers without a range is floats.
@@ -112,25 +114,26 @@ def to_tensor(
         raise InputError(
             "images of this dtype are not supported", given=dtype, do="convert it to float32 or uint8"
         )
-    axis = _check_axes(image, is_tensor, channel_axis, spatial_ndims)
+    names = _check_axes(image, is_tensor, channel_axis, axes, spatial_ndims)
     kept_alpha = None
     if isinstance(image, Tensor):
         tensor = torch.as_tensor(image).detach()
+        tensor = tensor if names is None else to_batch(tensor, names)
     else:
-        array = image[None] if axis is None else np.moveaxis(image, axis, 0)
-        if alpha is None:  # four 8-bit channels are nearly always RGBA
-            alpha = dtype == "uint8" and array.shape[0] == 4
+        array = to_batch(image, names or "")
+        if alpha is None:  # four 8-bit channels of a picture are nearly always RGBA
+            alpha = dtype == "uint8" and array.ndim == 4 and array.shape[:2] == (1, 4)
         if alpha:
-            if array.shape[0] < 2:
+            if array.shape[1] < 2:
                 raise InputError(
                     "alpha=True needs a colour channel besides alpha",
                     given=image.shape,
                     do="pass alpha=False",
                 )
-            array, kept_alpha = array[:-1], array[-1].copy()
+            array, kept_alpha = array[:, :-1], array[:, -1:].copy()
+            kept_alpha = kept_alpha if "t" in (names or "") else kept_alpha[0, 0]
         # torch cannot view negative strides, foreign byte orders, or the second of C's equal 64-bit types
-        array = np.array(array, dtype=dtype, order="C")
-        tensor = torch.from_numpy(array)[None]
+        tensor = torch.from_numpy(np.array(array, dtype=dtype, order="C"))
     # copied, since a method may work in place; arrays were copied above
     wide = torch.float64 if dtype in _WIDE else torch.float32
     tensor = tensor.to(device=checks.device("device", device), dtype=wide, copy=is_tensor)
@@ -147,7 +150,7 @@ def to_tensor(
         _check_floats(smallest, largest, low, high)
     elif value_range is None and dtype not in ("bool", "uint8", "int8"):
         _check_range_used(dtype, smallest, largest, low, high)
-    return tensor.contiguous(), Layout(is_tensor, dtype, axis, low, high, kept_alpha)
+    return tensor.contiguous(), Layout(is_tensor, dtype, names, low, high, kept_alpha)
 
 
 def _advice(image: Any) -> str:
@@ -191,10 +194,27 @@ def check_valid(valid: np.ndarray, shape: tuple[int, ...]) -> None:
 
 
 def _check_axes(
-    image: Any, is_tensor: bool, channel_axis: int | None, spatial_ndims: tuple[int, ...]
-) -> int | None:
+    image: Any, is_tensor: bool, channel_axis: int | None, axes: str | None, spatial_ndims: tuple[int, ...]
+) -> str | None:
+    """Return the names of the axes of an array, and of a tensor that the caller has named."""
     shape = tuple(image.shape)
-    if is_tensor:
+    if axes is not None:
+        names = check_axes(axes, len(shape))
+        if channel_axis != -1:
+            raise InputError(
+                "axes says where the channels are",
+                given=f"axes={axes!r} and channel_axis={channel_axis}",
+                do="pass axes alone, with the letter c",
+            )
+        if len(spatial(names)) not in spatial_ndims:
+            takes = " or ".join(f"{n}-D" for n in sorted(spatial_ndims))
+            slices = names.replace("z", "t") if "z" in names and "t" not in names else "tyx"
+            raise InputError(
+                f"this method takes {takes} images",
+                given=f"axes={axes!r}, {len(spatial(names))}-D",
+                do=f"use another method, e.g. 'tv', or pass axes={slices!r} to take slices as separate images",
+            )
+    elif is_tensor:
         if len(shape) - 2 not in spatial_ndims:
             kinds = (f"(B, C, {', '.join('DHW'[-n:])})" for n in sorted(spatial_ndims))
             raise InputError(
@@ -202,22 +222,20 @@ def _check_axes(
                 given=shape,
                 do="add the missing axes, x[None, None] for one gray image",
             )
-        axis = 1
-    elif len(shape) == 2:
-        axis = None
-    elif len(shape) == 3 and channel_axis is not None and -3 <= channel_axis < 3:
-        axis = channel_axis % 3
+        names = None
+    elif len(shape) == 2 or (len(shape) == 3 and channel_axis is not None and -3 <= channel_axis < 3):
+        names = names_of(len(shape), channel_axis)
     else:
         raise InputError(
             "a NumPy image must be (H, W), or (H, W, C) with channel_axis as its channel axis",
             given=f"shape {shape}, channel_axis={channel_axis}",
-            do="pass one image at a time, or a (B, C, H, W) tensor",
+            do="pass one image at a time, or name the axes: axes='zyx' for a volume, 'tyx' for a stack of images",
         )
     if 0 in shape:
         raise InputError(
             "the image has no pixels", given=f"shape {shape}", do="pass at least one pixel and one channel"
         )
-    return axis
+    return names
 
 
 def _value_range(

@@ -43,6 +43,20 @@ def real_or_none(name: str, value: object, **bounds: float) -> None:
         real(name, value, **bounds)
 
 
+def spacing(name: str, value: object) -> None:
+    """Raise unless ``value`` is None or a tuple of one to three lengths above 0."""
+    if value is None:
+        return
+    if not isinstance(value, (tuple, list)) or not 1 <= len(value) <= 3:
+        raise InputError(
+            f"{name} has one number for each spatial axis, in the order z, y, x",
+            given=repr(value),
+            do="pass e.g. (2.0, 0.5, 0.5) for voxels that are four times as long in z",
+        )
+    for length in value:
+        real(name, length, above=0.0)
+
+
 def integer(name: str, value: object, *, at_least: int | None = None, at_most: int | None = None) -> None:
     """Raise unless ``value`` is a whole number within the bounds."""
     if isinstance(value, bool) or not isinstance(value, Integral):

@@ -105,7 +105,7 @@ def jump_count(
     2.0
     """
     x, threshold = _image(u, tol, channel_axis)
-    weights = grid_weights(neighbors, x.shape[0], x.shape[1], edge_weights)
+    weights = grid_weights(neighbors, x.shape[:2], edge_weights)
     total = 0.0
     for offset, weight in zip(OFFSETS[neighbors], weights, strict=True):
         down, right = offset

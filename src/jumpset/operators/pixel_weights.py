@@ -10,6 +10,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.arrays import check_valid, fill_nearest
+from jumpset._core.axes import check_axes, to_batch
 from jumpset._core.errors import InputError
 
 
@@ -20,14 +21,14 @@ def fill_missing(image: Tensor, mask: Any) -> tuple[Tensor, np.ndarray]:
 
 
 def pixel_weights(shape: tuple[int, ...], given: Any = None) -> np.ndarray:
-    """Return a mask as the weight of each pixel, ``(B or 1, H, W)`` float64.
+    """Return a mask as the weight of each pixel, ``(B or 1, *spatial)`` float64.
 
     Parameters
     ----------
     shape
-        ``(B, C, H, W)`` of the images.
+        ``(B, C, *spatial)`` of the images.
     given
-        Optional array or tensor ``(H, W)`` for all images, or ``(B, 1, H, W)``: True, or an integer that is
+        Optional array or tensor ``(*spatial)`` for all images, or ``(B, 1, *spatial)``: True, or an integer that is
         not 0, for a valid pixel; or floats from 0 to 1. Default: all 1.
 
     Raises
@@ -37,35 +38,40 @@ def pixel_weights(shape: tuple[int, ...], given: Any = None) -> np.ndarray:
     """
     if given is None:
         return np.ones((1, *shape[2:]))
-    weights = _as_weights(given)
+    weights = _as_weights(given, len(shape))
     check_valid(weights > 0.0, shape)
     return weights[:, 0]
 
 
-def is_valid(mask: Any) -> np.ndarray:
-    """Return a mask as ``(B or 1, 1, *spatial)`` bool: where it is not 0."""
-    return _as_weights(mask) > 0.0
+def is_valid(mask: Any, ndim: int = 4) -> np.ndarray:
+    """Return a mask of images ``(B, C, *spatial)`` as ``(B or 1, 1, *spatial)`` bool: where it is not 0."""
+    return _as_weights(mask, ndim) > 0.0
 
 
-def nan_pixels(image: Any, channel_axis: int | None, mask: Any, missing: str | None) -> Any:
+def nan_pixels(
+    image: Any, channel_axis: int | None, mask: Any, missing: str | None, axes: str | None = None
+) -> Any:
     """Return the mask of an image for ``missing`` of :func:`jumpset.run`: where no channel is NaN, too."""
     if missing is None:
         return mask
     checks.one_of("missing", missing, ("nan",))
-    if isinstance(image, Tensor):
+    if axes is not None:
+        check_axes(axes, image.ndim)
+        known = ~to_batch(np.isnan(np.asarray(image)), axes).any(1, keepdims=True)
+    elif isinstance(image, Tensor):
         known = (~torch.isnan(image.detach()).any(1, keepdim=True)).cpu().numpy()
     else:
         flat: Any = np.isnan(np.asarray(image))
         known = ~(flat if flat.ndim == 2 or channel_axis is None else flat.any(channel_axis))[None, None]
     if mask is None:
         return known
-    weights = _as_weights(mask)
+    weights = _as_weights(mask, known.ndim)
     check_valid(weights > 0.0, known.shape)
     return known * weights
 
 
-def _as_weights(mask: Any) -> np.ndarray:
-    """Return a mask of any dtype as ``(B or 1, 1, *spatial)`` float64 from 0 to 1."""
+def _as_weights(mask: Any, ndim: int) -> np.ndarray:
+    """Return a mask of any dtype, of images with ``ndim`` axes, as ``(B or 1, 1, *spatial)`` float64 from 0 to 1."""
     array = np.asarray(mask.detach().cpu() if hasattr(mask, "detach") else mask)
     if array.dtype.kind in "bui":
         array = (array != 0).astype(np.float64)
@@ -79,7 +85,7 @@ def _as_weights(mask: Any) -> np.ndarray:
             given=f"values from {array.min():g} to {array.max():g}",
             do="pass mask > 0, where True is a valid pixel",
         )
-    return (array if array.ndim >= 4 else array[None, None]).astype(np.float64)
+    return (array if array.ndim >= ndim else array[None, None]).astype(np.float64)
 
 
 def weights_like(given: Any, shape: tuple[int, ...], name: str, *, misfit: str, zero: str) -> np.ndarray:

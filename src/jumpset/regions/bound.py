@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +14,8 @@ from jumpset._core.arrays import ValueRange
 from jumpset.kernels.regions import fusion, partitions
 from jumpset.kernels.regions.partitions import Grid
 from jumpset.kernels.regions.potts_bound import Lines, grid_lines, line_minima
-from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights
+from jumpset.operators.neighborhoods import grid_offsets
 from jumpset.operators.pixel_weights import pixel_weights
 from jumpset.regions.inputs import read_pixels
 
@@ -45,7 +46,7 @@ class Dual:
 def equal_shares(grid: Grid) -> Dual:
     """Return the dual variables that divide the data term equally among the directions."""
     lines = grid_lines(grid)
-    mass, bands = grid.mass.ravel(), grid.pixels.shape[2]
+    mass, bands = grid.mass.ravel(), grid.pixels.shape[-1]
     return Dual(lines, np.tile(mass / len(lines), (len(lines), 1)), np.zeros((len(lines), mass.size, bands)))
 
 
@@ -94,10 +95,12 @@ def lower_bound(
     weight: float,
     neighbors: int = 4,
     edge_weights: Any = None,
+    spacing: Sequence[float] | None = None,
     mask: Any = None,
     n_steps: int = 500,
     max_seconds: float | None = None,
     channel_axis: int | None = -1,
+    axes: str | None = None,
     alpha: bool | None = None,
     value_range: ValueRange | None = None,
 ) -> float:
@@ -113,21 +116,24 @@ def lower_bound(
     Parameters
     ----------
     image
-        ``(H, W)`` or ``(H, W, C)`` NumPy array of any bool, integer or float dtype; integers are scaled by
-        their dtype's range. The energy is that of intensities from 0 to 1.
+        ``(H, W)`` or ``(H, W, C)`` NumPy array of any bool, integer or float dtype, or a signal or volume
+        with ``axes``; integers are scaled by their dtype's range. The energy is that of intensities from 0
+        to 1.
     weight
         λ, in squared intensities, at least 0.
     neighbors
-        4 or 8 neighbours.
+        4 or 8; in a volume 4 stands for the 6 neighbours along the axes, 8 for all 26.
     edge_weights
         Optional ``(D, H, W)`` of ω, as for region fusion; 0 cuts an edge.
+    spacing
+        Optional distances of pixels along each spatial axis, as for region fusion.
     mask
         Optional ``(H, W)``: True, or not 0, where a pixel is valid; floats from 0 to 1 are m.
     n_steps
         Largest number of supergradient steps; the bound rises most in the first hundred.
     max_seconds
         Time limit, checked between steps.
-    channel_axis, alpha, value_range
+    channel_axis, axes, alpha, value_range
         As in :func:`jumpset.run`.
 
     Returns
@@ -142,7 +148,7 @@ def lower_bound(
 
     Notes
     -----
-    The energy is divided among the 2 or 4 directions of the grid. Lagrange multipliers of the first and
+    The energy is divided among the directions of the grid. Lagrange multipliers of the first and
     second moments of u make the minimisers of the parts agree; every part is solved exactly on all its lines
     (M. Storath, A. Weinmann, SIAM J. Imaging Sci. 2014 solve the same lines inside ADMM, which has no bound).
     Such a decomposition is that of N. Komodakis, N. Paragios, G. Tziritas, "MRF energy minimization and
@@ -162,14 +168,15 @@ def lower_bound(
     checks.integer("n_steps", n_steps, at_least=1)
     if max_seconds is not None:
         checks.real("max_seconds", max_seconds, above=0.0)
-    pixels, _ = read_pixels(image, channel_axis, alpha, value_range, mask)
-    height, width, bands = pixels.shape
-    costs = weight * grid_weights(neighbors, height, width, edge_weights)
-    mass = pixel_weights((1, bands, height, width), mask)[0]
+    pixels, _ = read_pixels(image, channel_axis, alpha, value_range, mask, axes)
+    *shape, bands = pixels.shape
+    costs = weight * grid_weights(neighbors, shape, edge_weights, spacing)
+    offsets = grid_offsets(neighbors, len(shape))
+    mass = pixel_weights((1, bands, *shape), mask)[0]
     if weight == 0.0:
         return 0.0
-    grid = partitions.make_grid(pixels.astype(np.float64), mass, costs, OFFSETS[neighbors])
-    regions = fusion.make_regions(grid.pixels, grid.edges, OFFSETS[neighbors], mass=mass)
+    grid = partitions.make_grid(pixels.astype(np.float64), mass, costs, offsets)
+    regions = fusion.make_regions(grid.pixels, grid.edges, offsets, mass=mass)
     for level in range(_LEVELS + 1):
         fusion.sweep(regions, level / _LEVELS)
     energy = float(regions.totals[0] + regions.totals[1])

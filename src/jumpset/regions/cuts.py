@@ -39,7 +39,7 @@ def cut_labels(
         4 or 8.
     """
     labels = np.empty(images.shape[:3], np.int64)
-    edges = edge_weights(neighbors, images.shape[1], images.shape[2])
+    edges = edge_weights(neighbors, images.shape[1:3])
 
     def cut(first: int, last: int) -> None:
         for image, out in zip(images[first:last], labels[first:last], strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,12 @@ import torch
 from torch import Tensor
 
 from jumpset.kernels.regions import fusion as kernel
-from jumpset.operators.neighborhoods import OFFSETS, edge_weights
+from jumpset.operators.neighborhoods import edge_weights, grid_offsets
 from jumpset.operators.pixel_weights import fill_missing
 
 
 def fuse(image: Tensor, weight: float, levels: int = 50, neighbors: int = 4) -> Tensor:
-    """Return the region fusion of a ``(B, C, H, W)`` tensor, with its shape, dtype and device."""
+    """Return the region fusion of a ``(B, C, *spatial)`` tensor, with its shape, dtype and device."""
     regions = start(image, neighbors)
     for level in range(levels + 1):
         for one in regions:
@@ -22,22 +23,25 @@ def fuse(image: Tensor, weight: float, levels: int = 50, neighbors: int = 4) -> 
     return paint(regions, image)
 
 
-def start(image: Tensor, neighbors: int, weights: Any = None, mask: Any = None) -> tuple[kernel.Regions, ...]:
+def start(
+    image: Tensor, neighbors: int, weights: Any = None, mask: Any = None, spacing: Any = None
+) -> tuple[kernel.Regions, ...]:
     """Make a region of every pixel of each image.
 
-    ``weights`` (``edge_weights``) and ``mask`` are those of :class:`~jumpset.smoothers.RegionFusion`.
+    ``weights`` (``edge_weights``), ``mask`` and ``spacing`` are those of
+    :class:`~jumpset.smoothers.RegionFusion`.
     """
-    height, width = image.shape[-2:]
-    edges = edge_weights(neighbors, height, width, weights)
+    shape = image.shape[2:]
+    edges = edge_weights(neighbors, shape, weights, spacing)
     filled, masses = (image, None) if mask is None else fill_missing(image, mask)
-    pixels = filled.detach().cpu().permute(0, 2, 3, 1).numpy()
+    pixels = filled.detach().cpu().movedim(1, -1).numpy()
     return tuple(
         kernel.make_regions(
             f,
             edges,
-            OFFSETS[neighbors],
+            grid_offsets(neighbors, len(shape)),
             mass=None if masses is None else masses[k % len(masses)],
-            dtype=kernel.working_dtype(height * width),
+            dtype=kernel.working_dtype(math.prod(shape)),
         )
         for k, f in enumerate(pixels)
     )
@@ -45,9 +49,9 @@ def start(image: Tensor, neighbors: int, weights: Any = None, mask: Any = None) 
 
 def paint(regions: tuple[kernel.Regions, ...], source: Tensor) -> Tensor:
     """Return the mean colour of each pixel's region, as a tensor like ``source``."""
-    batch, channels, height, width = source.shape
-    out = np.empty((batch, height * width, channels), regions[0].mean.dtype)
+    batch, channels, *shape = source.shape
+    out = np.empty((batch, math.prod(shape), channels), regions[0].mean.dtype)
     for means, region in zip(out, regions, strict=True):
         kernel.paint(region, means)
-    painted = torch.from_numpy(out).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+    painted = torch.from_numpy(out).reshape(batch, *shape, channels).movedim(-1, 1)
     return painted.to(source).contiguous()

@@ -85,7 +85,7 @@ def to_geojson(
     target = None if path is None else _check_path(path)
     check_drawing(tolerance, decimals)
     matrix = _check_transform(transform)
-    index, names = check_labels(labels)
+    index, names = check_labels(labels, (2,))
     size = np.bincount(index.ravel())
     properties = [{"label": name, "area": n} for name, n in zip(names.tolist(), size.tolist(), strict=True)]
     pixels = None

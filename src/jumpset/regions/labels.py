@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,33 +12,38 @@ from scipy.sparse.csgraph import connected_components
 
 from jumpset._core import checks
 from jumpset._core.arrays import ValueRange
+from jumpset._core.axes import names_of, to_batch
 from jumpset._core.errors import InputError
-from jumpset.operators.neighborhoods import OFFSETS, edge_ends
+from jumpset.operators.neighborhoods import OFFSETS, edge_ends, grid_offsets
+from jumpset.operators.spacing import axis_scales
 from jumpset.regions._arguments import check_labels, read_image, region_sums
+from jumpset.regions.inputs import check_one_image
 
 
-def label(image: Any, *, neighbors: int = 4, channel_axis: int | None = -1) -> np.ndarray:
+def label(
+    image: Any, *, neighbors: int = 4, channel_axis: int | None = -1, axes: str | None = None
+) -> np.ndarray:
     """Number the flat regions of an image: connected pixels of exactly equal value.
 
     Parameters
     ----------
     image
         ``(H, W)`` or ``(H, W, C)`` array of any real dtype, e.g. a result of region fusion or a label image
-        whose labels are not connected.
+        whose labels are not connected; or any array with ``axes``.
     neighbors
-        4, or 8: pixels are also connected across corners.
-    channel_axis
-        Which axis of a 3-D array holds the channels.
+        4, or 8: pixels are also connected across corners. In a volume 4 stands for 6 neighbours, 8 for 26.
+    channel_axis, axes
+        Which axis of a 3-D array holds the channels; or the names of all axes, as in :func:`jumpset.run`.
 
     Returns
     -------
     ndarray
-        ``(H, W)`` int32 labels 1, 2, … in raster order.
+        ``(H, W)`` int32 labels 1, 2, … in raster order; of a volume ``(Z, H, W)``, of a signal ``(W,)``.
 
     Raises
     ------
     InputError
-        The image is no real array of two or three axes, is empty or has NaN.
+        The image is no real array of such axes, is empty or has NaN.
 
     Examples
     --------
@@ -49,21 +55,21 @@ def label(image: Any, *, neighbors: int = 4, channel_axis: int | None = -1) -> n
     """
     checks.one_of("neighbors", neighbors, OFFSETS)
     array = np.asarray(image)
-    if array.dtype.kind not in "biuf" or array.ndim not in (2, 3) or array.size == 0:
+    if array.dtype.kind not in "biuf" or (axes is None and array.ndim not in (2, 3)) or array.size == 0:
         raise InputError(
             "the image must be a real (H, W) or (H, W, C) array",
             given=f"{array.dtype}, shape {array.shape}",
-            do="pass one image that is not empty",
+            do="pass one image that is not empty; name the axes of a volume, e.g. axes='zyx'",
         )
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise InputError("the image has NaN", given=f"{int(np.isnan(array).sum())} values", do="replace them")
-    if array.ndim == 3:
-        if channel_axis is None or not -3 <= channel_axis < 3:
+    if axes is None:
+        if array.ndim == 3 and (channel_axis is None or not -3 <= channel_axis < 3):
             raise InputError("there is no such channel axis", given=channel_axis, do="pass 0, 1 or 2")
-        array = np.moveaxis(array, channel_axis, -1)
-    pixels = array.reshape(*array.shape[:2], -1)
-    place = np.arange(pixels[..., 0].size).reshape(pixels.shape[:2])
-    pairs = [edge_ends(place, offset) for offset in OFFSETS[neighbors]]
+        axes = names_of(array.ndim, channel_axis)
+    pixels = np.moveaxis(to_batch(array, check_one_image(axes, array.ndim))[0], 0, -1)
+    place = np.arange(pixels[..., 0].size).reshape(pixels.shape[:-1])
+    pairs = [edge_ends(place, offset) for offset in grid_offsets(neighbors, place.ndim)]
     first, second = (np.concatenate([end.ravel() for end in ends]) for ends in zip(*pairs, strict=True))
     flat = pixels.reshape(place.size, -1)
     same = (flat[first] == flat[second]).all(1)
@@ -76,7 +82,9 @@ def merge_small(
     image: Any,
     min_size: int,
     *,
+    spacing: Sequence[float] | None = None,
     channel_axis: int | None = -1,
+    axes: str | None = None,
     alpha: bool | None = None,
     value_range: ValueRange | None = None,
 ) -> np.ndarray:
@@ -89,18 +97,20 @@ def merge_small(
     Parameters
     ----------
     labels
-        ``(H, W)`` integers, one for each region.
+        ``(H, W)`` integers, one for each region; or those of a signal or volume.
     image
         The image, whose colours decide.
     min_size
         Least number of pixels of a region of the result; 1 changes nothing.
-    channel_axis, alpha, value_range
+    spacing
+        Optional distances of pixels along each axis of ``labels``, for c.
+    channel_axis, axes, alpha, value_range
         As in :func:`jumpset.run`.
 
     Returns
     -------
     ndarray
-        ``(H, W)`` int32 labels 1, 2, … in raster order.
+        int32 labels 1, 2, … in raster order, in the shape of ``labels``.
 
     Raises
     ------
@@ -116,10 +126,10 @@ def merge_small(
     """
     index, _ = check_labels(labels)
     checks.integer("min_size", min_size, at_least=1)
-    pixels, _ = read_image(index, image, channel_axis, alpha, value_range)
+    pixels, _ = read_image(index, image, channel_axis, alpha, value_range, axes)
     size, total = region_sums(index, pixels)
     mean = total / size[:, None]
-    edges = adjacency(index)
+    edges = adjacency(index, spacing=spacing)
     around: list[dict[int, float]] = [{} for _ in size]
     for i, j, length in edges.tolist():
         around[i][j] = around[j][i] = length
@@ -149,25 +159,27 @@ def merge_small(
     return in_raster_order(into[index])
 
 
-def adjacency(labels: Any) -> np.ndarray:
+def adjacency(labels: Any, *, spacing: Sequence[float] | None = None) -> np.ndarray:
     """Return which regions touch, and how long their common boundary is.
 
     Parameters
     ----------
     labels
-        ``(H, W)`` integers, one for each region.
+        ``(H, W)`` integers, one for each region; or those of a signal ``(W,)`` or volume ``(Z, H, W)``.
+    spacing
+        Optional distances of pixels along each axis, for lengths, or areas in a volume, in their unit.
 
     Returns
     -------
     ndarray
         Structured array of the fields ``first`` and ``second``, two labels with first < second, and
-        ``length``, the number of pixel sides between them; sorted. Regions that touch only at a
-        corner do not count.
+        ``length``, the number of pixel sides between them, or with ``spacing`` the sum of their lengths as
+        float64; sorted. Regions that touch only at a corner, or an edge of a voxel, do not count.
 
     Raises
     ------
     InputError
-        ``labels`` is no 2-D array of integers, or is empty.
+        ``labels`` is no array of integers with one to three axes, or is empty; a bad ``spacing``.
 
     Examples
     --------
@@ -176,35 +188,48 @@ def adjacency(labels: Any) -> np.ndarray:
     [(1, 2, 1), (1, 3, 2), (2, 3, 1)]
     """
     index, names = check_labels(labels)
-    ends = [edge_ends(index, offset) for offset in OFFSETS[4]]
-    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()], 1) for a, b in ends])
-    pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
-    found, length = np.unique(pairs, axis=0, return_counts=True)
-    fields = [("first", names.dtype), ("second", names.dtype), ("length", np.int64)]
+    sides = side_lengths(spacing, index.ndim)
+    pairs, lengths = [], []
+    for offset in grid_offsets(4, index.ndim):
+        first, second = edge_ends(index, offset)
+        apart = first != second
+        pairs.append(np.sort(np.stack([first[apart], second[apart]], 1), axis=1))
+        lengths.append(np.full(len(pairs[-1]), sides[offset.index(1)]))
+    found, inverse = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
+    length = np.bincount(inverse.ravel(), np.concatenate(lengths), len(found))
+    unit = np.int64 if spacing is None else np.float64
+    fields = [("first", names.dtype), ("second", names.dtype), ("length", unit)]
     out = np.empty(len(found), fields)
     out["first"], out["second"], out["length"] = names[found[:, 0]], names[found[:, 1]], length
     return out
 
 
+def side_lengths(spacing: Sequence[float] | None, ndim: int) -> np.ndarray:
+    """Return the length, or area, of the side of a pixel across each axis."""
+    axis_scales(spacing, ndim)  # checks
+    steps = np.ones(ndim) if spacing is None else np.asarray(spacing, dtype=np.float64)
+    return np.array([np.prod(np.delete(steps, axis)) for axis in range(ndim)])
+
+
 def boundaries(labels: Any) -> np.ndarray:
-    """Return ``(H, W)`` bool: the pixels whose right or lower neighbour belongs to another region.
+    """Return bool: the pixels whose next neighbour along an axis (right, below) belongs to another region.
 
     Lines between regions are thus one pixel wide.
 
     Parameters
     ----------
     labels
-        ``(H, W)`` integers, one for each region.
+        ``(H, W)`` integers, one for each region; or those of a signal or volume.
 
     Returns
     -------
     ndarray
-        ``(H, W)`` bool.
+        bool, in the shape of ``labels``.
 
     Raises
     ------
     InputError
-        ``labels`` is no 2-D array of integers, or is empty.
+        ``labels`` is no array of integers with one to three axes, or is empty.
 
     Examples
     --------
@@ -214,8 +239,9 @@ def boundaries(labels: Any) -> np.ndarray:
     """
     index, _ = check_labels(labels)
     out = np.zeros(index.shape, bool)
-    out[:, :-1] |= index[:, :-1] != index[:, 1:]
-    out[:-1] |= index[:-1] != index[1:]
+    for offset in grid_offsets(4, index.ndim):
+        first, second = edge_ends(index, offset)
+        edge_ends(out, offset)[0][...] |= first != second
     return out
 
 

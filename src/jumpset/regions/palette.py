@@ -53,6 +53,7 @@ def recolor(
     n_colors: int | None = None,
     palette: Sequence[Any] | np.ndarray | None = None,
     channel_axis: int | None = -1,
+    axes: str | None = None,
     alpha: bool | None = None,
     value_range: ValueRange | None = None,
 ) -> Recolored:
@@ -61,7 +62,7 @@ def recolor(
     Parameters
     ----------
     labels
-        ``(H, W)`` integers, one for each region.
+        ``(H, W)`` integers, one for each region; or those of a signal or volume.
     image
         The image, for the mean colours.
     n_colors
@@ -69,7 +70,7 @@ def recolor(
     palette
         Or given colours: ``(K, C)`` values in the range of the image, or K strings such as ``"#ff8800"`` for
         gray and RGB images. Pass exactly one of the two.
-    channel_axis, alpha, value_range
+    channel_axis, axes, alpha, value_range
         As in :func:`jumpset.run`.
 
     Returns
@@ -106,17 +107,17 @@ def recolor(
         )
     if n_colors is not None:
         checks.integer("n_colors", n_colors, at_least=1)
-    pixels, layout = read_image(index, image, channel_axis, alpha, value_range)
+    pixels, layout = read_image(index, image, channel_axis, alpha, value_range, axes)
     size, total = region_sums(index, pixels)
     mean = total / size[:, None]
     if palette is None:
         colors, chosen = _lloyd(mean, size, int(n_colors or 1))
     else:
-        colors = read_palette(palette, pixels.shape[2], layout)
+        colors = read_palette(palette, pixels.shape[-1], layout)
         chosen = _nearest(mean, colors)
     painted = colors[chosen[index]]
-    back = layout.restore(torch.from_numpy(painted.transpose(2, 0, 1).copy())[None])
-    joined = label(chosen[index])
+    back = layout.restore(torch.from_numpy(np.moveaxis(painted, -1, 0).copy())[None])
+    joined = label(chosen[index], axes="zyx"[3 - index.ndim :])
     return Recolored(
         joined,
         back,

@@ -35,7 +35,7 @@ def refit(
     Parameters
     ----------
     label, f, mass
-        ``(H, W)``, ``(H, W, C)``, ``(H, W)``.
+        ``(H, W)``, ``(H, W, C)``, ``(H, W)``, or with any other spatial axes.
     data
         ``"l2"`` for means, ``"l1"`` for medians.
     otherwise
@@ -45,7 +45,7 @@ def refit(
     count = flat.max() + 1
     total, size = np.bincount(flat, w, count), np.bincount(flat, minlength=count)
     out = np.empty_like(f)
-    for c in range(f.shape[2]):
+    for c in range(f.shape[-1]):
         fallback = np.bincount(flat, otherwise[..., c].ravel(), count) / size
         if data == "l2":
             known = np.bincount(flat, w * f[..., c].ravel(), count) / np.where(total > 0, total, 1.0)

@@ -112,7 +112,7 @@ def to_svg(
     checks.flag("curves", curves)
     if title is not None and not isinstance(title, str):
         raise InputError("the title must be text", given=repr(title), do="pass a string, or None")
-    index, _ = check_labels(labels)
+    index, _ = check_labels(labels, (2,))
     pixels, layout = read_image(index, image, channel_axis, alpha, value_range)
     colors = pixels if paint is None else read_image(index, paint, channel_axis, alpha, value_range)[0]
     if pixels.shape[2] not in (1, 3) or colors.shape[2] not in (1, 3):
@@ -209,7 +209,7 @@ def _path(contours: Contours, part: _Part, decimals: int, is_opaque: bool) -> st
 
 def _nested(index: np.ndarray, group: Any) -> np.ndarray:
     """Return the connected parts of a coarser partition; raise unless it is one."""
-    coarse, _ = check_labels(group)
+    coarse, _ = check_labels(group, (2,))
     if coarse.shape != index.shape:
         raise InputError(
             "groups differ in size from labels", given=coarse.shape, do="pass label images alike"

@@ -10,10 +10,11 @@ import numpy as np
 
 from jumpset._core import checks
 from jumpset._core.arrays import ValueRange
+from jumpset._core.errors import InputError
 from jumpset.kernels.regions import merge_tree
 from jumpset.kernels.regions.fusion import working_dtype
-from jumpset.operators.neighborhoods import OFFSETS
 from jumpset.operators.neighborhoods import edge_weights as grid_weights
+from jumpset.operators.neighborhoods import grid_offsets
 from jumpset.operators.pixel_weights import nan_pixels, pixel_weights
 from jumpset.regions import tree_file
 from jumpset.regions.cuts import check_cut
@@ -66,16 +67,19 @@ class RegionTree:
     Parameters
     ----------
     image
-        ``(H, W)`` or ``(H, W, C)`` array of any bool, integer or float dtype and number of bands; integers
-        are scaled by their dtype's range.
+        ``(H, W)`` or ``(H, W, C)`` array of any bool, integer or float dtype and number of bands, or a signal
+        or volume with ``axes``; integers are scaled by their dtype's range.
     neighbors
-        4 or 8 neighbours; 8 makes boundaries nearly isotropic and regions rounder.
+        4, or 8 with the diagonals, which makes boundaries nearly isotropic and regions rounder. In a volume,
+        4 stands for the 6 neighbours along the axes, and 8 for all 26.
     edge_weights
         Optional ``(D, H, W)`` of ω, as for region fusion; 0 cuts an edge.
+    spacing
+        Optional distances of pixels along each spatial axis, as for region fusion.
     mask
         Optional ``(H, W)``: True, or not 0, where a pixel is valid; floats from 0 to 1 weight its error. The
         cuts fill the other pixels, whatever they hold: each starts in the region of the nearest valid one.
-    channel_axis, alpha, value_range, missing
+    channel_axis, axes, alpha, value_range, missing
         As in :func:`jumpset.run`.
     progress
         ``progress(done)`` is called about 200 times with the fraction of merges done.
@@ -91,9 +95,9 @@ class RegionTree:
     Numer. Anal. 1994 (merging by it to the end); L. Guigues, J. P. Cocquerez, H. Le Men, "Scale-sets image
     analysis", IJCV 2006 (best cuts of a hierarchy, which nest). Differences: (1) merges at a larger weight
     than one above them are pooled with it, so that each cut is the best one; (2) a pair whose weight falls
-    because of a merge next to it may be merged late; (3) pairs merge in rounds until a twentieth of the
+    because of a merge next to it may be merged late; (3) pairs merge in rounds until a twelfth of the
     regions is left, then one by one, the least weight first. The tree is the same for any number of threads.
-    Images above 16 megapixels are held in float32.
+    Images of up to 16 bits, of float32 and above 16 megapixels are held in float32.
 
     Examples
     --------
@@ -110,33 +114,34 @@ class RegionTree:
         *,
         neighbors: int = 4,
         edge_weights: Any = None,
+        spacing: Sequence[float] | None = None,
         mask: Any = None,
         channel_axis: int | None = -1,
+        axes: str | None = None,
         alpha: bool | None = None,
         value_range: ValueRange | None = None,
         missing: Literal["nan"] | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> None:
-        mask = nan_pixels(image, channel_axis, mask, missing)
-        pixels, read = read_pixels(image, channel_axis, alpha, value_range, mask)
-        height, width, bands = pixels.shape
-        mass = None if mask is None else pixel_weights((1, bands, height, width), mask)[0]
-        weights = grid_weights(neighbors, height, width, edge_weights)
-        n = height * width
-        merges = merge_all(
-            pixels.astype(working_dtype(n), copy=False), weights, OFFSETS[neighbors], mass, progress
-        )
+        mask = nan_pixels(image, channel_axis, mask, missing, axes)
+        pixels, read = read_pixels(image, channel_axis, alpha, value_range, mask, axes)
+        *shape, bands = pixels.shape
+        mass = None if mask is None else pixel_weights((1, bands, *shape), mask)[0]
+        weights = grid_weights(neighbors, shape, edge_weights, spacing)
+        offsets = grid_offsets(neighbors, len(shape))
+        dtype = min(pixels.dtype, np.dtype(working_dtype(pixels[..., 0].size)))
+        merges = merge_all(pixels.astype(dtype, copy=False), weights, offsets, mass, progress)
         rank, weight, order = ranked(merges)
         self._keep(
             image=np.array(image),
-            layout=(channel_axis, alpha, (read.low, read.high)),
+            layout=(read.axes, alpha, (read.low, read.high)),
             mass=mass,
             into=merges.into,
             rank=rank,
             weight=weight,
             rise=merges.rise[order],
             cost=merges.cost[order],
-            boundary=boundary_of(weights, OFFSETS[neighbors]),
+            boundary=boundary_of(weights, offsets),
         )
 
     def _keep(
@@ -154,14 +159,15 @@ class RegionTree:
     ) -> None:
         self._image = image
         self._layout = layout
-        self._mass = mass  # (H, W), weight of each pixel's error; None: 1
+        self._mass = mass  # (*spatial), weight of each pixel's error; None: 1
         self._into, self._rank = into, rank  # (N,): which region absorbed each region, and in which merge
         self._weight, self._rise, self._cost = weight, rise, cost  # (M,), of each merge
         self._boundary = boundary  # total boundary weight of single pixels
         for array in (image, into, rank, weight, rise, cost):
             array.flags.writeable = False
-        self._pixels, self._back = read_pixels(image, *layout, mass)
-        self._shape = self._pixels.shape[:2]
+        axes, alpha, value_range = layout
+        self._pixels, self._back = read_pixels(image, -1, alpha, value_range, mass, axes)
+        self._shape = self._pixels.shape[:-1]
 
     @property
     def n_leaves(self) -> int:
@@ -182,21 +188,20 @@ class RegionTree:
         """Return what a notebook shows: the image, and a cut of few regions."""
         from jumpset.io.notebook import card
 
-        image, axis = self._image, self._layout[0]
         count = max(self.n_parts, min(_SHOWN, self.n_leaves))
         cut = self.smooth(n_regions=count)
-        if axis is not None and image.ndim == 3:
-            image, cut = np.moveaxis(image, axis, -1), np.moveaxis(cut, axis, -1)
         weight = 0.0 if count == self.n_leaves else self._weight[self.n_leaves - count - 1]
         facts = {
             "image": f"{self._image.shape}, {self._image.dtype}",
             f"weight of {count} regions": f"{weight:.4g}",
             "regions": f"{self.n_parts} to {self.n_leaves}",
         }
-        return card({"Before": image, f"{count} regions": cut}, facts)
+        return card({"Before": self._image, f"{count} regions": cut}, facts, self._layout[0])
 
     def labels(self, *, n_regions: int | None = None, weight: float | None = None) -> np.ndarray:
-        """Return ``(H, W)`` int32 labels 1, 2, … in raster order, as for ``skimage.measure.regionprops``.
+        """Return int32 labels 1, 2, … in raster order, as for ``skimage.measure.regionprops``.
+
+        Their shape is ``(H, W)``, or that of the signal or volume.
 
         Parameters
         ----------
@@ -224,7 +229,7 @@ class RegionTree:
             flat = merge_tree.means(self._pixels, label, count)
         else:
             pixels = self._pixels
-            flat = refit(label.reshape(self._shape) - 1, pixels, self._mass, "l2", pixels).transpose(2, 0, 1)
+            flat = np.moveaxis(refit(label.reshape(self._shape) - 1, pixels, self._mass, "l2", pixels), -1, 0)
         return self._back.restore(torch.from_numpy(flat)[None])
 
     def energies(self) -> TreeEnergies:
@@ -336,10 +341,17 @@ class RegionTree:
 
     def _vector_input(self) -> tuple[np.ndarray, dict[str, Any]]:
         """Return the image, filled where the mask has no weight, and how to read it."""
-        axis, alpha, value_range = self._layout
+        if len(self._shape) != 2:
+            raise InputError(
+                "vector output needs an image of two spatial axes",
+                given=f"{len(self._shape)}-D",
+                do="cut the labels of one slice, and pass them to jumpset.regions.to_svg or to_geojson",
+            )
+        axes, alpha, value_range = self._layout
         image = self._image
         if self._mass is not None and not self._mass.all():
             import torch
 
             image = self._back.restore(torch.from_numpy(self._pixels.transpose(2, 0, 1))[None])
+        axis = axes.index("c") if "c" in axes else None
         return image, {"channel_axis": axis, "alpha": alpha, "value_range": value_range}

@@ -9,26 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from jumpset._core.errors import FileError
+from jumpset._core.axes import check_axes, names_of
+from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import as_path, atomic_write, read_head
 
-_FORMATS = 1, 2  # versions of the file format: without and with a mask
+_FORMAT = 3  # version of the file format; 1 and 2 have the channel axis, but no names of axes
 
 
 def write(path: str | os.PathLike[str], tree: dict[str, Any]) -> None:
     """Write the parts of a tree, completely or not at all."""
     target = check_tree_path(path)
-    axis, alpha, value_range = tree["layout"]
+    axes, alpha, value_range = tree["layout"]
     optional = {
-        "channel_axis": np.array([] if axis is None else [axis]),
+        "axes": np.array(axes),
         "alpha": np.array([] if alpha is None else [alpha]),
         "value_range": np.array([] if value_range is None else value_range, dtype=np.float64),
         "mass": np.array([]) if tree["mass"] is None else tree["mass"],
     }
     parts = {name: tree[name] for name in ("image", "into", "rank", "weight", "rise", "cost")}
-    version = np.array(_FORMATS[tree["mass"] is not None])
     with atomic_write(target) as temporary, temporary.open("wb") as file:
-        np.savez(file, jumpset_tree=version, boundary=np.array(tree["boundary"]), **parts, **optional)
+        np.savez(
+            file, jumpset_tree=np.array(_FORMAT), boundary=np.array(tree["boundary"]), **parts, **optional
+        )
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -37,24 +39,29 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     read_head(source)
     try:
         with source.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            if int(data["jumpset_tree"]) not in _FORMATS:
+            version = int(data["jumpset_tree"])
+            if not 1 <= version <= _FORMAT:
                 raise FileError(
                     "this version of jumpset does not support the format of the tree",
                     given=source,
                     do="build the tree again from the image",
                 )
-            axis, alpha = data["channel_axis"], data["alpha"]
-            low_high = data["value_range"]
+            alpha, low_high = data["alpha"], data["value_range"]
             arrays = {name: data[name] for name in ("image", "into", "rank", "weight", "rise", "cost")}
+            if version == _FORMAT:
+                axes = check_axes(str(data["axes"]), arrays["image"].ndim)
+            else:
+                axis = data["channel_axis"]
+                axes = names_of(arrays["image"].ndim, int(axis[0]) if len(axis) else None)
             layout = (
-                int(axis[0]) if len(axis) else None,
+                axes,
                 bool(alpha[0]) if len(alpha) else None,
                 (float(low_high[0]), float(low_high[1])) if len(low_high) else None,
             )
             boundary = float(data["boundary"])
             mass = data["mass"] if "mass" in data.files and data["mass"].size else None
             _check_links(arrays["into"], arrays["rank"], arrays["weight"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
+    except (InputError, OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, FileError):
             raise
         raise FileError(

@@ -6,10 +6,12 @@ import warnings
 from dataclasses import fields, replace
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from jumpset._core.arrays import Layout, ValueRange, to_tensor
+from jumpset._core.axes import check_axes, like, spatial, to_batch
 from jumpset._core.errors import InputError, RangeWarning
 from jumpset._core.types import Iteration
 from jumpset.operators.linear import Identity
@@ -23,6 +25,7 @@ def read_input(
     method: Any,
     *,
     channel_axis: int | None,
+    axes: str | None = None,
     alpha: bool | None,
     value_range: ValueRange | None,
     missing: Literal["nan"] | None = None,
@@ -43,15 +46,20 @@ def read_input(
                 given=method.name,
                 do="use e.g. 'region-fusion', 'potts', 'tv', 'wls', 'fgs' or 'gsf', or fill the pixels first",
             )
-        method = replace(method, mask=nan_pixels(image, channel_axis, method.mask, missing))
+        mask = _mask_like(image, axes, method.mask)
+        method = replace(method, mask=nan_pixels(image, channel_axis, mask, missing, axes))
+    elif axes is not None and getattr(method, "mask", None) is not None:
+        method = replace(method, mask=_mask_like(image, axes, method.mask))
     is_data = not isinstance(getattr(method, "operator", None), (type(None), Identity))
-    mask, axes = getattr(method, "mask", None), {"channel_axis": channel_axis, "alpha": alpha}
+    mask, ndim = getattr(method, "mask", None), _tensor_ndim(image, axes)
     tensor, layout = to_tensor(
         image,
-        **axes,
+        channel_axis=channel_axis,
+        axes=axes,
+        alpha=alpha,
         value_range=value_range,
         device=device,
-        valid=None if mask is None else is_valid(mask),
+        valid=None if mask is None else is_valid(mask, ndim),
         spatial_ndims=tuple(range(1, 10)) if is_data else method.spatial_ndims,
         is_data=is_data,
     )
@@ -59,14 +67,38 @@ def read_input(
         given = getattr(method, field.name)
         if field.metadata.get("is_image") and hasattr(given, "ndim"):
             limits = (layout.low, layout.high) if _in_units_of(tensor, layout, given) else None
+            own: dict[str, Any] = {"channel_axis": channel_axis, "alpha": alpha}
+            if axes is not None:
+                names = like(axes, image.shape, given)
+                own = {"axes": names} if names else own
             try:
-                converted, _ = to_tensor(given, **axes, value_range=limits, device=device)
+                converted, _ = to_tensor(
+                    given, **own, value_range=limits, device=device, spatial_ndims=(tensor.ndim - 2,)
+                )
             except InputError as error:
                 raise InputError(
                     f"{field.name} cannot be used: {error.what}", given=error.given, do=error.do
                 ) from None
             method = replace(method, **{field.name: converted})
     return tensor, layout, method
+
+
+def _tensor_ndim(image: Any, axes: str | None) -> int:
+    """The number of axes of the ``(B, C, *spatial)`` tensor that an image becomes."""
+    if axes is not None:
+        return 2 + len(spatial(check_axes(axes, getattr(image, "ndim", 0))))
+    return image.ndim if isinstance(image, Tensor) else 4
+
+
+def _mask_like(image: Any, axes: str | None, mask: Any) -> Any:
+    """The mask as ``(B or 1, 1, *spatial)``, if its axes are those of the image but for c and perhaps t."""
+    if axes is None or mask is None:
+        return mask
+    axes = check_axes(axes, getattr(image, "ndim", 0))
+    mask = mask if hasattr(mask, "ndim") else np.asarray(mask)
+    sizes = [n for n, name in zip(image.shape, axes, strict=True) if name != "c"]
+    names = like(axes.replace("c", ""), sizes, mask)
+    return mask if names is None or "c" in names else to_batch(mask, names)
 
 
 def _in_units_of(image: Tensor, layout: Layout, other: Any) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.arrays import ValueRange
+from jumpset._core.axes import from_batch
 from jumpset._core.errors import InputError
 from jumpset._core.iterate import Moment, iterate
 from jumpset._core.signals import Hold
@@ -54,6 +55,8 @@ class Result:
     """The hyper-parameters that were run."""
     state: Any = field(repr=False)
     """The method's last state, after a divergence the last finite one."""
+    axes: str | None = field(default=None, repr=False)
+    """The names of the image's axes; None for a ``(B, C, *spatial)`` tensor."""
     source: Any = field(default=None, repr=False)
     """The image that was run, as it was given."""
 
@@ -65,13 +68,13 @@ class Result:
         facts = {"method": repr(self.method), "status": self.status.value, "steps": str(self.n_steps)}
         facts |= {"seconds": f"{self.elapsed:.2f}"}
         facts |= {key: text for key, text in last.items() if key not in ("step", "seconds")}
-        return card({"Before": self.source, "After": self.image}, facts)
+        return card({"Before": self.source, "After": self.image}, facts, self.axes)
 
     @property
     def labels(self) -> np.ndarray:
         """Labels 1, 2, … of the answer's flat regions, in raster order.
 
-        ``(H, W)`` int32 for an array, ``(B, H, W)`` for a tensor. Regions are connected pixels of exactly
+        int32, with the axes of the image without channels: ``(H, W)``, or ``(B, H, W)`` for a tensor. Regions are connected pixels of exactly
         equal value, before the answer is converted to the input's dtype, by the method's ``neighbors`` or 4:
         the regions of ``region-fusion``, ``potts`` and ``potts-descent``. Other methods leave small
         differences inside regions; for these, use :class:`jumpset.RegionTree` on ``image``.
@@ -81,8 +84,9 @@ class Result:
         states = self.state.each if isinstance(self.state, BatchState) else (self.state,)
         neighbors = 8 if getattr(self.method, "neighbors", 4) != 4 else 4
         answers = torch.cat([self.method.image(state) for state in states]).detach().cpu().numpy()
-        each = np.stack([label(answer, neighbors=neighbors, channel_axis=0) for answer in answers])
-        return each if isinstance(self.image, Tensor) else each[0]
+        axes = "c" + "zyx"[3 - (answers.ndim - 2) :]
+        each = np.stack([label(answer, neighbors=neighbors, axes=axes) for answer in answers])
+        return each if self.axes is None else from_batch(each[:, None], self.axes.replace("c", ""))
 
     @property
     def gap(self) -> float | None:
@@ -135,6 +139,7 @@ def run(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     channel_axis: int | None = -1,
+    axes: str | None = None,
     alpha: bool | None = None,
     value_range: ValueRange | None = None,
     missing: Literal["nan"] | None = None,
@@ -145,8 +150,8 @@ def run(
     Parameters
     ----------
     image
-        ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, H, W)`` tensor; bool, any integer or float
-        dtype. Integers are scaled by their dtype's range, except those of 64 bits, which need a
+        ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, *spatial)`` tensor, or an array or tensor whose
+        axes are named by ``axes``; bool, any integer or float dtype. Integers are scaled by their dtype's range, except those of 64 bits, which need a
         ``value_range``; floats are taken as they are. For a method with an ``operator``: the operator's data,
         a tensor ``(B, C, …)`` of any number of axes or such an array; integers are taken as they are, too,
         and give an answer of floats.
@@ -175,6 +180,11 @@ def run(
         Steps between two savings; default: ten readings.
     channel_axis
         Which axis of a 3-D NumPy array holds the channels, of ``image`` and of the images of the method.
+    axes
+        One letter for each axis of ``image``, in place of ``channel_axis``: ``x``, ``y`` and ``z`` in space, ``c``
+        for channels, ``t`` for a batch of separate images. ``"zyx"`` is a volume, which a method takes if its
+        ``spatial_ndims`` has 3; ``"tyx"`` a stack of images; ``"zyxc"``, ``"tzyx"`` and ``"x"`` are further
+        examples. The images and the mask of the method have the same axes, or lack ``c`` or ``t``.
     alpha
         Whether the last channel of a NumPy array is alpha, which is passed through unchanged.
         Default: yes for four uint8 channels, no for all else.
@@ -219,6 +229,7 @@ def run(
         image,
         method,
         channel_axis=channel_axis,
+        axes=axes,
         alpha=alpha,
         value_range=value_range,
         missing=missing,
@@ -267,7 +278,8 @@ def run(
         if hold.take():  # a signal came while the answer was computed
             latest.status = Status.INTERRUPTED
     status = latest.status or Status.MAX_STEPS
-    return Result(answer, status, latest.n_steps, clock.elapsed, history, method, latest.state, image)
+    end = latest.n_steps, clock.elapsed, history
+    return Result(answer, status, *end, method, latest.state, layout.axes, image)
 
 
 def _check_options(

@@ -31,6 +31,7 @@ def smooth(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     channel_axis: int | None = -1,
+    axes: str | None = None,
     alpha: bool | None = None,
     value_range: ValueRange | None = None,
     missing: Literal["nan"] | None = None,
@@ -42,15 +43,15 @@ def smooth(
     Parameters
     ----------
     image
-        ``(H, W)`` or ``(H, W, C)`` NumPy array, or ``(B, C, H, W)`` tensor, of any bool, integer or float
-        dtype. The images of a batch are smoothed independently.
+        ``(H, W)`` or ``(H, W, C)`` NumPy array, ``(B, C, *spatial)`` tensor, or an array or tensor whose axes
+        are named by ``axes``, of any bool, integer or float dtype. The images of a batch are smoothed independently.
     method
         A name out of :func:`jumpset.methods`, or a method object.
     preset
         A named setting of the method.
     max_steps, max_seconds, stop, callback, checkpoint, checkpoint_every
         As in :func:`jumpset.run`; the limits are for the whole batch.
-    channel_axis, alpha, value_range, missing, device
+    channel_axis, axes, alpha, value_range, missing, device
         As in :func:`jumpset.run`.
     **hyper
         The method's hyper-parameters, e.g. ``weight=0.05``. Larger ``weight`` is always smoother.
@@ -74,6 +75,15 @@ def smooth(
     >>> flat = js.smooth(image, method="region-fusion", weight=0.02)
     >>> flat.shape == image.shape and flat.dtype == image.dtype
     True
+
+    A volume with its voxel size, and a stack of separate images:
+
+    >>> import numpy as np
+    >>> volume = np.random.default_rng(0).random((4, 24, 32))
+    >>> smoothed = js.smooth(volume, "tv", axes="zyx", weight=0.1, spacing=(2.0, 0.5, 0.5))
+    >>> stack = js.smooth(volume, "region-fusion", axes="tyx")
+    >>> smoothed.shape, stack.shape
+    ((4, 24, 32), (4, 24, 32))
     """
     iteration = make_method(method, preset=preset, **hyper) if isinstance(method, str) else method
     if not isinstance(method, str) and (preset is not None or hyper):
@@ -89,6 +99,7 @@ def smooth(
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
         channel_axis=channel_axis,
+        axes=axes,
         alpha=alpha,
         value_range=value_range,
         missing=missing,

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
+from jumpset._core.errors import InputError
 from jumpset._core.iterate import final_state
 from jumpset._core.types import Iteration, Status, parameter
 from jumpset.kernels.regions import fusion, partitions
 from jumpset.kernels.regions.fusion import Offsets
 from jumpset.kernels.regions.partitions import Grid, Partition
-from jumpset.kernels.regions.potts_moves import move_rows
+from jumpset.kernels.regions.potts_moves import move_lines
 from jumpset.kernels.regions.potts_splits import split
-from jumpset.operators.neighborhoods import OFFSETS, edge_weights
+from jumpset.operators.neighborhoods import edge_weights, grid_offsets
 from jumpset.operators.pixel_weights import fill_missing
 from jumpset.regions.bound import Dual, ascend, equal_shares
 from jumpset.smoothers.potts import PottsADMM
@@ -32,8 +33,7 @@ _MOST_ASCENTS = 1000
 class Descent:
     """The partition of one image."""
 
-    rows: Grid
-    columns: Grid  # the transposed grid
+    turned: tuple[Grid, ...]  # the grid, with each axis as the last one: the last axis first
     partition: Partition
     energy: float
     splitting: bool = False  # whether the next step splits regions
@@ -45,7 +45,7 @@ class Descent:
 class State:
     """One descent for each image."""
 
-    source: Tensor  # (B, C, H, W), f
+    source: Tensor  # (B, C, *spatial), f
     descents: tuple[Descent, ...]
     n_steps: int = 0
 
@@ -61,8 +61,8 @@ class PottsDescent(Iteration[State]):
     (no ½; all channels jump together). It starts from the partition of another method; each step makes moves
     that never raise this energy, until they lower it too little:
 
-    - *boundaries*: dynamic programming finds the optimal labels of a whole row of pixels, each among the
-      labels around its pixel; then those of a column; then the means are fitted;
+    - *boundaries*: dynamic programming finds the optimal labels of a whole line of pixels along an axis, each
+      among the labels around its pixel; the means are fitted after all lines of an axis;
     - *merges*: regions merge where that lowers the energy, computed exactly;
     - *splits*, when boundaries and merges gain too little: a cut between two means inside each region, kept
       where it lowers the energy.
@@ -73,7 +73,8 @@ class PottsDescent(Iteration[State]):
         λ, in squared intensities; useful from 0.001 (grain) to 0.3 (poster). Larger is flatter; 0 changes
         nothing.
     neighbors
-        4 or 8 neighbours; 8 makes boundaries nearly isotropic and regions rounder.
+        4, or 8 with the diagonals, which makes boundaries nearly isotropic and regions rounder. In a volume,
+        4 stands for the 6 neighbours along the axes, and 8 for all 26.
     start
         ``"region-fusion"``, quick; or ``"potts"``, whose ADMM takes many times as long as all the rest, and
         ends about one percent lower.
@@ -89,6 +90,8 @@ class PottsDescent(Iteration[State]):
         As for :class:`PottsADMM`.
     edge_weights
         Optional ``(D, H, W)`` tensor or array that multiplies ω, as for region fusion; 0 cuts an edge.
+    spacing
+        Optional distances of pixels along each spatial axis, as for region fusion.
 
     Raises
     ------
@@ -120,10 +123,12 @@ class PottsDescent(Iteration[State]):
     certify: bool = parameter(False, checks.flag)
     mask: Any = None
     edge_weights: Any = None
+    spacing: Any = parameter(None, checks.spacing)
 
     name: ClassVar[str] = "potts-descent"
     paper: ClassVar[str] = "jumpset, after Landrieu, Obozinski, SIAM J. Imaging Sci. 2017"
     is_symmetric: ClassVar[bool] = False
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     aliases: ClassVar[dict[str, str]] = {"gamma": "weight"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {"n_steps": 1},
@@ -138,30 +143,36 @@ class PottsDescent(Iteration[State]):
 
     def init(self, image: Tensor) -> State:
         """Start from the partition of the method ``start``."""
-        height, width = image.shape[-2:]
+        shape = image.shape[2:]
+        if self.start == "potts" and len(shape) not in PottsADMM.spatial_ndims:
+            raise InputError(
+                "start='potts' needs an image of two spatial axes",
+                given=f"{len(shape)}-D",
+                do="pass start='region-fusion'",
+            )
         filled, masses = fill_missing(image, self.mask)
-        edges = edge_weights(self.neighbors, height, width, self.edge_weights)
-        offsets = OFFSETS[self.neighbors]
-        pixels = filled.detach().cpu().permute(0, 2, 3, 1).numpy()
+        edges = edge_weights(self.neighbors, shape, self.edge_weights, self.spacing)
+        offsets = grid_offsets(self.neighbors, len(shape))
+        pixels = filled.detach().cpu().movedim(1, -1).numpy()
         descents = []
         for k, f in enumerate(pixels):
             mass = masses[k % len(masses)]
-            rows = partitions.make_grid(f, mass, self.weight * edges, offsets)
+            grid = partitions.make_grid(f, mass, self.weight * edges, offsets)
             if self.weight == 0.0:
                 label = np.arange(mass.size, dtype=np.int32).reshape(mass.shape)
             else:
                 label = (
-                    self._potts(filled[k : k + 1], mass) if self.start == "potts" else _fuse(f, rows, offsets)
+                    self._potts(filled[k : k + 1], mass) if self.start == "potts" else _fuse(f, grid, offsets)
                 )
-            partition = partitions.fitted(rows, *partitions.components(rows, label))
-            energy = partitions.energy(rows, partition)
-            descents.append(Descent(rows, partitions.transposed(rows), partition, energy))
+            partition = partitions.fitted(grid, *partitions.components(grid, label))
+            turned = (grid, *(partitions.lying_along(grid, axis) for axis in range(len(shape) - 2, -1, -1)))
+            descents.append(Descent(turned, partition, partitions.energy(grid, partition)))
         return State(image, tuple(descents))
 
     def _potts(self, image: Tensor, mass: np.ndarray) -> np.ndarray:
         method = PottsADMM(weight=self.weight, neighbors=self.neighbors, mask=mass)
         regions = final_state(method, image).splittings[0].regions
-        return regions.astype(np.int32) if regions.size else np.zeros(image.shape[-2:], np.int32)
+        return regions.astype(np.int32) if regions.size else np.zeros(image.shape[2:], np.int32)
 
     def step(self, state: State) -> State:
         """Move and merge, and split if the last step gained too little, in images that are not finished.
@@ -178,12 +189,12 @@ class PottsDescent(Iteration[State]):
         return State(state.source, tuple(now), state.n_steps + 1)
 
     def _step(self, now: Descent) -> Descent:
-        partition = _move(now.rows, now.columns, now.partition)
+        grid = now.turned[0]
+        partition = _move(now.turned, now.partition)
         if now.splitting:
-            partition = split(now.rows, now.columns, _merge(now.rows, partition))
-            partition = _move(now.rows, now.columns, partition)
-        partition = _merge(now.rows, partition)
-        energy = partitions.energy(now.rows, partition)
+            partition = _move(now.turned, split(now.turned, _merge(grid, partition)))
+        partition = _merge(grid, partition)
+        energy = partitions.energy(grid, partition)
         small = energy >= (1.0 - self.tol) * now.energy
         if energy > now.energy:  # by rounding only
             partition, energy = now.partition, now.energy
@@ -194,11 +205,11 @@ class PottsDescent(Iteration[State]):
         """The mean of each region in its pixels."""
         if self.weight == 0.0:
             return state.source
-        batch, channels, height, width = state.source.shape
-        out = np.empty((batch, height, width, channels))
+        batch, channels, *shape = state.source.shape
+        out = np.empty((batch, *shape, channels))
         for pixels, descent in zip(out, state.descents, strict=True):
             partitions.paint(descent.partition, pixels)
-        return torch.from_numpy(out).permute(0, 3, 1, 2).to(state.source).contiguous()
+        return torch.from_numpy(out).movedim(-1, 1).to(state.source).contiguous()
 
     def record(self, state: State) -> dict[str, float]:
         """The energy and the number of regions, summed over the batch; with ``certify`` the largest gap."""
@@ -226,10 +237,11 @@ def _gap(descent: Descent) -> float:
 
 
 def _raise_bound(now: Descent) -> Descent:
-    dual = equal_shares(now.rows) if now.dual is None else now.dual
+    grid = now.turned[0]
+    dual = equal_shares(grid) if now.dual is None else now.dual
     for _ in range(_ASCENTS):
         if not dual.finished:
-            dual = ascend(now.rows, dual, now.energy)
+            dual = ascend(grid, dual, now.energy)
     return replace(now, dual=dual)
 
 
@@ -241,16 +253,15 @@ def _fuse(pixels: np.ndarray, grid: Grid, offsets: Offsets) -> np.ndarray:
     return fusion.roots(regions).reshape(grid.mass.shape)
 
 
-def _move(rows: Grid, columns: Grid, partition: Partition) -> Partition:
-    """Two rounds of all rows, then all columns; the means are fitted after each."""
-    label, count = partition.label.copy(), len(partition.mass)
+def _move(turned: tuple[Grid, ...], partition: Partition) -> Partition:
+    """Two rounds of all lines along each axis; the means are fitted after each axis."""
+    label, count = partition.label, len(partition.mass)
     for _ in range(2):
-        move_rows(rows, label, partition.mean)
-        partition = partitions.fitted(rows, label, count)
-        across = np.ascontiguousarray(label.T)
-        move_rows(columns, across, partition.mean)
-        label = np.ascontiguousarray(across.T)
-        partition = partitions.fitted(rows, label, count)
+        for grid, axis in zip(turned, range(label.ndim - 1, -1, -1), strict=True):
+            lying = np.array(np.moveaxis(label, axis, -1), order="C")  # a copy, which the moves change
+            move_lines(grid, lying, partition.mean)
+            label = np.ascontiguousarray(np.moveaxis(lying, -1, axis))
+            partition = partitions.fitted(turned[0], label, count)
     return partition
 
 

@@ -18,7 +18,7 @@ from jumpset.regions.fusion import paint, start
 class State:
     """The regions of each image; each step merges them in place."""
 
-    source: Tensor  # (B, C, H, W), f
+    source: Tensor  # (B, C, *spatial), f
     regions: tuple[kernel.Regions, ...]
     n_steps: int  # levels done
 
@@ -45,14 +45,19 @@ class RegionFusion(Iteration[State]):
     gamma
         Exponent of β: 1 rises linearly, above 1 slowly at first.
     neighbors
-        4 or 8 neighbours; 8 makes boundaries nearly isotropic and regions rounder.
+        4, or 8 with the diagonals, which makes boundaries nearly isotropic and regions rounder. In a volume,
+        4 stands for the 6 neighbours along the axes, and 8 for all 26.
     edge_weights
         Optional ``(D, H, W)`` tensor or array that multiplies ω of the edges from each pixel to the right and
-        down (D = 2), and to the lower right and lower left (D = 4, with ``neighbors=8``); 0 cuts an edge.
+        down (D = 2), and to the lower right and lower left (D = 4, with ``neighbors=8``); 0 cuts an edge. For
+        volumes ``(D, Z, H, W)``, D = 3 or 13, see :func:`jumpset.operators.neighborhoods.grid_offsets`.
     mask
         Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
         floats from 0 to 1 weight its error. The answer fills the other pixels, whatever they hold: each
-        starts in the region of the nearest valid pixel.
+        starts in the region of the nearest valid pixel. For volumes and signals with their axes.
+    spacing
+        Optional distances of pixels along each spatial axis, e.g. ``(2.0, 0.5, 0.5)``: ω of an edge is then
+        inversely proportional to its length; the finest axis has the ω of None.
 
     Raises
     ------
@@ -82,10 +87,12 @@ class RegionFusion(Iteration[State]):
     neighbors: int = parameter(4, checks.one_of, allowed=(4, 8))
     edge_weights: Any = None
     mask: Any = None
+    spacing: Any = parameter(None, checks.spacing)
 
     name: ClassVar[str] = "region-fusion"
     paper: ClassVar[str] = "Nguyen & Brown, ICCV 2015"
     is_symmetric: ClassVar[bool] = False
+    spatial_ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
     presets: ClassVar[dict[str, dict[str, Any]]] = {"dip-l0": {"levels": 50}, "clip-art": {"weight": 0.015}}
     in_place: ClassVar[bool] = True  # a copy of all regions at each level would take longer than the merges
     check_every: ClassVar[int] = 10
@@ -97,7 +104,9 @@ class RegionFusion(Iteration[State]):
 
     def init(self, image: Tensor) -> State:
         """Start from one region for each pixel."""
-        return State(image, start(image, self.neighbors, self.edge_weights, self.mask), n_steps=0)
+        return State(
+            image, start(image, self.neighbors, self.edge_weights, self.mask, self.spacing), n_steps=0
+        )
 
     def step(self, state: State) -> State:
         """Sweep once over all regions at the next level."""

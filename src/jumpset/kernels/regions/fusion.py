@@ -19,7 +19,7 @@ import numpy as np
 from jumpset.kernels.jit import njit
 
 TINY_MASS = 1e-12  # mass of a missing pixel
-Offsets = Sequence[tuple[int, int]]
+Offsets = Sequence[Sequence[int]]
 
 
 class Regions(NamedTuple):
@@ -73,21 +73,21 @@ def make_regions(
     Parameters
     ----------
     pixels
-        ``(H, W, C)`` floats.
+        ``(*S, C)`` floats; S has one to three axes.
     edge_weights
-        ``(D, H, W)``: weight of the edge that leaves each pixel along each offset; edges that leave the
+        ``(D, *S)``: weight of the edge that leaves each pixel along each offset; edges that leave the
         image are ignored.
     offsets
-        D forward edges as (rows, columns).
+        D forward edges as steps along the axes.
     mass
-        Optional ``(H, W)``: weight of each pixel in the sum of squares; default 1, 0 for a missing pixel.
+        Optional array of shape S: weight of each pixel in the sum of squares; default 1, 0 for a missing
+        pixel.
     dtype
         Dtype of colours, thresholds and boundaries: float64, or float32, which takes 88 bytes per gray pixel
         with 4 neighbours instead of 124.
     """
-    height, width, bands = pixels.shape
-    n = height * width
-    directions = np.array(offsets, dtype=np.int64)
+    n, bands = pixels[..., 0].size, pixels.shape[-1]
+    edges, directions = as_volume(edge_weights, offsets)
     links = 2 * len(directions) * n
     index = np.int32 if links < 2**31 else np.int64
     regions = Regions(
@@ -105,35 +105,56 @@ def make_regions(
         slot=np.zeros(n, dtype=index),
         totals=np.zeros(3),
     )
-    _link(regions, edge_weights, directions, height, width)
+    _link(regions, edges, directions)
     return regions
 
 
+def as_volume(edge_weights: np.ndarray, offsets: Offsets) -> tuple[np.ndarray, np.ndarray]:
+    """Return a view ``(D, depth, height, width)`` of edge weights, and the offsets ``(D, 3)``."""
+    missing = 4 - edge_weights.ndim
+    directions = np.array([(0,) * missing + tuple(offset) for offset in offsets], dtype=np.int64)
+    return edge_weights[(slice(None),) + (None,) * missing], directions
+
+
+@njit(cache=True, nogil=True, inline="always")
+def grid_edge(edges, directions, z, y, x, s):
+    """Return the pixel at the other end of edge s of a pixel, and the edge's weight; 0 if there is none.
+
+    The edges 0 … D − 1 are forward, D … 2 D − 1 backward.
+    """
+    _, depth, height, width = edges.shape
+    d = s % len(directions)
+    sign = 1 if s < len(directions) else -1
+    w, v, u = z + sign * directions[d, 0], y + sign * directions[d, 1], x + sign * directions[d, 2]
+    if w < 0 or w >= depth or v < 0 or v >= height or u < 0 or u >= width:
+        return np.int64(-1), 0.0
+    weight = edges[d, z, y, x] if sign == 1 else edges[d, w, v, u]
+    return (w * height + v) * width + u, weight
+
+
 @njit(cache=True, nogil=True)
-def _link(regions, edge_weights, directions, height, width):
+def _link(regions, edges, directions):
     head, tail, after, target, cost = regions.head, regions.tail, regions.after, regions.target, regions.cost
-    count = len(directions)
-    for y in range(height):
-        for x in range(width):
-            p = y * width + x
-            for s in range(2 * count):
-                d = s % count
-                sign = 1 if s < count else -1
-                v, u = y + sign * directions[d, 0], x + sign * directions[d, 1]
-                if v < 0 or v >= height or u < 0 or u >= width:
-                    continue
-                w = edge_weights[d, y, x] if sign == 1 else edge_weights[d, v, u]
-                if w <= 0.0:
-                    continue
-                e = p * 2 * count + s
-                target[e], cost[e] = v * width + u, w
-                if tail[p] < 0:
-                    head[p] = e
-                else:
-                    after[tail[p]] = e
-                tail[p] = e
-                if sign == 1:
-                    regions.totals[1] += w
+    _, depth, height, width = edges.shape
+    count = 2 * len(directions)
+    p = -1
+    for z in range(depth):
+        for y in range(height):
+            for x in range(width):
+                p += 1
+                for s in range(count):
+                    q, w = grid_edge(edges, directions, z, y, x, s)
+                    if w <= 0.0:
+                        continue
+                    e = p * count + s
+                    target[e], cost[e] = q, w
+                    if tail[p] < 0:
+                        head[p] = e
+                    else:
+                        after[tail[p]] = e
+                    tail[p] = e
+                    if s < len(directions):
+                        regions.totals[1] += w
 
 
 @njit(cache=True, nogil=True, inline="always")

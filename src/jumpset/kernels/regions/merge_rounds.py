@@ -7,24 +7,24 @@ second and the third run in parallel. Each new region depends on the former regi
 does not depend on the number of threads.
 
 The first rounds merge all mutual pairs. Later rounds merge those below a quantile of all weights, since the
-order of merges then matters more: a merge lowers the weights of regions next to it. The last twentieth of the
+order of merges then matters more: a merge lowers the weights of regions next to it. The last twelfth of the
 regions is left to best-first merging, whose order is exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jumpset.kernels import threads
 from jumpset.kernels.jit import njit
-from jumpset.kernels.regions.fusion import TINY_MASS, Offsets, Regions
+from jumpset.kernels.regions.fusion import TINY_MASS, Offsets, Regions, as_volume, grid_edge
 
 _FREE_ROUNDS = 3  # in which all mutual pairs merge
-_QUANTILE = 0.35  # of the weights, below which mutual pairs merge in later rounds
-_LEFT = 20  # the fraction of the pixels that is left to best-first merging, inverted
+_QUANTILE = 0.7  # of the weights, below which mutual pairs merge in later rounds
+_LEFT = 12  # the fraction of the pixels that is left to best-first merging, inverted
 _SLOWEST = 0.02  # fraction of merging regions below which the rounds end
 _LEAST = 4096  # regions that are worth a thread
 _SHORT = 32  # lists up to this length are searched, longer ones have a table
@@ -34,7 +34,7 @@ class Graph(NamedTuple):
     """Regions, and for each the list of its neighbours."""
 
     leaf: np.ndarray  # (R,) int32: the pixel that names the region
-    mass: np.ndarray  # (R,) float64
+    mass: np.ndarray  # (R,) float
     mean: np.ndarray  # (R, C) float
     start: np.ndarray  # (R,) int: first entry of the region's list
     count: np.ndarray  # (R,) int32: number of neighbours
@@ -72,28 +72,29 @@ def merge_in_rounds(
     merges
         Arrays for the merges.
     """
-    height, width, bands = pixels.shape
-    n, dtype = height * width, pixels.dtype
-    directions = np.array(offsets, dtype=np.int64)
-    grid = (np.ascontiguousarray(pixels).reshape(n, bands), edge_weights, directions)
-    masses = np.empty(0) if mass is None else np.maximum(mass, TINY_MASS, dtype=np.float64).reshape(n)
+    n, bands, dtype = pixels[..., 0].size, pixels.shape[-1], pixels.dtype
+    edges, directions = as_volume(edge_weights, offsets)
+    grid = (np.ascontiguousarray(pixels).reshape(n, bands), edges, directions)
+    kind = np.float64 if n > 1 << 24 else dtype  # float32 counts to 2²⁴
+    masses = np.empty(0, kind) if mass is None else np.maximum(mass, TINY_MASS).astype(kind).reshape(n)
     index = np.int32 if 2 * len(directions) * n < 2**31 else np.int64
     counts = np.empty(n, np.uint8)
     best, weight, price = np.empty(n, np.int32), np.empty(n, dtype), np.empty(n, dtype)
+    lines = n // edges.shape[-1]
     threads.parallel_rows(
-        _pixel_neighbors, height, *grid, masses, counts, best, weight, price, least=max(1, _LEAST // width)
+        _pixel_neighbors, lines, *grid, masses, counts, best, weight, price, least=max(1, _LEAST * lines // n)
     )
     nothing = np.empty(0, np.int32)
     graph = Graph(
         nothing, masses, grid[0], nothing.astype(index), counts, nothing, price[:0], best, weight, price
     )
+    memories, own = (_Memory(), _Memory()), _Memory()
     for k in range(10_000):
-        size, before = len(graph.best), int(merges.done[0])
+        size, before, memory = len(graph.best), int(merges.done[0]), memories[k % 2]
         level = np.inf if k < _FREE_ROUNDS else _quantile(graph.weight)
-        number, first, second = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
-        starts = np.empty(size, index)
-        left, room = _match(graph, level, number, first, second, starts, merges)
-        graph = _contracted(graph, grid, number, first[:left], second[:left], starts[:left].copy(), room)
+        number, first, second = (own.take(name, size, np.int32) for name in ("number", "first", "second"))
+        left, room = _match(graph, level, number, first, second, memory.take("start", size, index), merges)
+        graph = _contracted(graph, grid, (number, first[:left], second[:left]), memory, room)
         yield graph
         merged = int(merges.done[0]) - before
         if left * _LEFT <= n or merged < _SLOWEST * size:
@@ -110,7 +111,7 @@ def linked(graph: Graph) -> Regions:
     after[last[has]] = -1
     return Regions(
         parent=np.arange(count, dtype=np.int32),
-        mass=graph.mass,
+        mass=graph.mass.astype(np.float64),
         mean=graph.mean,
         threshold=np.zeros(count, graph.mean.dtype),
         head=np.where(has, graph.start, -1).astype(index),
@@ -126,31 +127,45 @@ def linked(graph: Graph) -> Regions:
 
 def _quantile(weight: np.ndarray) -> float:
     finite = weight[weight < np.inf]
-    k = int(_QUANTILE * len(finite))
-    return float(np.partition(finite, k)[k]) if len(finite) else np.inf
+    k = min(int(_QUANTILE * len(finite)), len(finite) - 1)
+    # with some room, since the two weights of a pair may differ by rounding
+    return float(np.partition(finite, k)[k]) * (1.0 + 1e-5) if len(finite) else np.inf
+
+
+class _Memory:
+    """Arrays whose memory serves again in a later round, which needs less: new memory is slow."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def take(self, name: str, size: int, dtype: Any, bands: int = 0) -> np.ndarray:
+        """Return an array with undefined content."""
+        array = self._arrays.get(name)
+        if array is None or len(array) < size:
+            array = self._arrays[name] = np.empty((size, bands) if bands else size, dtype)
+        return array[:size]
 
 
 def _contracted(
     graph: Graph,
     grid: tuple[np.ndarray, np.ndarray, np.ndarray],
-    number: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    starts: np.ndarray,
+    pairs: tuple[np.ndarray, np.ndarray, np.ndarray],
+    memory: _Memory,
     room: int,
 ) -> Graph:
-    count, dtype = len(first), graph.mean.dtype
+    number, first, second = pairs
+    count, dtype, bands = len(first), graph.mean.dtype, graph.mean.shape[1]
     new = Graph(
-        leaf=np.empty(count, np.int32),
-        mass=np.empty(count),
-        mean=np.empty((count, graph.mean.shape[1]), dtype),
-        start=starts,
-        count=np.empty(count, np.int32),
-        target=np.empty(room, np.int32),
-        cost=np.empty(room, dtype),
-        best=np.empty(count, np.int32),
-        weight=np.empty(count, dtype),
-        price=np.empty(count, dtype),
+        leaf=memory.take("leaf", count, np.int32),
+        mass=memory.take("mass", count, graph.mass.dtype),
+        mean=memory.take("mean", count, dtype, bands),
+        start=memory.take("start", count, graph.start.dtype),
+        count=memory.take("count", count, np.int32),
+        target=memory.take("target", room, np.int32),
+        cost=memory.take("cost", room, dtype),
+        best=memory.take("best", count, np.int32),
+        weight=memory.take("weight", count, dtype),
+        price=memory.take("price", count, dtype),
     )
     threads.parallel_rows(
         _join_means,
@@ -172,17 +187,21 @@ def _contracted(
     return new
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _pair_weight(mass, mean, i, j, c):
+    return mass[i] * mass[j] * _distance(mean, i, j) / ((mass[i] + mass[j]) * c)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _distance(mean, i, j):
     distance = 0.0
     for b in range(mean.shape[1]):
         difference = mean[i, b] - mean[j, b]
         distance += difference * difference
-    both = mass[i] + mass[j]
-    return mass[i] * mass[j] / both * distance / c
+    return distance
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _hash(i, j):
     """Return a number for a pair, the same in both orders: ties would else merge from one corner on."""
     h = (np.uint64(min(i, j)) << np.uint64(32)) ^ np.uint64(max(i, j))
@@ -191,47 +210,29 @@ def _hash(i, j):
     return h ^ (h >> np.uint64(32))
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _edge(edge_weights, directions, y, x, s):
-    """Return the pixel at the other end of edge s of a pixel, and the edge's weight; 0 if there is none."""
-    _, height, width = edge_weights.shape
-    d = s % len(directions)
-    if s < len(directions):
-        v, u = y + directions[d, 0], x + directions[d, 1]
-        if v >= height or u < 0 or u >= width:
-            return np.int64(-1), 0.0
-        return v * width + u, edge_weights[d, y, x]
-    v, u = y - directions[d, 0], x - directions[d, 1]
-    if v < 0 or u < 0 or u >= width:
-        return np.int64(-1), 0.0
-    return v * width + u, edge_weights[d, v, u]
-
-
-@njit(cache=True, nogil=True)
-def _pixel_neighbors(start, stop, pixels, edge_weights, directions, masses, counts, best, weight, price):
-    width = edge_weights.shape[2]
-    for y in range(start, stop):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pixel_neighbors(start, stop, pixels, edges, directions, masses, counts, best, weight, price):
+    _, _, height, width = edges.shape
+    for line in range(start, stop):
+        z, y = line // height, line % height
         for x in range(width):
-            i = y * width + x
+            i = line * width + x
             near, found, boundary, count = np.inf, np.int64(-1), 0.0, 0
             for s in range(2 * len(directions)):
-                j, c = _edge(edge_weights, directions, y, x, s)
+                j, c = grid_edge(edges, directions, z, y, x, s)
                 if c <= 0.0:
                     continue
                 count += 1
-                distance = 0.0
-                for b in range(pixels.shape[1]):
-                    difference = pixels[i, b] - pixels[j, b]
-                    distance += difference * difference
+                distance = _distance(pixels, i, j)
                 a = 0.5 * distance / c
                 if len(masses):
-                    a = masses[i] * masses[j] / (masses[i] + masses[j]) * distance / c
+                    a = masses[i] * masses[j] * distance / ((masses[i] + masses[j]) * c)
                 if a < near or (a == near and found >= 0 and _hash(i, j) < _hash(i, found)):
                     near, found, boundary = a, j, c
             counts[i], best[i], weight[i], price[i] = count, found, near, boundary
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _match(graph, level, number, first, second, starts, merges):
     """Find the pairs that merge; return the number of new regions, and a bound of that of list entries."""
     leaf, mass, best = graph.leaf, graph.mass, graph.best
@@ -260,7 +261,7 @@ def _match(graph, level, number, first, second, starts, merges):
     return k, room
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _join_means(start, stop, leaf, mass, mean, first, second, new_leaf, new_mass, new_mean):
     for k in range(start, stop):
         i, j = np.int64(first[k]), np.int64(second[k])
@@ -280,7 +281,7 @@ def _join_means(start, stop, leaf, mass, mean, first, second, new_leaf, new_mass
             new_mean[k, b] = mean[i, b] + share * (mean[j, b] - mean[i, b])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _join_lists(start, stop, graph, number, first, second, new):
     place = np.empty(0, np.int64)  # of each region in the long list at hand
     for k in range(start, stop):
@@ -315,9 +316,9 @@ def _join_lists(start, stop, graph, number, first, second, new):
         _set_best(new, k, base, end)
 
 
-@njit(cache=True, nogil=True)
-def _join_pixels(start, stop, edge_weights, directions, number, first, second, new):
-    width = edge_weights.shape[2]
+@njit(cache=True, nogil=True, error_model="numpy")
+def _join_pixels(start, stop, edges, directions, number, first, second, new):
+    _, _, height, width = edges.shape
     for k in range(start, stop):
         base = np.int64(new.start[k])
         end = base
@@ -325,8 +326,9 @@ def _join_pixels(start, stop, edge_weights, directions, number, first, second, n
             q = first[k] if part == 0 else second[k]
             if q < 0:
                 break
+            line, x = q // width, q % width
             for s in range(2 * len(directions)):
-                p, c = _edge(edge_weights, directions, q // width, q % width, s)
+                p, c = grid_edge(edges, directions, line // height, line % height, x, s)
                 if c <= 0.0 or number[p] == k:
                     continue
                 f, j = base, number[p]
@@ -340,7 +342,7 @@ def _join_pixels(start, stop, edge_weights, directions, number, first, second, n
         _set_best(new, k, base, end)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _set_best(new, k, base, end):
     near, found, boundary = np.inf, np.int64(-1), 0.0
     for e in range(base, end):

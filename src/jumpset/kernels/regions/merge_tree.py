@@ -286,6 +286,27 @@ def _meld(left, right, weight, a, b):
         a = rest
 
 
+@njit(cache=True, nogil=True)
+def sort_ties(weight, order):
+    """Sort in place the entries of ``order`` of equal weight, which follow one another."""
+    first = 0
+    while first < len(order):
+        last = first + 1
+        value = weight[order[first]]
+        while last < len(order) and weight[order[last]] == value:
+            last += 1
+        if last - first > 8:
+            order[first:last] = np.sort(order[first:last])
+        else:
+            for k in range(first + 1, last):
+                one, place = order[k], k
+                while place > first and order[place - 1] > one:
+                    order[place] = order[place - 1]
+                    place -= 1
+                order[place] = one
+        first = last
+
+
 def cut(into: np.ndarray, rank: np.ndarray, merges: int) -> tuple[np.ndarray, int]:
     """Return labels 1, 2, … in raster order after the first ``merges`` merges, and their number.
 
@@ -314,28 +335,28 @@ def _find(start, stop, into, rank, merges, label):
 
 
 def means(pixels: np.ndarray, label: np.ndarray, count: int) -> np.ndarray:
-    """Return ``(C, H, W)``: the mean of the pixels ``(H, W, C)`` over each label 1 … count."""
-    out = np.empty((pixels.shape[2], *pixels.shape[:2]), pixels.dtype)
-    _means(pixels, label.reshape(pixels.shape[:2]), np.zeros(count), np.zeros((count, len(out))), out)
+    """Return ``(C, *S)``: the mean of the pixels ``(*S, C)`` over each label 1 … count."""
+    *shape, bands = pixels.shape
+    out = np.empty((bands, *shape), pixels.dtype)
+    flat = np.ascontiguousarray(pixels).reshape(-1, bands)
+    _means(flat, label.reshape(-1), np.zeros(count), np.zeros((count, bands)), out.reshape(bands, -1))
     return out
 
 
 @njit(cache=True, nogil=True)
 def _means(pixels, label, size, total, out):
-    height, width, bands = pixels.shape
-    for y in range(height):
-        for x in range(width):
-            i = label[y, x] - 1
-            size[i] += 1.0
-            for b in range(bands):
-                total[i, b] += pixels[y, x, b]
+    n, bands = pixels.shape
+    for p in range(n):
+        i = label[p] - 1
+        size[i] += 1.0
+        for b in range(bands):
+            total[i, b] += pixels[p, b]
     for i in range(len(size)):
         for b in range(bands):
             total[i, b] /= size[i]
     for b in range(bands):
-        for y in range(height):
-            for x in range(width):
-                out[b, y, x] = total[label[y, x] - 1, b]
+        for p in range(n):
+            out[b, p] = total[label[p] - 1, b]
 
 
 @njit(cache=True, nogil=True)

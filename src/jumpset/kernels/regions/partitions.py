@@ -1,11 +1,14 @@
 """Label maps of an image: region means, components, boundaries, and the graph of regions for merging.
 
-A partition is an ``(H, W)`` int32 map of labels 0, 1, …; its energy is ``Σ_p w_p ‖f_p − Y_label(p)‖²`` plus
-the weights of all edges between pixels of different labels, which include the factor λ.
+A partition is a map of labels 0, 1, …, one for each pixel of a grid of any number of axes; its energy is
+``Σ_p w_p ‖f_p − Y_label(p)‖²`` plus the weights of all edges between pixels of different labels, which
+include the factor λ. Kernels number the pixels 0 … N − 1: an edge leads from pixel p to pixel p + step, and
+edges of cost 0, such as those that would leave the grid, connect nothing.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -17,18 +20,19 @@ from jumpset.kernels.regions.fusion import Offsets, Regions, _root
 class Grid(NamedTuple):
     """The image and the costs of jumps, which all partitions share."""
 
-    pixels: np.ndarray  # (H, W, C), f
-    mass: np.ndarray  # (H, W) float64, w: weight of each pixel; 0 for a missing one
-    edges: (
-        np.ndarray
-    )  # (D, H, W) float64: cost of a jump along the edge that leaves a pixel along each offset
-    directions: np.ndarray  # (D, 2) int64: the offsets; the first is (0, 1), all others have 1 row
+    pixels: np.ndarray  # (*S, C), f
+    mass: np.ndarray  # S float64, w: weight of each pixel; 0 for a missing one
+    edges: np.ndarray  # (D, *S) float64: cost of a jump along the edge that leaves a pixel along each offset
+    directions: np.ndarray  # (D, len(S)) int64: the offsets; the first is one step along the last axis
+    steps: np.ndarray  # (D,) int64: the offsets as differences of pixel numbers
 
     def check_loaded(self, template: Grid) -> None:
         """Raise ``ValueError`` unless these arrays, out of a file, have the size and offsets of the image."""
         same = all(a.shape == b.shape for a, b in zip(self, template, strict=True))
-        if not same or np.any(self.directions != template.directions):
+        if not same or np.any(self.directions != template.directions) or np.any(self.steps != template.steps):
             raise ValueError("a grid of another image")
+        if any(part.any() for d in range(len(self.edges)) for part in _leaving(self, d)):
+            raise ValueError("an edge leaves the image")
 
 
 class Partition(NamedTuple):
@@ -48,46 +52,74 @@ class Partition(NamedTuple):
 
 def make_grid(pixels: np.ndarray, mass: np.ndarray, edges: np.ndarray, offsets: Offsets) -> Grid:
     """Convert the arrays for the kernels; set the cost of edges that would leave the image to 0."""
-    edges = np.array(edges, dtype=np.float64)
-    height, width, _ = pixels.shape
-    for cost, (down, right) in zip(edges, offsets, strict=True):
-        if down:
-            cost[height - 1 :] = 0.0
-        if right > 0:
-            cost[:, width - 1 :] = 0.0
-        if right < 0:
-            cost[:, :1] = 0.0
+    directions = np.array(offsets, dtype=np.int64)
     mass = np.ascontiguousarray(mass, dtype=np.float64)
-    return Grid(np.ascontiguousarray(pixels), mass, edges, np.array(offsets, dtype=np.int64))
+    edges = np.array(edges, dtype=np.float64, order="C")
+    grid = Grid(np.ascontiguousarray(pixels), mass, edges, directions, _steps(directions, mass.shape))
+    for d in range(len(directions)):
+        for part in _leaving(grid, d):
+            part[...] = 0.0
+    return grid
 
 
-def transposed(grid: Grid) -> Grid:
-    """Exchange rows and columns: a kernel for rows then works along columns, at the speed of rows."""
-    edges = np.array(grid.edges.transpose(0, 2, 1), order="C")  # a copy, also of one row or column
-    edges[[0, 1]] = edges[[1, 0]]
-    if len(edges) == 4:  # down-left becomes up-right: the same edge from its other end
-        edges[3] = np.roll(edges[3], (-1, 1), (0, 1))
-    pixels = np.ascontiguousarray(grid.pixels.transpose(1, 0, 2))
-    return Grid(pixels, np.ascontiguousarray(grid.mass.T), edges, grid.directions)
+def _steps(directions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    strides = np.array([np.prod(shape[axis + 1 :], dtype=np.int64) for axis in range(len(shape))])
+    return directions @ strides
+
+
+def _leaving(grid: Grid, d: int) -> list[np.ndarray]:
+    """Return views of the edges of a direction that would leave the grid."""
+    parts = []
+    for axis, step in enumerate(grid.directions[d]):
+        last = slice(max(grid.mass.shape[axis] - step, 0), None) if step > 0 else slice(0, -step)
+        parts.append(grid.edges[d][(slice(None),) * axis + (last,)])
+    return parts
+
+
+def lying_along(grid: Grid, axis: int) -> Grid:
+    """Make an axis the last one: a kernel for lines along the last axis then works along any axis."""
+    order = [k for k in range(grid.mass.ndim) if k != axis] + [axis]
+    directions = grid.directions[:, order]
+    first = int(np.flatnonzero((np.abs(directions).sum(1) == 1) & (directions[:, -1] == 1))[0])
+    swap = [first, *(d for d in range(len(directions)) if d != first)]
+    mass = np.ascontiguousarray(grid.mass.transpose(order))
+    edges = np.array([grid.edges[d].transpose(order) for d in swap], order="C")
+    pixels = np.ascontiguousarray(grid.pixels.transpose(*order, -1))
+    directions = np.ascontiguousarray(directions[swap])
+    return Grid(pixels, mass, edges, directions, _steps(directions, mass.shape))
+
+
+def line_classes(grid: Grid) -> list[np.ndarray]:
+    """Return the first pixels of the lines along the last axis, in classes without edges between their lines.
+
+    The lines of a class have equal parities of all other indices: edges connect adjacent lines only.
+    """
+    *others, length = grid.mass.shape
+    first = length * np.arange(int(np.prod(others))).reshape(others)
+    classes = [
+        first[np.ix_(*(np.arange(p, n, 2) for p, n in zip(parity, others, strict=True)))].ravel()
+        for parity in product((0, 1), repeat=len(others))
+    ]
+    return [one for one in classes if len(one)]
 
 
 def fitted(grid: Grid, label: np.ndarray, count: int) -> Partition:
     """Return the partition with the mean of each region; the unweighted mean where all weights are 0."""
-    mass, mean = np.zeros(count), np.zeros((count, grid.pixels.shape[2]))
+    mass, mean = np.zeros(count), np.zeros((count, grid.pixels.shape[-1]))
     _fit(grid, label, mass, mean)
     return Partition(label, mass, mean)
 
 
 @njit(cache=True, nogil=True)
 def _fit(grid, label, mass, mean):
-    pixels, weights = grid.pixels, grid.mass
-    height, width, bands = pixels.shape
-    for y in range(height):
-        for x in range(width):
-            i, w = label[y, x], weights[y, x]
-            mass[i] += w
-            for b in range(bands):
-                mean[i, b] += w * pixels[y, x, b]
+    bands = mean.shape[1]
+    labels, weights = label.reshape(-1), grid.mass.reshape(-1)
+    pixels = grid.pixels.reshape(len(labels), bands)
+    for p in range(len(labels)):
+        i, w = labels[p], weights[p]
+        mass[i] += w
+        for b in range(bands):
+            mean[i, b] += w * pixels[p, b]
     missing = False
     for i in range(len(mass)):
         if mass[i] > 0.0:
@@ -97,45 +129,43 @@ def _fit(grid, label, mass, mean):
             missing = True
     if missing:
         count = np.zeros(len(mass))
-        for y in range(height):
-            for x in range(width):
-                i = label[y, x]
-                if mass[i] == 0.0:
-                    count[i] += 1.0
-                    for b in range(bands):
-                        mean[i, b] += (pixels[y, x, b] - mean[i, b]) / count[i]
+        for p in range(len(labels)):
+            i = labels[p]
+            if mass[i] == 0.0:
+                count[i] += 1.0
+                for b in range(bands):
+                    mean[i, b] += (pixels[p, b] - mean[i, b]) / count[i]
 
 
 @njit(cache=True, nogil=True)
 def squares(grid, partition):
     """Return ``(R,)``, ``Σ w ‖f − Y‖²`` of each region."""
-    pixels, weights = grid.pixels, grid.mass
-    label, mean = partition.label, partition.mean
-    height, width, bands = pixels.shape
+    mean = partition.mean
+    bands = mean.shape[1]
+    labels, weights = partition.label.reshape(-1), grid.mass.reshape(-1)
+    pixels = grid.pixels.reshape(len(labels), bands)
     out = np.zeros(len(mean))
-    for y in range(height):
-        for x in range(width):
-            i = label[y, x]
-            distance = 0.0
-            for b in range(bands):
-                difference = pixels[y, x, b] - mean[i, b]
-                distance += difference * difference
-            out[i] += weights[y, x] * distance
+    for p in range(len(labels)):
+        i = labels[p]
+        distance = 0.0
+        for b in range(bands):
+            difference = pixels[p, b] - mean[i, b]
+            distance += difference * difference
+        out[i] += weights[p] * distance
     return out
 
 
 @njit(cache=True, nogil=True)
 def boundaries(grid, coarse, fine, out):
     """Add to ``out`` (R,) the cost of the jumps of ``fine`` inside each region of ``coarse``."""
-    edges, directions = grid.edges, grid.directions
-    height, width = fine.shape
-    for d in range(len(directions)):
-        down, right = directions[d]
-        for y in range(height - down):
-            for x in range(max(0, -right), width - max(0, right)):
-                i = coarse[y, x]
-                if i == coarse[y + down, x + right] and fine[y, x] != fine[y + down, x + right]:
-                    out[i] += edges[d, y, x]
+    steps, whole, parts = grid.steps, coarse.reshape(-1), fine.reshape(-1)
+    edges = grid.edges.reshape(len(steps), len(parts))
+    for d in range(len(steps)):
+        for p in range(len(parts)):
+            if edges[d, p] > 0.0:
+                q = p + steps[d]
+                if whole[p] == whole[q] and parts[p] != parts[q]:
+                    out[whole[p]] += edges[d, p]
 
 
 def energy(grid: Grid, partition: Partition) -> float:
@@ -153,31 +183,31 @@ def components(grid, label):
     -------
     label, count
     """
-    edges, directions = grid.edges, grid.directions
-    height, width = label.shape
-    out = np.empty((height, width), np.int32)
-    parent = np.empty(height * width, np.int32)
+    steps, labels = grid.steps, label.reshape(-1)
+    edges = grid.edges.reshape(len(steps), len(labels))
+    parts = np.empty(label.shape, np.int32)
+    out = parts.reshape(-1)
+    parent = np.empty(len(labels), np.int32)
     n = 0
-    for y in range(height):
-        for x in range(width):
-            found = -1
-            for d in range(len(directions)):
-                v, u = y - directions[d, 0], x - directions[d, 1]
-                if v < 0 or u < 0 or u >= width or label[v, u] != label[y, x] or edges[d, v, u] <= 0.0:
-                    continue
-                other = _root(parent, out[v, u])
-                if found < 0:
-                    found = other
-                elif other < found:
-                    parent[found] = other
-                    found = other
-                else:
-                    parent[other] = found
+    for p in range(len(labels)):
+        found = -1
+        for d in range(len(steps)):
+            q = p - steps[d]
+            if q < 0 or labels[q] != labels[p] or edges[d, q] <= 0.0:
+                continue
+            other = _root(parent, out[q])
             if found < 0:
-                found = n
-                parent[n] = n
-                n += 1
-            out[y, x] = found
+                found = other
+            elif other < found:
+                parent[found] = other
+                found = other
+            else:
+                parent[other] = found
+        if found < 0:
+            found = n
+            parent[n] = n
+            n += 1
+        out[p] = found
     number = np.empty(n, np.int32)
     count = 0
     for i in range(n):  # a root comes before its children
@@ -186,10 +216,9 @@ def components(grid, label):
             count += 1
         else:
             number[i] = number[parent[i]]
-    for y in range(height):
-        for x in range(width):
-            out[y, x] = number[out[y, x]]
-    return out, count
+    for p in range(len(out)):
+        out[p] = number[out[p]]
+    return parts, count
 
 
 def region_graph(grid: Grid, partition: Partition, within: np.ndarray | None = None) -> Regions:
@@ -229,30 +258,28 @@ def region_graph(grid: Grid, partition: Partition, within: np.ndarray | None = N
 @njit(cache=True, nogil=True)
 def _link(grid, label, group, head, tail, after, target, cost):
     """Write two half-edges for each pair of pixels across a boundary; only count if ``target`` is empty."""
-    edges, directions = grid.edges, grid.directions
-    height, width = label.shape
+    steps, labels = grid.steps, label.reshape(-1)
+    edges = grid.edges.reshape(len(steps), len(labels))
     n = 0
-    for y in range(height):
-        for x in range(width):
-            i = label[y, x]
-            for d in range(len(directions)):
-                v, u = y + directions[d, 0], x + directions[d, 1]
-                if v >= height or u < 0 or u >= width or label[v, u] == i:
-                    continue
-                j = label[v, u]
-                if edges[d, y, x] <= 0.0 or group[i] != group[j]:
-                    continue
-                if len(target):
-                    for here, there in ((i, j), (j, i)):
-                        target[n], cost[n] = there, edges[d, y, x]
-                        if tail[here] < 0:
-                            head[here] = n
-                        else:
-                            after[tail[here]] = n
-                        tail[here] = n
-                        n += 1
-                else:
-                    n += 2
+    for p in range(len(labels)):
+        i = labels[p]
+        for d in range(len(steps)):
+            if edges[d, p] <= 0.0:
+                continue
+            j = labels[p + steps[d]]
+            if i == j or group[i] != group[j]:
+                continue
+            if len(target):
+                for here, there in ((i, j), (j, i)):
+                    target[n], cost[n] = there, edges[d, p]
+                    if tail[here] < 0:
+                        head[here] = n
+                    else:
+                        after[tail[here]] = n
+                    tail[here] = n
+                    n += 1
+            else:
+                n += 2
     return n
 
 
@@ -272,19 +299,17 @@ def _renumber(parent, number, label, out):
             count += 1
     for i in range(len(parent)):
         number[i] = number[_root(parent, i)]
-    height, width = label.shape
-    for y in range(height):
-        for x in range(width):
-            out[y, x] = number[label[y, x]]
+    labels, new = label.reshape(-1), out.reshape(-1)
+    for p in range(len(labels)):
+        new[p] = number[labels[p]]
     return count
 
 
 @njit(cache=True, nogil=True)
 def paint(partition, out):
-    """Write each pixel's region mean into ``out`` ``(H, W, C)``."""
-    label, mean = partition.label, partition.mean
-    height, width = label.shape
-    for y in range(height):
-        for x in range(width):
-            for b in range(mean.shape[1]):
-                out[y, x, b] = mean[label[y, x], b]
+    """Write each pixel's region mean into ``out`` ``(*S, C)``."""
+    labels, mean = partition.label.reshape(-1), partition.mean
+    pixels = out.reshape(len(labels), mean.shape[1])
+    for p in range(len(labels)):
+        for b in range(mean.shape[1]):
+            pixels[p, b] = mean[labels[p], b]

@@ -32,16 +32,18 @@ class Lines(NamedTuple):
 
 
 def grid_lines(grid: Grid) -> tuple[tuple[int, Lines], ...]:
-    """Return the lines of each direction with edges, with the number of the direction; at least the rows."""
-    height, width = grid.mass.shape
-    y, x = np.indices((height, width))
+    """Return the lines of each direction with edges, with the direction's number; at least one of them."""
+    shape = grid.mass.shape
+    places = np.indices(shape)
     found = []
-    for d, (down, right) in enumerate(grid.directions):
-        if (down < height and abs(right) < width) or (d == 0 and height * width == 1):
-            first = (y < down) | (x - right < 0) | (x - right >= width)
-            across = np.where(right > 0, width - x, x + 1) if right else np.full_like(x, height)
-            length = np.minimum(height - y, across) if down else across
-            found.append((d, Lines(np.flatnonzero(first), length[first], int(down * width + right))))
+    for d, offset in enumerate(grid.directions):
+        if all(abs(step) < n for step, n in zip(offset, shape, strict=True)) or grid.mass.size == 1 > d:
+            first, length = np.zeros(shape, bool), np.full(shape, max(shape))
+            for place, step, n in zip(places, offset, shape, strict=True):
+                if step:
+                    first |= (place - step < 0) | (place - step >= n)
+                    length = np.minimum(length, n - place if step > 0 else place + 1)
+            found.append((d, Lines(np.flatnonzero(first), length[first], int(grid.steps[d]))))
     return tuple(found)
 
 

@@ -1,12 +1,15 @@
 """Split regions in two where that lowers the energy: fit two means inside each region, and cut between them.
 
 All regions are split at the same time. Each pixel of a region is on one of two sides; with the means of the
-sides fixed, the best sides of a whole row (then column) are found exactly, like the labels in
-:mod:`jumpset.kernels.regions.potts_moves`, and the means are fitted again. Connected parts of the sides are
-merged within their region as long as that lowers the energy, and a region is split if the remaining cut does.
+sides fixed, the best sides of a whole line along one axis, then the next one, are found exactly, like the
+labels in :mod:`jumpset.kernels.regions.potts_moves`, and the means are fitted again. Connected parts of the
+sides are merged within their region as long as that lowers the energy, and a region is split if the remaining
+cut does.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,31 +22,34 @@ from jumpset.kernels.regions.partitions import (
     boundaries,
     components,
     fitted,
+    line_classes,
     merged,
     region_graph,
     squares,
 )
 
-_ROUNDS = 3  # of rows, columns and means
+_ROUNDS = 3  # of lines along all axes, and means
 
 
-def split(grid: Grid, columns: Grid, partition: Partition) -> Partition:
+def split(turned: Sequence[Grid], partition: Partition) -> Partition:
     """Return the partition with all regions split whose split lowers the energy.
 
-    ``columns`` is the transposed grid.
+    ``turned`` are the grids whose last axis is each axis of the image, from the last axis to the first; the
+    first one is thus the grid itself.
     """
-    label = partition.label
+    grid, label = turned[0], partition.label
     before = squares(grid, partition)
     side = np.empty(label.shape, np.uint8)
     _halve(grid, partition, side)
     means = np.empty((len(before), 2, partition.mean.shape[1]))
-    across = np.ascontiguousarray(label.T)
+    axes = range(label.ndim - 1, -1, -1)
+    along = [np.ascontiguousarray(np.moveaxis(label, axis, -1)) for axis in axes]
     for _ in range(_ROUNDS):
         _fit_sides(grid, label, side, means)
-        _side_rows(grid, label, side, means)
-        flipped = np.ascontiguousarray(side.T)
-        _side_rows(columns, across, flipped, means)
-        side[...] = flipped.T
+        for axis, one, labels in zip(axes, turned, along, strict=True):
+            lying = np.ascontiguousarray(np.moveaxis(side, axis, -1))
+            _side_lines(one, labels, lying, means)
+            side = np.ascontiguousarray(np.moveaxis(lying, -1, axis))
     fine, count = components(grid, 2 * label + side)
     parts = fitted(grid, fine, count)
     parts, region = _merge_within(grid, parts, label)
@@ -72,38 +78,37 @@ def _merge_within(grid: Grid, parts: Partition, label: np.ndarray) -> tuple[Part
 @njit(cache=True, nogil=True)
 def _halve(grid, partition, side):
     """Put each pixel on a side of its region's mean, in the band that varies most in the region."""
-    pixels, weights = grid.pixels, grid.mass
-    label, mean = partition.label, partition.mean
-    height, width, bands = pixels.shape
+    mean = partition.mean
+    bands = mean.shape[1]
+    labels, weights = partition.label.reshape(-1), grid.mass.reshape(-1)
+    pixels, sides = grid.pixels.reshape(len(labels), bands), side.reshape(-1)
     spread = np.zeros(mean.shape)
-    for y in range(height):
-        for x in range(width):
-            i = label[y, x]
-            for b in range(bands):
-                difference = pixels[y, x, b] - mean[i, b]
-                spread[i, b] += weights[y, x] * difference * difference
-    for y in range(height):
-        for x in range(width):
-            i = label[y, x]
-            widest = 0
-            for b in range(1, bands):
-                if spread[i, b] > spread[i, widest]:
-                    widest = b
-            side[y, x] = pixels[y, x, widest] > mean[i, widest]
+    for p in range(len(labels)):
+        i = labels[p]
+        for b in range(bands):
+            difference = pixels[p, b] - mean[i, b]
+            spread[i, b] += weights[p] * difference * difference
+    for p in range(len(labels)):
+        i = labels[p]
+        widest = 0
+        for b in range(1, bands):
+            if spread[i, b] > spread[i, widest]:
+                widest = b
+        sides[p] = pixels[p, widest] > mean[i, widest]
 
 
 @njit(cache=True, nogil=True)
 def _fit_sides(grid, label, side, means):
-    pixels, weights = grid.pixels, grid.mass
-    height, width, bands = pixels.shape
+    bands = means.shape[2]
+    labels, sides, weights = label.reshape(-1), side.reshape(-1), grid.mass.reshape(-1)
+    pixels = grid.pixels.reshape(len(labels), bands)
     mass = np.zeros((len(means), 2))
     means[:] = 0.0
-    for y in range(height):
-        for x in range(width):
-            i, s, w = label[y, x], side[y, x], weights[y, x]
-            mass[i, s] += w
-            for b in range(bands):
-                means[i, s, b] += w * pixels[y, x, b]
+    for p in range(len(labels)):
+        i, s, w = labels[p], sides[p], weights[p]
+        mass[i, s] += w
+        for b in range(bands):
+            means[i, s, b] += w * pixels[p, b]
     for i in range(len(means)):
         for s in range(2):
             for b in range(bands):
@@ -111,46 +116,45 @@ def _fit_sides(grid, label, side, means):
                 means[i, s, b] = means[i, s, b] / mass[i, s] if mass[i, s] > 0.0 else np.inf
 
 
-def _side_rows(grid: Grid, label: np.ndarray, side: np.ndarray, means: np.ndarray) -> None:
-    height, width = label.shape
-    least = max(1, 8192 // width)
-    for parity in (0, 1):
-        threads.parallel_rows(
-            _choose_sides, (height + 1 - parity) // 2, parity, grid, label, side, means, least=least
-        )
+def _side_lines(grid: Grid, label: np.ndarray, side: np.ndarray, means: np.ndarray) -> None:
+    least = max(1, 8192 // label.shape[-1])
+    for first in line_classes(grid):
+        threads.parallel_rows(_choose_sides, len(first), first, grid, label, side, means, least=least)
 
 
 @njit(cache=True, nogil=True)
-def _choose_sides(start, stop, parity, grid, label, side, means):
-    pixels, weights, edges, directions = grid
-    height, width, bands = pixels.shape
+def _choose_sides(start, stop, first_pixels, grid, label, side, means):
+    steps, width, bands = grid.steps, label.shape[-1], means.shape[2]
+    labels, sides, weights = label.reshape(-1), side.reshape(-1), grid.mass.reshape(-1)
+    pixels, edges = grid.pixels.reshape(-1, bands), grid.edges.reshape(len(steps), -1)
     came_from = np.empty((width, 2), np.uint8)
     cost, least = np.empty(2), np.empty(2)
     for k in range(start, stop):
-        y = 2 * k + parity
+        base = first_pixels[k]
         least[:] = 0.0
         for x in range(width):
-            i, w = label[y, x], weights[y, x]
+            p = base + x
+            i, w = labels[p], weights[p]
             for s in range(2):
                 distance = 0.0
                 if w > 0.0:
                     for b in range(bands):
-                        difference = pixels[y, x, b] - means[i, s, b]
+                        difference = pixels[p, b] - means[i, s, b]
                         distance += difference * difference
                     distance *= w
                 cost[s] = distance
-            for d in range(1, len(directions)):
-                u = x - directions[d, 1]
-                if y > 0 and 0 <= u < width and label[y - 1, u] == i:
-                    cost[1 - side[y - 1, u]] += edges[d, y - 1, u]
-                u = x + directions[d, 1]
-                if y + 1 < height and 0 <= u < width and label[y + 1, u] == i:
-                    cost[1 - side[y + 1, u]] += edges[d, y, x]
+            for d in range(1, len(steps)):
+                q = p - steps[d]
+                if 0 <= q < len(labels) and edges[d, q] > 0.0 and labels[q] == i:
+                    cost[1 - sides[q]] += edges[d, q]
+                q = p + steps[d]
+                if edges[d, p] > 0.0 and labels[q] == i:
+                    cost[1 - sides[q]] += edges[d, p]
             if x > 0:
                 best = 1 if least[1] < least[0] else 0
                 # pixels of different regions have different sides: no cost between them
-                jump = edges[0, y, x - 1] if label[y, x - 1] == i else 0.0
-                joined = label[y, x - 1] == i
+                joined = labels[p - 1] == i
+                jump = edges[0, p - 1] if joined else 0.0
                 for s in range(2):
                     stays = joined and least[s] <= least[best] + jump
                     came_from[x, s] = s if stays else best
@@ -158,5 +162,5 @@ def _choose_sides(start, stop, parity, grid, label, side, means):
             least[0], least[1] = cost[0], cost[1]
         s = 1 if least[1] < least[0] else 0
         for x in range(width - 1, -1, -1):
-            side[y, x] = s
+            sides[base + x] = s
             s = came_from[x, s]
