@@ -15,6 +15,7 @@ from jumpset.io.display import Display, display_for, png_uri
 _LONG_SIDE = 480  # pixels: the output of a cell is stored in the notebook
 _MOST_BANDS = 16  # more are a volume or a spectrum, of which the middle band is shown
 _ROW = "display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start"
+_FIGURE = "margin:0;flex:0 1 auto;min-width:0;max-width:min(480px,48%)"  # two beside each other
 _QUIET = "opacity:.75;font-size:.85em"
 
 
@@ -53,7 +54,7 @@ def _figure(title: str, image: np.ndarray, display: Display) -> str:
     if factor == 1:
         style = "display:block;max-width:100%;height:auto"
     return (
-        f'<figure style="margin:0"><img src="{uri}" width="{width}" height="{height}" alt="{escape(title)}"'
+        f'<figure style="{_FIGURE}"><img src="{uri}" width="{width}" height="{height}" alt="{escape(title)}"'
         f' style="{style}"><figcaption style="{_QUIET}">{escape(title)}</figcaption></figure>'
     )
 
