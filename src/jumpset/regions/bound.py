@@ -61,17 +61,12 @@ def ascend(grid: Grid, dual: Dual, energy: float) -> Dual:
         An upper bound of the least energy, for the step length.
     """
     mass = grid.mass.ravel()
-    u = np.empty_like(dual.slopes)  # minus f
-    value = sum(
-        line_minima(grid, d, lines, dual.shares[s], dual.slopes[s], u[s])
-        for s, (d, lines) in enumerate(dual.lines)
-    )
+    value, u = _minimizers(grid, dual)
     progress = value > dual.bound + 1e-3 * (energy - dual.bound)
     idle = 0 if progress else dual.idle + 1
     factor = dual.factor
     if idle > _PATIENCE:
         factor, idle = factor * _SHORTER, 0
-    u *= (mass > 0.0)[:, None]  # a missing pixel has neither share nor slope
     for_shares = np.einsum("snc,snc->sn", u, u)
     for_shares -= for_shares.mean(0)
     for_slopes = -2.0 * (u - u.mean(0))
@@ -87,6 +82,22 @@ def ascend(grid: Grid, dual: Dual, energy: float) -> Dual:
     shares = _LEAST_SHARE * mass + free * np.divide(rest, total, out=np.zeros_like(rest), where=total > 0.0)
     slopes = dual.slopes + step * for_slopes
     return replace(dual, shares=shares, slopes=slopes, bound=max(value, dual.bound), factor=factor, idle=idle)
+
+
+def mean_minimizer(grid: Grid, dual: Dual) -> np.ndarray:
+    """Return ``(*S, C)``, the mean of the minimisers of all directions: nearly flat after some ascents."""
+    return grid.pixels + _minimizers(grid, dual)[1].mean(0).reshape(grid.pixels.shape)
+
+
+def _minimizers(grid: Grid, dual: Dual) -> tuple[float, np.ndarray]:
+    """Return the bound, and the minimisers of all directions minus f, ``(S, N, C)``."""
+    u = np.empty_like(dual.slopes)
+    value = sum(
+        line_minima(grid, d, lines, dual.shares[s], dual.slopes[s], u[s])
+        for s, (d, lines) in enumerate(dual.lines)
+    )
+    u *= (grid.mass.ravel() > 0.0)[:, None]  # a missing pixel has neither share nor slope
+    return value, u
 
 
 def lower_bound(

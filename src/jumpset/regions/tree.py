@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jumpset._core import checks
-from jumpset._core.arrays import ValueRange
+from jumpset._core.arrays import Layout, ValueRange
 from jumpset._core.errors import InputError
 from jumpset.kernels.regions import merge_tree
 from jumpset.kernels.regions.fusion import working_dtype
@@ -129,6 +129,7 @@ class RegionTree:
         mass = None if mask is None else pixel_weights((1, bands, *shape), mask)[0]
         weights = grid_weights(neighbors, shape, edge_weights, spacing)
         offsets = grid_offsets(neighbors, len(shape))
+        pixels = np.ascontiguousarray(pixels)  # the only copy, which merging and cuts share
         dtype = min(pixels.dtype, np.dtype(working_dtype(pixels[..., 0].size)))
         merges = merge_all(pixels.astype(dtype, copy=False), weights, offsets, mass, progress)
         rank, weight, order = ranked(merges)
@@ -142,6 +143,7 @@ class RegionTree:
             rise=merges.rise[order],
             cost=merges.cost[order],
             boundary=boundary_of(weights, offsets),
+            read=(pixels, read),
         )
 
     def _keep(
@@ -156,6 +158,7 @@ class RegionTree:
         rise: np.ndarray,
         cost: np.ndarray,
         boundary: float,
+        read: tuple[np.ndarray, Layout] | None = None,
     ) -> None:
         self._image = image
         self._layout = layout
@@ -166,7 +169,7 @@ class RegionTree:
         for array in (image, into, rank, weight, rise, cost):
             array.flags.writeable = False
         axes, alpha, value_range = layout
-        self._pixels, self._back = read_pixels(image, -1, alpha, value_range, mass, axes)
+        self._pixels, self._back = read or read_pixels(image, -1, alpha, value_range, mass, axes)
         self._shape = self._pixels.shape[:-1]
 
     @property

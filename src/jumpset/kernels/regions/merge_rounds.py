@@ -63,7 +63,7 @@ def merge_in_rounds(
     *,
     mass: np.ndarray | None = None,
 ) -> Iterator[Graph]:
-    """Merge single pixels, and yield the remaining regions after each round.
+    """Merge single pixels, and yield the remaining regions after each round from the second on.
 
     Parameters
     ----------
@@ -72,32 +72,35 @@ def merge_in_rounds(
     merges
         Arrays for the merges.
     """
-    n, bands, dtype = pixels[..., 0].size, pixels.shape[-1], pixels.dtype
-    edges, directions = as_volume(edge_weights, offsets)
-    grid = (np.ascontiguousarray(pixels).reshape(n, bands), edges, directions)
-    kind = np.float64 if n > 1 << 24 else dtype  # float32 counts to 2²⁴
-    masses = np.empty(0, kind) if mass is None else np.maximum(mass, TINY_MASS).astype(kind).reshape(n)
-    index = np.int32 if 2 * len(directions) * n < 2**31 else np.int64
-    counts = np.empty(n, np.uint8)
-    best, weight, price = np.empty(n, np.int32), np.empty(n, dtype), np.empty(n, dtype)
-    lines = n // edges.shape[-1]
-    threads.parallel_rows(
-        _pixel_neighbors, lines, *grid, masses, counts, best, weight, price, least=max(1, _LEAST * lines // n)
-    )
-    nothing = np.empty(0, np.int32)
-    graph = Graph(
-        nothing, masses, grid[0], nothing.astype(index), counts, nothing, price[:0], best, weight, price
-    )
-    memories, own = (_Memory(), _Memory()), _Memory()
-    for k in range(10_000):
+    n, bands = pixels[..., 0].size, pixels.shape[-1]
+    grid = as_volume(edge_weights, offsets)
+    own, memories = _Memory(), (_Memory(), _Memory())
+    graph = _single_pixels(np.ascontiguousarray(pixels).reshape(n, bands), grid, mass)
+    # the lists of the pairs of pixels that the first round makes are not kept: they are those of their pixels
+    pairs = _matched(graph, np.inf, merges, own, memories[0])
+    graph = _contracted(graph, pairs, memories[0], 0)
+    scratch = np.int32(4 * len(grid[1]))
+    threads.parallel_rows(_best_of_pairs, len(graph.best), scratch, *grid, *pairs[:3], graph, least=_LEAST)
+    pixel_pairs = pairs
+    for k in range(1, 10_000):
         size, before, memory = len(graph.best), int(merges.done[0]), memories[k % 2]
         level = np.inf if k < _FREE_ROUNDS else _quantile(graph.weight)
-        number, first, second = (own.take(name, size, np.int32) for name in ("number", "first", "second"))
-        left, room = _match(graph, level, number, first, second, memory.take("start", size, index), merges)
-        graph = _contracted(graph, grid, (number, first[:left], second[:left]), memory, room)
+        pairs = number, first, second, room = _matched(
+            graph, level, merges, own if k > 1 else _Memory(), memory
+        )
+        new = _contracted(graph, pairs, memory, room)
+        if k == 1:
+            label = np.take(number, pixel_pairs[0], out=pixel_pairs[0], mode="clip")  # of each pixel
+            members = first, second, *pixel_pairs[1:3]
+            threads.parallel_rows(_join_pixels, len(first), *grid, label, *members, new, least=_LEAST)
+            del label, members, pixel_pairs
+            own = _Memory()
+        else:
+            threads.parallel_rows(_join_lists, len(first), graph, number, first, second, new, least=_LEAST)
+        graph = new
         yield graph
         merged = int(merges.done[0]) - before
-        if left * _LEFT <= n or merged < _SLOWEST * size:
+        if len(first) * _LEFT <= n or merged < _SLOWEST * size:
             return
 
 
@@ -146,14 +149,41 @@ class _Memory:
         return array[:size]
 
 
-def _contracted(
-    graph: Graph,
-    grid: tuple[np.ndarray, np.ndarray, np.ndarray],
-    pairs: tuple[np.ndarray, np.ndarray, np.ndarray],
-    memory: _Memory,
-    room: int,
-) -> Graph:
-    number, first, second = pairs
+Grid = tuple[np.ndarray, np.ndarray]  # weights of edges and their offsets, of ``as_volume``
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, int]
+
+
+def _single_pixels(pixels: np.ndarray, grid: Grid, mass: np.ndarray | None) -> Graph:
+    """Return the graph of single pixels, without lists: their neighbours are those of the grid."""
+    (edges, directions), n, dtype = grid, len(pixels), pixels.dtype
+    kind = np.float64 if n > 1 << 24 else dtype  # float32 counts to 2²⁴
+    masses = np.empty(0, kind) if mass is None else np.maximum(mass, TINY_MASS).astype(kind).reshape(n)
+    best, weight, price = np.empty(n, np.int32), np.empty(n, dtype), np.empty(n, dtype)
+    counts, lines = np.empty(n, np.uint8), n // edges.shape[-1]
+    found = masses, counts, best, weight, price
+    threads.parallel_rows(
+        _pixel_neighbors, lines, pixels, edges, directions, *found, least=max(1, _LEAST * lines // n)
+    )
+    index = np.int32 if 2 * len(directions) * n < 2**31 else np.int64
+    nothing = np.empty(0, np.int32)
+    return Graph(
+        nothing, masses, pixels, nothing.astype(index), counts, nothing, price[:0], best, weight, price
+    )
+
+
+def _matched(graph: Graph, level: float, merges: Merges, own: _Memory, memory: _Memory) -> Pairs:
+    """Return each region's new number, the one or two parts of each new region, and the room for lists."""
+    size = len(graph.best)
+    number, first, second = (own.take(name, size, np.int32) for name in ("number", "first", "second"))
+    left, room = _match(
+        graph, level, number, first, second, memory.take("start", size, graph.start.dtype), merges
+    )
+    return number, first[:left], second[:left], room
+
+
+def _contracted(graph: Graph, pairs: Pairs, memory: _Memory, room: int) -> Graph:
+    """Return the new regions with their means; lists and best neighbours are not filled."""
+    _, first, second, _ = pairs
     count, dtype, bands = len(first), graph.mean.dtype, graph.mean.shape[1]
     new = Graph(
         leaf=memory.take("leaf", count, np.int32),
@@ -167,23 +197,8 @@ def _contracted(
         weight=memory.take("weight", count, dtype),
         price=memory.take("price", count, dtype),
     )
-    threads.parallel_rows(
-        _join_means,
-        count,
-        graph.leaf,
-        graph.mass,
-        graph.mean,
-        first,
-        second,
-        new.leaf,
-        new.mass,
-        new.mean,
-        least=_LEAST,
-    )
-    if len(graph.leaf):
-        threads.parallel_rows(_join_lists, count, graph, number, first, second, new, least=_LEAST)
-    else:
-        threads.parallel_rows(_join_pixels, count, *grid[1:], number, first, second, new, least=_LEAST)
+    parts = graph.leaf, graph.mass, graph.mean, first, second
+    threads.parallel_rows(_join_means, count, *parts, new.leaf, new.mass, new.mean, least=_LEAST)
     return new
 
 
@@ -313,12 +328,23 @@ def _join_lists(start, stop, graph, number, first, second, new):
                     end += 1
                 else:
                     new.cost[f] += graph.cost[e]
-        _set_best(new, k, base, end)
+        _set_best(new, new.target, new.cost, k, base, end)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _join_pixels(start, stop, edges, directions, number, first, second, new):
-    _, _, height, width = edges.shape
+def _best_of_pairs(start, stop, scratch, edges, directions, number, first, second, new):
+    """Count the neighbours of regions of one or two pixels, and find their best ones; keep no lists."""
+    target, cost = np.empty(scratch, np.int32), np.empty(scratch, new.price.dtype)
+    for k in range(start, stop):
+        end = _add_pixel(edges, directions, number, first[k], k, target, cost, 0, 0)
+        if second[k] >= 0:
+            end = _add_pixel(edges, directions, number, second[k], k, target, cost, 0, end)
+        _set_best(new, target, cost, k, 0, end)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _join_pixels(start, stop, edges, directions, number, first, second, pixel_first, pixel_second, new):
+    """Make the lists of regions of one or two parts, each of one or two pixels."""
     for k in range(start, stop):
         base = np.int64(new.start[k])
         end = base
@@ -326,27 +352,39 @@ def _join_pixels(start, stop, edges, directions, number, first, second, new):
             q = first[k] if part == 0 else second[k]
             if q < 0:
                 break
-            line, x = q // width, q % width
-            for s in range(2 * len(directions)):
-                p, c = grid_edge(edges, directions, line // height, line % height, x, s)
-                if c <= 0.0 or number[p] == k:
-                    continue
-                f, j = base, number[p]
-                while f < end and new.target[f] != j:
-                    f += 1
-                if f == end:
-                    new.target[f], new.cost[f] = j, c
-                    end += 1
-                else:
-                    new.cost[f] += c
-        _set_best(new, k, base, end)
+            end = _add_pixel(edges, directions, number, pixel_first[q], k, new.target, new.cost, base, end)
+            if pixel_second[q] >= 0:
+                end = _add_pixel(
+                    edges, directions, number, pixel_second[q], k, new.target, new.cost, base, end
+                )
+        _set_best(new, new.target, new.cost, k, base, end)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _set_best(new, k, base, end):
+def _add_pixel(edges, directions, number, q, k, target, cost, base, end):
+    """Add the edges of pixel q of region k to the list that begins at ``base``; return its new end."""
+    _, _, height, width = edges.shape
+    line, x = q // width, q % width
+    for s in range(2 * len(directions)):
+        p, c = grid_edge(edges, directions, line // height, line % height, x, s)
+        if c <= 0.0 or number[p] == k:
+            continue
+        f, j = base, number[p]
+        while f < end and target[f] != j:
+            f += 1
+        if f == end:
+            target[f], cost[f] = j, c
+            end += 1
+        else:
+            cost[f] += c
+    return end
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _set_best(new, target, cost, k, base, end):
     near, found, boundary = np.inf, np.int64(-1), 0.0
     for e in range(base, end):
-        j, c = np.int64(new.target[e]), new.cost[e]
+        j, c = np.int64(target[e]), cost[e]
         a = _pair_weight(new.mass, new.mean, k, j, c)
         if a < near or (a == near and found >= 0 and _hash(k, j) < _hash(k, found)):
             near, found, boundary = a, j, np.float64(c)
