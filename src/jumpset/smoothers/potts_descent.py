@@ -78,9 +78,9 @@ class PottsDescent(Iteration[State]):
         4, or 8 with the diagonals, which makes boundaries nearly isotropic and regions rounder. In a volume,
         4 stands for the 6 neighbours along the axes, and 8 for all 26.
     start
-        ``"region-fusion"``, quick; ``"dual"``, from the minimisers of the lower bound, which takes longer and
-        mostly ends lower, by up to two percent; or ``"potts"``, whose ADMM takes many times as long as all
-        the rest, and ends at most slightly lower than ``"dual"``.
+        ``"region-fusion"``, quick; ``"dual"``, from the minimisers of the lower bound, which takes about five
+        times as long and mostly ends lower, by one to two percent; or ``"potts"``, whose ADMM takes slightly
+        longer still and ends slightly lower.
     tol
         An image is finished when a step with splits lowers its energy by less than this fraction.
     n_steps
