@@ -1,5 +1,7 @@
-// The last twentieth of the merges: the pair of least weight first. A heap holds one key a region, its least weight with
+// The merges after the rounds: the pair of least weight first. A heap holds one key a region, its least weight with
 // a neighbour of its class of size or a higher one; a key is computed again when it reaches the top.
+
+import { distance } from "./distance.js";
 
 const classOf = (mass) => 32 - Math.clz32(mass);
 
@@ -41,24 +43,14 @@ function linked(graph, bands) {
     after[tail[i]] = -1;
   }
   return {
-    bands, head, tail, after, mass: graph.mass, mean: graph.mean, target: graph.target, cost: graph.cost,
+    bands, head, tail, after, mass: Float64Array.from(graph.mass), mean: graph.mean, target: graph.target, cost: graph.cost,
     parent: Int32Array.from({ length: size }, (_, i) => i),
-    key: new Float64Array(size), stamp: new Float64Array(size), slot: new Int32Array(size), visits: 0,
+    key: new Float32Array(size), stamp: new Float64Array(size), slot: new Int32Array(size), visits: 0,
   };
 }
 
-function distance(state, i, j) {
-  const { mean, bands } = state;
-  let sum = 0;
-  for (let b = 0; b < bands; b++) {
-    const difference = mean[i * bands + b] - mean[j * bands + b];
-    sum += difference * difference;
-  }
-  return sum;
-}
-
 const weightOf = (state, i, j, cost) =>
-  state.mass[i] * state.mass[j] / (state.mass[i] + state.mass[j]) * distance(state, i, j) / cost;
+  state.mass[i] * state.mass[j] / (state.mass[i] + state.mass[j]) * distance(state.mean, state.bands, i, j) / cost;
 
 function root(parent, i) {
   while (parent[i] !== i) i = parent[i] = parent[parent[i]];
@@ -123,9 +115,9 @@ function mergeOne(state, heap, merges, leaf, i, e) {
   merges.child[t] = leaf[i];
   merges.into[leaf[i]] = leaf[j];
   merges.cost[t] = c;
-  merges.rise[t] = mass[i] * mass[j] / both * distance(state, i, j);
+  merges.rise[t] = mass[i] * mass[j] / both * distance(mean, bands, i, j);
   const share = mass[i] / both;
-  for (let b = 0; b < bands; b++) mean[j * bands + b] += share * (mean[i * bands + b] - mean[j * bands + b]);
+  for (let b = 0; b < bands; b++) mean[j * bands + b] += share * Math.fround(mean[i * bands + b] - mean[j * bands + b]);
   const grown = classOf(both) > classOf(mass[j]);
   mass[j] = both;
   parent[i] = j;
@@ -160,7 +152,7 @@ class Heap {
     this.size = size;
     this.items = Int32Array.from({ length: size }, (_, i) => i);
     this.place = this.items.slice();
-    this.keys = new Float64Array(size);
+    this.keys = new Float32Array(size);
   }
 
   build() {

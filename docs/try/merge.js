@@ -1,17 +1,19 @@
 // The tree of region merging, as jumpset.RegionTree builds it for an image with 4 neighbours and without a mask: first in
-// rounds, in which all pairs merge that are each other's best neighbours, then best first. All numbers are doubles and
-// all sums have the order of the package's kernels (jumpset/kernels/regions/merge_rounds.py and merge_tree.py), so that
-// the trees are equal, merge by merge.
+// rounds, in which all pairs merge that are each other's best neighbours, then best first. All operations have the order
+// and the precision of the package's kernels (jumpset/kernels/regions/merge_rounds.py and merge_tree.py), which hold
+// images of 8 bits in float32, so that the trees are equal, merge by merge. `round` rounds to float32.
 import { mergeBestFirst } from "./best_first.js";
+import { distance } from "./distance.js";
 
-const FREE_ROUNDS = 3, QUANTILE = 0.35, LEFT = 20, SLOWEST = 0.02;
+const FREE_ROUNDS = 3, QUANTILE = 0.7, LEFT = 12, SLOWEST = 0.02;
+const round = Math.fround;
 
-/** `pixels`: intensities, `bands` a pixel. Returns {child, into, rise, cost, count}: the merges in their order. */
+/** `pixels`: intensities as float32, `bands` a pixel. Returns {child, into, rise, cost, count}: the merges in their order. */
 export function mergeAll(pixels, height, width, bands, progress = () => {}) {
   const n = height * width;
   const merges = {
     child: new Int32Array(n), into: Int32Array.from({ length: n }, (_, i) => i),
-    rise: new Float64Array(n), cost: new Float64Array(n), count: 0,
+    rise: new Float32Array(n), cost: new Float32Array(n), count: 0,
   };
   let graph = firstGraph(pixels, height, width, bands);
   for (let k = 0; k < 10000; k++) {
@@ -27,7 +29,8 @@ export function mergeAll(pixels, height, width, bands, progress = () => {}) {
 
 function quantile(weight) {
   const finite = weight.filter((w) => w < Infinity).sort();
-  return finite.length ? finite[Math.floor(QUANTILE * finite.length)] : Infinity;
+  // with some room, since the two weights of a pair may differ by rounding
+  return finite.length ? finite[Math.min(Math.floor(QUANTILE * finite.length), finite.length - 1)] * (1 + 1e-5) : Infinity;
 }
 
 /** Every pixel is a region; its neighbours are right, below, left and above, at a boundary of 1. */
@@ -35,7 +38,7 @@ function firstGraph(pixels, height, width, bands) {
   const n = height * width;
   const graph = {
     leaf: null, mass: null, mean: pixels, start: null, target: null, cost: null,
-    count: new Int32Array(n), best: new Int32Array(n), weight: new Float64Array(n), price: new Float64Array(n),
+    count: new Int32Array(n), best: new Int32Array(n), weight: new Float32Array(n), price: new Float32Array(n),
   };
   const around = new Int32Array(4);
   for (let i = 0; i < n; i++) {
@@ -43,12 +46,7 @@ function firstGraph(pixels, height, width, bands) {
     let near = Infinity, found = -1, price = 0;
     for (let s = 0; s < count; s++) {
       const j = around[s];
-      let distance = 0;
-      for (let b = 0; b < bands; b++) {
-        const difference = pixels[i * bands + b] - pixels[j * bands + b];
-        distance += difference * difference;
-      }
-      const a = 0.5 * distance;
+      const a = 0.5 * distance(pixels, bands, i, j);
       if (a < near || (a === near && found >= 0 && isBefore(i, j, found))) [near, found, price] = [a, j, 1];
     }
     graph.count[i] = count;
@@ -107,9 +105,9 @@ function match(graph, level, merges) {
 function contract(graph, { number, first, second, start, room }, bands, height, width) {
   const size = first.length;
   const made = {
-    leaf: new Int32Array(size), mass: new Float64Array(size), mean: new Float64Array(size * bands), start,
-    count: new Int32Array(size), target: new Int32Array(room), cost: new Float64Array(room),
-    best: new Int32Array(size), weight: new Float64Array(size), price: new Float64Array(size),
+    leaf: new Int32Array(size), mass: new Float32Array(size), mean: new Float32Array(size * bands), start,
+    count: new Int32Array(size), target: new Int32Array(room), cost: new Float32Array(room),
+    best: new Int32Array(size), weight: new Float32Array(size), price: new Float32Array(size),
   };
   for (let k = 0; k < size; k++) joinMeans(graph, made, k, first[k], second[k], bands);
   const place = new Int32Array(size).fill(-1); // of each region in the list at hand
@@ -158,7 +156,7 @@ function joinMeans(graph, made, k, i, j, bands) {
   made.leaf[k] = leaf ? leaf[i] : i;
   for (let b = 0; b < bands; b++) {
     const own = mean[i * bands + b];
-    made.mean[k * bands + b] = own + share * (mean[j * bands + b] - own);
+    made.mean[k * bands + b] = own + share * round(mean[j * bands + b] - own);
   }
 }
 
@@ -167,12 +165,7 @@ function setBest(graph, k, base, end, bands) {
   let near = Infinity, found = -1, price = 0;
   for (let e = base; e < end; e++) {
     const j = target[e];
-    let distance = 0;
-    for (let b = 0; b < bands; b++) {
-      const difference = mean[k * bands + b] - mean[j * bands + b];
-      distance += difference * difference;
-    }
-    const a = mass[k] * mass[j] / (mass[k] + mass[j]) * distance / cost[e];
+    const a = round(mass[k] * mass[j]) * distance(mean, bands, k, j) / round(round(mass[k] + mass[j]) * cost[e]);
     if (a < near || (a === near && found >= 0 && isBefore(k, j, found))) {
       near = a;
       found = j;

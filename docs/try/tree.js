@@ -14,7 +14,7 @@ export function treeOf(data, height, width, progress) {
   const bands = isGray ? 1 : 3;
   const pixels = new Float32Array(n * bands);
   for (let p = 0; p < n; p++) for (let b = 0; b < bands; b++) pixels[p * bands + b] = data[4 * p + b] / 255;
-  const merges = mergeAll(Float64Array.from(pixels), height, width, bands, progress);
+  const merges = mergeAll(pixels, height, width, bands, progress);
   const alpha = isOpaque ? null : Uint8Array.from({ length: n }, (_, p) => data[4 * p + 3]);
   return {
     height, width, bands, pixels, alpha, is_double: false, is_whole: true, is_bool: false,
@@ -52,7 +52,8 @@ function persistentWeights({ child, into, rise, cost, count }) {
   const last = new Int32Array(into.length).fill(-1); // the latest merge of a region
   const none = () => new Int32Array(count).fill(-1);
   const below = none(), left = none(), right = none(), pooled = none();
-  const rises = rise.slice(0, count), costs = cost.slice(0, count), weight = new Float64Array(count);
+  const rises = Float64Array.from(rise.subarray(0, count)), costs = Float64Array.from(cost.subarray(0, count));
+  const weight = new Float64Array(count);
 
   function meld(a, b) { // two skew heaps, the largest weight on top
     if (a < 0 || b < 0) return Math.max(a, b);

@@ -272,6 +272,9 @@ def test_a_stopped_run_keeps_its_image(client, opened):
     key = client.post("api/runs", image=opened, method="dip", settings={"n_steps": 100000})["key"]
     while client.json(f"api/runs/{key}")["n_steps"] < 3:
         time.sleep(0.05)
+    running = {"run": key, "method": "dip", "settings": {"n_steps": 100000}}
+    body = json.dumps({"image": opened, "source": running, "format": "png", "colors": 16}).encode()
+    assert "at work" in client.refused("api/export", body)[1]
     client.post(f"api/runs/{key}/stop")
     state = finished(client, key)
     assert (state["state"], state["status"]) == ("done", js.Status.STOPPED.value)

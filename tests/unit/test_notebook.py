@@ -78,7 +78,6 @@ def test_the_first_of_a_batch_of_tensors(dtype):
         (np.zeros((20, 30, 64), np.float32), ("30", "20")),
         (np.full((20, 30), 7, np.int16), ("30", "20")),
         (np.zeros((3000, 20), np.uint8), ("3", "480")),
-        (np.zeros((3, 20, 30)), ("30", "20")),
     ],
 )
 def test_arrays_of_any_kind(image, size):

@@ -82,6 +82,8 @@ class Answer:
         """Return the image at full size."""
         if self.n_regions is not None:
             return self.opened.tree().smooth(n_regions=self.n_regions)
+        if self.run is not None and self.run.state in ("waiting", "running"):
+            raise InputError("the run is at work", given=self.method, do="wait for its end, or stop it")
         if self.run is None or self.run.image is None:
             raise InputError("the run has no image", given=self.method, do="wait for its first image")
         return self.run.image

@@ -23,6 +23,6 @@ def app(
     The page shows every number of regions at once, runs every method, and saves the result as the file was.
     The printed address holds a random token, without which nothing is answered. Ctrl-C ends the program.
     """
-    from jumpset.app import serve
+    from jumpset.app.server import serve
 
     serve(target, port=port, open_browser=not no_browser, say=say)

@@ -191,18 +191,15 @@ class RegionTree:
         """Return what a notebook shows: the image, and a cut of few regions."""
         from jumpset.io.notebook import card
 
-        image, axis = self._image, self._layout[0]
         count = max(self.n_parts, min(_SHOWN, self.n_leaves))
         cut = self.smooth(n_regions=count)
-        if axis is not None and image.ndim == 3:
-            image, cut = np.moveaxis(image, axis, -1), np.moveaxis(cut, axis, -1)
         weight = 0.0 if count == self.n_leaves else self._weight[self.n_leaves - count - 1]
         facts = {
             "image": f"{self._image.shape}, {self._image.dtype}",
             f"weight of {count} regions": f"{weight:.4g}",
             "regions": f"{self.n_parts} to {self.n_leaves}",
         }
-        return card({"Before": image, f"{count} regions": cut}, facts)
+        return card({"Before": self._image, f"{count} regions": cut}, facts, self._layout[0])
 
     def labels(self, *, n_regions: int | None = None, weight: float | None = None) -> np.ndarray:
         """Return int32 labels 1, 2, … in raster order, as for ``skimage.measure.regionprops``.

@@ -76,7 +76,7 @@ class Result:
         facts = {"method": repr(self.method), "status": self.status.value, "steps": str(self.n_steps)}
         facts |= {"seconds": f"{self.elapsed:.2f}"}
         facts |= {key: text for key, text in last.items() if key not in ("step", "seconds")}
-        return card({"Before": self.source, "After": self.image}, facts)
+        return card({"Before": self.source, "After": self.image}, facts, self.axes)
 
     @property
     def labels(self) -> np.ndarray:
