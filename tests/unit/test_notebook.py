@@ -102,3 +102,12 @@ def test_the_output_of_a_cell_stays_small():
 def test_without_pillow_the_text_is_shown(monkeypatch, picture):
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert card({"one": picture}, {}) is None
+
+
+def test_a_result_of_a_file_shows_the_file_while_it_is_there(tmp_path):
+    path = tmp_path / "in.png"
+    js.io.write_picture(path, np.random.default_rng(0).integers(0, 255, (9, 11, 3), np.uint8))
+    result = js.run(path, js.method("region-fusion"))
+    assert result._repr_html_().count("<img") == 2
+    path.unlink()
+    assert result._repr_html_().count("<img") == 1

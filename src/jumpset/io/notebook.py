@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from jumpset._core.axes import to_batch
-from jumpset._core.errors import MissingLibrary
+from jumpset._core.errors import JumpsetError, MissingLibrary
 from jumpset.io.display import Display, display_for, png_uri
+from jumpset.io.sources import open_image
 
 _LONG_SIDE = 480  # pixels: the output of a cell is stored in the notebook
 _MOST_BANDS = 16  # more are a volume or a spectrum, of which the middle band is shown
@@ -61,6 +62,11 @@ def _figure(title: str, image: np.ndarray, display: Display) -> str:
 
 def _one(image: Any, axes: str | None) -> np.ndarray | None:
     """Return one image ``(H, W)`` or ``(H, W, C)``; None where there is none."""
+    try:
+        opened = open_image(image)
+    except JumpsetError:  # the file is no longer there
+        return None
+    image = image if opened is None else opened.pixels
     is_tensor = hasattr(image, "detach")
     if not (is_tensor or isinstance(image, np.ndarray)) or 0 in image.shape:
         return None
