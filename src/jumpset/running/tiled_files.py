@@ -29,17 +29,42 @@ _LIBRARIES = 500 << 20  # bytes of Python, torch and the compiled loops
 
 @dataclass(frozen=True)
 class TiledFile:
-    """What :func:`smooth_file` has done."""
+    """What :func:`smooth_file` has done.
+
+    Parameters
+    ----------
+    target
+        The file that was written.
+    shape, axes
+        Of its pixels.
+    sides
+        Pixels of a tile along each axis in space, without the margin.
+    margin
+        Pixels around each tile that were read with it.
+    n_tiles
+        Number of tiles.
+    n_resumed
+        Tiles that an interrupted run had finished.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> np.save(folder / "in.npy", np.zeros((60, 70), np.float32))
+    >>> js.running.smooth_file(folder / "in.npy", folder / "out.npy", js.method("guided"), tile=50).n_tiles
+    4
+    """
 
     target: Path
     shape: tuple[int, ...]
     axes: str
     sides: tuple[int, ...]
-    """Pixels of a tile along each axis in space, without the margin."""
     margin: int
     n_tiles: int
     n_resumed: int
-    """Tiles that an interrupted run had finished."""
 
 
 def smooth_file(
