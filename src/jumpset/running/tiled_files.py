@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import warnings
@@ -237,6 +239,8 @@ def _partial(
             file.seek(0)
             text = file.read()
             known = json.loads(text) if text else None
+            if known is not None and not isinstance(known, dict):
+                raise ValueError("run.json holds no settings")
             for name, value in settings.items():
                 if known is not None and known.get(name) != value:
                     raise InputError(
@@ -245,6 +249,8 @@ def _partial(
                         do=f"remove {folder} to start over, or name another output",
                     )
             mode = "r+" if known is not None else "w+"
+            if known is None:
+                _reserve(folder, math.prod(shape) * raster.dtype.itemsize)
             pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode, raster.dtype, shape)
             done = np.lib.format.open_memmap(folder / "done.npy", mode, np.uint8, (count,))
             if known is None:  # last, so that a record belongs to complete files
@@ -267,6 +273,14 @@ def _partial(
             do="check the free space, or remove the folder",
         ) from error
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reserve(folder: Path, size: int) -> None:
+    """Raise ``OSError`` unless the disk has room: a write to a memory map of a full disk ends the process."""
+    free = shutil.disk_usage(folder).free
+    if size + (16 << 20) > free:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise OSError(errno.ENOSPC, f"{size / 1e9:.3g} GB are needed, {free / 1e9:.3g} GB are free")
 
 
 def _lock(file: Any, folder: Path) -> None:
