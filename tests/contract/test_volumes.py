@@ -48,6 +48,15 @@ def test_a_signal_is_an_image_of_one_row(name, volume):
 
 
 @pytest.mark.parametrize("name", VOLUMES)
+@pytest.mark.parametrize("shape", [(1,), (1, 1, 1), (3, 1, 1), (1, 3, 1), (1, 1, 3), (2, 1, 3), (2, 3, 1)])
+def test_any_axis_may_have_one_pixel(name, shape):
+    image = np.random.default_rng(0).random(shape)
+    out = smooth(image, name, "zyx"[-len(shape) :])
+    assert out.shape == shape
+    assert image.min() - 0.05 <= out.min() <= out.max() <= image.max() + 0.05
+
+
+@pytest.mark.parametrize("name", VOLUMES)
 def test_names_say_the_order_of_the_axes(name, volume):
     """Whatever the order of the axes in memory, the answer is that of the volume."""
     image = np.stack([volume, 0.5 * volume], axis=-1)

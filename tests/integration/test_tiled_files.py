@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -204,6 +205,23 @@ def test_two_processes_do_not_write_one_output(image, tmp_path):
     js.running.smooth_file(
         tmp_path / "in.npy", tmp_path / "out.npy", js.method("guided"), tile=64, progress=again
     )
+
+
+def test_a_full_disk_and_a_foreign_folder(image, tmp_path, monkeypatch):
+    np.save(tmp_path / "in.npy", image)
+    usage = shutil.disk_usage(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+        with pytest.raises(js.FileError, match="GB are needed"):
+            js.running.smooth_file(tmp_path / "in.npy", tmp_path / "out.npy", js.method("guided"), tile=64)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.npy"]
+    partial = tmp_path / "out.npy.partial"
+    partial.mkdir()
+    for text in ("[1]", "{", "{}"):
+        (partial / "run.json").write_text(text)
+        with pytest.raises(js.InputError):
+            js.running.smooth_file(tmp_path / "in.npy", tmp_path / "out.npy", js.method("guided"), tile=64)
+        assert (partial / "run.json").read_text() == text
 
 
 def test_the_memory_sets_the_tile():

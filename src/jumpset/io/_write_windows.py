@@ -25,7 +25,31 @@ _CLASSIC = 2**32 - 2**26  # bytes that the offsets of classic TIFF reach
 
 
 def raster_format(path: str | os.PathLike[str]) -> str:
-    """Return ``"tiff"``, ``"zarr"`` or ``"npy"`` by the suffix of a path to be written; raise for others."""
+    """Check, before any work, that a file can be written by tiles; nothing stays.
+
+    Parameters
+    ----------
+    path
+        The file to be written, see :func:`write_raster`.
+
+    Returns
+    -------
+    str
+        ``"tiff"``, ``"zarr"`` or ``"npy"``, by the suffix.
+
+    Raises
+    ------
+    FileError
+        The suffix is another one, or the folder is missing or not writable.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jumpset as js
+    >>> js.io.raster_format(Path(tempfile.mkdtemp()) / "out.tif")
+    'tiff'
+    """
     path = as_path(path)
     name = {".tif": "tiff", ".tiff": "tiff", ".zarr": "zarr", ".npy": "npy"}.get(path.suffix.lower())
     if name is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import warnings
@@ -29,17 +31,42 @@ _LIBRARIES = 500 << 20  # bytes of Python, torch and the compiled loops
 
 @dataclass(frozen=True)
 class TiledFile:
-    """What :func:`smooth_file` has done."""
+    """What :func:`smooth_file` has done.
+
+    Parameters
+    ----------
+    target
+        The file that was written.
+    shape, axes
+        Of its pixels.
+    sides
+        Pixels of a tile along each axis in space, without the margin.
+    margin
+        Pixels around each tile that were read with it.
+    n_tiles
+        Number of tiles.
+    n_resumed
+        Tiles that an interrupted run had finished.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import jumpset as js
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> np.save(folder / "in.npy", np.zeros((60, 70), np.float32))
+    >>> js.running.smooth_file(folder / "in.npy", folder / "out.npy", js.method("guided"), tile=50).n_tiles
+    4
+    """
 
     target: Path
     shape: tuple[int, ...]
     axes: str
     sides: tuple[int, ...]
-    """Pixels of a tile along each axis in space, without the margin."""
     margin: int
     n_tiles: int
     n_resumed: int
-    """Tiles that an interrupted run had finished."""
 
 
 def smooth_file(
@@ -212,6 +239,8 @@ def _partial(
             file.seek(0)
             text = file.read()
             known = json.loads(text) if text else None
+            if known is not None and not isinstance(known, dict):
+                raise ValueError("run.json holds no settings")
             for name, value in settings.items():
                 if known is not None and known.get(name) != value:
                     raise InputError(
@@ -220,6 +249,8 @@ def _partial(
                         do=f"remove {folder} to start over, or name another output",
                     )
             mode = "r+" if known is not None else "w+"
+            if known is None:
+                _reserve(folder, math.prod(shape) * raster.dtype.itemsize)
             pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode, raster.dtype, shape)
             done = np.lib.format.open_memmap(folder / "done.npy", mode, np.uint8, (count,))
             if known is None:  # last, so that a record belongs to complete files
@@ -242,6 +273,14 @@ def _partial(
             do="check the free space, or remove the folder",
         ) from error
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reserve(folder: Path, size: int) -> None:
+    """Raise ``OSError`` unless the disk has room: a write to a memory map of a full disk ends the process."""
+    free = shutil.disk_usage(folder).free
+    if size + (16 << 20) > free:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise OSError(errno.ENOSPC, f"{size / 1e9:.3g} GB are needed, {free / 1e9:.3g} GB are free")
 
 
 def _lock(file: Any, folder: Path) -> None:

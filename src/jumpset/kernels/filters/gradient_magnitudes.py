@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,17 +36,22 @@ def gradient_magnitudes(x: Tensor, *, squares: bool = True) -> tuple[Tensor, ...
         for axis in reversed(range(len(spatial)))
     )
     for k, source in enumerate(x.numpy()):
-        each = [magnitude[k].numpy() for magnitude in out]
-        if len(each) == 3:
-            deep = each[2].reshape(-1, spatial[1] * spatial[2])
-            slices = source.reshape(channels, spatial[0], -1)
-            parallel_rows(_next_rows, len(deep), slices, deep, squares)
-        for z in range(spatial[0] if len(each) == 3 else 1):
-            planes = source[:, z] if len(each) == 3 else source.reshape(channels, -1, spatial[-1])
-            across = each[0][z] if len(each) == 3 else each[0].reshape(-1, spatial[-1] - 1)
-            along = each[1][z] if len(each) == 3 else each[-1] if len(each) == 2 else across[:0]
-            parallel_rows(_rows, planes.shape[1], planes, across, along, squares, least=_LEAST)
+        right, *others = (magnitude[k].numpy() for magnitude in out)
+        if len(spatial) < 3:
+            planes = source.reshape(channels, -1, spatial[-1])
+            _fill(planes, right if others else right[None], others[0] if others else right[:0, None], squares)
+            continue
+        for z, right_of_slice in enumerate(right):
+            _fill(source[:, z], right_of_slice, others[0][z], squares)
+        rest = spatial[1] * spatial[2]
+        deep = others[1].reshape(spatial[0] - 1, rest)
+        parallel_rows(_next_rows, len(deep), source.reshape(channels, spatial[0], rest), deep, squares)
     return out
+
+
+def _fill(x: np.ndarray, right: np.ndarray, down: np.ndarray, squares: bool) -> None:
+    """Write the magnitudes of ``(C, H, W)`` into ``(H, W − 1)`` and ``(H − 1, W)``."""
+    parallel_rows(_rows, x.shape[1], x, right, down, squares, least=_LEAST)
 
 
 def gradient_magnitudes_plain(x: Tensor, *, squares: bool = True) -> tuple[Tensor, ...]:
