@@ -17,7 +17,7 @@ import torch
 from jumpset._core.errors import FileError
 from jumpset._core.signals import Hold
 from jumpset._core.types import Status
-from jumpset.datasets import Pair, pairs
+from jumpset.datasets import Pair
 from jumpset.learned.weights import save_weights
 from jumpset.operators.autocast import computes_half
 from jumpset.running.checkpoints import StateFile
@@ -28,6 +28,7 @@ from jumpset.training._arguments import (
     checkpoint_path,
     command,
     initial_weights,
+    pairs_of,
     recipe_for,
     usable_device,
     weights_path,
@@ -180,14 +181,18 @@ def train(
     >>> flat = js.smooth(image, method="jumpset-net", weights=trained.path)  # doctest: +SKIP
     """
     recipe, sizes = recipe_for(name, preset, steps, batch_size, crop, learning_rate, ema, sizes)
-    check_options(max_seconds, validate_every, checkpoint_every, seed, precision, workers, licence)
+    check_options(
+        *(max_seconds, validate_every, checkpoint_every, seed, precision, workers, licence),
+        stop=stop,
+        callback=callback,
+    )
     target = weights_path(out)
     initial = None if start is None else initial_weights(name, sizes, start)
     if initial is not None:
         recipe = replace(recipe, first=None, freeze_batchnorm_at=0.0)
     checkpoint = None if checkpoint is None else checkpoint_path(checkpoint, target)
     device = usable_device(device)
-    own_pairs = None if data == "synthetic" else pairs(data)
+    own_pairs = pairs_of("data", data)
     scored = _validation(recipe, validation)
     half = computes_half(precision, device)
     plan = Plan(recipe, None if steps is None and max_seconds is not None else recipe.steps, max_seconds)
@@ -250,6 +255,7 @@ def _batches(own_pairs: list[Pair] | None, recipe: Recipe, seed: int) -> Callabl
 
 def _validation(recipe: Recipe, validation: str | os.PathLike[str]) -> Batch:
     count, side = _VALIDATION
-    if validation != "synthetic":
-        return _data.centre_crops(pairs(validation, limit=count), side)
+    own_pairs = pairs_of("validation", validation, count)
+    if own_pairs is not None:
+        return _data.centre_crops(own_pairs, side)
     return _data.drawn_validation(count, side, kind=recipe.kind, seed=SEEDS)
