@@ -7,6 +7,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any
 import torch
 
 from jumpset._core.errors import FileError
-from jumpset._core.signals import Hold
 from jumpset._core.types import Status
 from jumpset.datasets import Pair
 from jumpset.learned.weights import save_weights
@@ -162,8 +162,9 @@ def train(
     -------
     Trained
         Path, status, steps, seconds, score and history. Ctrl-C ends a training with the current weights and
-        the status INTERRUPTED. If ``out`` can no longer be written at the end, a warning says so, and path is
-        that of a temporary folder.
+        the status INTERRUPTED; a second one, or one after the last step, is raised when they are written. If
+        ``out`` can no longer be written at the end, a warning says so, and path is that of a temporary
+        folder.
 
     Raises
     ------
@@ -213,9 +214,8 @@ def train(
         trainer.set_weights(initial)
     run = Run(trainer, plan, scored, target, file)
     batches = _batches(own_pairs, recipe, seed)
-    # Ctrl-C ends the loop; later ones, which would lose the weights, wait until these are written
-    with Hold(raises=True) as hold:
-        status = run.run(batches, workers, validate_every, checkpoint_every, stop, callback, hold)
+    with ExitStack() as after_loop:  # a Ctrl-C after the loop waits until the weights are written
+        status = run.run(batches, workers, validate_every, checkpoint_every, stop, callback, after_loop)
         metadata = {
             "recipe": preset,
             "data": str(data),
@@ -229,8 +229,6 @@ def train(
             "command": command(name, preset, target, data, plan, recipe, sizes, start, seed, precision),
         }
         path = _write(target, name, sizes, trainer.average.state_dict(), metadata)
-        if hold.take():
-            status = Status.INTERRUPTED
     return Trained(path, status, trainer.n_steps, run.clock.elapsed, run.history[-1]["psnr"], run.history)
 
 
