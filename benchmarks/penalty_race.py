@@ -113,9 +113,9 @@ def main() -> None:
             for name, (function, warm_up) in functions.items():
                 # warm each time, so that the caches do not hold the data of another contestant
                 runs[name].extend(measure(function, repeats=REPEATS, warm_up=warm_up).runs)
-        timings = {name: Timing(tuple(of)) for name, of in runs.items()}
+        timings = {name: Timing(tuple(1e3 * seconds for seconds in of)) for name, of in runs.items()}
         floor = timings["y.copy_(x)"]
-        print(f"{shape!s:24s}{'seconds':>22s}{'copies: median':>36s}{'minimum':>9s}")
+        print(f"{shape!s:24s}{'milliseconds':>22s}{'copies: median':>36s}{'minimum':>9s}")
         for name, timing in timings.items():
             least = min(timing.runs) / min(floor.runs)
             print(f"  {name:24s}{timing!s:44s}{timing.median / floor.median:12.1f}{least:9.1f}", flush=True)

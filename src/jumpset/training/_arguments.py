@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.errors import InputError
+from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import check_target
+from jumpset.datasets import Pair, pairs
 from jumpset.learned.architectures import NETWORKS, SIZES, check_sizes
 from jumpset.learned.weights import build_network, load_weights, safetensors_path, weights_file
 from jumpset.operators.autocast import PRECISIONS
@@ -66,8 +67,14 @@ def check_options(
     precision: str,
     workers: int,
     licence: str | None,
+    **functions: object,
 ) -> None:
-    """Raise ``InputError`` for an option out of range."""
+    """Raise ``InputError`` for an option out of range, or one of ``functions`` that cannot be called."""
+    for name, function in functions.items():
+        if function is not None and not callable(function):
+            raise InputError(
+                f"{name} must be a function of the step", given=repr(function), do="pass None for none"
+            )
     if max_seconds is not None:
         checks.real("max_seconds", max_seconds, above=0.0)
     checks.real("validate_every", validate_every, above=0.0)
@@ -79,6 +86,18 @@ def check_options(
         raise InputError("licence must be a text", given=repr(licence), do="pass e.g. 'CC0-1.0'")
 
 
+def pairs_of(name: str, source: Any, limit: int | None = None) -> list[Pair] | None:
+    """The pairs of the folder ``source``, the value of the option ``name``; None for ``"synthetic"``."""
+    advice = "pass synthetic, or a folder that holds input/ and truth/"
+    if not isinstance(source, (str, os.PathLike)):
+        raise InputError(f"{name} must be a folder or synthetic", given=type(source).__name__, do=advice)
+    if source == "synthetic":
+        return None
+    if not Path(source).is_dir():
+        raise FileError(f"the folder of {name} does not exist", given=source, do=advice)
+    return pairs(source, limit=limit)
+
+
 def usable_device(device: str | torch.device | None) -> torch.device:
     """The device, if torch can compute on it; default: the CPU."""
     return torch.device(checks.device("device", device) or "cpu")
@@ -87,6 +106,12 @@ def usable_device(device: str | torch.device | None) -> torch.device:
 def initial_weights(name: str, sizes: Mapping[str, Any], start: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The weights to start from, if they fit the network."""
     source = weights_file(name, start)
+    if not source.is_file():
+        raise FileError(
+            "there is no file of weights to start from",
+            given=source,
+            do="check the path, or start from shipped",
+        )
     found = load_weights(source)
     loaded = build_network(NETWORKS[name], found, source)
     if any(found.sizes.get(key) != (list(v) if isinstance(v, tuple) else v) for key, v in sizes.items()):

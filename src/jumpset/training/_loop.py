@@ -7,6 +7,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,11 +112,11 @@ class Run:
         checkpoint_every: float,
         stop: Callable[[TrainingStep], bool] | None,
         callback: Callable[[TrainingStep], None] | None,
-        hold: Hold,
+        after_loop: ExitStack,
     ) -> Status:
         """Train; the last score is that of the averaged weights that are then saved.
 
-        After the loop, ``hold`` keeps signals back.
+        From the end of the loop on, ``after_loop`` holds signals.
         """
         trainer, status = self._trainer, Status.CONVERGED
         in_step = False
@@ -143,9 +144,9 @@ class Run:
                     if stop is not None and stop(step):
                         status = Status.STOPPED
                         break
-            hold.raises = False
+            after_loop.enter_context(Hold())
         except KeyboardInterrupt:
-            hold.raises = False
+            after_loop.enter_context(Hold())
             status = Status.INTERRUPTED
         if not in_step:  # an interrupted step leaves weights and optimizer out of sync; do not checkpoint
             self._save()

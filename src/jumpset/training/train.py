@@ -7,6 +7,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,8 @@ from typing import Any
 import torch
 
 from jumpset._core.errors import FileError
-from jumpset._core.signals import Hold
 from jumpset._core.types import Status
-from jumpset.datasets import Pair, pairs
+from jumpset.datasets import Pair
 from jumpset.learned.weights import save_weights
 from jumpset.operators.autocast import computes_half
 from jumpset.running.checkpoints import StateFile
@@ -28,6 +28,7 @@ from jumpset.training._arguments import (
     checkpoint_path,
     command,
     initial_weights,
+    pairs_of,
     recipe_for,
     usable_device,
     weights_path,
@@ -161,8 +162,9 @@ def train(
     -------
     Trained
         Path, status, steps, seconds, score and history. Ctrl-C ends a training with the current weights and
-        the status INTERRUPTED. If ``out`` can no longer be written at the end, a warning says so, and path is
-        that of a temporary folder.
+        the status INTERRUPTED; a second one, or one after the last step, is raised when they are written. If
+        ``out`` can no longer be written at the end, a warning says so, and path is that of a temporary
+        folder.
 
     Raises
     ------
@@ -180,14 +182,18 @@ def train(
     >>> flat = js.smooth(image, method="jumpset-net", weights=trained.path)  # doctest: +SKIP
     """
     recipe, sizes = recipe_for(name, preset, steps, batch_size, crop, learning_rate, ema, sizes)
-    check_options(max_seconds, validate_every, checkpoint_every, seed, precision, workers, licence)
+    check_options(
+        *(max_seconds, validate_every, checkpoint_every, seed, precision, workers, licence),
+        stop=stop,
+        callback=callback,
+    )
     target = weights_path(out)
     initial = None if start is None else initial_weights(name, sizes, start)
     if initial is not None:
         recipe = replace(recipe, first=None, freeze_batchnorm_at=0.0)
     checkpoint = None if checkpoint is None else checkpoint_path(checkpoint, target)
     device = usable_device(device)
-    own_pairs = None if data == "synthetic" else pairs(data)
+    own_pairs = pairs_of("data", data)
     scored = _validation(recipe, validation)
     half = computes_half(precision, device)
     plan = Plan(recipe, None if steps is None and max_seconds is not None else recipe.steps, max_seconds)
@@ -208,9 +214,8 @@ def train(
         trainer.set_weights(initial)
     run = Run(trainer, plan, scored, target, file)
     batches = _batches(own_pairs, recipe, seed)
-    # Ctrl-C ends the loop; later ones, which would lose the weights, wait until these are written
-    with Hold(raises=True) as hold:
-        status = run.run(batches, workers, validate_every, checkpoint_every, stop, callback, hold)
+    with ExitStack() as after_loop:  # a Ctrl-C after the loop waits until the weights are written
+        status = run.run(batches, workers, validate_every, checkpoint_every, stop, callback, after_loop)
         metadata = {
             "recipe": preset,
             "data": str(data),
@@ -224,8 +229,6 @@ def train(
             "command": command(name, preset, target, data, plan, recipe, sizes, start, seed, precision),
         }
         path = _write(target, name, sizes, trainer.average.state_dict(), metadata)
-        if hold.take():
-            status = Status.INTERRUPTED
     return Trained(path, status, trainer.n_steps, run.clock.elapsed, run.history[-1]["psnr"], run.history)
 
 
@@ -250,6 +253,7 @@ def _batches(own_pairs: list[Pair] | None, recipe: Recipe, seed: int) -> Callabl
 
 def _validation(recipe: Recipe, validation: str | os.PathLike[str]) -> Batch:
     count, side = _VALIDATION
-    if validation != "synthetic":
-        return _data.centre_crops(pairs(validation, limit=count), side)
+    own_pairs = pairs_of("validation", validation, count)
+    if own_pairs is not None:
+        return _data.centre_crops(own_pairs, side)
     return _data.drawn_validation(count, side, kind=recipe.kind, seed=SEEDS)
