@@ -42,6 +42,7 @@ from jumpset.cli._shared import (
     range_of,
     read_input,
     read_mask,
+    read_other,
     save_report,
     say,
     settings,
@@ -87,7 +88,6 @@ def compare(
     check_files(source, truth, mask)
     check_report_path(report)
     hyper = settings(assignments or [], weight=weight, mask=read_mask(mask))
-    from jumpset import io
     from jumpset.bench import candidates
 
     chosen = candidates(labels, preset=preset, hyper=hyper, seed=seed)
@@ -98,7 +98,7 @@ def compare(
     checks.device("device", device)
     picture, given = read_input(source, page, missing)
     limits = range_of(picture, limits)
-    goal = None if truth is None else _truth(io.read_picture(truth), picture)
+    goal = None if truth is None else _truth(read_other(truth), picture)
 
     results: dict[str, Result] = {}
     failures: dict[str, str] = {}

@@ -265,11 +265,21 @@ def read_mask(path: Path | None) -> Any:
         return None
     if path.suffix.lower() in (".jpg", ".jpeg"):
         raise InputError("a JPEG file is no mask: it blurs edges", given=path, do="save the mask as PNG")
-    from jumpset import io
-
-    picture = io.read_picture(path)
+    picture = read_other(path)
     valid = (picture.pixels != 0).reshape(*picture.pixels.shape[:2], -1).any(2)
     return valid if picture.alpha is None else valid & (picture.alpha != 0)
+
+
+def read_other(path: Path) -> Picture:
+    """Return an image that is not the input, in which no pixel may be missing."""
+    from jumpset import io
+
+    try:
+        return io.read_picture(path)
+    except FileError as error:
+        if "missing=" not in error.do:
+            raise
+        raise FileError(error.what, given=error.given, do="replace them by numbers first") from None
 
 
 def read_input(source: Path, page: int | None, missing: str | None) -> tuple[Picture, np.ndarray]:
