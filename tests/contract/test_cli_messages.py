@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import jumpset as js
-from jumpset.cli._shared import in_options
+from jumpset.cli._messages import in_options
 from jumpset.cli.app import app
 
 COMMANDS = {info.callback.__name__: info.callback for info in app.registered_commands if info.callback}
@@ -124,8 +124,10 @@ def test_bad_images(place, name):
         ("pass stride=6, or a larger patch", "pass --set stride=6, or a larger patch"),
         ("write e.g. --set levels=50", "write e.g. --set levels=50"),
         ("write e.g. l0:sharp:weight=0.02", "write e.g. l0:sharp:weight=0.02"),
+        ("levels must be a whole number", "--set levels must be a whole number"),
         ("n_regions=3 and missing='nan'", "--set n_regions=3 and --missing nan"),
     ],
 )  # fmt: skip
 def test_arguments_as_options(text, expected):
-    assert in_options(text, ["weight", "value_range", "max_seconds", "assignments", "missing"]) == expected
+    names = ["weight", "value_range", "max_seconds", "missing"]
+    assert in_options(text, dict.fromkeys(names) | {"assignments": ["levels=x"]}) == expected

@@ -15,7 +15,7 @@ import typer
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import WRITABLE, can_be_written
 from jumpset.cli._batch import Task, find, is_many, run_each
-from jumpset.cli._shared import show_as
+from jumpset.cli._messages import show_as
 
 STREAM = Path("-")
 _BATCH = ("jobs", "log", "resume", "force")
