@@ -15,6 +15,7 @@ import typer
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.signals import Hold
+from jumpset.cli._messages import in_options
 from jumpset.cli._options import (
     Assignments,
     Device,
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from jumpset.bench import Candidate
     from jumpset.io import Picture
     from jumpset.running.run import Result
+
+
+_NAMED = dict.fromkeys(("value_range", "missing", "mask", "max_seconds", "device"))  # in errors of a run
 
 
 @command
@@ -160,7 +164,7 @@ def _run_all(
             if not np.isfinite(result.image).all():
                 raise ArithmeticError("the answer has values that are not finite")
         except Exception as error:  # the other methods continue
-            failures[candidate.label] = one_line(error)
+            failures[candidate.label] = in_options(one_line(error), _NAMED)
             say(f"jumpset: {candidate.label}: {failures[candidate.label]}")
             continue
         if interrupts.seen() and is_input(result, pixels):

@@ -162,7 +162,7 @@ def restore(
     known = read_mask(mask)
     picture, given = read_input(source, page, missing)
     if missing is not None:
-        valid: np.ndarray = ~np.isnan(given.reshape(*given.shape[:2], -1)).any(2)
+        valid = np.asarray(~np.isnan(given.reshape(*given.shape[:2], -1)).any(2))
         if known is None or known.shape == valid.shape:  # else the size is refused below
             known = valid if known is None else known & valid
     limits = range_of(picture, limits)
