@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -55,7 +55,9 @@ if TYPE_CHECKING:
     from jumpset.running.run import Result
 
 
-_NAMED = dict.fromkeys(("value_range", "missing", "mask", "max_seconds", "device"))  # in errors of a run
+_NAMED: dict[str, Any] = dict.fromkeys(
+    ("value_range", "missing", "mask", "max_seconds", "device")
+)  # in errors of a run
 
 
 @command
