@@ -38,7 +38,6 @@ CALLS = {
     "methods": [],
     "warmup": ["-m", "fgs"],
 }
-LONG = ("restore", "compare", "bench")  # whose good values take longer
 SLOW = {"train": ["resnet", "-o", "w.safetensors", "--steps", "1"], "export": ["resnet", "o.onnx"]}
 
 
@@ -88,10 +87,16 @@ def test_every_command_is_here():
     assert {*CALLS, *SLOW, "app"} == {*COMMANDS}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in CALLS]
-)
+@pytest.mark.parametrize("name", ["smooth", "tree", "synth", "methods", "warmup"])
 def test_bad_values_of_options(place, name):
+    for flag in options(name):
+        for value in ("-1", "x", "nan.npy"):
+            check(name, [*CALLS[name], flag, value])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CALLS)
+def test_more_bad_values_of_options(place, name):
     for flag in options(name):
         for value in BAD:
             check(name, [*CALLS[name], flag, value])
