@@ -217,10 +217,10 @@ def read_input(source: Path, page: int | None, missing: str | None) -> tuple[Pic
     """Return an image, its missing pixels filled with the nearest valid ones, and its pixels as they are."""
     from jumpset import io
 
+    check_reading(page, missing)
     if missing is None:
         picture = io.read_picture(source, page=page)
         return picture, picture.pixels
-    checks.one_of("--missing", missing, ("nan",))
     picture = io.read_picture(source, page=page, missing="nan")
     if picture.pixels.dtype.kind != "f":
         raise InputError("NaN is a float", given=f"{source}, {picture.pixels.dtype}", do="omit --missing")
@@ -246,6 +246,20 @@ def check_seconds(seconds: float | None) -> None:
     """Raise ``InputError`` unless the time limit is above 0."""
     if seconds is not None:
         checks.real("max_seconds", seconds, above=0.0)
+
+
+def check_reading(page: int | None, missing: str | None) -> None:
+    """Raise ``InputError`` for a page or a mark of missing pixels that no file has."""
+    if page is not None:
+        checks.integer("--page", page, at_least=1)
+    if missing is not None:
+        checks.one_of("--missing", missing, ("nan",))
+
+
+def check_steps(steps: int | None) -> None:
+    """Raise ``InputError`` unless the step limit is at least 0."""
+    if steps is not None:
+        checks.integer("--max-steps", steps, at_least=0)
 
 
 def command_line() -> str:
