@@ -27,16 +27,9 @@ from jumpset._core.errors import FileError, InputError, MissingLibrary
 from jumpset._core.files import WRITABLE, check_folder, check_target
 from jumpset._core.processes import DIED, map_tasks
 from jumpset._core.signals import Hold
+from jumpset.cli._messages import in_options, say, warnings_as_lines
 from jumpset.cli._progress import Progress
-from jumpset.cli._shared import (
-    NO_MEMORY,
-    RunFailed,
-    in_options,
-    interrupts,
-    out_of_memory,
-    say,
-    warnings_as_lines,
-)
+from jumpset.cli._shared import NO_MEMORY, RunFailed, interrupts, out_of_memory
 
 _READ_ONLY = (".bmp", ".pbm", ".pgm", ".ppm", ".pnm", ".gif", ".jp2", ".j2k", ".avif", ".heic", ".heif")
 _MAGIC = re.compile(r"[*?\[]")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -15,6 +15,7 @@ import typer
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.signals import Hold
+from jumpset.cli._messages import in_options
 from jumpset.cli._options import (
     Assignments,
     Device,
@@ -42,6 +43,7 @@ from jumpset.cli._shared import (
     range_of,
     read_input,
     read_mask,
+    read_other,
     save_report,
     say,
     settings,
@@ -51,6 +53,11 @@ if TYPE_CHECKING:
     from jumpset.bench import Candidate
     from jumpset.io import Picture
     from jumpset.running.run import Result
+
+
+_NAMED: dict[str, Any] = dict.fromkeys(
+    ("value_range", "missing", "mask", "max_seconds", "device")
+)  # in errors of a run
 
 
 @command
@@ -87,7 +94,6 @@ def compare(
     check_files(source, truth, mask)
     check_report_path(report)
     hyper = settings(assignments or [], weight=weight, mask=read_mask(mask))
-    from jumpset import io
     from jumpset.bench import candidates
 
     chosen = candidates(labels, preset=preset, hyper=hyper, seed=seed)
@@ -98,7 +104,7 @@ def compare(
     checks.device("device", device)
     picture, given = read_input(source, page, missing)
     limits = range_of(picture, limits)
-    goal = None if truth is None else _truth(io.read_picture(truth), picture)
+    goal = None if truth is None else _truth(read_other(truth), picture)
 
     results: dict[str, Result] = {}
     failures: dict[str, str] = {}
@@ -160,7 +166,7 @@ def _run_all(
             if not np.isfinite(result.image).all():
                 raise ArithmeticError("the answer has values that are not finite")
         except Exception as error:  # the other methods continue
-            failures[candidate.label] = one_line(error)
+            failures[candidate.label] = in_options(one_line(error), _NAMED)
             say(f"jumpset: {candidate.label}: {failures[candidate.label]}")
             continue
         if interrupts.seen() and is_input(result, pixels):

@@ -15,7 +15,7 @@ import typer
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import WRITABLE, can_be_written
 from jumpset.cli._batch import Task, find, is_many, run_each
-from jumpset.cli._shared import show_as
+from jumpset.cli._messages import show_as
 
 STREAM = Path("-")
 _BATCH = ("jobs", "log", "resume", "force")
@@ -71,8 +71,7 @@ def each_file(
                 raise InputError("several images need a folder", given=folder, do="name a folder for them")
             check(**options)
             each = {**options, **dict.fromkeys(_BATCH), "suffix": suffix, "quiet": True}
-            as_json = each.pop("as_json", False)
-            if "as_json" in options:
+            if "as_json" in each:
                 each["as_json"] = False
 
             def named(source: Path) -> Sequence[str]:
@@ -86,7 +85,7 @@ def each_file(
                 Task(command, each, output, source, folder / place, tuple(named(source)), folder)
                 for source, place in find(arguments["source"], folder)
             ]
-            run_each(tasks, folder, as_json=as_json, **batch)
+            run_each(tasks, folder, as_json=options.get("as_json", False), **batch)
 
         return run
 

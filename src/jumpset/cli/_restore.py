@@ -32,7 +32,9 @@ from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     as_range,
     check_files,
+    check_reading,
     check_seconds,
+    check_steps,
     command,
     interrupts,
     names,
@@ -63,7 +65,10 @@ def _checked(
     operator: str | None,
     scale: int | None,
     prior: str,
+    max_steps: int | None,
     max_seconds: float | None,
+    page: int | None,
+    missing: str | None,
     mask: Path | None,
     value_range: str | None,
     device: str | None,
@@ -73,7 +78,9 @@ def _checked(
     """Return the operator's name and settings; raise for options that no image could be restored with."""
     form, values = _parse(operator)
     as_range(value_range)
+    check_steps(max_steps)
     check_seconds(max_seconds)
+    check_reading(page, missing)
     if scale is not None:
         checks.integer("scale", scale, at_least=1)
         if form is not None:
@@ -156,7 +163,10 @@ def restore(
         operator=operator,
         scale=scale,
         prior=prior,
+        max_steps=max_steps,
         max_seconds=max_seconds,
+        page=page,
+        missing=missing,
         mask=mask,
         value_range=value_range,
         device=device,

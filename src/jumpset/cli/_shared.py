@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 import logging
 import math
-import re
 import shlex
 import signal
 import sys
 import time
-import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import FileError, InputError, MissingLibrary
 from jumpset._core.files import read_head
 from jumpset._core.text import as_value
+from jumpset.cli._messages import forget_names, in_options, say, warnings_as_lines
 
 if TYPE_CHECKING:
     from jumpset.io import Picture
@@ -40,65 +39,9 @@ class RunFailed(Exception):
     """A run that gave no image; the exit code is 1."""
 
 
-# An argument of Python with its value: value_range=(0, 255), missing='nan'.
-_ARGUMENT = re.compile(r"(?<![\w:,.-])([a-z]\w*)=(\([^()]*\)|'[^']*'|[^\s,;()]*)")
-_RENAMED = {"assignments": "set", "suffix": "format", "as_json": "json", "folder": "output"}
-_ARGUMENTS = {"n_regions": "regions", "n_colors": "colors"}  # names in Python: those here
-
-
-def _plain(value: str) -> str:
-    return value.strip("()'").replace(" ", "")
-
-
-def in_options(text: str, parameters: Collection[str]) -> str:
-    """Return a message with the arguments of Python that it names as options of the command.
-
-    Parameters
-    ----------
-    text
-        The message of an error or a warning.
-    parameters
-        The arguments of the command's function.
-    """
-
-    def option(name: str) -> str:
-        return f"--{_RENAMED.get(name, name).replace('_', '-')}"
-
-    def with_value(found: re.Match[str]) -> str:
-        name = _ARGUMENTS.get(found[1], found[1])
-        if name in parameters:
-            return f"{option(name)} {_plain(found[2])}".rstrip()
-        return f"--set {found[0]}" if "assignments" in parameters and "--set" not in text else found[0]
-
-    text = _ARGUMENT.sub(with_value, text)
-    for name in parameters:
-        if "_" in name:  # a word of no sentence
-            text = re.sub(rf"(?<![\w-]){name}\b", option(name), text)
-        elif text.startswith(f"{name} "):  # the subject, as in "weight must be above 0"
-            text = option(name) + text.removeprefix(name)
-    return text
-
-
-_shown: dict[str, str] = {}  # paths of temporary files, and what stands for them in messages
-
-
-def show_as(path: Path, name: str) -> None:
-    """Show a path by a name in all that the command says."""
-    _shown[str(path)] = name
-
-
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no memory."""
     return isinstance(error, MemoryError) or any(words in str(error) for words in _MEMORY_ERRORS)
-
-
-def say(text: str) -> None:
-    """Print a text as one line on stderr."""
-    for path, name in _shown.items():
-        text = text.replace(path, name)
-    line = " ".join(text.splitlines())
-    # a file name may have bytes that are not UTF-8
-    typer.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
 
 
 class Interrupts:
@@ -180,21 +123,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             say(f"jumpset: {NO_MEMORY}")
             raise typer.Exit(1) from None
         finally:
-            _shown.clear()
+            forget_names()
 
     return run
-
-
-@contextmanager
-def warnings_as_lines(parameters: Collection[str], of: str = "") -> Iterator[None]:
-    """Print warnings as lines, without a place in the source, as errors are; ``of`` comes first."""
-
-    def show(message: object, *_: object) -> None:
-        say(f"jumpset: {of}warning: {in_options(str(message), parameters)}")
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
 
 
 def names(text: str) -> list[str]:
@@ -265,21 +196,31 @@ def read_mask(path: Path | None) -> Any:
         return None
     if path.suffix.lower() in (".jpg", ".jpeg"):
         raise InputError("a JPEG file is no mask: it blurs edges", given=path, do="save the mask as PNG")
-    from jumpset import io
-
-    picture = io.read_picture(path)
+    picture = read_other(path)
     valid = (picture.pixels != 0).reshape(*picture.pixels.shape[:2], -1).any(2)
     return valid if picture.alpha is None else valid & (picture.alpha != 0)
+
+
+def read_other(path: Path) -> Picture:
+    """Return an image that is not the input, in which no pixel may be missing."""
+    from jumpset import io
+
+    try:
+        return io.read_picture(path)
+    except FileError as error:
+        if "missing=" not in error.do:
+            raise
+        raise FileError(error.what, given=error.given, do="replace them by numbers first") from None
 
 
 def read_input(source: Path, page: int | None, missing: str | None) -> tuple[Picture, np.ndarray]:
     """Return an image, its missing pixels filled with the nearest valid ones, and its pixels as they are."""
     from jumpset import io
 
+    check_reading(page, missing)
     if missing is None:
         picture = io.read_picture(source, page=page)
         return picture, picture.pixels
-    checks.one_of("--missing", missing, ("nan",))
     picture = io.read_picture(source, page=page, missing="nan")
     if picture.pixels.dtype.kind != "f":
         raise InputError("NaN is a float", given=f"{source}, {picture.pixels.dtype}", do="omit --missing")
@@ -305,6 +246,20 @@ def check_seconds(seconds: float | None) -> None:
     """Raise ``InputError`` unless the time limit is above 0."""
     if seconds is not None:
         checks.real("max_seconds", seconds, above=0.0)
+
+
+def check_reading(page: int | None, missing: str | None) -> None:
+    """Raise ``InputError`` for a page or a mark of missing pixels that no file has."""
+    if page is not None:
+        checks.integer("--page", page, at_least=1)
+    if missing is not None:
+        checks.one_of("--missing", missing, ("nan",))
+
+
+def check_steps(steps: int | None) -> None:
+    """Raise ``InputError`` unless the step limit is at least 0."""
+    if steps is not None:
+        checks.integer("--max-steps", steps, at_least=0)
 
 
 def command_line() -> str:

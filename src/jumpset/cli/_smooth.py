@@ -36,7 +36,9 @@ from jumpset.cli._progress import Events, Progress
 from jumpset.cli._shared import (
     as_range,
     check_files,
+    check_reading,
     check_seconds,
+    check_steps,
     command,
     interrupts,
     is_input,
@@ -65,8 +67,11 @@ def _prepared(
     device: str | None,
     seed: int | None,
     mask: Path | None,
+    max_steps: int | None,
     max_seconds: float | None,
     value_range: str | None,
+    page: int | None,
+    missing: str | None,
     **_: Any,
 ) -> tuple[str, Iteration[Any]]:
     """Return the method of the options; raise for options that no image could be smoothed with."""
@@ -74,7 +79,9 @@ def _prepared(
     if method is not None:
         checks.one_of("method", method, CLASSES)
     as_range(value_range)
+    check_steps(max_steps)
     check_seconds(max_seconds)
+    check_reading(page, missing)
     check_files(mask)
     from jumpset.running import registry
 
@@ -90,7 +97,7 @@ def _prepared(
 
 
 @command
-@each_file(check=_prepared, single=("checkpoint", "report"))
+@each_file(check=_prepared, single=("checkpoint", "checkpoint_every", "report"))
 def smooth(
     source: Sources,
     target: Target,
@@ -199,8 +206,11 @@ def smooth(
         device=device,
         seed=seed,
         mask=mask,
+        max_steps=max_steps,
         max_seconds=max_seconds,
         value_range=value_range,
+        page=page,
+        missing=missing,
     )
     from jumpset.running import registry
     from jumpset.running.run import run

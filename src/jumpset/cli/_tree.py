@@ -31,6 +31,7 @@ from jumpset.cli._progress import Progress
 from jumpset.cli._shared import (
     as_range,
     check_files,
+    check_reading,
     chosen_colors,
     command,
     creating,
@@ -56,12 +57,15 @@ def _checked(
     colors: int | None,
     value_range: str | None,
     mask: Path | None,
+    page: int | None,
+    missing: str | None,
     **_: Any,
 ) -> dict[str, dict[str, Any]]:
     """Return the outputs; raise for options that no image could be cut with."""
     cuts = _cuts(names(regions), names(weights))
     as_range(value_range)
     chosen_colors(palette, colors)
+    check_reading(page, missing)
     check_files(mask)
     return cuts
 

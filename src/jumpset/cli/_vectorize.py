@@ -29,6 +29,7 @@ from jumpset.cli._options import (
 from jumpset.cli._shared import (
     as_range,
     check_files,
+    check_reading,
     chosen_colors,
     command,
     interrupts,
@@ -53,6 +54,8 @@ def _checked(
     tolerance: float,
     value_range: str | None,
     mask: Path | None,
+    page: int | None,
+    missing: str | None,
     suffix: str | None,
     **_: Any,
 ) -> list[str]:
@@ -69,6 +72,7 @@ def _checked(
         checks.real("the weight", weight, at_least=0.0)
     checks.integer("--min-size", min_size, at_least=1)
     checks.real("--tolerance", tolerance, at_least=0.0, at_most=10.0)
+    check_reading(page, missing)
     check_files(mask)
     return chosen
 
@@ -126,6 +130,8 @@ def vectorize(
         tolerance=tolerance,
         value_range=value_range,
         mask=mask,
+        page=page,
+        missing=missing,
         suffix=suffix,
     )
 
