@@ -10,7 +10,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -588,6 +588,23 @@ def test_a_graph_finds_its_penalty(name, monkeypatch):
     assert solved_prox.penalty_of(text) == PENALTIES[name]
     monkeypatch.setattr(solved_prox, "_KNOWN", {})
     assert solved_prox.penalty_of(text) == PENALTIES[name]
+
+
+def test_penalties_of_the_user_in_graphs(x):
+    """Those with one name, and with tensors as fields, are told apart."""
+
+    @dataclass(frozen=True)
+    class Mine(P.TotalVariation):
+        map: torch.Tensor | None = None
+
+        def prox(self, v, tau, **options):
+            return super().prox(v, tau, weight_map=self.map, **options)
+
+    layers = [js.Prox(Mine(map=k * torch.ones(8, 9)), 0.1) for k in (1.0, 2.0)]
+    for factor, layer in zip((1, 2), layers, strict=True):
+        wanted = js.TotalVariation().prox(x, factor * 0.1, lower=-9.0)
+        torch.testing.assert_close(solved_prox._solve(x, torch.full((3,), 0.1), layer._function._text, 1e-6, None)[0],
+                                   wanted, rtol=0, atol=1e-3)  # fmt: skip
 
 
 def test_a_graph_holds_no_code():

@@ -96,6 +96,21 @@ def test_pyproximal_operator(shape):
             PenaltyProx(js.L1(), **wrong)
 
 
+def test_pyproximal_bounds():
+    pytest.importorskip("pyproximal")
+    from jumpset.interop.pyproximal import PenaltyProx
+
+    x = np.random.default_rng(1).random((6, 7)).ravel() - 0.5
+    bounded = PenaltyProx(js.TotalVariation(), (6, 7), lower=0.0, upper=0.3)
+    u = bounded.prox(x, 0.05)
+    expected = js.TotalVariation().prox(torch.from_numpy(x.reshape(1, 1, 6, 7)), 0.05, lower=0.0, upper=0.3)
+    np.testing.assert_array_equal(u, expected.numpy().ravel())
+    assert np.isfinite(bounded(u))
+    assert bounded(x) == np.inf
+    with pytest.raises(js.InputError, match="bounds"):
+        PenaltyProx(js.SlidingGroups(3), (6, 7), lower=0.0)
+
+
 def test_pyproximal_total_variation_agrees():
     pyproximal = pytest.importorskip("pyproximal")
     from jumpset.interop.pyproximal import PenaltyProx

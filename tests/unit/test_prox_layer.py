@@ -130,6 +130,20 @@ def test_no_weight_is_the_identity(penalty):
     torch.testing.assert_close(torch.autograd.grad(u.sum(), v)[0], torch.ones_like(v))
 
 
+def test_tau_is_set_and_loaded():
+    """By a number, and from a state in which the trained tau was a parameter of this name."""
+    fixed, trained = js.Prox(js.L1(), 0.1), js.Prox(js.L1(), 0.1, learnable=True)
+    for layer in (fixed, trained):
+        layer.tau = 0.3
+        assert float(layer.tau.detach()) == pytest.approx(0.3)
+        with pytest.raises(js.InputError):
+            layer.tau = -1.0
+    trained.load_state_dict({"tau": torch.tensor(0.2)})
+    assert float(trained.tau.detach()) == pytest.approx(0.2)
+    fixed.penalty = js.TotalVariation()
+    torch.testing.assert_close(fixed(picture()), js.Prox(js.TotalVariation(), 0.3)(picture()))
+
+
 @pytest.mark.parametrize("penalty", [js.L1(), js.TotalVariation(), js.SlidingGroups(3)], ids=repr)
 def test_channels_last(penalty):
     """The same values and derivatives, also of one image with its channels first."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from jumpset._core.errors import InputError
 from jumpset._core.optional import needs
-from jumpset.penalties import Penalty
+from jumpset.penalties import L1, Penalty
+from jumpset.penalties.solved_prox import SolvedProx
 
 with needs("pyproximal"):
     from pyproximal.ProxOperator import ProxOperator, _check_tau
@@ -28,6 +30,9 @@ class PenaltyProx(ProxOperator):
         Multiplies R, as ``sigma`` of pyproximal's own operators does; above 0.
     channels
         Number of channels, whose axis precedes the spatial axes in the vector.
+    lower, upper
+        Bounds of the proximal point, for L1 and the total variation family: ``lower=0`` for values that are
+        not negative. They are part of the function, which is infinite outside them.
 
     Raises
     ------
@@ -46,7 +51,14 @@ class PenaltyProx(ProxOperator):
     """
 
     def __init__(
-        self, penalty: Penalty, dims: Sequence[int], *, factor: float = 1.0, channels: int = 1
+        self,
+        penalty: Penalty,
+        dims: Sequence[int],
+        *,
+        factor: float = 1.0,
+        channels: int = 1,
+        lower: float | None = None,
+        upper: float | None = None,
     ) -> None:
         super().__init__(None, False)
         if not 1 <= len(dims) <= 3:
@@ -55,15 +67,25 @@ class PenaltyProx(ProxOperator):
             raise InputError("factor must be above 0", given=repr(factor), do="pass the penalty's weight")
         self.penalty, self.factor = penalty, float(factor)
         self.shape4 = (1, channels, *dims)
+        given = {"lower": lower, "upper": upper}
+        self.bounds: dict[str, Any] = {name: bound for name, bound in given.items() if bound is not None}
+        if self.bounds and not isinstance(penalty, L1 | SolvedProx):
+            raise InputError(
+                "bounds are for L1 and the total variation family",
+                given=type(penalty).__name__,
+                do="leave lower and upper out",
+            )
 
     def __call__(self, x: np.ndarray) -> float:
-        """Compute ``factor · R(x)``."""
+        """Compute ``factor · R(x)``, infinite outside the bounds."""
+        if np.min(x) < self.bounds.get("lower", -np.inf) or np.max(x) > self.bounds.get("upper", np.inf):
+            return np.inf
         return self.factor * float(self.penalty.value(self._image(x)))
 
     @_check_tau
     def prox(self, x: np.ndarray, tau: float) -> np.ndarray:
         """Compute ``argmin_u ½‖u − x‖² + tau · factor · R(u)``, flat."""
-        answer = self.penalty.prox(self._image(x), float(tau) * self.factor)
+        answer = self.penalty.prox(self._image(x), float(tau) * self.factor, **self.bounds)
         return answer.detach().numpy().reshape(np.shape(x))
 
     def _image(self, x: np.ndarray) -> torch.Tensor:

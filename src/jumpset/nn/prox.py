@@ -135,9 +135,24 @@ class Prox(nn.Module):
     @tau.setter
     def tau(self, tau: float | Tensor) -> None:
         if self.log_tau is None:
-            self._buffers["tau"] = torch.as_tensor(tau).to(self.tau)
+            new = torch.as_tensor(tau).to(self.tau)
+            per_image(new, new.new_zeros(max(new.numel(), 1)))  # checks its values
+            self._buffers["tau"] = new
         else:
             set_logarithm("tau", self.log_tau, tau)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "tau":  # that of a module refuses numbers
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        old = state_dict.get(f"{prefix}tau")
+        if self.log_tau is not None and old is not None:  # the parameter of version 0.1.0
+            state_dict.pop(f"{prefix}tau")
+            state_dict[f"{prefix}log_tau"] = old.clamp_min(1e-30).log().reshape(self.log_tau.shape)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(self, v: Tensor, tau: float | Tensor | None = None) -> Tensor:
         """Compute ``prox(v)``, for ``tau`` of this call if it is given."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor
 
 from jumpset.operators.precision import at_least_single
@@ -14,10 +16,14 @@ from jumpset.prox.tv import MAX_STEPS, ProxSolution, Terms, tv_prox
 
 def terms_of(penalty: Penalty, v: Tensor) -> Terms | None:
     """Return what :func:`solve` minimises for the images ``(B, C, *spatial)``; None if it does not apply."""
-    if isinstance(penalty, TotalVariation):
-        if (penalty.beta, penalty.order, penalty.scheme) != (1.0, 1, "forward"):
-            return None
-    elif not isinstance(penalty, SparseTV):
+    if type(penalty) not in (TotalVariation, SparseTV):  # a subclass may have another prox
+        return None
+    penalty = cast(TotalVariation | SparseTV, penalty)
+    if isinstance(penalty, TotalVariation) and (penalty.beta, penalty.order, penalty.scheme) != (
+        1.0,
+        1,
+        "forward",
+    ):
         return None
     if not penalty.is_plain:
         return None

@@ -34,10 +34,18 @@ def text_of(penalty: Penalty) -> str:
     """Return a text under which the operators find the penalty, for as long as the penalty exists."""
     text = name = repr(penalty)
     number = 1
-    while _KNOWN.setdefault(name, penalty) != penalty:  # a class of the user may have the same name
+    while not _equal(_KNOWN.setdefault(name, penalty), penalty):  # a class of the user may have the same name
         number += 1
         name = f"{text} #{number}"
     return name
+
+
+def _equal(a: Penalty, b: Penalty) -> bool:
+    """Return whether two penalties are equal; those whose fields cannot be compared are not."""
+    try:
+        return a is b or bool(a == b)
+    except RuntimeError:  # fields that are tensors
+        return False
 
 
 def penalty_of(text: str) -> Penalty:

@@ -27,6 +27,11 @@ class GridPenalty(Penalty):
     spacing: tuple[float, ...] | None = parameter(None, checks.spacing, kw_only=True)
     periodic: bool = parameter(False, checks.flag, kw_only=True)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.spacing, list):  # a penalty is hashable
+            object.__setattr__(self, "spacing", tuple(self.spacing))
+
     @property
     def is_plain(self) -> bool:
         """Whether pixels are cubes, and the edges those within the borders, of equal weights."""

@@ -117,9 +117,9 @@ class SlidingGroups(Penalty):
         return norm
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
-        if not kernel.applies(x):
-            return None
         window = list(sizes_per_axis("window", self.window, x.ndim - 2))
+        if not kernel.applies(x, window):
+            return None
         parameter = self.p if self.phi == "lp" else self.scale
         return kernel.sliding_groups(x, window, self.phi, float(parameter), self.channels == "joint", factor)
 
@@ -164,7 +164,7 @@ class SlidingGroups(Penalty):
             return box_sums(over_channels(u, self.channels), window, transposed=transposed)
 
         def pull(u: Tensor) -> Tensor:
-            if kernel.applies(u):
+            if kernel.applies(u, window):
                 return kernel.value_and_gradient(u, list(window), "charbonnier", 1.0, coupled, 1.0, True)[1]
             return u * box((1 + box(u.square(), False)).rsqrt(), True)
 

@@ -15,9 +15,13 @@ from jumpset.kernels.threads import parallel_rows
 from jumpset.kernels.values import _operator
 from jumpset.kernels.values.l1_loops import run_parts
 
-applies = _operator.takes
 _BAND = 1 << 17  # entries per thread at least
 _PARTS = 16  # parts of an image at most, for the threads
+
+
+def applies(x: Tensor) -> bool:
+    """Return whether a fused kernel accepts ``x``, a tensor of float32 or float64 on the CPU or on CUDA."""
+    return _operator.takes(x, gpu=True)
 
 
 def l1(x: Tensor, factor: float = 1.0) -> Tensor:
@@ -32,6 +36,10 @@ def l1_plain(x: Tensor) -> Tensor:
 
 def _value_and_gradient(x: Tensor, factor: float, with_gradient: bool) -> tuple[Tensor, Tensor]:
     """Return ``factor · Σ |x|``, ``(B,)``, and its gradient, which is empty unless ``with_gradient``."""
+    if x.device.type == "cuda":
+        from jumpset.kernels.values import l1_triton as gpu
+
+        return gpu.value_and_gradient(x, factor, with_gradient)
     images = x.detach().contiguous().numpy()
     size = images.size // len(images)
     parts = next(n for n in range(min(_PARTS, size), 0, -1) if size % n == 0)

@@ -9,6 +9,8 @@ window.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,12 +23,17 @@ from jumpset.kernels.values import _operator
 from jumpset.kernels.values.sliding_groups_loops import run_tasks
 
 PROFILES = ("identity", "log", "mcp", "lp", "charbonnier")
+_GPU_WINDOW = 225  # pixels of a window on CUDA at most
 _BAND = 256  # rows per task at least, since its margin of two windows is computed twice
 
 
-def applies(x: Any) -> bool:
-    """Return whether the fused kernel accepts ``x``, a ``(B, C, H, W)`` CPU tensor of float32 or float64."""
-    return _operator.takes(x) and x.ndim == 4
+def applies(x: Any, window: Sequence[int]) -> bool:
+    """Return whether a fused kernel accepts ``x``, a ``(B, C, H, W)`` tensor of float32 or float64.
+
+    On CUDA its time grows with the window, and large windows are left to the plain formula.
+    """
+    small = x.device.type == "cpu" or math.prod(window) <= _GPU_WINDOW
+    return small and _operator.takes(x, gpu=True) and x.ndim == 4
 
 
 def sliding_groups(
@@ -88,16 +95,15 @@ def value_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """Return :func:`sliding_groups` and its gradient, which is empty unless ``with_gradient``."""
     batch, channels, height, width = x.shape
+    reach = _reach(window, height, width)
+    if x.device.type == "cuda":
+        from jumpset.kernels.values import sliding_groups_triton as gpu
+
+        return gpu.value_and_gradient(x, reach, phi, parameter, joint, factor, with_gradient)
     members = channels if joint else 1  # number of planes that share their groups
     planes = x.detach().contiguous().numpy().reshape(-1, members, height, width)
     kind = planes.dtype.type
     gradient = empty(planes.shape if with_gradient else (len(planes), 0, 0, 0), planes.dtype)
-    # a window that extends beyond the image on both sides equals one that ends at its borders
-    reach = tuple(
-        min(side, length - 1)
-        for size, length in zip(window, (height, width), strict=True)
-        for side in ((size - 1) // 2, size // 2)
-    )
     bands = max(1, height // max(_BAND, 16 * (reach[0] + reach[1] + 1)))
     values = np.zeros((len(planes), bands))
     parallel_rows(
@@ -106,6 +112,16 @@ def value_and_gradient(
     )  # fmt: skip
     value = torch.from_numpy(factor * values.reshape(batch, -1).sum(1)).to(x.dtype)
     return value, gradient.reshape(x.shape if with_gradient else (0, 0, 0, 0))
+
+
+def _reach(window: list[int], height: int, width: int) -> tuple[int, int, int, int]:
+    """Return rows above and below, and columns left and right of a window's centre."""
+    # a window that extends beyond the image on both sides equals one that ends at its borders
+    rows, columns = window
+    return (
+        min((rows - 1) // 2, height - 1), min(rows // 2, height - 1),
+        min((columns - 1) // 2, width - 1), min(columns // 2, width - 1),
+    )  # fmt: skip
 
 
 _kernel = _operator.FusedKernel("sliding_groups", value_and_gradient, sliding_groups_plain)
