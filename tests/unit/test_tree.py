@@ -340,3 +340,11 @@ def test_the_hierarchy_gives_every_coarser_partition(n_regions):
         if merges:
             cut = tree.labels(weight=float(h.weights[merges - 1]))
             assert cut.max() <= finest - merges
+
+
+def test_merges_of_equal_weight_keep_their_order():
+    weight = np.random.default_rng(0).integers(0, 40, 1000) / 8
+    weight[::3] = np.arange(334) + 50.0
+    order = np.argsort(weight)
+    merge_tree.sort_ties(weight, order)
+    np.testing.assert_array_equal(order, np.argsort(weight, kind="stable"))

@@ -107,8 +107,8 @@ class PottsDescent(Iteration[State]):
     on lines of pixels, as in M. Storath, A. Weinmann, SIAM J. Imaging Sci. 2014, there inside ADMM; cuts of
     regions, as in L. Landrieu, G. Obozinski, "Cut pursuit", SIAM J. Imaging Sci. 2017, there by maximal flow.
     The start ``"dual"`` rounds the relaxation of :func:`jumpset.regions.lower_bound`. A step that does not
-    lower the energy is undone. The start ``"potts"`` ignores ``edge_weights``, the
-    descent that follows uses them.
+    lower the energy is undone. The start ``"potts"`` ignores ``edge_weights`` and ``spacing``, the descent
+    that follows uses them.
 
     Examples
     --------
@@ -155,7 +155,7 @@ class PottsDescent(Iteration[State]):
             raise InputError(
                 "start='potts' needs an image of two spatial axes",
                 given=f"{len(shape)}-D",
-                do="pass start='region-fusion'",
+                do="pass start='dual'",
             )
         filled, masses = fill_missing(image, self.mask)
         edges = edge_weights(self.neighbors, shape, self.edge_weights, self.spacing)
