@@ -124,6 +124,16 @@ def test_discrepancy_principle(prior):
     assert result.history["misfit"][-1] == pytest.approx(1.0, abs=0.05)
 
 
+def test_the_weight_is_found_where_the_misfit_hardly_depends_on_it():
+    """Behind a blur most noise is in what the image cannot explain, whatever the weight."""
+    u, A = disks(96), O.Blur.gaussian(2.0)
+    y = noisy(A(u), 0.06)
+    found = js.restore(y, A, prior="tv", noise=0.06)
+    weights = found.history["weight"][-1] * np.array([1 / 16, 1 / 4, 4.0])
+    others = [psnr(js.restore(y, A, prior="tv", noise=0.06, weight=w).image, u) for w in weights]
+    assert psnr(found.image, u) > max(others) - 0.3
+
+
 @pytest.mark.parametrize(
     "operator",
     [

@@ -73,7 +73,8 @@ def _missing(array: np.ndarray, missing: Missing, channel_axis: int | None) -> n
         return np.isnan(array) if array.dtype.kind in "fc" else np.zeros(array.shape, bool)
     if isinstance(missing, int | float) and not isinstance(missing, bool):
         return np.isnan(array) if math.isnan(missing) else array == missing
-    marked = np.asarray(missing.detach().cpu() if isinstance(missing, Tensor) else missing)
+    given: Any = missing
+    marked = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
     if marked.dtype.kind not in "bui" or marked.ndim == 0:
         raise InputError(
             "missing must be 'nan', a number, or an array of bools or integers",

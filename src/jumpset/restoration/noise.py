@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -148,6 +150,6 @@ def _opposite(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return np.roll(np.flip(x, axes), 1, axes)
 
 
-def _parts(z: np.ndarray) -> np.ndarray:
+def _parts(z: Any) -> np.ndarray:
     """Real and imaginary parts."""
     return np.concatenate([z.real.ravel(), z.imag.ravel()]).astype(np.float64)

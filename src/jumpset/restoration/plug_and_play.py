@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,8 +26,11 @@ _LEAST_RHO = 5e-4  # below it the data step is ill conditioned
 _JUMP = 3.0  # weight of a jump, in units of the variance of the noise
 _FIRST, _PER_NOISE = 0.01, 2.0  # first error level: of the range, and of the noise
 _WEIGHT_EVERY = 3  # steps between two corrections of the weight
-_LARGEST_CORRECTION = 2.0
-_SETTLED = 0.05  # distance of the misfit from that of the noise
+_SECANT_STEPS = 30  # from which on the misfit alone corrects the weight
+_LARGEST_CORRECTION = 0.7  # of the logarithm of the weight
+_LEAST_RATE, _FAST_RATE = 0.03, 0.1  # of the misfit, in powers of the weight
+_ABSORBED = 0.04  # share of the noise that the image takes up where the misfit follows the weight
+_SETTLED, _SMALL = 0.05, 0.25  # distance of the misfit from that of the noise; last change of the weight
 _LEAST, _MOST = 1e-8, 1e3  # bounds of the weight, relative to the range
 
 
@@ -46,6 +50,8 @@ class State:
     dual: Any  # of the last proximal step
     weight: float  # of the objective, for penalties as corrected so far
     misfit: float  # root mean square of A u − y, in units of the noise
+    before: Any  # logarithms of weight and misfit at the last correction
+    change: float  # that the last correction asked for
     residual: float  # ‖u − z‖ and the change of z, relative to ‖z‖
     n_steps: int
 
@@ -87,9 +93,10 @@ class PlugAndPlay(Iteration[State]):
         projection onto the images that the file allows.
     weight
         For the operator divided by its norm. None, for a penalty: it is corrected every three steps until
-        the misfit is that of the noise, ‖A u − y‖² = n σ² (the discrepancy principle). None, for a method of
-        the l0 family: 3 σ². None, for other methods: their own weight. Given, an automatic prior is
-        total variation.
+        the misfit is that of the noise, ‖A u − y‖² = n σ² (the discrepancy principle), up to 4 % less where
+        it depends much on the weight, since the image then takes up a part of the noise. None, for a method
+        of the l0 family: 3 σ². None, for other methods: their own weight. Given, an automatic prior is total
+        variation.
     noise
         σ, the standard deviation of the noise of the data, in their units; None: estimated
         (:func:`data_noise`). Less than 0.002 of the root mean square of the data counts as that.
@@ -192,7 +199,9 @@ class PlugAndPlay(Iteration[State]):
         is_given = self.weight is not None and is_penalty(prior)
         weight = float(self.weight or 0.0) if is_given else data.noise * _TAU
         zero, misfit = torch.zeros_like(u), data.misfit(u) / data.noise
-        return State(image, data, size, prior, u, u, zero, u, zero, None, weight, misfit, 1.0, 0)
+        return State(
+            image, data, size, prior, u, u, zero, u, zero, None, weight, misfit, None, float("inf"), 1.0, 0
+        )
 
     def step(self, state: State) -> State:
         """A data step and a denoising step."""
@@ -256,11 +265,20 @@ class PlugAndPlay(Iteration[State]):
         return not by_hand and not isinstance(state.data, JPEGData)
 
     def _corrected(self, state: State) -> State:
-        """The weight moved so that the misfit becomes that of the noise; ρ follows, and the multipliers."""
-        factor = 1 / max(state.misfit, 1e-12)
-        factor = min(max(factor, 1 / _LARGEST_CORRECTION), _LARGEST_CORRECTION)
+        """The weight moved towards a misfit as large as the noise, by the secant of both on log scales."""
+        misfit, rate = max(state.misfit, 1e-12), 1.0
+        here = np.array([np.log(state.weight), np.log(misfit)])
+        if state.before is None:  # a probe: where the data are blurred, the misfit hardly tells the weight
+            change = np.inf if misfit < 1 else -np.inf
+        else:
+            moved = here - state.before
+            is_told = moved[0] != 0.0 and state.n_steps < _SECANT_STEPS  # later, small steps that settle
+            rate = moved[1] / moved[0] if is_told else 1.0
+            goal = 1.0 - _ABSORBED * min((rate / _FAST_RATE) ** 2, 1.0)
+            change = (np.log(goal) - here[1]) / min(max(rate, _LEAST_RATE), 1.0)
+        factor = float(np.exp(min(max(change, -_LARGEST_CORRECTION), _LARGEST_CORRECTION)))
         weight = min(max(state.weight * factor, _LEAST * state.range), _MOST * state.range)
-        return replace(state, weight=weight)
+        return replace(state, weight=weight, before=here, change=abs(float(change)))
 
     def _is_split(self, prior: Any) -> bool:
         """Whether the bounds have a copy of u: the answer of a method is clamped, a convex prox is not."""
@@ -298,5 +316,5 @@ class PlugAndPlay(Iteration[State]):
             return Status.CONVERGED if over else None
         if self._is_automatic and self.weight is None and state.n_steps < self._warm_up:
             return None  # the prior is chosen then
-        settled = not self._corrects(state) or abs(state.misfit - 1) < _SETTLED
+        settled = not self._corrects(state) or (abs(state.misfit - 1) < _SETTLED and state.change < _SMALL)
         return Status.CONVERGED if state.residual <= self.tol and settled else None
