@@ -84,6 +84,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,
+    "capture_repr": ("_repr_html_",),  # not the labels and lines that matplotlib returns
     "doc_module": ("jumpset",),
     "reference_url": {"jumpset": None},  # the names in the programs link to the reference
 }
