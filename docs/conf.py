@@ -30,7 +30,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "generated/gallery/*.py", "generated/gallery/*.ipynb"]
+# Older builds left tables of times, whose scripts come from the network.
+exclude_patterns = ["_build", "generated/gallery/*.py", "generated/gallery/*.ipynb", "**/sg_execution_times.rst"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "jumpset"
