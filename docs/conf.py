@@ -31,7 +31,14 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "try", "generated/gallery/*.py", "generated/gallery/*.ipynb"]
+# Older builds left tables of times, whose scripts come from the network.
+exclude_patterns = [
+    "_build",
+    "try",
+    "generated/gallery/*.py",
+    "generated/gallery/*.ipynb",
+    "**/sg_execution_times.rst",
+]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "jumpset"
@@ -86,6 +93,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,
+    "capture_repr": ("_repr_html_",),  # not the labels and lines that matplotlib returns
     "doc_module": ("jumpset",),
     "reference_url": {"jumpset": None},  # the names in the programs link to the reference
 }

@@ -70,4 +70,4 @@ def _include(name: str, panels: Iterable[tuple[str, str, str]], width: int) -> N
         f"      {title}: {size}\n"
         for file, title, size in panels
     )
-    (OUT / f"{name}.txt").write_text("\n".join([".. container:: panels\n", *figures]), encoding="utf-8")
+    (OUT / f"{name}.txt").write_text("\n".join([".. container:: panels two\n", *figures]), encoding="utf-8")

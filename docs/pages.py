@@ -177,7 +177,7 @@ def _bridges(package: str) -> list[str]:
 
 def _summary_table(paths: Iterable[str]) -> str:
     entries = "\n".join(f"   {path}" for path in paths)
-    return f".. autosummary::\n   :toctree: api\n\n{entries}\n"
+    return f".. autosummary::\n   :toctree: api\n   :nosignatures:\n\n{entries}\n"
 
 
 def _chapter(title: str, folder: str, pages: dict[str, str]) -> None:

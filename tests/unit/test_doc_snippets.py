@@ -1,5 +1,6 @@
 """The Python blocks of the README and of the documentation run."""
 
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -62,6 +63,36 @@ def test_blocks_run(path, names):
         code = block.replace(', weights="mine.safetensors"', "")  # a file that the reader has trained
         code = code.replace("max_seconds=60)", "max_seconds=1)")
         exec(compile(code, path.name, "exec", dont_inherit=True), names)
+
+
+def shell_lines():
+    """The lines of the README, the pages and the notebooks that call the program, without remarks."""
+    pages = [*PAGES, *(ROOT / "docs").glob("*.md"), *(ROOT / "examples" / "notebooks").glob("*.ipynb")]
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            cells = json.loads(text)["cells"]
+            text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        yield from re.findall(r"^ *(jumpset [a-z]+\b.*?)(?: +#.*)?$", text, re.MULTILINE)
+
+
+def test_the_commands_of_the_pages_have_these_options():
+    from typer.main import get_command
+
+    from jumpset.cli.app import app
+
+    program, read = get_command(app), set()
+    for line in shell_lines():
+        name, *words = line.split()[1:]
+        if name not in program.commands:
+            continue  # a sentence that begins with the name of the package
+        known = {
+            text for option in program.commands[name].params for text in option.opts + option.secondary_opts
+        }
+        used = {word.partition("=")[0] for word in words if re.match("--?[a-z]", word)}
+        assert used <= known | {"--help", "-h"}, line
+        read.add(name)
+    assert {"smooth", "compare", "tree", "vectorize", "restore", "train"} <= read
 
 
 @pytest.mark.parametrize(("page", "library"), [("keras", "tensorflow"), ("jax", "jax")])

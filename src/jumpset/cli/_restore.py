@@ -72,7 +72,6 @@ def _checked(
     mask: Path | None,
     value_range: str | None,
     device: str | None,
-    missing: str | None,
     **_: Any,
 ) -> tuple[str | None, dict[str, Any]]:
     """Return the operator's name and settings; raise for options that no image could be restored with."""
@@ -80,7 +79,7 @@ def _checked(
     as_range(value_range)
     check_steps(max_steps)
     check_seconds(max_seconds)
-    check_reading(page, missing)
+    check_reading(page, None)
     if scale is not None:
         checks.integer("scale", scale, at_least=1)
         if form is not None:
@@ -170,7 +169,6 @@ def restore(
         mask=mask,
         value_range=value_range,
         device=device,
-        missing=missing,
     )
     from jumpset.restoration.restore import restore as run
 
