@@ -31,7 +31,7 @@ extensions = [
 ]
 templates_path = ["_templates"]
 # Older builds left tables of times, whose scripts come from the network.
-exclude_patterns = ["_build", "generated/gallery/*.py", "generated/gallery/*.ipynb", "**/sg_execution_times.rst"]
+exclude_patterns = ["_build", "generated/gallery/*.py", "generated/gallery/*.ipynb", "**/sg_exec*"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "jumpset"
