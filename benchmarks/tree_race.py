@@ -2,9 +2,9 @@
 
     python benchmarks/tree_race.py MEGAPIXELS [--higra PYTHON] [--threads 2]
 
-It prints time, memory, and the energies E_edge of cuts of both trees at some weights. PYTHON is an interpreter
-with ``pip install higra numpy``, in an environment of its own. Each tree is built in a process of its own, after
-a small image, and at the priority of this process; the peak memory is that of the process less what it had
+It prints time, memory, and the energies E_edge of cuts of both trees at some weights. PYTHON has
+``pip install higra numpy``, in an environment of its own. Each tree is built in a process of its own, after a
+small image, and at the priority of this process; the peak memory is that of the process less what it had
 before. The image is that of `scale.py`, three bands.
 """
 

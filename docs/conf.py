@@ -37,7 +37,7 @@ exclude_patterns = [
     "try",
     "generated/gallery/*.py",
     "generated/gallery/*.ipynb",
-    "**/sg_execution_times.rst",
+    "**/sg_exec*",
 ]
 
 html_theme = "pydata_sphinx_theme"

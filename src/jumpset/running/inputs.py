@@ -89,7 +89,7 @@ def read_input(
     if opened is not None and opened.pil is not None:
         layout = _PILLayout(**vars(layout), like=opened.pil)
     for field in fields(method):
-        given, how = getattr(method, field.name), of_array
+        given, how = getattr(method, field.name), dict(of_array)
         if not field.metadata.get("is_image"):
             continue
         is_name = isinstance(given, str) and "by_name" in field.metadata
