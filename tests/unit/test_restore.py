@@ -457,5 +457,10 @@ def test_the_automatic_prior():
         assert psnr(found.image, image) == pytest.approx(psnr(wanted.image, image), abs=0.3)
         assert (found.n_steps == 27) == (expected == "l0")
         assert found.status is js.Status.CONVERGED
+    loud = js.restore(noisy(blur(u), 0.06), blur, noise=0.06)
+    assert psnr(loud.image, u) == pytest.approx(
+        psnr(js.restore(noisy(blur(u), 0.06), blur, noise=0.06, prior="tv").image, u), abs=0.3
+    )
+    assert loud.n_steps != 27
     weighed = js.restore(blur(u), blur, noise=0.002, weight=0.01)
     assert torch.equal(weighed.image, js.restore(blur(u), blur, noise=0.002, weight=0.01, prior="tv").image)

@@ -216,7 +216,7 @@ class PlugAndPlay(Iteration[State]):
         """The prior chosen where it is automatic; a method starts without total variation's multipliers."""
         prior = state.prior
         if isinstance(self.prior, Automatic) and self.weight is None:
-            prior = self.prior.choose(state.z, self.operator)
+            prior = self.prior.choose(state.z, self.operator, state.data.noise)
         if is_penalty(prior):
             return state
         return replace(state, prior=prior, w=torch.zeros_like(state.w), dual=None)

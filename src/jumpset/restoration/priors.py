@@ -30,6 +30,7 @@ PRIORS = ("auto", "potts", "l0", "tv", "sparse-tv", "groups", "tgv", "dip", "dip
 
 
 _FLAT = 0.65  # share of equal neighbours above which an image is flat in regions
+_NOISY = 0.03  # of the range: noise with which few gradients lose to total variation
 _EQUAL = 5e-3  # of the range: differences below it count as none
 
 
@@ -37,7 +38,15 @@ _EQUAL = 5e-3  # of the range: differences below it count as none
 class Automatic:
     """Total variation; or few gradients, for data that mix pixels of an image that is flat in regions.
 
-    The choice is made once, after the warm-up with total variation, by its image.
+    The choice is made once, after the warm-up with total variation, by its image. With noise of more than 3 %
+    of the range it is total variation.
+
+    Parameters
+    ----------
+    first
+        The penalty of the warm-up.
+    flat
+        The method for images that are flat in regions.
 
     Examples
     --------
@@ -49,11 +58,12 @@ class Automatic:
     first: TotalVariation = field(default_factory=lambda: TotalVariation(channels="joint"))
     flat: L0Smoothing = field(default_factory=L0Smoothing)
 
-    def choose(self, image: Tensor, operator: Any) -> Penalty | Iteration[Any]:
+    def choose(self, image: Tensor, operator: Any, noise: float) -> Penalty | Iteration[Any]:
         """The prior for an operator whose data gave ``(1, C, *spatial)`` with :attr:`first`."""
-        return (
-            self.flat if image.ndim == 4 and _mixes(operator) and _flat_share(image) > _FLAT else self.first
-        )
+        if image.ndim != 4 or not _mixes(operator):
+            return self.first
+        is_noisy = noise > _NOISY * float(image.amax() - image.amin())
+        return self.first if is_noisy or _flat_share(image) <= _FLAT else self.flat
 
 
 def _mixes(operator: Any) -> bool:
