@@ -107,7 +107,7 @@ def test_mosaic_and_jpeg(source, tmp_path, truth):
         (("--scale", "0"), "scale"),
         (("--prior", "pots"), "potts"),
         (("--noise", "-1"), "noise"),
-        (("--max-seconds", "0"), "max_seconds"),
+        (("--max-seconds", "0"), "--max-seconds"),
         (("--mask", "no.png"), "no.png"),
         (("--missing", "none"), "nan or a number"),
         (("--missing", "0", "--operator", "jpeg"), "JPEG"),

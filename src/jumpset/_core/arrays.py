@@ -296,7 +296,7 @@ def _check_floats(smallest: float, largest: float, low: float, high: float) -> N
         raise InputError(
             f"float images are expected within {low:g}…{high:g}",
             given=f"values from {smallest:g} to {largest:g}",
-            do="divide by the largest value, or pass value_range='data' or (low, high)",
+            do="divide by the largest value, or pass value_range='data' or value_range=(low, high)",
         )
 
 

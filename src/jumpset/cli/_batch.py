@@ -203,7 +203,8 @@ def _outputs(task: Task) -> list[Path]:
 
 def _checked(tasks: Sequence[Task], folder: Path, *, resume: bool, force: bool) -> Sequence[Task]:
     """Return the tasks; raise unless each output has a path of its own, and none replaces a file unasked."""
-    if folder.exists() and not folder.is_dir():
+    is_file_name = folder.suffix.lower() in (*WRITABLE, ".svg", ".geojson", ".json")
+    if not folder.is_dir() and (folder.exists() or is_file_name):
         raise FileError("the outputs of several images need a folder", given=folder, do="name a folder")
     check_folder(folder)
     owners: dict[Path, Path] = {}
