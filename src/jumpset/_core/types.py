@@ -134,9 +134,9 @@ class Iteration(Checked, ABC, Generic[State]):
         return Status.CONVERGED if state.n_steps >= self.max_steps else None  # type: ignore[attr-defined]
 
 
-def parameter(default: Any, check: Callable[..., None], *, kw_only: bool = False, **bounds: Any) -> Any:
+def parameter(default: Any, check: Callable[..., None], **bounds: Any) -> Any:
     """A field whose value must pass ``check(name, value, **bounds)``; see :mod:`jumpset._core.checks`."""
-    return field(default=default, kw_only=kw_only, metadata={"check": partial(check, **bounds)})
+    return field(default=default, metadata={"check": partial(check, **bounds)})
 
 
 def image_parameter() -> Any:

@@ -17,7 +17,8 @@ from jumpset.explain._area import onto_area
 from jumpset.explain._model import Reference, Scorer, Target, check_model, evaluation, reference_image
 from jumpset.operators.images import spread
 from jumpset.operators.precision import at_least_single
-from jumpset.penalties.base import Penalty, SolvedProx
+from jumpset.penalties.base import Penalty
+from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.penalties.total_variation import TotalVariation
 
 _TOL = 1e-3  # relative gap of a proximal step; the next steps begin at its dual variable

@@ -129,7 +129,7 @@ def _fresh(result: Tensor, given: Tensor) -> Tensor:
 
 def _apart(*arguments: Any) -> tuple[Tensor, Tensor]:
     """Call :func:`_differentiate` in another thread: inside an operator, torch records no derivatives."""
-    values = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
+    values: list[Any] = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(_differentiate, *values).result()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -24,8 +24,9 @@ _Same = TypeVar("_Same", bound="GridPenalty")
 class GridPenalty(Penalty):
     """A penalty of forward differences ``s_k d_k x``, where s are the scales of the spacing."""
 
-    spacing: tuple[float, ...] | None = parameter(None, checks.spacing, kw_only=True)
-    periodic: bool = parameter(False, checks.flag, kw_only=True)
+    _: KW_ONLY
+    spacing: tuple[float, ...] | None = parameter(None, checks.spacing)
+    periodic: bool = parameter(False, checks.flag)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -89,14 +89,14 @@ def read_input(
     if opened is not None and opened.pil is not None:
         layout = _PILLayout(**vars(layout), like=opened.pil)
     for field in fields(method):
-        given, how = getattr(method, field.name), dict(of_array)
+        given, how = getattr(method, field.name), of_array
         if not field.metadata.get("is_image"):
             continue
         is_name = isinstance(given, str) and "by_name" in field.metadata
         if not is_name and (found := open_image(given)) is not None:
             given, how = found.pixels, {"channel_axis": -1, "alpha": found.has_alpha}
         elif axes is not None and hasattr(given, "ndim") and (names := like(axes, image.shape, given)):
-            how = {"axes": names}
+            how = dict[str, Any](axes=names)
         if hasattr(given, "ndim"):
             limits = (layout.low, layout.high) if _in_units_of(tensor, layout, given) else None
             try:
