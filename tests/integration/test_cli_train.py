@@ -108,7 +108,7 @@ def test_divergence_exits_with_1_and_writes_nothing(tmp_path, data, monkeypatch)
         (["--device", "abacus"], "the device is not available"),
         (["--threads", "0"], "threads must be at least 1"),
         (["--seed", "-1"], "seed must be at least 0"),
-        (["--max-seconds", "0"], "max_seconds must be above 0"),
+        (["--max-seconds", "0"], "max-seconds must be above 0"),
         (["--data", "nowhere"], "the folder of data does not exist"),
         (["--out", "weights.pt"], "ends in .safetensors"),
     ],

@@ -281,7 +281,7 @@ def test_sg_wls_steps_are_guided_by_the_last_result(rng):
 @pytest.mark.parametrize(
     ("wrong", "match"),
     [
-        ("a", "guidance cannot be used"),
+        ("a", "guidance cannot be used: the file does not exist"),
         (np.zeros(3), "guidance cannot be used"),
         (np.full((8, 9), np.nan), "non-finite"),
         (np.zeros((9, 8)), "height and width"),

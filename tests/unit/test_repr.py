@@ -21,7 +21,7 @@ MASK = np.ones(IMAGE.shape[:2], bool)
         (lambda: js.auto_weight(js.datasets.add_noise(IMAGE / 255, 0.1, seed=0), "tv", n_trials=9), "curve=9 values"),
         (lambda: js.jpeg.JPEGTables(np.ones((8, 8)), np.ones((8, 8))), "JPEGTables(luma=float64 (8, 8), "),
         (lambda: js.operators.Mask(torch.ones(32, 48)) @ js.operators.Blur.gaussian(2), "mask=float32 (32, 48)"),
-        (lambda: js.smoothers.TV(), "TV(weight=0.1, isotropic=True, channels='joint', tol=0.0001, max_steps=10000, mask=None)"),
+        (lambda: js.smoothers.TV(), "TV(weight=0.1, isotropic=True, channels='joint', tol=0.0001, max_steps=10000, mask=None, spacing=None)"),
     ],
 )  # fmt: skip
 def test_one_line(make, shows):

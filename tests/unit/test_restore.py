@@ -350,8 +350,10 @@ def test_lines_and_volumes():
         image = js.restore(blur(u), blur, prior="tv", noise=0.01).image
         assert rmse(image, u) < 0.5 * rmse(blur(u), u)
         assert torch.equal(js.restore(blur(u), blur, noise=0.01).image, image)  # automatic
+        flat = js.restore(blur(u), blur, prior="potts", noise=0.01).image
+        assert rmse(flat, u) < 0.5 * rmse(blur(u), u)
         with pytest.raises(js.InputError, match="spatial axes"):
-            js.restore(blur(u), blur, prior="potts", noise=0.01)
+            js.restore(blur(u), blur, prior="rtv", noise=0.01)
 
 
 def test_data_that_are_not_finite():

@@ -56,7 +56,7 @@ _FORMS = {
     "downsample": {"factor", "kernel"},
     "jpeg": set(),
 }
-_PENALTIES = ("sparse-tv", "groups", "tgv")  # priors that are no methods
+_PENALTIES = ("auto", "sparse-tv", "groups", "tgv")  # priors that are no methods
 _NEEDED = {"blur:gaussian": "sigma=2", "blur:motion": "length=15", "downsample": "factor=2"}
 
 
@@ -89,7 +89,7 @@ def _checked(
                 do="pass one of them",
             )
         form, values = "downsample", {"factor": scale, "kernel": "cubic"}
-    checks.one_of("prior", prior, ["auto", *_PENALTIES, *CLASSES])
+    checks.one_of("prior", prior, [*_PENALTIES, *CLASSES])
     check_files(mask)
     _missing(missing)
     checks.device("device", device)

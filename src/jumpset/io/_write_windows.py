@@ -174,7 +174,8 @@ def _to_cog(path: Path, like: Raster) -> None:
             stacklevel=3,
         )
         return
-    import rasterio.shutil
+    with needs("jumpset[geo]"):
+        import rasterio.shutil
 
     other = path.with_name(f"{path.stem}.cog{path.suffix}")
     try:

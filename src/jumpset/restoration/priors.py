@@ -152,8 +152,8 @@ def denoise(
     dual
         That of the last step, or None.
     turn
-        A method is given the image mirrored in one of four ways, in turn, so that the directions in which it
-        visits the pixels leave no trace.
+        A method is given the image mirrored along some of its axes, in turn, so that the directions in which
+        it visits the pixels leave no trace.
     tol
         Relative duality gap of the proximal points of the total variation family.
     """
@@ -166,5 +166,5 @@ def denoise(
     if isinstance(prior, Penalty):
         return Denoised(prior.prox(v, strength))
     set_to = {"weight": strength} if hasattr(prior, "weight") else {"sigma": sigma}
-    axes = [axis for axis, bit in ((2, 1), (3, 2)) if turn & bit]
+    axes = [axis for axis in range(2, v.ndim) if turn >> (axis - 2) & 1]
     return Denoised(solve(replace(prior, **set_to), v.flip(axes)).flip(axes))

@@ -93,21 +93,21 @@ def read_input(
         if not field.metadata.get("is_image"):
             continue
         is_name = isinstance(given, str) and "by_name" in field.metadata
-        if not is_name and (found := open_image(given)) is not None:
-            given, how = found.pixels, {"channel_axis": -1, "alpha": found.has_alpha}
-        elif axes is not None and hasattr(given, "ndim") and (names := like(axes, image.shape, given)):
-            how = dict[str, Any](axes=names)
-        if hasattr(given, "ndim"):
+        try:
+            if not is_name and (found := open_image(given)) is not None:
+                given, how = found.pixels, {"channel_axis": -1, "alpha": found.has_alpha}
+            elif axes is not None and hasattr(given, "ndim") and (names := like(axes, image.shape, given)):
+                how = dict[str, Any](axes=names)
+            if not hasattr(given, "ndim"):
+                continue
             limits = (layout.low, layout.high) if _in_units_of(tensor, layout, given) else None
-            try:
-                converted, _ = to_tensor(
-                    given, **how, value_range=limits, device=device, spatial_ndims=(tensor.ndim - 2,)
-                )
-            except InputError as error:
-                raise InputError(
-                    f"{field.name} cannot be used: {error.what}", given=error.given, do=error.do
-                ) from None
-            method = replace(method, **{field.name: converted})
+            converted, _ = to_tensor(
+                given, **how, value_range=limits, device=device, spatial_ndims=(tensor.ndim - 2,)
+            )
+        except InputError as error:
+            what = f"{field.name} cannot be used: {error.what}"
+            raise type(error)(what, given=error.given, do=error.do) from None
+        method = replace(method, **{field.name: converted})
     return tensor, layout, method
 
 

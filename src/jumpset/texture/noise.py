@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from jumpset.operators.noise import noise_level, robust_level
 from jumpset.texture.bands import DistinctBands
 from jumpset.texture.estimate import alternate
 from jumpset.texture.model import Texture
 from jumpset.texture.stationarity import power_nonuniformity
 from jumpset.texture.support import clipped, varying
 
+_MEDIAN_OF_NORMAL = 0.6744897501960817  # of |x|, x standard normal
 _UNEVEN = 3.5  # power_nonuniformity of a photograph; of shapes under a texture it is below 3
 _WHITE = 0.75  # noise level, as a part of the texture's strength, above which the texture is white
 _SHARED = 0.5  # least correlation of the noise of two channels
@@ -59,12 +59,12 @@ def white_noise(image: Tensor, covariance: np.ndarray) -> Texture:
 def noise_levels(images: Tensor) -> np.ndarray:
     """The standard deviation of white noise in each channel of ``(B, C, H, W)``, ``(C,)``.
 
-    Each is a :func:`~jumpset.operators.noise.noise_level` over the pixels of all images that lie in
-    :func:`~jumpset.texture.support.varying` and are not clipped.
+    The median of ``|x − x_right − x_below + x_diagonal| / 2`` over the cells of all images, over 0.6745.
+    The four pixels lie in :func:`~jumpset.texture.support.varying`, and at most one of them is clipped. 0
+    where no cell is left.
     """
-    x = images.detach().cpu().double().numpy()
-    use = np.stack([(where := varying(image)) & ~clipped(image, where) for image in x]) if len(x) else x > 0
-    return np.array([noise_level(x[:, k], (1, 2), use[:, k]) for k in range(x.shape[1])])
+    cells, counts = _cells(images)
+    return np.array([_level(a[use]) for a, use in zip(cells, counts, strict=True)])
 
 
 def noise_covariance(images: Tensor) -> np.ndarray:
@@ -73,19 +73,19 @@ def noise_covariance(images: Tensor) -> np.ndarray:
     The correlation of two channels of level 1 follows from the levels of their sum and difference. A
     correlation of at most ½ counts as 0: the fine detail of an image is common to its channels.
     """
-    covariance = np.diag(np.square(noise_levels(images)))
     cells, counts = _cells(images)
+    levels = np.array([_level(a[use]) for a, use in zip(cells, counts, strict=True)])
+    covariance = np.diag(np.square(levels))
     step = 1 + cells.size // _CELLS
     cells, counts = cells[:, ::step], counts[:, ::step]
-    levels = [robust_level(a[use]) for a, use in zip(cells, counts, strict=True)]
     for i, j in zip(*np.triu_indices(len(levels), 1), strict=True):
         if levels[i] > 0.0 and levels[j] > 0.0:
             use = counts[i] & counts[j]
             a, b = cells[i][use] / levels[i], cells[j][use] / levels[j]
-            together, apart = robust_level(a + b) ** 2, robust_level(a - b) ** 2
+            together, apart = _level(a + b) ** 2, _level(a - b) ** 2
             share = (together - apart) / max(together + apart, 1e-12)
             if abs(share) > _SHARED:
-                covariance[i, j] = covariance[j, i] = share * np.sqrt(covariance[i, i] * covariance[j, j])
+                covariance[i, j] = covariance[j, i] = share * levels[i] * levels[j]
     return covariance
 
 
@@ -100,6 +100,15 @@ def _cells(images: Tensor) -> tuple[np.ndarray, np.ndarray]:
             out[:] = (_corners(where) == 4) & (_corners(clipped(image, where)) < 2)
     channels = images.shape[1]
     return cells.swapaxes(0, 1).reshape(channels, -1), counts.swapaxes(0, 1).reshape(channels, -1)
+
+
+def _level(cells: np.ndarray) -> float:
+    return _median(np.abs(cells)) / _MEDIAN_OF_NORMAL if len(cells) else 0.0
+
+
+def _median(x: np.ndarray) -> float:
+    """The lower of the two middle values where there are two."""
+    return float(np.partition(x, (len(x) - 1) // 2)[(len(x) - 1) // 2])
 
 
 def _corners(marked: np.ndarray) -> np.ndarray:
