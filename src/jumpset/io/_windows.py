@@ -216,10 +216,7 @@ def _open_tiff(path: Path) -> Raster:
             details["cog"] = b"LAYOUT=IFDS_BEFORE_DATA" in head.read(512)
         details |= {"tile": (page.tilelength, page.tilewidth) if page.is_tiled else None}
         details |= {"planar": page.planarconfig == 2, "compression": int(page.compression)}
-        described, spacing = file.ome_metadata or "", None
-        sizes = {a: re.search(rf'PhysicalSize{a.upper()}="([^"]+)"', described) for a in "zyx"}
-        if all(sizes[a] for a in axes if a in "zyx"):
-            spacing = tuple(float(m.group(1)) for a in "zyx" if a in axes and (m := sizes[a]))
+        spacing = _spacing(file.ome_metadata or "", axes)
         nodata = page.tags.valueof(42113)
         if series.dataoffset is not None and page.compression == 1:
             dtype = series.dtype.newbyteorder(file.byteorder)
@@ -247,6 +244,13 @@ def _open_tiff(path: Path) -> Raster:
         details=details,
         close=file.close,
     )
+
+
+def _spacing(described: str, axes: str) -> tuple[float, ...] | None:
+    """The distances of pixels in the OME metadata, in the order z, y, x; None where one is missing."""
+    found = [re.search(rf'PhysicalSize{a.upper()}="([^"]+)"', described) for a in "zyx" if a in axes]
+    sizes = [float(match.group(1)) for match in found if match]
+    return tuple(sizes) if len(sizes) == len(found) else None
 
 
 def _is_decoded(page: Any) -> bool:

@@ -137,19 +137,14 @@ def _write_tiff(path: Path, pixels: Any, like: Raster) -> None:
         options["planarconfig"] = "contig" if last else "separate"
         extra = details.get("extra", ()) or (0,) * max(samples - colours, 0)
         options |= {"extrasamples": extra} if samples > colours else {}
-    tags = [(code, kind, count, value, True) for code, kind, count, value in details.get("tiff_tags", ())]
-    tags = [tag for tag in tags if tag[0] not in (282, 283)]
-    if details.get("icc_profile"):
-        tags.append((34675, 7, len(details["icc_profile"]), details["icc_profile"], True))
     if details.get("dpi"):
         options |= {"resolution": details["dpi"], "resolutionunit": "INCH"}
     is_stack = lead > 0 and not first
     metadata = None
     if is_stack:
-        metadata = {"axes": axes[:-1].upper() + "S" if last else axes.upper()}
-        names = [a for a in axes if a in "zyx"]
-        for name, h in zip(names, like.spacing or (), strict=False):
-            metadata |= {f"PhysicalSize{name.upper()}": h}
+        sizes = zip([a for a in axes if a in "zyx"], like.spacing or (), strict=False)
+        metadata = {f"PhysicalSize{name.upper()}": h for name, h in sizes}
+        metadata |= {"axes": axes[:-1].upper() + "S" if last else axes.upper()}
     big = like.dtype.itemsize * int(np.prod(like.shape)) > _CLASSIC
     with tifffile.TiffWriter(path, bigtiff=big, ome=is_stack) as file:
         file.write(
@@ -159,9 +154,17 @@ def _write_tiff(path: Path, pixels: Any, like: Raster) -> None:
             tile=side,
             metadata=metadata,
             software=False,
-            extratags=tags,
+            extratags=_tags(details),
             **options,
         )
+
+
+def _tags(details: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The tags of the source, and its colour profile; not its resolution, which has an option of its own."""
+    tags = [(*tag, True) for tag in details.get("tiff_tags", ()) if tag[0] not in (282, 283)]
+    if profile := details.get("icc_profile"):
+        tags.append((34675, 7, len(profile), profile, True))
+    return tags
 
 
 def _to_cog(path: Path, like: Raster) -> None:

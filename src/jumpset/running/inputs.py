@@ -62,17 +62,7 @@ def read_input(
             raise InputError("axes names those of an array", given=given, do="omit axes")
         image, channel_axis = opened.pixels, -1
         alpha = opened.has_alpha if alpha is None else alpha
-    if missing is not None:
-        if not any(field.name == "mask" for field in fields(method)):
-            raise InputError(
-                "missing pixels need a method with a mask",
-                given=method.name,
-                do="use e.g. 'region-fusion', 'potts', 'tv', 'wls', 'fgs' or 'gsf', or fill the pixels first",
-            )
-        mask = _mask_like(image, axes, method.mask)
-        method = replace(method, mask=nan_pixels(image, channel_axis, mask, missing, axes))
-    elif axes is not None and getattr(method, "mask", None) is not None:
-        method = replace(method, mask=_mask_like(image, axes, method.mask))
+    method = _with_mask(method, image, channel_axis, axes, missing)
     is_data = not isinstance(getattr(method, "operator", None), (type(None), Identity))
     mask, ndim = getattr(method, "mask", None), _tensor_ndim(image, axes)
     tensor, layout = to_tensor(
@@ -88,6 +78,37 @@ def read_input(
     )
     if opened is not None and opened.pil is not None:
         layout = _PILLayout(**vars(layout), like=opened.pil)
+    return tensor, layout, _with_images(method, image, axes, of_array, tensor, layout, device)
+
+
+def _with_mask(
+    method: Any, image: Any, channel_axis: int | None, axes: str | None, missing: Literal["nan"] | None
+) -> Any:
+    """The method with its mask in the order of the tensor's axes, without the missing pixels."""
+    if missing is not None:
+        if not any(field.name == "mask" for field in fields(method)):
+            raise InputError(
+                "missing pixels need a method with a mask",
+                given=method.name,
+                do="use e.g. 'region-fusion', 'potts', 'tv', 'wls', 'fgs' or 'gsf', or fill the pixels first",
+            )
+        mask = _mask_like(image, axes, method.mask)
+        return replace(method, mask=nan_pixels(image, channel_axis, mask, missing, axes))
+    if axes is not None and getattr(method, "mask", None) is not None:
+        return replace(method, mask=_mask_like(image, axes, method.mask))
+    return method
+
+
+def _with_images(
+    method: Any,
+    image: Any,
+    axes: str | None,
+    of_array: dict[str, Any],
+    tensor: Tensor,
+    layout: Layout,
+    device: str | torch.device | None,
+) -> Any:
+    """The method with its images as tensors of the same intensities as that of the input."""
     for field in fields(method):
         given, how = getattr(method, field.name), of_array
         if not field.metadata.get("is_image"):
@@ -108,7 +129,7 @@ def read_input(
             what = f"{field.name} cannot be used: {error.what}"
             raise type(error)(what, given=error.given, do=error.do) from None
         method = replace(method, **{field.name: converted})
-    return tensor, layout, method
+    return method
 
 
 def _tensor_ndim(image: Any, axes: str | None) -> int:
