@@ -233,3 +233,11 @@ def test_jobs_travel_to_other_processes(image):
         pickle.loads(pickle.dumps(lazy)).compute(scheduler="synchronous"),
         lazy.compute(scheduler="synchronous"),
     )
+
+
+def test_dask_arrays_thinner_than_the_margin():
+    da = pytest.importorskip("dask.array")
+    volume = np.random.default_rng(0).random((5, 24, 30)).astype(np.float32)
+    lazy = js.apply_tiled(da.from_array(volume, chunks=(5, 12, 15)), "fgs", axes="zyx", value_range=(0, 1))
+    whole = js.smooth(volume, "fgs", axes="zyx", value_range=(0, 1))
+    np.testing.assert_allclose(lazy.compute(), whole, rtol=0, atol=2e-3)

@@ -135,7 +135,10 @@ def test_outputs_that_collide_or_replace_inputs(folder, tmp_path):
     assert "several images need a folder" in call("smooth", folder, "-").stderr
     (tmp_path / "empty").mkdir()
     assert "no image" in call("smooth", tmp_path / "empty", tmp_path / "o").stderr
-    assert "replace an input" in call("smooth", folder, tmp_path / "o", "--log", folder / "a.png").stderr
+    assert (
+        "replace an input or an output"
+        in call("smooth", folder, tmp_path / "o", "--log", folder / "a.png").stderr
+    )
 
 
 def test_options_of_folders_are_refused_for_one_image(folder, tmp_path):
@@ -233,3 +236,18 @@ def test_an_interrupt_keeps_what_is_done(folder, tmp_path, jobs, number):
     assert "interrupted" in stderr
     assert "--resume" in stderr
     assert files(out) == ["a.png", "sub/a.png", "sub/c.tif"]  # nothing half done, no hidden folder
+
+
+def test_what_exists_is_kept_by_resume_and_no_log_replaces_an_output(folder, tmp_path):
+    (folder / "bad.png").unlink()
+    out = tmp_path / "out"
+    assert call("tree", folder, "-o", out, "--regions", "5,10").exit_code == 0
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    more = call("tree", folder, "-o", out, "--regions", "5,20", "--resume", "--palette", "ff0000,00ff00")
+    assert more.exit_code == 0
+    assert {p: p.read_bytes() for p in before} == before
+    assert (out / "a-regions-20.png").exists()
+    refused = call("smooth", folder, tmp_path / "new", "--log", tmp_path / "new" / "a.png")
+    assert refused.exit_code == 2
+    assert call("smooth", folder / "a.png", tmp_path / "x.png", "--report", tmp_path / "r.html",
+                "--checkpoint", tmp_path / "r.html").exit_code == 2  # fmt: skip

@@ -276,3 +276,42 @@ def test_command_line_errors(arguments, words, image, tmp_path, monkeypatch):
     assert done.exit_code == 2, done.output
     assert words in " ".join(done.stderr.split())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.tif", "in.tif", "text.tif"]
+
+
+def test_nothing_but_a_zarr_store_is_replaced_by_one(image, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(tmp_path / "in.zarr", mode="w")
+    group.create_array("0", data=image[..., 0])
+    for source, target in (
+        (tmp_path / "in.zarr" / "0", tmp_path / "in.zarr"),
+        (tmp_path / "in.zarr" / "0",) * 2,
+    ):
+        with pytest.raises(js.InputError, match="another output"):
+            js.running.smooth_file(source, target, js.method("fgs"), tile=64)
+    (tmp_path / "results.zarr").mkdir()
+    (tmp_path / "results.zarr" / "notes.txt").write_text("mine")
+    with pytest.raises(js.InputError, match="no Zarr store"):
+        js.running.smooth_file(
+            tmp_path / "in.zarr" / "0", tmp_path / "results.zarr", js.method("fgs"), tile=64
+        )
+    (tmp_path / "out.npy.partial").mkdir()
+    (tmp_path / "out.npy.partial" / "notes.txt").write_text("mine")
+    with pytest.raises(js.InputError, match="something else"):
+        js.running.smooth_file(tmp_path / "in.zarr" / "0", tmp_path / "out.npy", js.method("fgs"), tile=64)
+    assert (tmp_path / "out.npy.partial" / "notes.txt").read_text() == "mine"
+    js.running.smooth_file(tmp_path / "in.zarr" / "0", tmp_path / "real.zarr", js.method("fgs"), tile=64)
+    (tmp_path / "link.zarr").symlink_to(tmp_path / "real.zarr")
+    js.running.smooth_file(tmp_path / "in.zarr" / "0", tmp_path / "link.zarr", js.method("fgs"), tile=64)
+    assert (tmp_path / "link.zarr").is_symlink()
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_holes_of_nan_by_tiles_at_the_command_line(image, tmp_path):
+    pixels = image[..., 0] / np.float32(255)
+    pixels[20:30, 40:50] = np.nan
+    np.save(tmp_path / "in.npy", pixels)
+    arguments = ["smooth", tmp_path / "in.npy", tmp_path / "out.npy", "--tile", "128", "--missing", "nan"]
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    out = np.load(tmp_path / "out.npy")
+    np.testing.assert_array_equal(np.isnan(out), np.isnan(pixels))

@@ -118,3 +118,36 @@ def test_what_is_no_image_is_still_refused(tmp_path):
         with pytest.raises(js.FileError):
             js.smooth(path)
     assert isinstance(js.smooth(torch.rand(1, 1, 5, 6), "tv"), torch.Tensor)
+
+
+def test_a_picture_that_lies_on_its_side_is_upright_however_it_is_given(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 16, 3), np.uint8)
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(pixels).save(tmp_path / "side.png", exif=exif)
+    given = Image.open(tmp_path / "side.png")
+    from_path = js.smooth(tmp_path / "side.png", "guided", guidance=given)
+    from_pil = js.smooth(given, "guided", guidance=tmp_path / "side.png")
+    assert from_pil.getexif().get(274, 1) == 1
+    np.testing.assert_array_equal(np.asarray(from_pil), from_path)
+    assert from_path.shape == (16, 12, 3)
+
+
+def test_tiles_and_restore_open_what_smooth_opens(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    whole = js.smooth(pixels, "guided", guidance=tmp_path / "in.png", radius=2)
+    tiled = js.apply_tiled(pixels, "guided", guidance=tmp_path / "in.png", radius=2, tile=16, channel_axis=-1)
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+    with pytest.raises(js.InputError, match="does not fit"):
+        js.apply_tiled(pixels[:, :20], "guided", guidance=tmp_path / "in.png", tile=16)
+    holes = pixels.copy()
+    holes[5:9, 5:9] = 0
+    Image.fromarray(holes).save(tmp_path / "holes.png")
+    options = {"missing": 0, "noise": 0.01, "prior": "tv", "max_steps": 20}
+    expected = js.restore(holes, value_range=(0, 255), **options).image
+    np.testing.assert_array_equal(js.restore(tmp_path / "holes.png", **options).image, expected)
+    of_pil = js.restore(Image.open(tmp_path / "holes.png"), **options).image
+    np.testing.assert_array_equal(np.asarray(of_pil), expected)
+    with pytest.raises(js.InputError, match="complex data"):
+        js.restore(np.ones((8, 8), complex))

@@ -233,7 +233,7 @@ def _check_axes(
         raise InputError(
             "a NumPy image must be (H, W), or (H, W, C) with channel_axis as its channel axis",
             given=f"shape {shape}, channel_axis={channel_axis}",
-            do="pass one image at a time, or name the axes: axes='zyx' for a volume, 'tyx' for a stack",
+            do="pass one image at a time, a tensor (B, C, *spatial), or to smooth and run axes='zyx'",
         )
     if 0 in shape:
         raise InputError(

@@ -25,6 +25,7 @@ _FORMATS = {
 WRITABLE = tuple(_FORMATS)
 """Suffixes of formats that can be written."""
 _PROBE = 2**16  # bytes
+ZARR_RECORDS = ("zarr.json", ".zarray", ".zgroup")  # one of them is in the folder of a Zarr store
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:

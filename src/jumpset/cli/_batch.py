@@ -24,7 +24,7 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError, MissingLibrary
-from jumpset._core.files import WRITABLE, check_folder, check_target
+from jumpset._core.files import WRITABLE, ZARR_RECORDS, check_folder, check_target
 from jumpset._core.processes import DIED, map_tasks
 from jumpset._core.signals import Hold
 from jumpset.cli._messages import in_options, say, warnings_as_lines
@@ -54,6 +54,8 @@ class Task:
     """The names of the outputs there."""
     scratch: Path
     """A folder of its own, on the same disk, in which the outputs are written first."""
+    keeps: bool = False
+    """Whether outputs that exist are kept."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Outcome:
 
 def is_many(source: Path) -> bool:
     """Whether an argument names a folder, or files by a pattern such as ``in/*.png``."""
-    if any((source / name).exists() for name in ("zarr.json", ".zarray", ".zgroup")):
+    if any((source / name).exists() for name in ZARR_RECORDS):
         return False  # one image that is stored as a folder
     return source.is_dir() or (bool(_MAGIC.search(str(source))) and not source.exists())
 
@@ -120,9 +122,10 @@ def run_each(
     if resume and force:
         raise InputError("--resume and --force exclude each other", given="both", do="pass one of the two")
     tasks = _checked(tasks, folder, resume=resume, force=force)
-    _check_log(log, [task.source for task in tasks], append=resume, force=force)
+    used = [task.source for task in tasks] + [path for task in tasks for path in _outputs(task)]
+    _check_log(log, used, append=resume, force=force)
     kept = {task for task in range(len(tasks)) if resume and all(p.exists() for p in _outputs(tasks[task]))}
-    open_tasks = [task for k, task in enumerate(tasks) if k not in kept]
+    open_tasks = [replace(task, keeps=resume) for k, task in enumerate(tasks) if k not in kept]
     outcomes = [_outcome(tasks[k], "skipped") for k in sorted(kept)]
     is_cut = False
     started = time.monotonic()
@@ -183,7 +186,8 @@ def _run(task: Task) -> str | None:
         with Hold():
             task.folder.mkdir(parents=True, exist_ok=True)
             for path in task.scratch.iterdir():
-                os.replace(path, task.folder / path.name)
+                if not (task.keeps and (task.folder / path.name).exists()):
+                    os.replace(path, task.folder / path.name)
     except (InputError, MissingLibrary, RunFailed) as error:
         return in_options(str(error), task.options).replace(str(task.scratch), str(task.folder))
     except (MemoryError, RuntimeError) as error:
@@ -230,12 +234,12 @@ def _checked(tasks: Sequence[Task], folder: Path, *, resume: bool, force: bool) 
     return tasks
 
 
-def _check_log(log: Path | None, sources: Sequence[Path], *, append: bool, force: bool) -> None:
+def _check_log(log: Path | None, used: Sequence[Path], *, append: bool, force: bool) -> None:
     if log is None:
         return
     check_target(log)
-    if log.resolve() in {source.resolve() for source in sources}:
-        raise InputError("the log would replace an input", given=log, do="name another --log")
+    if log.resolve() in {path.resolve() for path in used}:
+        raise InputError("the log would replace an input or an output", given=log, do="name another --log")
     if log.exists() and not (append or force):
         raise FileError(
             "the log exists", given=log, do="pass --resume to add to it, or --force to replace it"

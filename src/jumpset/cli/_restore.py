@@ -175,7 +175,7 @@ def restore(
     known = read_mask(mask)
     has_nan: Any = "nan" if gone is not None and np.isnan(gone) else None
     picture = io.read_picture(source, page=page, missing=has_nan)
-    limits = range_of(picture, limits)
+    limits = range_of(picture, limits, gone)
     if limits is None and picture.pixels.dtype.kind == "u":  # a file holds intensities, not counts
         limits = 0.0, float(np.iinfo(picture.pixels.dtype).max)
     made = _operator(form, values, known, picture, source)

@@ -22,7 +22,7 @@ import typer
 from jumpset._core import checks, signals
 from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import FileError, InputError, MissingLibrary
-from jumpset._core.files import read_head
+from jumpset._core.files import ZARR_RECORDS, read_head
 from jumpset._core.text import as_value
 from jumpset.cli._messages import forget_names, in_options, say, warnings_as_lines
 
@@ -182,11 +182,16 @@ def as_range(text: str | None) -> tuple[float, float] | str | None:
     return low, high
 
 
-def range_of(picture: Picture, given: tuple[float, float] | str | None) -> tuple[float, float] | None:
-    """Return ``"data"`` as the least and the largest value of the image."""
+def range_of(
+    picture: Picture, given: tuple[float, float] | str | None, missing: float | None = None
+) -> tuple[float, float] | None:
+    """Return ``"data"`` as the least and the largest value of the image that is not ``missing``."""
     if not isinstance(given, str):
         return given
-    low, high = float(picture.pixels.min()), float(picture.pixels.max())
+    values = picture.pixels
+    if missing is not None:
+        values = values[~np.isnan(values) if np.isnan(missing) else values != missing]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     return (low, high) if low < high else (low, low + 1.0)
 
 
@@ -238,6 +243,9 @@ def read_input(source: Path, page: int | None, missing: str | None) -> tuple[Pic
 def check_files(*paths: Path | None) -> None:
     """Raise unless each of the files can be read: a spelling mistake must not wait for torch."""
     for path in paths:
+        if path is not None and any((path / record).exists() for record in ZARR_RECORDS):
+            do = "use jumpset smooth with --tile, e.g. --tile 512"
+            raise InputError("a Zarr store is smoothed by tiles", given=path, do=do)
         if path is not None:
             read_head(path)
 

@@ -183,19 +183,31 @@ def smooth(
         others |= {
             "--checkpoint-every": checkpoint_every,
             "--mask": mask,
-            "--missing": missing,
             "--page": page,
         }
+        check_reading(page, missing)
         refuse(others | {"--report": report, "--seed": seed})
         hyper = settings(assignments or [], weight=weight)
         name = method or (preset and _method_of(preset)) or "fgs"
         smooth_tiles(
-            source, target, name, preset, hyper, limits, tile, workers, max_memory, device, quiet, as_json
+            source,
+            target,
+            name,
+            preset,
+            hyper,
+            limits,
+            tile,
+            workers,
+            max_memory,
+            missing,
+            device,
+            quiet,
+            as_json,
         )
         return
     check_files(source)
     io.check_writable(target)
-    _check_checkpoint(checkpoint, checkpoint_every, source, target)
+    _check_checkpoint(checkpoint, checkpoint_every, source, target, report)
     if report is not None:
         check_report_path(report)
     method, iteration = _prepared(
@@ -271,14 +283,17 @@ def smooth(
         raise typer.Exit(interrupts.exit_code)
 
 
-def _check_checkpoint(path: Path | None, every: int | None, source: Path, target: Path) -> None:
+def _check_checkpoint(
+    path: Path | None, every: int | None, source: Path, target: Path, report: Path | None
+) -> None:
     if path is None and every is not None:
         raise InputError("--checkpoint-every needs a file", given=every, do="pass --checkpoint FILE too")
     if path is not None:
         check_target(path)
-    if path is not None and path.resolve() in (source.resolve(), target.resolve()):
+    others = [source, target, *([] if report is None else [report])]
+    if path is not None and path.resolve() in [other.resolve() for other in others]:
         raise InputError(
-            "the checkpoint would replace an image", given=path, do="name another file for --checkpoint"
+            "the checkpoint would replace another file", given=path, do="name another file for --checkpoint"
         )
 
 

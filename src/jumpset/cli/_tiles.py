@@ -37,6 +37,7 @@ def smooth_tiles(
     tile: int | None,
     workers: int | None,
     max_memory: str | None,
+    missing: str | None,
     device: str | None,
     quiet: bool,
     as_json: bool,
@@ -45,8 +46,6 @@ def smooth_tiles(
     memory = None if max_memory is None else as_bytes(max_memory)
     if not source.exists():
         raise FileError("the input file does not exist", given=source, do="check the path")
-    if target.exists() and source.resolve() == target.resolve():
-        raise InputError("tiles need another output than the input", given=target, do="name another file")
     from jumpset.running import registry, smooth_file
 
     chosen = registry.method(method, preset=preset, **hyper)
@@ -71,6 +70,7 @@ def smooth_tiles(
             workers=1 if workers is None else workers,
             max_memory=memory,
             value_range=value_range,
+            nodata=None if missing is None else float("nan"),
             progress=show,
             device=device,
         )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError
+from jumpset._core.text import Brief
 from jumpset._core.types import Images, PerImage
 from jumpset.explain._area import onto_area
 from jumpset.explain._model import Reference, Scorer, Target, check_model, evaluation, reference_image
@@ -26,7 +27,7 @@ _MOMENTUM = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(Brief):
     """The result of :func:`mask`, for B images.
 
     Examples

@@ -123,6 +123,10 @@ def check_model(model: Any, image: Any) -> None:
         do = "pass a tensor (B, C, H, W), e.g. torch.from_numpy(x)[None]"
         raise InputError("the image must be the network's input", given=given, do=do)
     check_images(image, may_be=False)
+    weights = next(iter(model.parameters()), None) if isinstance(model, nn.Module) else None
+    if weights is not None and weights.is_floating_point() and weights.dtype != image.dtype:
+        given, do = f"{image.dtype} for weights of {weights.dtype}", f"pass image.to({weights.dtype})"
+        raise InputError("the network takes another dtype", given=given, do=do)
     if len(image) == 0:
         raise InputError("there is no image", given=f"shape {tuple(image.shape)}", do="pass at least one")
     if not bool(torch.isfinite(image).all()):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from jumpset._core.errors import FileError
-from jumpset._core.files import as_path, atomic_write, check_target
+from jumpset._core.files import ZARR_RECORDS, as_path, atomic_write, check_target
 from jumpset._core.optional import needs
 from jumpset.io._picture import PictureWarning
 from jumpset.io._windows import Raster, warn_of_levels
@@ -57,8 +57,9 @@ def raster_format(path: str | os.PathLike[str]) -> str:
             "tiles are written to TIFF, Zarr and .npy files", given=path, do="name a .tif, .zarr or .npy file"
         )
     if name == "zarr":
-        if path.exists() and not path.is_dir():
-            raise FileError("the output is a file, not a Zarr folder", given=path, do="name another one")
+        is_store = any((path / record).exists() for record in ZARR_RECORDS)
+        if path.exists() and not is_store and not (path.is_dir() and not any(path.iterdir())):
+            raise FileError("the output is no Zarr store, and is kept", given=path, do="name another one")
         check_target(path.with_name(f".{path.name}.tmp"))
     else:
         check_target(path)
@@ -204,6 +205,7 @@ def _write_zarr(path: Path, pixels: Any, like: Raster) -> None:
     with needs("jumpset[zarr]"):
         import zarr
     warn_of_levels(like)
+    path = path.resolve()  # a link stays one
     temporary, old = (path.with_name(f".{path.name}.{end}") for end in ("tmp", "old"))
     for folder in (temporary, old):
         shutil.rmtree(folder, ignore_errors=True)

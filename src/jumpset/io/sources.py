@@ -29,7 +29,7 @@ class Opened:
     """``(H, W)`` or ``(H, W, C)``; alpha, if there is one, is the last channel."""
     has_alpha: bool
     pil: PILImage | None
-    """The PIL image that was given; None for a path."""
+    """The PIL image that was given, upright; None for a path."""
 
 
 def is_path(image: Any) -> bool:
@@ -53,6 +53,10 @@ def open_image(image: Any, missing: Literal["nan"] | None = None) -> Opened | No
         return Opened(picture.samples() if has_alpha else picture.pixels, has_alpha, None)
     if not _is_pil(image):
         return None
+    with needs("jumpset[io]"):
+        from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)  # as files are read
     plain = _plain(image)
     pixels = np.array(plain)
     return Opened(pixels.astype(pixels.dtype.newbyteorder("=")), plain.mode in ("LA", "RGBA"), image)

@@ -39,7 +39,7 @@ def without_missing(
         Something else; images of a batch that miss different data; no data left.
     """
     if not isinstance(data, np.ndarray | Tensor):
-        return data, operator  # what reads the data reports them
+        return data, operator  # `run` says that these are no data
     array = data.detach().cpu().numpy() if isinstance(data, Tensor) else data
     gone = _missing(array, missing, None if isinstance(data, Tensor) else channel_axis)
     if not gone.any():
@@ -71,7 +71,7 @@ def _missing(array: np.ndarray, missing: Missing, channel_axis: int | None) -> n
                 "missing must be 'nan', a number or an array", given=repr(missing), do="pass missing='nan'"
             )
         return np.isnan(array) if array.dtype.kind in "fc" else np.zeros(array.shape, bool)
-    if isinstance(missing, int | float) and not isinstance(missing, bool):
+    if isinstance(missing, int | float | np.number) and not isinstance(missing, bool):
         return np.isnan(array) if math.isnan(missing) else array == missing
     given: Any = missing
     marked = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)

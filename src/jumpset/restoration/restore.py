@@ -13,6 +13,7 @@ from torch import Tensor
 from jumpset._core.arrays import ValueRange
 from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration
+from jumpset.io.sources import open_image, to_pil
 from jumpset.jpeg import JPEGTables
 from jumpset.operators.foreign import as_operator
 from jumpset.operators.linear import Identity
@@ -51,7 +52,9 @@ def restore(
         operator gives. Numbers are taken as they are, of any size, and the image is one of floats;
         ``value_range=(0, 255)`` is for an image of 8 bits, which then has its dtype. Complex data, ``(H, W)``
         or ``(J, H, W)`` arrays or tensors, are for operators whose data have a last axis of real and
-        imaginary parts; the image is then ``(H, W)``, or has its channels first.
+        imaginary parts; the image is then ``(H, W)``, or has its channels first. A PIL image, which gives a
+        PIL image, or the path of an image file: integers are intensities of their dtype's range, and
+        transparency is left out.
     operator
         One of :mod:`jumpset.operators`, e.g. ``js.operators.Mask(known)``; an operator of PyLops, a linear
         physics of deepinv, or an object with ``__call__`` and ``adjoint``; ``jumpset.jpeg.JPEGTables``, for
@@ -96,9 +99,20 @@ def restore(
     >>> js.metrics.psnr(result.image, image) > js.metrics.psnr(image * known, image) + 10
     True
     """
+    opened = open_image(data, "nan" if isinstance(missing, str) and missing == "nan" else None)
+    if opened is not None:
+        data, channel_axis = opened.pixels[..., :-1] if opened.has_alpha else opened.pixels, -1
+        if value_range is None and data.dtype.kind == "u":  # a file holds intensities, not counts
+            value_range = 0.0, float(np.iinfo(data.dtype).max)
     is_complex_array = isinstance(data, np.ndarray) and data.dtype.kind == "c"
     is_jpeg = isinstance(operator, JPEGTables)
     given = Identity() if operator is None else operator if is_jpeg else as_operator(operator)
+    if isinstance(given, Identity) and (is_complex_array or (isinstance(data, Tensor) and data.is_complex())):
+        raise InputError(
+            "complex data are those of an operator",
+            given="no operator",
+            do="pass it, e.g. js.operators.Fourier(mask), or restore real and imaginary part apart",
+        )
     if missing is not None:
         if isinstance(given, JPEGTables):
             raise InputError(
@@ -126,6 +140,8 @@ def restore(
         value_range=value_range,
         device=device,
     )
+    if opened is not None and opened.pil is not None:
+        return replace(result, image=to_pil(result.image, opened.pil))
     if not is_complex_array:
         return result
     image = result.image[0].cpu().numpy()  # of a tensor, whose channels come first

@@ -221,7 +221,7 @@ def _lazy(
             device=device,
             extremes=extremes,
         )
-    depth = {k: margin if name in spatial(axes) else 0 for k, name in enumerate(axes)}
+    depth = {k: min(margin, array.shape[k]) if name in spatial(axes) else 0 for k, name in enumerate(axes)}
     meta = np.empty((0,) * array.ndim, array.dtype)
     return da.map_overlap(
         _Block(job), array, depth=depth, boundary="none", trim=True, dtype=array.dtype, meta=meta

@@ -134,6 +134,9 @@ def smooth_file(
     from jumpset import io
 
     target = as_path(target)
+    origin, made = as_path(source).resolve(), target.resolve()
+    if origin == made or made in origin.parents or origin in made.parents:
+        raise InputError("tiles need another output than the input", given=target, do="name another file")
     io.raster_format(target)
     with io.open_raster(source) as raster:
         if axes is not None:
@@ -232,6 +235,10 @@ def _partial(
     """The pixels so far and which tiles are done, memory-mapped in a folder that is removed at the end."""
     folder = target.with_name(f"{target.name}.partial")
     record, shape = folder / "run.json", raster.shape
+    if folder.is_dir() and any(folder.iterdir()) and not record.exists():
+        raise FileError(
+            "the folder of unfinished tiles holds something else", given=folder, do="name another output"
+        )
     try:
         folder.mkdir(exist_ok=True)
         with record.open("a+") as file:

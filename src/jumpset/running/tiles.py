@@ -17,6 +17,7 @@ from jumpset._core.arrays import ValueRange, to_tensor
 from jumpset._core.axes import check_axes, like, names_of, spatial
 from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration, Status
+from jumpset.io.sources import open_image
 from jumpset.operators.spacing import axis_scales
 from jumpset.running.run import run
 
@@ -116,6 +117,20 @@ class Job:
                 size = zip(names, given.shape, strict=True)
                 changed[field.name] = given[tuple(slice(n) if a == "c" else parts[a] for a, n in size)]
         return replace(self.method, **changed) if changed else self.method  # type: ignore[type-var]
+
+
+def _opened(method: Iteration[Any]) -> Iteration[Any]:
+    """The method with arrays for its images and its mask, which may be files or PIL images."""
+    changed: dict[str, Any] = {}
+    for field in fields(method):  # type: ignore[arg-type]
+        given = getattr(method, field.name)
+        if field.name == "mask" and given is not None and not hasattr(given, "ndim"):
+            changed[field.name] = np.asarray(given)
+        elif field.metadata.get("is_image") and not (isinstance(given, str) and "by_name" in field.metadata):
+            opened = open_image(given)
+            if opened is not None:
+                changed[field.name] = opened.pixels[..., :-1] if opened.has_alpha else opened.pixels
+    return replace(method, **changed) if changed else method  # type: ignore[type-var]
 
 
 def _names_like(axes: str, shape: tuple[int, ...], given: Any, name: str) -> str:
@@ -219,6 +234,7 @@ def make_job(
         alpha = bool(dtype == np.uint8 and channels == 4 and len(axes) == 3)
     if alpha and channels < 2:
         raise InputError("alpha=True needs a colour channel", given=array.shape, do="pass alpha=False")
+    method = _opened(method)
     job = Job(method, axes, tuple(array.shape), None, bool(alpha), nodata, device)
     job._cut(tuple(slice(n) for n in array.shape))  # raises for images that do not fit
     if dtype.name in _OWN and value_range != "data":

@@ -145,10 +145,16 @@ def auto_weight(
         image,
         make_method(method, **hyper),
         channel_axis=channel_axis,
-        alpha=False,
+        alpha=None,
         value_range=value_range,
         missing=missing,
     )
+    if f.ndim != 4:
+        raise InputError(
+            "the weight is chosen for images of two axes",
+            given=f"shape {tuple(f.shape)}",
+            do="choose it for a slice, and pass it for the volume",
+        )
     if len(f) != 1:
         raise InputError("one image at a time", given=f"a batch of {len(f)}", do="pass image[:1]")
     if sigma is not None:
@@ -257,7 +263,7 @@ def estimate_noise(
     >>> 0.08 < js.weights.estimate_noise(image) < 0.12
     True
     """
-    return _noise(to_tensor(image, channel_axis=channel_axis, alpha=False, value_range=value_range)[0])
+    return _noise(to_tensor(image, channel_axis=channel_axis, value_range=value_range)[0])
 
 
 def _count(u: Tensor, tol: float = _SAME) -> int:
