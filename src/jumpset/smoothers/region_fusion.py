@@ -50,7 +50,8 @@ class RegionFusion(Iteration[State]):
     edge_weights
         Optional ``(D, H, W)`` tensor or array that multiplies ω of the edges from each pixel to the right and
         down (D = 2), and to the lower right and lower left (D = 4, with ``neighbors=8``); 0 cuts an edge. For
-        volumes ``(D, Z, H, W)``, D = 3 or 13, see :func:`jumpset.operators.neighborhoods.grid_offsets`.
+        volumes ``(D, Z, H, W)``: those of a slice, then the edge to the next slice (D = 3), or nine of them,
+        to the nearest pixels first and otherwise in raster order (D = 13).
     mask
         Optional ``(H, W)`` array or tensor, or ``(B, 1, H, W)``: True, or not 0, where a pixel is valid;
         floats from 0 to 1 weight its error. The answer fills the other pixels, whatever they hold: each
