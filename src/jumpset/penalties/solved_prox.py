@@ -78,7 +78,7 @@ class SolvedProx(Penalty):
         Without conditions, by the fastest solver that applies: exact along one spatial axis; anisotropic, the
         accelerated dual method followed by exact solves of lines if it converges slowly; otherwise the
         accelerated dual method. With conditions, spacing or periodic borders, by the accelerated dual method
-        in double precision, about ten times slower; bounds are part of the problem, not applied to its
+        in double precision, ten to twenty times slower; bounds are part of the problem, not applied to its
         solution.
 
         Parameters
