@@ -77,8 +77,7 @@ def each_file(
             def named(source: Path) -> Sequence[str]:
                 if names is not None:
                     return names(source, **options)
-                kept = source.suffix if can_be_written(source) else ".png"
-                return [source.stem + (suffix or default_suffix or kept)]
+                return [source.stem + (suffix or default_suffix or suffix_like(source))]
 
             command = function.__module__, function.__name__
             tasks = [
@@ -90,6 +89,11 @@ def each_file(
         return run
 
     return decorate
+
+
+def suffix_like(source: Path) -> str:
+    """Return the suffix of an input, or that of PNG where its format can only be read."""
+    return source.suffix if can_be_written(source) else ".png"
 
 
 def _suffix(form: str | None, allowed: Sequence[str]) -> str | None:

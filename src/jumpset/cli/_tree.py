@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,9 +11,9 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError
-from jumpset._core.files import can_be_written, check_folder, check_target
+from jumpset._core.files import check_folder, check_target
 from jumpset._core.signals import Hold
-from jumpset.cli._each_file import each_file
+from jumpset.cli._each_file import each_file, suffix_like
 from jumpset.cli._options import (
     Force,
     Jobs,
@@ -72,12 +72,20 @@ def _checked(
 
 def _outputs(source: Path, *, labels: bool, suffix: str | None, **options: Any) -> list[str]:
     """Return the names of the files that are made of an image."""
-    cuts = _checked(**options)
+    cuts = _cuts(names(options["regions"]), names(options["weights"]))
     if not cuts:
         raise InputError("there is nothing to write", given="no --regions or --weights", do=_EXAMPLE)
-    end = suffix or (source.suffix if can_be_written(source) else ".png")
-    made = [f"{source.stem}-{name}{end}" for name in cuts]
-    return made + [f"{source.stem}-{name}.labels.tif" for name in cuts if labels]
+    images, maps = _names(source, cuts, labels=labels, suffix=suffix)
+    return [*images.values(), *maps.values()]
+
+
+def _names(
+    source: Path, cuts: Iterable[str], *, labels: bool, suffix: str | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the names of the image and of the labels of each cut."""
+    end = suffix or suffix_like(source)
+    images = {name: f"{source.stem}-{name}{end}" for name in cuts}
+    return images, {name: f"{source.stem}-{name}.labels.tif" for name in cuts if labels}
 
 
 @command
@@ -127,10 +135,9 @@ def tree(
             given="no --regions, --weights or --save",
             do=_EXAMPLE,
         )
-    end = suffix or (source.suffix if can_be_written(source) else ".png")
-    targets = {name: folder / f"{source.stem}-{name}{end}" for name in cuts}
+    made_names = _names(source, cuts, labels=labels, suffix=suffix)
+    targets, maps = ({name: folder / file for name, file in each.items()} for each in made_names)
     check_files(source, mask)
-    maps = {name: folder / f"{source.stem}-{name}.labels.tif" for name in cuts} if labels else {}
     _check_targets(folder, [*targets.values(), *maps.values()], save, source)
     chosen = chosen_colors(palette, colors)
     from jumpset import io
@@ -149,9 +156,9 @@ def tree(
         folder.mkdir(parents=True, exist_ok=True)
     with Hold():
         for number, (name, cut) in enumerate(cuts.items(), 1):
-            pixels, label = _cut(made, cut, colors, chosen, limits)
+            pixels, label = _cut(made, cut, colors, chosen, limits, labels=labels)
             io.write_picture(targets[name], picture.with_pixels(pixels))
-            if labels:
+            if label is not None and labels:
                 io.write_picture(maps[name], label)
             interrupts.kept = f"{number} of {len(cuts)} images are in {folder}"
         if save is not None:
@@ -168,16 +175,21 @@ def _cut(
     colors: int | None,
     palette: list[str],
     value_range: tuple[float, float] | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the image at one level of detail, in few colours if there are any, and the labels."""
-    pixels, label = tree.smooth(**cut), tree.labels(**cut)
-    if palette or colors is not None:
+    *,
+    labels: bool,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the image at one level of detail, in few colours if there are any, and the labels if wanted."""
+    pixels, few = tree.smooth(**cut), bool(palette) or colors is not None
+    if not (few or labels):
+        return pixels, None
+    label = tree.labels(**cut)
+    if few:
         from jumpset.regions import recolor
 
-        few = recolor(
+        found = recolor(
             label, pixels, n_colors=colors, palette=palette or None, alpha=False, value_range=value_range
         )
-        pixels, label = few.image, few.labels
+        pixels, label = found.image, found.labels
     return pixels, label.astype(np.uint16 if label.max() < 2**16 else np.uint32)
 
 
