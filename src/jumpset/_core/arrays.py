@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.axes import check_axes, from_batch, names_of, spatial, to_batch
+from jumpset._core.axes import axes_of, from_batch, spatial, to_batch
 from jumpset._core.errors import InputError, RangeWarning
 
 _WIDE = {"float64", "int32", "uint32", "int64", "uint64"}  # computed in float64, all others in float32
@@ -165,6 +165,11 @@ def _advice(image: Any) -> str:
     return "convert it with np.asarray(image)"
 
 
+def equals(array: Any, value: float) -> Any:
+    """Return where an array has a value, which may be NaN."""
+    return np.isnan(array) if np.isnan(value) else array == value
+
+
 def fill_nearest(image: Tensor, valid: np.ndarray) -> Tensor:
     """Replace the pixels of ``(B, C, *spatial)`` that are not valid by the nearest valid ones.
 
@@ -202,14 +207,8 @@ def _check_axes(
 ) -> str | None:
     """Return the names of the axes of an array, and of a tensor that the caller has named."""
     shape = tuple(image.shape)
-    if axes is not None:
-        names = check_axes(axes, len(shape))
-        if channel_axis != -1:
-            raise InputError(
-                "axes says where the channels are",
-                given=f"axes={axes!r} and channel_axis={channel_axis}",
-                do="pass axes alone, with the letter c",
-            )
+    names = None if is_tensor and axes is None else axes_of(len(shape), axes, channel_axis)
+    if axes is not None and names is not None:
         if len(spatial(names)) not in spatial_ndims:
             takes = " or ".join(f"{n}-D" for n in sorted(spatial_ndims))
             slices = names.replace("z", "t") if "z" in names and "t" not in names else "tyx"
@@ -226,10 +225,7 @@ def _check_axes(
                 given=shape,
                 do="add the missing axes, x[None, None] for one gray image",
             )
-        names = None
-    elif len(shape) == 2 or (len(shape) == 3 and channel_axis is not None and -3 <= channel_axis < 3):
-        names = names_of(len(shape), channel_axis)
-    else:
+    elif names is None:
         raise InputError(
             "a NumPy image must be (H, W), or (H, W, C) with channel_axis as its channel axis",
             given=f"shape {shape}, channel_axis={channel_axis}",

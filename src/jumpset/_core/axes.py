@@ -44,6 +44,29 @@ def spatial(axes: str) -> str:
     return "".join(name for name in _ORDER[2:] if name in axes)
 
 
+def axes_of(ndim: int, axes: str | None, channel_axis: int | None) -> str | None:
+    """Return the names of the axes of an array: those given, or those of an image; None where it has none.
+
+    An image is ``(H, W)``, or ``(H, W, C)`` with ``channel_axis``.
+
+    Raises
+    ------
+    InputError
+        ``axes`` that do not fit the array, or given together with a ``channel_axis``.
+    """
+    if axes is not None:
+        names = check_axes(axes, ndim)
+        if channel_axis != -1:
+            raise InputError(
+                "axes says where the channels are",
+                given=f"axes={axes!r} and channel_axis={channel_axis}",
+                do="pass axes alone, with the letter c",
+            )
+        return names
+    is_image = ndim == 2 or (ndim == 3 and channel_axis is not None and -3 <= channel_axis < 3)
+    return names_of(ndim, channel_axis) if is_image else None
+
+
 def names_of(ndim: int, channel_axis: int | None) -> str:
     """Return the names of the axes of a NumPy image, ``(H, W)``, or ``(H, W, C)`` with ``channel_axis``."""
     if ndim == 2:

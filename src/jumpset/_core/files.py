@@ -25,7 +25,7 @@ _FORMATS = {
 WRITABLE = tuple(_FORMATS)
 """Suffixes of formats that can be written."""
 _PROBE = 2**16  # bytes
-ZARR_RECORDS = ("zarr.json", ".zarray", ".zgroup")  # one of them is in the folder of a Zarr store
+_ZARR_RECORDS = ("zarr.json", ".zarray", ".zgroup")  # one of them is in the folder of a Zarr store
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
@@ -37,6 +37,11 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     if not os.fspath(path) or "\0" in os.fspath(path):
         raise FileError("the path is empty or has a zero byte", given=repr(path), do="pass a file's path")
     return Path(path)
+
+
+def is_zarr_store(path: Path) -> bool:
+    """Whether a folder is a Zarr store: one image, not a folder of images."""
+    return any((path / record).exists() for record in _ZARR_RECORDS)
 
 
 def can_be_written(path: Path) -> bool:

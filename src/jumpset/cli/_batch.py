@@ -24,7 +24,7 @@ import typer
 
 from jumpset._core import checks
 from jumpset._core.errors import FileError, InputError, MissingLibrary
-from jumpset._core.files import WRITABLE, ZARR_RECORDS, check_folder, check_target
+from jumpset._core.files import WRITABLE, check_folder, check_target, is_zarr_store
 from jumpset._core.processes import DIED, map_tasks
 from jumpset._core.signals import Hold
 from jumpset.cli._messages import in_options, say, warnings_as_lines
@@ -71,8 +71,8 @@ class Outcome:
 
 def is_many(source: Path) -> bool:
     """Whether an argument names a folder, or files by a pattern such as ``in/*.png``."""
-    if any((source / name).exists() for name in ZARR_RECORDS):
-        return False  # one image that is stored as a folder
+    if is_zarr_store(source):
+        return False
     return source.is_dir() or (bool(_MAGIC.search(str(source))) and not source.exists())
 
 

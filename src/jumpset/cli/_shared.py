@@ -22,7 +22,7 @@ import typer
 from jumpset._core import checks, signals
 from jumpset._core.catalog import CLASSES
 from jumpset._core.errors import FileError, InputError, MissingLibrary
-from jumpset._core.files import ZARR_RECORDS, read_head
+from jumpset._core.files import is_zarr_store, read_head
 from jumpset._core.text import as_value
 from jumpset.cli._messages import forget_names, in_options, say, warnings_as_lines
 
@@ -190,7 +190,9 @@ def range_of(
         return given
     values = picture.pixels
     if missing is not None:
-        values = values[~np.isnan(values) if np.isnan(missing) else values != missing]
+        from jumpset._core.arrays import equals
+
+        values = values[~equals(values, missing)]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     return (low, high) if low < high else (low, low + 1.0)
 
@@ -243,7 +245,7 @@ def read_input(source: Path, page: int | None, missing: str | None) -> tuple[Pic
 def check_files(*paths: Path | None) -> None:
     """Raise unless each of the files can be read: a spelling mistake must not wait for torch."""
     for path in paths:
-        if path is not None and any((path / record).exists() for record in ZARR_RECORDS):
+        if path is not None and is_zarr_store(path):
             do = "use jumpset smooth with --tile, e.g. --tile 512"
             raise InputError("a Zarr store is smoothed by tiles", given=path, do=do)
         if path is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from jumpset._core.errors import FileError
-from jumpset._core.files import ZARR_RECORDS, as_path, atomic_write, check_target
+from jumpset._core.files import as_path, atomic_write, check_target, is_zarr_store
 from jumpset._core.optional import needs
 from jumpset.io._picture import PictureWarning
 from jumpset.io._windows import Raster, warn_of_levels
@@ -57,8 +57,7 @@ def raster_format(path: str | os.PathLike[str]) -> str:
             "tiles are written to TIFF, Zarr and .npy files", given=path, do="name a .tif, .zarr or .npy file"
         )
     if name == "zarr":
-        is_store = any((path / record).exists() for record in ZARR_RECORDS)
-        if path.exists() and not is_store and not (path.is_dir() and not any(path.iterdir())):
+        if path.exists() and not is_zarr_store(path) and not (path.is_dir() and not any(path.iterdir())):
             raise FileError("the output is no Zarr store, and is kept", given=path, do="name another one")
         check_target(path.with_name(f".{path.name}.tmp"))
     else:

@@ -31,6 +31,11 @@ class Opened:
     pil: PILImage | None
     """The PIL image that was given, upright; None for a path."""
 
+    @property
+    def colours(self) -> np.ndarray:
+        """The pixels without alpha."""
+        return self.pixels[..., :-1] if self.has_alpha else self.pixels
+
 
 def is_path(image: Any) -> bool:
     """Whether an image is given by its path."""

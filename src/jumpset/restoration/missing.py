@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from jumpset._core.arrays import equals
 from jumpset._core.errors import InputError
 from jumpset.operators.algebra import LinearOp
 from jumpset.operators.linear import Identity, Mask
@@ -72,7 +72,7 @@ def _missing(array: np.ndarray, missing: Missing, channel_axis: int | None) -> n
             )
         return np.isnan(array) if array.dtype.kind in "fc" else np.zeros(array.shape, bool)
     if isinstance(missing, int | float | np.number) and not isinstance(missing, bool):
-        return np.isnan(array) if math.isnan(missing) else array == missing
+        return equals(array, missing)  # pyright: ignore[reportReturnType]
     given: Any = missing
     marked = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
     if marked.dtype.kind not in "bui" or marked.ndim == 0:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from jumpset._core.arrays import ValueRange
 from jumpset._core.errors import InputError
@@ -17,6 +16,7 @@ from jumpset.io.sources import open_image, to_pil
 from jumpset.jpeg import JPEGTables
 from jumpset.operators.foreign import as_operator
 from jumpset.operators.linear import Identity
+from jumpset.penalties.complex_images import is_complex
 from jumpset.restoration.missing import Missing, without_missing
 from jumpset.restoration.plug_and_play import PlugAndPlay
 from jumpset.restoration.priors import named_prior
@@ -101,25 +101,11 @@ def restore(
     """
     opened = open_image(data, "nan" if isinstance(missing, str) and missing == "nan" else None)
     if opened is not None:
-        data, channel_axis = opened.pixels[..., :-1] if opened.has_alpha else opened.pixels, -1
+        data, channel_axis = opened.colours, -1
         if value_range is None and data.dtype.kind == "u":  # a file holds intensities, not counts
             value_range = 0.0, float(np.iinfo(data.dtype).max)
-    is_complex_array = isinstance(data, np.ndarray) and data.dtype.kind == "c"
-    is_jpeg = isinstance(operator, JPEGTables)
-    given = Identity() if operator is None else operator if is_jpeg else as_operator(operator)
-    if isinstance(given, Identity) and (is_complex_array or (isinstance(data, Tensor) and data.is_complex())):
-        raise InputError(
-            "complex data are those of an operator",
-            given="no operator",
-            do="pass it, e.g. js.operators.Fourier(mask), or restore real and imaginary part apart",
-        )
-    if missing is not None:
-        if isinstance(given, JPEGTables):
-            raise InputError(
-                "a JPEG file has all its pixels", given="JPEGTables and missing", do="leave missing out"
-            )
-        data, given = without_missing(data, given, missing, 0 if is_complex_array else channel_axis)
-    data = _as_real(data)
+    is_complex_array = isinstance(data, np.ndarray) and is_complex(data)
+    data, given = _read(data, operator, missing, 0 if is_complex_array else channel_axis)
     prior = named_prior(prior) if isinstance(prior, str) else prior
     if isinstance(prior, Iteration) and "operator" in getattr(prior, "__dataclass_fields__", {}):
         method = _with_operator(prior, given, weight, lower, upper)
@@ -148,9 +134,30 @@ def restore(
     return replace(result, image=image[0] if len(image) == 1 else image)
 
 
+def _read(data: Any, operator: Any, missing: Missing | None, channel_axis: int | None) -> tuple[Any, Any]:
+    """The data, complex ones as real pairs and missing ones as zeros, and the operator that gives them."""
+    is_jpeg = isinstance(operator, JPEGTables)
+    given = Identity() if operator is None else operator if is_jpeg else as_operator(operator)
+    if isinstance(given, Identity) and is_complex(data):
+        raise InputError(
+            "complex data are those of an operator",
+            given="no operator",
+            do="pass it, e.g. js.operators.Fourier(mask), or restore real and imaginary part apart",
+        )
+    if missing is not None:
+        if isinstance(given, JPEGTables):
+            raise InputError(
+                "a JPEG file has all its pixels", given="JPEGTables and missing", do="leave missing out"
+            )
+        data, given = without_missing(data, given, missing, channel_axis)
+    return _as_real(data), given
+
+
 def _as_real(data: Any) -> Any:
     """Complex data as tensors with a last axis of real and imaginary parts."""
-    if isinstance(data, np.ndarray) and data.dtype.kind == "c":
+    if not is_complex(data):
+        return data
+    if isinstance(data, np.ndarray):
         if data.ndim > 3 or data.ndim < 2:
             raise InputError(
                 "complex NumPy data are (H, W) or (J, H, W)",
@@ -158,9 +165,7 @@ def _as_real(data: Any) -> Any:
                 do="pass a tensor (B, C, …)",
             )
         data = torch.from_numpy(np.ascontiguousarray(data if data.ndim == 3 else data[None]))[None]
-    if isinstance(data, Tensor) and torch.is_complex(data):
-        return torch.view_as_real(data)
-    return data
+    return torch.view_as_real(data)
 
 
 def _with_operator(

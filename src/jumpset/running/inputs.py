@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,7 +87,7 @@ def _with_mask(
 ) -> Any:
     """The method with its mask in the order of the tensor's axes, without the missing pixels."""
     if missing is not None:
-        if not any(field.name == "mask" for field in fields(method)):
+        if not takes_mask(method):
             raise InputError(
                 "missing pixels need a method with a mask",
                 given=method.name,
@@ -109,13 +110,10 @@ def _with_images(
     device: str | torch.device | None,
 ) -> Any:
     """The method with its images as tensors of the same intensities as that of the input."""
-    for field in fields(method):
-        given, how = getattr(method, field.name), of_array
-        if not field.metadata.get("is_image"):
-            continue
-        is_name = isinstance(given, str) and "by_name" in field.metadata
+    for name, given in own_images(method):
+        how = of_array
         try:
-            if not is_name and (found := open_image(given)) is not None:
+            if (found := open_image(given)) is not None:
                 given, how = found.pixels, {"channel_axis": -1, "alpha": found.has_alpha}
             elif axes is not None and hasattr(given, "ndim") and (names := like(axes, image.shape, given)):
                 how = dict[str, Any](axes=names)
@@ -126,10 +124,24 @@ def _with_images(
                 given, **how, value_range=limits, device=device, spatial_ndims=(tensor.ndim - 2,)
             )
         except InputError as error:
-            what = f"{field.name} cannot be used: {error.what}"
+            what = f"{name} cannot be used: {error.what}"
             raise type(error)(what, given=error.given, do=error.do) from None
-        method = replace(method, **{field.name: converted})
+        method = replace(method, **{name: converted})
     return method
+
+
+def own_images(method: Any) -> Iterator[tuple[str, Any]]:
+    """Yield name and value of the fields of a method that may hold an image, but not a name."""
+    for field in fields(method):
+        given = getattr(method, field.name)
+        is_name = isinstance(given, str) and "by_name" in field.metadata
+        if field.metadata.get("is_image") and not is_name:
+            yield field.name, given
+
+
+def takes_mask(method: Any) -> bool:
+    """Whether a method has a parameter ``mask``."""
+    return any(field.name == "mask" for field in fields(method))
 
 
 def _tensor_ndim(image: Any, axes: str | None) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jumpset._core.arrays import ValueRange
+from jumpset._core.arrays import ValueRange, equals
 from jumpset._core.axes import spatial
 from jumpset._core.errors import InputError, RangeWarning
 from jumpset._core.optional import needs
@@ -255,7 +255,7 @@ def _lazy_extremes(da: Any, array: Any, job: plan.Job) -> tuple[float, float]:
     """The extremes, which are computed at once."""
     values = array
     if job.nodata is not None:
-        values = da.where(da.isnan(array) if np.isnan(job.nodata) else array == job.nodata, np.nan, array)
+        values = da.where(equals(array, job.nodata), np.nan, array)
     low, high = da.compute(da.nanmin(values), da.nanmax(values))
     return low, high
 

@@ -24,6 +24,7 @@ from jumpset._core.errors import FileError, InputError, RangeWarning
 from jumpset._core.files import as_path
 from jumpset._core.types import Iteration
 from jumpset.running import tiles as plan
+from jumpset.running.inputs import takes_mask
 
 _BYTES = 96  # of a value (a channel of a pixel) while its tile is smoothed: measured by benchmarks/tiles.py
 _LIBRARIES = 500 << 20  # bytes of Python, torch and the compiled loops
@@ -141,7 +142,7 @@ def smooth_file(
     with io.open_raster(source) as raster:
         if axes is not None:
             raster.axes = check_axes(axes, raster.ndim)  # of what the file says, the user knows more
-        if nodata is None and plan.takes_mask(method):
+        if nodata is None and takes_mask(method):
             nodata = raster.nodata
         margin = plan.margin_of(method, overlap, tol, nodata is not None)
         sides = choose_sides(tile, raster.shape, raster.axes, margin, workers, max_memory)

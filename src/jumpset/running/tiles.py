@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields, replace
 from threading import Lock
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from jumpset._core import checks
-from jumpset._core.arrays import ValueRange, to_tensor
-from jumpset._core.axes import check_axes, like, names_of, spatial
+from jumpset._core.arrays import ValueRange, equals, to_tensor
+from jumpset._core.axes import axes_of, like, spatial
 from jumpset._core.errors import InputError
 from jumpset._core.types import Iteration, Status
 from jumpset.io.sources import open_image
 from jumpset.operators.spacing import axis_scales
+from jumpset.running.inputs import own_images, takes_mask
 from jumpset.running.run import run
 
 _SIDES = {1: 1 << 20, 2: 1024, 3: 128}  # of a tile, by the number of spatial axes
@@ -103,7 +103,7 @@ class Job:
         """Where a pixel has no data in one of its channels; without the axis of the channels."""
         if self.nodata is None:
             return None
-        found: Any = np.isnan(block) if math.isnan(self.nodata) else block == self.nodata
+        found = equals(block, self.nodata)
         return found.any(self.axes.index("c")) if "c" in self.axes else found
 
     def _cut(self, window: Slices) -> Iteration[Any]:
@@ -121,15 +121,11 @@ class Job:
 
 def _opened(method: Iteration[Any]) -> Iteration[Any]:
     """The method with arrays for its images and its mask, which may be files or PIL images."""
-    changed: dict[str, Any] = {}
-    for field in fields(method):  # type: ignore[arg-type]
-        given = getattr(method, field.name)
-        if field.name == "mask" and given is not None and not hasattr(given, "ndim"):
-            changed[field.name] = np.asarray(given)
-        elif field.metadata.get("is_image") and not (isinstance(given, str) and "by_name" in field.metadata):
-            opened = open_image(given)
-            if opened is not None:
-                changed[field.name] = opened.pixels[..., :-1] if opened.has_alpha else opened.pixels
+    opened = {name: open_image(given) for name, given in own_images(method)}
+    changed: dict[str, Any] = {name: image.colours for name, image in opened.items() if image is not None}
+    mask = getattr(method, "mask", None)
+    if mask is not None and not hasattr(mask, "ndim"):
+        changed["mask"] = np.asarray(mask)
     return replace(method, **changed) if changed else method  # type: ignore[type-var]
 
 
@@ -149,21 +145,14 @@ def _names_like(axes: str, shape: tuple[int, ...], given: Any, name: str) -> str
 
 def named_axes(array: Any, axes: str | None, channel_axis: int | None) -> str:
     """The names of the axes of an array; those of an image if there are none."""
-    if axes is not None:
-        if channel_axis != -1:
-            given = f"axes={axes!r} and channel_axis={channel_axis}"
-            raise InputError("axes says where the channels are", given=given, do="pass axes alone")
-        return check_axes(axes, array.ndim)
-    if array.ndim == 2 or (array.ndim == 3 and channel_axis is not None and -3 <= channel_axis < 3):
-        return names_of(array.ndim, channel_axis)
-    raise InputError(
-        "the axes of the array have no names", given=f"{array.ndim} axes", do="pass e.g. axes='zyx' or 'tyx'"
-    )
-
-
-def takes_mask(method: Iteration[Any]) -> bool:
-    """Whether a method has a parameter ``mask``."""
-    return any(field.name == "mask" for field in fields(method))  # type: ignore[arg-type]
+    names = axes_of(array.ndim, axes, channel_axis)
+    if names is None:
+        raise InputError(
+            "the axes of the array have no names",
+            given=f"{array.ndim} axes",
+            do="pass e.g. axes='zyx' or 'tyx'",
+        )
+    return names
 
 
 def sides_of(tile: Any, axes: str) -> tuple[int, ...]:
@@ -306,17 +295,9 @@ def run_tiles(
     done = len(tiles) - len(todo)
     if progress is not None:
         progress(done, len(tiles))
+    waiting = iter(todo)
     with ThreadPoolExecutor(workers) as pool:
-        running: set[Future[None]] = set()
-        for k in todo:
-            if len(running) == workers:
-                ended, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    future.result()
-                    done += 1
-                    if progress is not None:
-                        progress(done, len(tiles))
-            running.add(pool.submit(one, k))
+        running = {pool.submit(one, k) for k in itertools.islice(waiting, workers)}
         while running:
             ended, running = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
@@ -324,3 +305,4 @@ def run_tiles(
                 done += 1
                 if progress is not None:
                     progress(done, len(tiles))
+            running |= {pool.submit(one, k) for k in itertools.islice(waiting, len(ended))}
