@@ -241,19 +241,21 @@ def _gap(descent: Descent) -> float:
 def _raise_bound(now: Descent) -> Descent:
     grid = now.turned[0]
     dual = equal_shares(grid) if now.dual is None else now.dual
-    for _ in range(_ASCENTS):
+    return replace(now, dual=_ascended(grid, dual, now.energy, _ASCENTS))
+
+
+def _ascended(grid: Grid, dual: Dual, energy: float, steps: int) -> Dual:
+    """The dual variables after ascents towards an energy, unless they are finished before."""
+    for _ in range(steps):
         if not dual.finished:
-            dual = ascend(grid, dual, now.energy)
-    return replace(now, dual=dual)
+            dual = ascend(grid, dual, energy)
+    return dual
 
 
 def _from_dual(grid: Grid, label: np.ndarray, offsets: Offsets) -> np.ndarray:
     """The labels of region fusion of the mean minimiser, after ascents of the bound towards ``label``."""
     energy = partitions.energy(grid, partitions.fitted(grid, *partitions.components(grid, label)))
-    dual = equal_shares(grid)
-    for _ in range(_DUAL_ASCENTS):
-        if not dual.finished:
-            dual = ascend(grid, dual, energy)
+    dual = _ascended(grid, equal_shares(grid), energy, _DUAL_ASCENTS)
     less = grid._replace(edges=_DUAL_SHARE * grid.edges)
     return _fuse(mean_minimizer(grid, dual), less, offsets)
 
