@@ -158,11 +158,12 @@ def layer_of_cvxpy(size):
 
 def layer_race(repeats):
     v = torch.from_numpy(np.stack([blocks(128)[k : k + 64, k : k + 64] for k in range(0, 64, 4)])[:, None])
-    race_of_layers(v, layers(), repeats)
+    calls = layers()
+    race_of_layers(v, calls, repeats)
     try:
         small = v[..., 26:38, 26:38].double()
-        own = {"js.Prox(TotalVariation())": layers()["js.Prox(TotalVariation())"]}
-        race_of_layers(small, {**own, "cvxpylayers": (layer_of_cvxpy(12), True)}, repeats)
+        own = "js.Prox(TotalVariation())"
+        race_of_layers(small, {own: calls[own], "cvxpylayers": (layer_of_cvxpy(12), True)}, repeats)
     except ImportError as reason:
         print(f"    without cvxpylayers: {reason}")
 

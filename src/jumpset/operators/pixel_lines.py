@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jumpset._core.errors import InputError
-from jumpset.operators.neighborhoods import edge_ends
+from jumpset.operators.neighborhoods import edge_ends, grid_offsets
 from jumpset.operators.spacing import axis_scales
 
 _ROOT2, _ROOT5 = math.sqrt(2.0), math.sqrt(5.0)
@@ -67,11 +67,7 @@ class PixelLines:
 
     def pairs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the pixels at the start of each edge of this direction, and those at its end."""
-        if self.index is not None:
-            down, right = self.direction
-            return edge_ends(x, (down, right))
-        before = (slice(None),) * self._axis
-        return x[(*before, slice(None, -1))], x[(*before, slice(1, None))]
+        return edge_ends(x, self.direction)
 
     def jumps(self, x: np.ndarray) -> np.ndarray:
         """Whether ``(*spatial, C)`` differs between the ends of each edge."""
@@ -112,8 +108,7 @@ def pixel_lines(
             do="pass neighbors=4, which stands for the neighbours along each axis",
         )
     if neighbors == 4:
-        axes = reversed(range(len(shape)))
-        directions = {tuple(int(a == axis) for a in range(len(shape))): scales[axis] for axis in axes}
+        directions = {offset: scales[offset.index(1)] for offset in grid_offsets(4, len(shape))}
     else:
         directions = DIRECTIONS[neighbors]
     found = [
@@ -121,9 +116,7 @@ def pixel_lines(
         for direction, length in directions.items()
         if all(abs(step) < n for step, n in zip(direction, shape, strict=True))
     ]
-    if not found:
-        found = [PixelLines((*[0] * (len(shape) - 1), 1), 1.0, shape, None)]
-    return tuple(found)
+    return tuple(found) or (PixelLines(grid_offsets(4, len(shape))[0], 1.0, shape, None),)
 
 
 def _index(shape: tuple[int, ...], direction: tuple[int, ...]) -> np.ndarray | None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from jumpset._core import checks
-from jumpset._core.errors import InputError
 from jumpset._core.iterate import final_state
 from jumpset._core.types import Iteration, Status, parameter
 from jumpset.kernels.regions import fusion, partitions
@@ -151,12 +150,6 @@ class PottsDescent(Iteration[State]):
     def init(self, image: Tensor) -> State:
         """Start from the partition of the method ``start``."""
         shape = image.shape[2:]
-        if self.start == "potts" and len(shape) not in PottsADMM.spatial_ndims:
-            raise InputError(
-                "start='potts' needs an image of two spatial axes",
-                given=f"{len(shape)}-D",
-                do="pass start='dual'",
-            )
         filled, masses = fill_missing(image, self.mask)
         edges = edge_weights(self.neighbors, shape, self.edge_weights, self.spacing)
         offsets = grid_offsets(self.neighbors, len(shape))
@@ -167,10 +160,10 @@ class PottsDescent(Iteration[State]):
             grid = partitions.make_grid(f, mass, self.weight * edges, offsets)
             if self.weight == 0.0:
                 label = np.arange(mass.size, dtype=np.int32).reshape(mass.shape)
+            elif self.start == "potts":
+                label = self._potts(filled[k : k + 1], mass)
             else:
-                label = (
-                    self._potts(filled[k : k + 1], mass) if self.start == "potts" else _fuse(f, grid, offsets)
-                )
+                label = _fuse(f, grid, offsets)
                 if self.start == "dual":
                     label = _from_dual(grid, label, offsets)
             partition = partitions.fitted(grid, *partitions.components(grid, label))
@@ -248,19 +241,21 @@ def _gap(descent: Descent) -> float:
 def _raise_bound(now: Descent) -> Descent:
     grid = now.turned[0]
     dual = equal_shares(grid) if now.dual is None else now.dual
-    for _ in range(_ASCENTS):
+    return replace(now, dual=_ascended(grid, dual, now.energy, _ASCENTS))
+
+
+def _ascended(grid: Grid, dual: Dual, energy: float, steps: int) -> Dual:
+    """The dual variables after ascents towards an energy, unless they are finished before."""
+    for _ in range(steps):
         if not dual.finished:
-            dual = ascend(grid, dual, now.energy)
-    return replace(now, dual=dual)
+            dual = ascend(grid, dual, energy)
+    return dual
 
 
 def _from_dual(grid: Grid, label: np.ndarray, offsets: Offsets) -> np.ndarray:
     """The labels of region fusion of the mean minimiser, after ascents of the bound towards ``label``."""
     energy = partitions.energy(grid, partitions.fitted(grid, *partitions.components(grid, label)))
-    dual = equal_shares(grid)
-    for _ in range(_DUAL_ASCENTS):
-        if not dual.finished:
-            dual = ascend(grid, dual, energy)
+    dual = _ascended(grid, equal_shares(grid), energy, _DUAL_ASCENTS)
     less = grid._replace(edges=_DUAL_SHARE * grid.edges)
     return _fuse(mean_minimizer(grid, dual), less, offsets)
 

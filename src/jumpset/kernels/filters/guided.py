@@ -44,8 +44,8 @@ def box_means(planes: np.ndarray, products: np.ndarray, radii: tuple[int, ...]) 
     """
     _, depth, height, width = planes.shape
     slices = planes.reshape(-1, height, width)
-    each = depth * products[:, None, :] + np.where(products[:, None, :] < 0, 0, np.arange(depth)[:, None])
-    each = np.where(products[:, None, :] < 0, -1, each).reshape(-1, 2)
+    pairs = products[:, None, :]
+    each = np.where(pairs < 0, -1, depth * pairs + np.arange(depth)[:, None]).reshape(-1, 2)
     out = buffers.empty((len(products), *planes.shape[1:]), planes.dtype).numpy()
     parallel_rows(_means, len(each), slices, each, radii[1], radii[2], out.reshape(-1, height, width))
     if radii[0] == 0 or depth == 1:
