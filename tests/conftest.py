@@ -40,7 +40,8 @@ def one_thread():
 def browser():
     """Chromium, driven by Playwright."""
     playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    names = "chromium", "chromium-browser", "google-chrome", "chrome"
+    chromium = next(filter(None, map(shutil.which, names)), None)
     if chromium is None:
         pytest.skip("no Chromium is installed")
     with playwright.sync_playwright() as p:
