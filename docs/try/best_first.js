@@ -20,7 +20,7 @@ export function mergeBestFirst(graph, bands, merges, progress) {
     let second = heap.keys[1];
     for (let s = 2; s < Math.min(5, heap.size); s++) second = Math.min(second, heap.keys[s]);
     if (e < 0 || state.key[i] > second) {
-      heap.down(0, heap.size, i, state.key[i]);
+      heap.down(0, i, state.key[i]);
       continue;
     }
     heap.keys[0] = state.key[i];
@@ -126,7 +126,7 @@ function mergeOne(state, heap, merges, leaf, i, e) {
   if (grown) { // the pairs with regions of lower classes now belong to those
     append(state, i, j);
     scan(state, j);
-    heap.move(heap.place[j], heap.size, j, key[j]);
+    heap.move(heap.place[j], j, key[j]);
     h = state.head[j];
   }
   const size = classOf(both);
@@ -156,7 +156,7 @@ class Heap {
   }
 
   build() {
-    for (let s = Math.floor((this.size - 2) / 4); s >= 0; s--) this.down(s, this.size, this.items[s], this.keys[s]);
+    for (let s = Math.floor((this.size - 2) / 4); s >= 0; s--) this.down(s, this.items[s], this.keys[s]);
   }
 
   put(s, item, key) {
@@ -165,8 +165,8 @@ class Heap {
     this.place[item] = s;
   }
 
-  down(s, size, item, key) {
-    const { items, keys } = this;
+  down(s, item, key) {
+    const { items, keys, size } = this;
     for (;;) {
       const first = 4 * s + 1;
       if (first >= size) break;
@@ -189,13 +189,13 @@ class Heap {
     this.put(s, item, key);
   }
 
-  move(s, size, item, key) {
+  move(s, item, key) {
     this.up(s, item, key);
-    this.down(this.place[item], size, item, key);
+    this.down(this.place[item], item, key);
   }
 
   remove(item) {
     const size = --this.size, s = this.place[item], last = this.items[size];
-    if (last !== item) this.move(s, size, last, this.keys[size]);
+    if (last !== item) this.move(s, last, this.keys[size]);
   }
 }

@@ -1,14 +1,15 @@
 // The page without a server: an image of the visitor, its tree, the slider, and a PNG.
 import { listenForFiles, save } from "./files.js";
-import { Slider } from "./slider.js";
+import { Requests, Slider } from "./slider.js";
 import { View } from "./view.js";
 
 const MOST_PIXELS = 8e6;
 
 const $ = (id) => document.getElementById(id);
 const view = new View();
-const slider = new Slider(document, cut);
-let worker = null, name = "", isCutting = false, nextCut = null;
+const cuts = new Requests((request) => worker.postMessage(request));
+const slider = new Slider(document, (request) => cuts.ask(request));
+let worker = null, name = "";
 
 function fail(error) {
   view.busy();
@@ -49,8 +50,8 @@ async function open(blob, called) {
   view.open(width, height, levels);
   view.busy("merging regions");
   worker?.terminate();
-  slider.range = nextCut = null;
-  isCutting = false;
+  slider.range = null;
+  cuts.clear();
   worker = new Worker("try.worker.js", { type: "module" });
   worker.onmessage = ({ data }) => hear(data);
   worker.onerror = () => fail("the browser could not compute the regions: the image may be too large for its memory");
@@ -65,27 +66,15 @@ function hear({ error, done, range, levels, regions, weight, seconds }) {
     slider.open(range);
     $("state").textContent = `All regions were found in ${seconds.toFixed(1)} s.`;
     window.jumpset.seconds = seconds;
-    return cut({ regions: 300 });
+    return cuts.ask({ regions: 300 });
   }
-  isCutting = false;
+  cuts.finish();
   view.show(levels);
   slider.show({ regions, weight });
   const quoted = /^[\w./-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
   const stem = quoted.replace(/\.\w+('?)$/, "$1"), drawing = stem.endsWith("'") ? `${stem.slice(0, -1)}.svg'` : `${stem}.svg`;
   $("command").textContent = `jumpset tree ${quoted} --output . --regions ${regions}\njumpset vectorize ${quoted} ${drawing} --regions ${regions}`;
   window.jumpset.cuts += 1;
-  if (nextCut) {
-    const request = nextCut;
-    nextCut = null;
-    cut(request);
-  }
-}
-
-/** Ask for a cut; of those that are asked for while one is computed, only the last is. */
-function cut(request) {
-  if (isCutting) { nextCut = request; return; }
-  isCutting = true;
-  worker.postMessage(request);
 }
 
 $("save").onclick = guarded(async () => {

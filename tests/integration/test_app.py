@@ -26,7 +26,6 @@ from jumpset.cli.app import app as command_line
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 class Client:
@@ -377,29 +376,22 @@ def test_many_uploads_at_once(client):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 class TestBrowser:
     @pytest.fixture
-    def page(self, client):
-        playwright = pytest.importorskip("playwright.sync_api")
-        with playwright.sync_playwright() as p:
-            browser = p.chromium.launch(
-                executable_path=CHROMIUM,
-                args=["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
-            )
-            context = browser.new_context(
-                viewport={"width": 1280, "height": 800}, accept_downloads=True, has_touch=True
-            )
-            page = context.new_page()
-            said = []
-            page.on("console", lambda message: said.append(message.text))
-            page.on("pageerror", lambda error: said.append(str(error)))
-            page.on("request", lambda request: said.append(request.url) if "127.0.0.1" not in request.url and not
-                    request.url.startswith(("blob:", "data:")) else None)  # fmt: skip
-            page.goto(client.address)
-            yield page
-            assert said == []
-            browser.close()
+    def page(self, browser, client):
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 800}, accept_downloads=True, has_touch=True
+        )
+        page = context.new_page()
+        said = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: said.append(request.url) if "127.0.0.1" not in request.url and not
+                request.url.startswith(("blob:", "data:")) else None)  # fmt: skip
+        page.goto(client.address)
+        yield page
+        assert said == []
+        context.close()
 
     def wait(self, page, condition):
         for _ in range(1200):

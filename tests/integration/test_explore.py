@@ -1,16 +1,11 @@
 """The widget: its model without a notebook, and its page in a real browser with a small host."""
 
-import http.server
 import json
-import shutil
-import threading
 
 import numpy as np
 import pytest
 
 import jumpset as js
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +120,9 @@ window.ready = true;
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 class TestPage:
     @pytest.fixture
-    def page(self, widget, tmp_path):
-        playwright = pytest.importorskip("playwright.sync_api")
+    def page(self, widget, browser, serve, tmp_path):
         names = ("_method", "n_regions", "_style", "_methods")
         (tmp_path / "state.json").write_text(json.dumps({name: getattr(widget, name) for name in names}))
         (tmp_path / "widget.js").write_text(str(widget._esm))
@@ -137,34 +130,22 @@ class TestPage:
             (tmp_path / name).write_bytes(getattr(widget, name))
         (tmp_path / "index.html").write_text(HOST.replace("BACK", "#fff").replace("INK", "#000"))
         (tmp_path / "dark.html").write_text(HOST.replace("BACK", "#111").replace("INK", "#eee"))
-
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def __init__(self, *given):
-                super().__init__(*given, directory=str(tmp_path))
-
-            def log_message(self, *_):
-                pass
-
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            with playwright.sync_playwright() as p:
-                browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-                page = browser.new_page(viewport={"width": 900, "height": 700})
-                said = []
-                page.on(
-                    "console",
-                    lambda message: (
-                        said.append(message.text) if "willReadFrequently" not in message.text else None
-                    ),
-                )
-                page.on("pageerror", lambda error: said.append(str(error)))
-                page.address = f"http://127.0.0.1:{server.server_port}/"
-                page.goto(page.address)
-                page.wait_for_function("window.ready")
-                yield page
-                assert said == []
-                browser.close()
-            server.shutdown()
+        with serve(tmp_path) as address:
+            page = browser.new_page(viewport={"width": 900, "height": 700})
+            said = []
+            page.on(
+                "console",
+                lambda message: (
+                    said.append(message.text) if "willReadFrequently" not in message.text else None
+                ),
+            )
+            page.on("pageerror", lambda error: said.append(str(error)))
+            page.address = address
+            page.goto(page.address)
+            page.wait_for_function("window.ready")
+            yield page
+            assert said == []
+            page.close()
 
     def shown(self, page, picture):
         levels = page.evaluate(

@@ -5,19 +5,14 @@ kind is opened, and every page that was written by hand, and axe reads each in o
 JUMPSET_ALL_PAGES=1 opens all pages, in all views.
 """
 
-import functools
 import html
 import os
 import re
-import shutil
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 BUILT = Path(__file__).parents[2] / "docs" / "_build" / "html"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 GENERATED = (  # one page of each kind
     "generated/api.html",
     "generated/api/jumpset.RegionTree.html",
@@ -56,31 +51,10 @@ LAYOUT = """() => {
 }"""
 
 
-class Handler(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
-def address():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(BUILT)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+def address(serve):
+    with serve(BUILT) as address:
+        yield address
 
 
 def chosen():

@@ -346,43 +346,37 @@ def test_phone_has_no_horizontal_scroll_and_a_working_slider(compared, tmp_path)
 
 
 @pytest.mark.slow
-@needs_browser
-def test_an_enlarged_image_is_dragged_and_the_status_is_seen_on_a_phone(tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api")
+def test_an_enlarged_image_is_dragged_and_the_status_is_seen_on_a_phone(browser, tmp_path):
     noisy, _ = picture(height=150, width=200)
     path = write_report(tmp_path / "r.html", js.run(noisy, js.method("l0"), max_steps=2), picture=noisy)
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 390, "height": 500})
-        page.goto(f"{path.as_uri()}#zoom=4")
-        status = page.get_by_role("columnheader", name="status").bounding_box()
-        assert status["x"] + status["width"] < 390
-        page.evaluate("document.getElementById('stage').scrollTo(20, 20)")
-        box = page.locator("#stage").bounding_box()
-        x, y = box["x"] + 230, box["y"] + 60
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x - 31, y - 5, steps=4)
-        page.mouse.up()
-        moved = page.evaluate(
-            "(({ scrollLeft, scrollTop }) => [scrollLeft, scrollTop])(document.getElementById('stage'))"
-        )
-        assert moved == pytest.approx([51, 25], abs=1)
-        assert page.input_value("#cut") == "50"
-        page.evaluate("document.getElementById('stage').scrollTo(200, 0)")  # the divider is at 400
-        page.mouse.move(box["x"] + 201, y)
-        page.mouse.down()
-        page.mouse.move(box["x"] + 281, y, steps=4)
-        page.mouse.up()
-        assert float(page.input_value("#cut")) == pytest.approx(60, abs=0.5)
-        browser.close()
+    page = browser.new_page(viewport={"width": 390, "height": 500})
+    page.goto(f"{path.as_uri()}#zoom=4")
+    status = page.get_by_role("columnheader", name="status").bounding_box()
+    assert status["x"] + status["width"] < 390
+    page.evaluate("document.getElementById('stage').scrollTo(20, 20)")
+    box = page.locator("#stage").bounding_box()
+    x, y = box["x"] + 230, box["y"] + 60
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 31, y - 5, steps=4)
+    page.mouse.up()
+    moved = page.evaluate(
+        "(({ scrollLeft, scrollTop }) => [scrollLeft, scrollTop])(document.getElementById('stage'))"
+    )
+    assert moved == pytest.approx([51, 25], abs=1)
+    assert page.input_value("#cut") == "50"
+    page.evaluate("document.getElementById('stage').scrollTo(200, 0)")  # the divider is at 400
+    page.mouse.move(box["x"] + 201, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 281, y, steps=4)
+    page.mouse.up()
+    assert float(page.input_value("#cut")) == pytest.approx(60, abs=0.5)
+    page.close()
 
 
 @pytest.mark.slow
-@needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(compared, serious_findings, tmp_path, scheme):
-    playwright = pytest.importorskip("playwright.sync_api")
+def test_axe_finds_nothing_serious(compared, browser, serious_findings, tmp_path, scheme):
     rows = [["tv", "25.0"], ["l0", "24.0"]]
     points = {"tv": (0.1, 25.0), "l0": (0.2, 24.0)}
     images = {"shapes": {"Input": compared[2], "tv": compared[3]}}
@@ -390,14 +384,12 @@ def test_axe_finds_nothing_serious(compared, serious_findings, tmp_path, scheme)
         "Mine", ["method", "dB"], rows, {"tv": "dB"}, points, images, command="jumpset bench"
     )
     (tmp_path / "comparison.html").write_text(page_of_a_comparison)
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        for path in (compared[0], tmp_path / "comparison.html"):
-            for width in (1280, 390):
-                page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-                page.goto(path.as_uri())
-                assert serious_findings(page) == [], (path.name, width)
-        browser.close()
+    for path in (compared[0], tmp_path / "comparison.html"):
+        for width in (1280, 390):
+            page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+            page.goto(path.as_uri())
+            assert serious_findings(page) == [], (path.name, width)
+            page.close()
 
 
 @needs_browser

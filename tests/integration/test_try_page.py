@@ -1,11 +1,7 @@
 """The page without a server, in a real browser: its tree is the package's, and the image stays there."""
 
-import functools
-import http.server
 import importlib.util
 import io
-import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +12,8 @@ import jumpset as js
 
 DOCS = Path(__file__).parents[2] / "docs"
 APP = Path(js.__file__).parent / "app" / "static"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
     pytest.mark.skipif(not DOCS.is_dir(), reason="the documentation is not here"),
 ]
 COFFEE = js.datasets.coffee()
@@ -37,31 +31,14 @@ IMAGES = {
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address(tmp_path_factory, serve):
     spec = importlib.util.spec_from_file_location("try_page", DOCS / "try_page.py")
     try_page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(try_page)
     folder = try_page.build(tmp_path_factory.mktemp("site") / "try")
     assert sum(path.stat().st_size for path in folder.iterdir()) < 12e6
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+    with serve(folder) as address:
+        yield address
 
 
 @pytest.fixture

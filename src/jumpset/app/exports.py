@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from jumpset import io, regions
 from jumpset._core import checks
 from jumpset._core.errors import InputError
 from jumpset._core.types import Status
-from jumpset.app.workspace import Opened, Run
+from jumpset.app.workspace import Opened, Run, written
 from jumpset.running import registry
 
 MOST_SHAPES = 1 << 15  # in a drawing of a method's result: more are no flat regions
@@ -98,10 +97,8 @@ class Answer:
 def export(answer: Answer, kind: str, *, n_colors: int = _COLORS) -> tuple[str, bytes]:
     """Return the name and the bytes of a file of one of :data:`FORMATS`."""
     ending = _check(kind, n_colors).ending
-    with tempfile.TemporaryDirectory(prefix="jumpset-") as folder:
-        path = Path(folder) / f"image{ending}"
-        _write(answer, kind, path, n_colors)
-        return answer.stem + ending, path.read_bytes()
+    data = written(f"image{ending}", lambda path: _write(answer, kind, path, n_colors))
+    return answer.stem + ending, data
 
 
 def _write(answer: Answer, kind: str, path: Path, n_colors: int) -> None:

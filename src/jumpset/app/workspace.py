@@ -308,12 +308,12 @@ def thumbnail(path: Path, height: int = 96) -> bytes:
     picture = io.read_picture(path, max_pixels=MOST_PIXELS)
     step = max(1, picture.pixels.shape[0] // height)
     levels = display_for(picture.pixels).levels(picture.pixels[::step, ::step])
-    return encode(Picture(np.ascontiguousarray(levels)), ".png")
+    return written("image.png", lambda path: io.write_picture(path, Picture(np.ascontiguousarray(levels))))
 
 
-def encode(picture: Picture, suffix: str) -> bytes:
-    """Return the bytes of an image file of that suffix."""
+def written(name: str, write: Callable[[Path], object]) -> bytes:
+    """Return the bytes of the file that ``write`` makes under a name."""
     with tempfile.TemporaryDirectory(prefix="jumpset-") as folder:
-        path = Path(folder) / f"image{suffix}"
-        io.write_picture(path, picture)
+        path = Path(folder) / name
+        write(path)
         return path.read_bytes()

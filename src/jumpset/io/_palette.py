@@ -11,7 +11,7 @@ import numpy as np
 
 from jumpset._core.errors import FileError, InputError
 from jumpset._core.files import as_path, atomic_write, check_target
-from jumpset.io._picture import Picture, full_scale
+from jumpset.io._picture import Picture, convert_range
 from jumpset.io._read_write import write_picture
 
 _SUFFIXES = ".png", ".gpl", ".json"
@@ -75,8 +75,7 @@ def _check(colors: Any) -> np.ndarray:
 
 def _levels(colors: np.ndarray) -> list[list[int]]:
     """Return red, green and blue of each colour, 0 to 255."""
-    share = colors.astype(np.float64) / full_scale(colors.dtype)
-    levels = np.rint(share.clip(0.0, 1.0) * 255).astype(int)
+    levels = convert_range(colors, np.dtype(np.uint8))
     return np.broadcast_to(levels, (len(levels), 3)).tolist()
 
 

@@ -1,11 +1,12 @@
 // The page: what is open, the slider of regions, runs of methods, results that are kept, and saving.
 import { listenForFiles, save } from "./files.js";
-import { Slider } from "./slider.js";
+import { Requests, Slider } from "./slider.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const view = new View();
-const slider = new Slider(document, cut);
+const cuts = new Requests((request) => worker.postMessage(request));
+const slider = new Slider(document, (request) => cuts.ask(request));
 const KEPT = 4;
 
 let about = null; // of the program: methods, files
@@ -13,7 +14,6 @@ let image = null; // of the open image
 let worker = null;
 let source = null; // of what is shown: {n_regions} or {run, method, settings}
 let running = null; // key of the run at work
-let isCutting = false, nextCut = null;
 
 // ---------------------------------------------------------------- requests
 
@@ -80,8 +80,7 @@ function showAdvice(advice) {
 function startTree() {
   worker?.terminate();
   slider.range = null;
-  isCutting = false;
-  nextCut = null;
+  cuts.clear();
   const key = image.key;
   worker = new Worker("static/tree.worker.js", { type: "module" });
   const began = performance.now();
@@ -98,7 +97,7 @@ function startTree() {
     if (data.range) {
       slider.open(data.range);
       view.busy("");
-      cut({ regions: 300 });
+      cuts.ask({ regions: 300 });
       window.jumpset.ready = (performance.now() - began) / 1000;
       return;
     }
@@ -109,25 +108,13 @@ function startTree() {
 
 // ---------------------------------------------------------------- the slider
 
-/** Ask for a cut; of those that are asked for while one is computed, only the last is. */
-function cut(request) {
-  if (isCutting) { nextCut = request; return; }
-  isCutting = true;
-  worker.postMessage(request);
-}
-
 function finishCut({ levels, regions, weight, seconds }) {
-  isCutting = false;
+  cuts.finish();
   window.jumpset.cuts.push(seconds);
   source = { n_regions: regions };
   view.show(levels);
   slider.show({ regions, weight });
   later(showCode);
-  if (nextCut) {
-    const request = nextCut;
-    nextCut = null;
-    cut(request);
-  }
 }
 
 let waiting = 0;

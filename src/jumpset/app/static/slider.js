@@ -1,4 +1,4 @@
-// The slider of regions, with fields for their number and for the weight.
+// The slider of regions, with fields for their number and for the weight, and the requests of a worker that answers them.
 import { placeOf, regionsAt } from "./cut.js";
 
 const SLIDER = `
@@ -36,5 +36,31 @@ export class Slider {
     }
     this.get("count").textContent = `${regions.toLocaleString("en")} region${regions === 1 ? "" : "s"}`;
     this.get("slider").setAttribute("aria-valuetext", `${regions} regions`);
+  }
+}
+
+/** Passes requests on one at a time; of those that come while one is answered, only the last. */
+export class Requests {
+  constructor(send) {
+    this.send = send;
+    this.clear();
+  }
+
+  clear() {
+    this.isWaiting = false;
+    this.next = null;
+  }
+
+  ask(request) {
+    if (this.isWaiting) { this.next = request; return; }
+    this.isWaiting = true;
+    this.send(request);
+  }
+
+  /** The request that was passed on is answered. */
+  finish() {
+    const request = this.next;
+    this.clear();
+    if (request) this.ask(request);
   }
 }

@@ -114,23 +114,17 @@ class PlaneTrees:
         limits = _limits(array, is_rgb)
         self._shape = array.shape[:-1] if is_rgb else array.shape
         self._places = [*_planes(array, is_rgb)]
-        self._trees: list[RegionTree] = []
-        for k, place in enumerate(self._places):
-
-            def watch(done: float, k: int = k) -> None:
-                if progress is not None:
-                    progress((k + done) / len(self._places))
-
-            self._trees.append(
-                RegionTree(
-                    np.ascontiguousarray(array[place]),
-                    neighbors=neighbors,
-                    channel_axis=-1 if is_rgb else None,
-                    alpha=is_rgb and array.shape[-1] == 4,
-                    value_range=limits,
-                    progress=watch,
-                )
+        self._trees = [
+            RegionTree(
+                np.ascontiguousarray(array[place]),
+                neighbors=neighbors,
+                channel_axis=-1 if is_rgb else None,
+                alpha=is_rgb and array.shape[-1] == 4,
+                value_range=limits,
+                progress=_share(progress, k, len(self._places)),
             )
+            for k, place in enumerate(self._places)
+        ]
 
     @property
     def n_leaves(self) -> int:
@@ -184,11 +178,17 @@ def _planes(array: np.ndarray, is_rgb: bool) -> Iterator[tuple[int, ...]]:
     return np.ndindex(array.shape[: array.ndim - 2 - is_rgb])
 
 
-def _steps(progress: Progress | None, k: int, count: int) -> Callable[[int, int], None]:
-    """Return a callback of :func:`jumpset.run` for plane k of ``count``."""
+def _share(progress: Progress | None, k: int, count: int) -> Callable[[float], None]:
+    """Return a callback for the part of plane k of ``count`` that is done."""
 
-    def watch(n_steps: int, max_steps: int) -> None:
+    def watch(done: float) -> None:
         if progress is not None:
-            progress((k + min(1.0, n_steps / max(1, max_steps))) / count)
+            progress((k + done) / count)
 
     return watch
+
+
+def _steps(progress: Progress | None, k: int, count: int) -> Callable[[int, int], None]:
+    """Return a callback of :func:`jumpset.run` for plane k of ``count``."""
+    share = _share(progress, k, count)
+    return lambda n_steps, max_steps: share(min(1.0, n_steps / max(1, max_steps)))
