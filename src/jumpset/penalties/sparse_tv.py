@@ -10,7 +10,6 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties._grid import GridPenalty
 from jumpset.penalties.base import Channels, Penalty, coupling, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.solved_prox import SolvedProx
@@ -19,7 +18,7 @@ from jumpset.prox.tv import Terms
 
 
 @dataclass(frozen=True)
-class SparseTV(SolvedProx, GridPenalty):
+class SparseTV(SolvedProx):
     r"""Sparse TV (sparse fused lasso): for images that are zero in some regions and flat in the others.
 
     .. math:: R(x) = \mathrm{TV}(x) + \rho \sum_{c,p} |x_{c,p}|
