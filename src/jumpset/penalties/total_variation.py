@@ -154,7 +154,7 @@ class TotalVariation(SolvedProx):
             # every edge counts once, for every scheme, isotropy and coupling
             with torch.no_grad():
                 return exactly(v, smooth_solve(v, per_image(tau, v), self._scales(v)))
-        if is_free and not self.__dict__.get("_is_complex", False):
+        if is_free:
             return tv_prox(v, tau, self.prox_terms(v), tol=tol, max_steps=max_steps, dual=dual)
         return super().prox_solution(v, tau, tol=tol, max_steps=max_steps, dual=dual, **conditions)
 
