@@ -87,7 +87,7 @@ class SparseTV(SolvedProx):
         return _over_channels(self._tv().terms(x, mask)) + self.ratio * _over_channels(L1().terms(x, mask))
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
-        return fused_sum(((1.0, self._tv()), (self.ratio, L1())), x, factor)
+        return fused_sum(self.complex_parts(), x, factor)
 
     def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
         tv = self._tv()._value(x, mask, weight_map)
