@@ -12,7 +12,6 @@ with E a weight of each edge. For a dual field q, the minimiser over u is known 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.errors import InputError, NoProx
 from jumpset.operators.images import check_tensor, per_image
-from jumpset.prox.tv import ProxSolution, Terms
+from jumpset.prox.tv import ProxSolution, Terms, warn_of_gap
 
 _LAG = 4.0  # the momentum is k / (k + _LAG + 1) after k steps
 _CHECK_EVERY = 10
@@ -210,13 +209,7 @@ def weighted_prox(
         image, gaps, n_steps, dual = solve(problem, tol, max_steps, dual)
         image = torch.where(one_per_image, image, torch.nan)
         gap = torch.where(known, gaps, torch.nan).reshape(len(v), -1).amax(1).cpu() if len(v) else gaps
-    if bool((gap > tol).any()):
-        warnings.warn(
-            f"the prox stopped after {n_steps} steps at a relative duality gap of {float(gap.max()):.1e};"
-            " raise max_steps or tol",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+    warn_of_gap(gap, n_steps, tol, stacklevel=4)
     return ProxSolution(image.reshape(v.shape).to(v), gap, n_steps, dual)
 
 
