@@ -127,12 +127,13 @@ def solve(
     n_steps = 0
     while True:
         if n_steps % _CHECK_EVERY == 0 or n_steps >= max_steps:
-            energy, gap = problem.measure(problem.primal(q), q)
+            u = problem.primal(q)
+            energy, gap = problem.measure(u, q)
             gaps = torch.where(done, gaps, torch.where(gap > 0, gap / energy, 0.0 * gap))
             age = torch.where(energy - gap < bound, 0.0, age)  # restart the momentum
             bound, done = energy - gap, done | (gaps <= tol)
             if bool(done.all()) or n_steps >= max_steps:
-                return problem.primal(q), gaps, n_steps, q
+                return u, gaps, n_steps, q
         momentum = ((age - 1).clamp_min(0.0) / (age + _LAG)).reshape(each)
         ahead = problem.ascend(q + momentum * (q - old), step)
         keep = done.reshape(each)
