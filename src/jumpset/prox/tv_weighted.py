@@ -19,7 +19,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError, NoProx
-from jumpset.operators.images import check_tensor, per_image
+from jumpset.operators.images import per_image
 from jumpset.prox.tv import ProxSolution, Terms, warn_of_gap
 
 _LAG = 4.0  # the momentum is k / (k + _LAG + 1) after k steps
@@ -174,7 +174,6 @@ def weighted_prox(
     is_complex
         Whether v consists of real and imaginary parts, coupled.
     """
-    check_tensor(v)
     checks.real("tol", tol, above=0.0, below=1.0)
     checks.integer("max_steps", max_steps, at_least=1)
     if terms.norm not in ("l2", "l2-each") or terms.directions is not None:
