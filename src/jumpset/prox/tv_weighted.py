@@ -19,7 +19,7 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError, NoProx
-from jumpset.operators.images import per_image
+from jumpset.operators.images import per_image, spread
 from jumpset.prox.tv import ProxSolution, Terms, warn_of_gap
 
 _LAG = 4.0  # the momentum is k / (k + _LAG + 1) after k steps
@@ -69,7 +69,7 @@ class WeightedTV:
     def measure(self, u: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """Return the energy of u = ``primal(q)`` and the duality gap, ``(P,)``."""
         g = self.differences(u)
-        norm, weights = self._norm(g), self._spread(self.weights)
+        norm, weights = self._norm(g), self.weights[:, None]
         huber = norm if self.delta == 0 else torch.where(
             norm <= self.delta, norm.square() / (2 * self.delta), norm - self.delta / 2
         )  # fmt: skip
@@ -84,7 +84,7 @@ class WeightedTV:
 
     def ascend(self, y: Tensor, step: Tensor) -> Tensor:
         """Return the dual field after one projected step from y."""
-        q, weights = y + step * self.differences(self.primal(y)), self._spread(self.weights)
+        q, weights = y + step * self.differences(self.primal(y)), self.weights[:, None]
         if self.delta > 0:
             q = torch.where(weights > 0, q * weights / (weights + step * self.delta), 0.0)
         norm = self._norm(q)
@@ -99,10 +99,6 @@ class WeightedTV:
     def _norm(self, g: Tensor) -> Tensor:
         squares = g.square().sum(2, keepdim=True)
         return (squares.sum(1, keepdim=True) if self.isotropic else squares).sqrt()
-
-    @staticmethod
-    def _spread(weights: Tensor) -> Tensor:
-        return weights[:, None]
 
     @staticmethod
     def _modulus(z: Tensor) -> Tensor:
@@ -185,7 +181,7 @@ def weighted_prox(
     with torch.no_grad():
         f = v.detach().to("cpu" if v.device.type == "mps" else v.device, torch.float64)
         one = torch.ones(len(f), 1, *f.shape[2:], dtype=f.dtype, device=f.device)
-        weights = one * torch.as_tensor(per_image(tau, v)).to(f).reshape(-1, *[1] * (f.ndim - 1))
+        weights = one * torch.as_tensor(per_image(tau, v)).to(f)
         if weight_map is not None:
             check_weights("weight_map", weight_map)
             if terms.joint and weight_map.shape[1] != 1:
@@ -201,7 +197,7 @@ def weighted_prox(
             edges = edges if len(edges) == 1 else edges.repeat_interleave(f.shape[1], 0)
             f = f.flatten(0, 1)[:, None]
         known = torch.isfinite(f).flatten(1).all(1)
-        one_per_image = known.reshape(-1, *[1] * (f.ndim - 1))
+        one_per_image = spread(known, f)
         problem = WeightedTV(
             torch.where(one_per_image, f, 0.0), weights, edges.to(f), terms.norm == "l2", terms.delta,
             terms.ratio * weights, low, high, is_complex,
