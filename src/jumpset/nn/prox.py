@@ -19,6 +19,7 @@ from jumpset.penalties.base import Penalty
 from jumpset.penalties.complex_images import prox as complex_prox
 from jumpset.penalties.sparse_tv import SparseTV
 from jumpset.penalties.weighted_sum import WeightedSum
+from jumpset.prox.tv import TOL
 
 
 class Prox(nn.Module):
@@ -199,7 +200,7 @@ class DifferentiableProx:
         v: ComplexImages,
         tau: float | Tensor,
         flat: float | None = None,
-        tol: float = 1e-6,
+        tol: float = TOL,
         start: Start | None = None,
         *,
         may_be: bool = True,

@@ -123,7 +123,7 @@ def channels_to_front(x: Any, axis: int) -> Any:
 
 def channels_back(x: Tensor, axis: int) -> Tensor:
     """Return ``(B, C, *spatial)`` in the layout from which :func:`channels_to_front` made it."""
-    axis %= x.ndim if axis >= 0 or x.ndim else 1
+    axis %= x.ndim
     return x[0] if axis == 0 else x.movedim(1, axis)
 
 

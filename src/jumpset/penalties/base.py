@@ -201,17 +201,14 @@ class Penalty(Checked, ABC):
         checks.one_of("normalize", normalize, ("sum", "mean"))
         checks.one_of("reduction", reduction, ("none", "mean", "sum"))
         x, mask, weight_map = arranged(x, mask, weight_map, channel_axis)
-        if edge_weights is not None:
-            return self.on_edges(as_edge_weights(edge_weights, x))(
-                x, mask=mask, weight_map=weight_map, channel_axis=1, normalize=normalize, reduction=reduction
-            )
+        penalty = self.on_edges(as_edge_weights(edge_weights, x))
         if mask is None and weight_map is None and isinstance(x, Tensor) and not x.is_complex():
             # the kernel multiplies the gradient by this factor; a division would need another pass over it
             factor = 1.0 / all_pixels(x) if normalize == "mean" else 1.0
-            fused = self._fused(x, factor / max(x.shape[0], 1) if reduction == "mean" else factor)
+            fused = penalty._fused(x, factor / max(x.shape[0], 1) if reduction == "mean" else factor)
             if fused is not None:
                 return fused if reduction == "none" else fused.sum()
-        value = _real_or_complex(self, x, mask, weight_map)
+        value = _real_or_complex(penalty, x, mask, weight_map)
         x = x.real if complex_images.is_complex(x) else x
         xp = namespace(x)
         if normalize == "mean":

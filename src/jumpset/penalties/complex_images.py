@@ -33,11 +33,8 @@ def value(penalty: Any, z: Any, mask: Any, weight_map: Any) -> Any:
         return penalty._value(_modulus(z), mask, weight_map)
     xp, own = namespace(z), _own_channels(penalty, z)
     if own is None:
-        maps = [
-            None if m is None or m.shape[1] == 1 else xp.concat([m, m], axis=1) for m in (mask, weight_map)
-        ]
-        given = [m if new is None else new for m, new in zip((mask, weight_map), maps, strict=True)]
-        return penalty._value(xp.concat([z.real, z.imag], axis=1), *given)
+        maps = [m if m is None or m.shape[1] == 1 else xp.concat([m, m], axis=1) for m in (mask, weight_map)]
+        return penalty._value(xp.concat([z.real, z.imag], axis=1), *maps)
     each = []
     for k in range(z.shape[1]):
         of_one = [m if m is None or m.shape[1] == 1 else m[:, k : k + 1] for m in (mask, weight_map)]

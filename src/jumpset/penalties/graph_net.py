@@ -71,7 +71,7 @@ class GraphNet(GridPenalty):
         return self._smoothness().terms(x, mask) + self.ratio * L1().terms(x, mask)
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
-        return fused_sum(((1.0, self._smoothness()), (self.ratio, L1())), x, factor)
+        return fused_sum(self.complex_parts(), x, factor)
 
     def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
         smoothness = self._smoothness()._value(x, mask, weight_map)

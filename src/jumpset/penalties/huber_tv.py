@@ -18,7 +18,7 @@ from jumpset.prox.tv import Terms
 
 
 @dataclass(frozen=True)
-class HuberTV(SolvedProx, GridPenalty):
+class HuberTV(SolvedProx):
     r"""Huber TV: total variation without staircases, for images with smooth shading between edges.
 
     .. math:: R(x) = \sum_p h_\delta\bigl(\|\nabla x_p\|_2\bigr), \qquad

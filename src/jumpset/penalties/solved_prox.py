@@ -13,13 +13,14 @@ from jumpset._core.iterate import solve
 from jumpset._core.types import ComplexImages
 from jumpset.operators.images import channels_back, check_tensor, per_image
 from jumpset.operators.masks import as_edge_weights, as_weight_map
-from jumpset.penalties.base import Penalty, arranged
+from jumpset.penalties._grid import GridPenalty
+from jumpset.penalties.base import arranged
 from jumpset.prox.masked import MaskedProx
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, tv_prox
 from jumpset.prox.tv_weighted import check_weights, weighted_prox
 
 
-class SolvedProx(Penalty):
+class SolvedProx(GridPenalty):
     """A penalty whose proximal point is computed by iteration, with a duality gap as its certificate."""
 
     def prox(
@@ -108,7 +109,7 @@ class SolvedProx(Penalty):
         terms = self.prox_terms(v)
         conditioned = not (weight_map is None and edge_weights is None and lower is None and upper is None)
         is_complex = self.__dict__.get("_is_complex", False)
-        if not conditioned and getattr(self, "is_plain", True) and not is_complex:
+        if not conditioned and self.is_plain and not is_complex:
             return tv_prox(v, tau, terms, tol=tol, max_steps=max_steps, dual=dual)
         check_tensor(v)
         edge_weights = as_edge_weights(edge_weights, v)
@@ -116,7 +117,7 @@ class SolvedProx(Penalty):
             check_weights("edge_weights", edge_weights)
         settings = {"lower": lower, "upper": upper, "tol": tol, "max_steps": max_steps, "dual": dual}
         settings["is_complex"] = is_complex
-        edges = self.on_edges(edge_weights).edges(v)  # pyright: ignore[reportAttributeAccessIssue]
+        edges = self.on_edges(edge_weights).edges(v)
         return weighted_prox(v, tau, terms, edges, weight_map=as_weight_map(weight_map, v), **settings)
 
     @abstractmethod

@@ -96,7 +96,7 @@ class SparseGroup(Penalty):
         )
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
-        return fused_sum(((1.0, self.groups), (self.ratio, L1())), x, factor)
+        return fused_sum(self.complex_parts(), x, factor)
 
     def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
         groups = self.groups._value(x, mask, weight_map)

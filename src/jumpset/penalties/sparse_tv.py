@@ -10,7 +10,6 @@ from torch import Tensor
 from jumpset._core import checks
 from jumpset._core.types import parameter
 from jumpset.operators.namespaces import namespace
-from jumpset.penalties._grid import GridPenalty
 from jumpset.penalties.base import Channels, Penalty, coupling, fused_sum
 from jumpset.penalties.l1 import L1
 from jumpset.penalties.solved_prox import SolvedProx
@@ -19,7 +18,7 @@ from jumpset.prox.tv import Terms
 
 
 @dataclass(frozen=True)
-class SparseTV(SolvedProx, GridPenalty):
+class SparseTV(SolvedProx):
     r"""Sparse TV (sparse fused lasso): for images that are zero in some regions and flat in the others.
 
     .. math:: R(x) = \mathrm{TV}(x) + \rho \sum_{c,p} |x_{c,p}|
@@ -88,7 +87,7 @@ class SparseTV(SolvedProx, GridPenalty):
         return _over_channels(self._tv().terms(x, mask)) + self.ratio * _over_channels(L1().terms(x, mask))
 
     def _fused(self, x: Tensor, factor: float) -> Tensor | None:
-        return fused_sum(((1.0, self._tv()), (self.ratio, L1())), x, factor)
+        return fused_sum(self.complex_parts(), x, factor)
 
     def _value(self, x: Any, mask: Any, weight_map: Any) -> Any:
         tv = self._tv()._value(x, mask, weight_map)

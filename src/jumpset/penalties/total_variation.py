@@ -19,7 +19,6 @@ from jumpset.operators.norms import over_channels, power
 from jumpset.operators.precision import at_least_single
 from jumpset.operators.spacing import axis_scales
 from jumpset.operators.spectral import smooth_solve
-from jumpset.penalties._grid import GridPenalty
 from jumpset.penalties.base import Channels, coupling
 from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.prox.tv import MAX_STEPS, TOL, ProxSolution, Terms, exactly, tv_prox
@@ -28,7 +27,7 @@ Scheme = Literal["forward", "upwind", "8-neighbor"]
 
 
 @dataclass(frozen=True)
-class TotalVariation(SolvedProx, GridPenalty):
+class TotalVariation(SolvedProx):
     r"""Total variation: small for images with few and short edges.
 
     With the differences :math:`d_k x` along the spatial axes k, zero across the border,
@@ -155,7 +154,7 @@ class TotalVariation(SolvedProx, GridPenalty):
             # every edge counts once, for every scheme, isotropy and coupling
             with torch.no_grad():
                 return exactly(v, smooth_solve(v, per_image(tau, v), self._scales(v)))
-        if is_free and not self.__dict__.get("_is_complex", False):
+        if is_free:
             return tv_prox(v, tau, self.prox_terms(v), tol=tol, max_steps=max_steps, dual=dual)
         return super().prox_solution(v, tau, tol=tol, max_steps=max_steps, dual=dual, **conditions)
 

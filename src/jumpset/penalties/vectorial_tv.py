@@ -14,13 +14,12 @@ from jumpset.kernels.tv.norms import Norm
 from jumpset.operators.images import check_tensor
 from jumpset.operators.namespaces import namespace
 from jumpset.operators.norms import over_channels, root
-from jumpset.penalties._grid import GridPenalty
 from jumpset.penalties.solved_prox import SolvedProx
 from jumpset.prox.tv import Terms
 
 
 @dataclass(frozen=True)
-class VectorialTV(SolvedProx, GridPenalty):
+class VectorialTV(SolvedProx):
     r"""Vectorial TV: edges at the same place in all channels, for colour and multi-band images.
 
     With the C × D matrix :math:`J_p` of the forward differences of C channels along D axes, zero across the

@@ -108,14 +108,19 @@ def tv_prox(
         if not all_finite:  # one unknown pixel makes all of its image unknown
             u, gaps = torch.where(_spread(finite, v), u, torch.nan), gaps.where(finite.cpu(), torch.nan)
     gap = gaps.reshape(len(v), -1).amax(1) if gaps.numel() else gaps
+    warn_of_gap(gap, n_steps, tol, stacklevel=3)
+    return ProxSolution(u.reshape(v.shape).to(v.dtype), gap, n_steps, dual)
+
+
+def warn_of_gap(gap: Tensor, n_steps: int, tol: float, *, stacklevel: int) -> None:
+    """Warn, as the calling function, if the relative duality gap of an image is above ``tol``."""
     if bool((gap > tol).any()):
         warnings.warn(
             f"the prox stopped after {n_steps} steps at a relative duality gap of {float(gap.max()):.1e};"
             " raise max_steps or tol",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=stacklevel + 1,
         )
-    return ProxSolution(u.reshape(v.shape).to(v.dtype), gap, n_steps, dual)
 
 
 def exactly(v: Images, u: Images) -> ProxSolution:

@@ -220,8 +220,8 @@ def advance(group: Group, model: Model, pool: Pool) -> Group:
             "step": step,
             "keep": 1.0 / (1.0 + bend),
             "soft": model.soft,
+            "scales": model.scales,
         }
-        settings["scales"] = model.scales
         new = general.advance(f, p, group.old, pool, momentum=momentum, norm=model.norm, **settings)
     return Group(group.places, f, new, p, group.since + 1, group.bound, group.energy, group.gap, False)
 

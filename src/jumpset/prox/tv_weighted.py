@@ -12,7 +12,6 @@ with E a weight of each edge. For a dual field q, the minimiser over u is known 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import torch
@@ -20,8 +19,8 @@ from torch import Tensor
 
 from jumpset._core import checks
 from jumpset._core.errors import InputError, NoProx
-from jumpset.operators.images import check_tensor, per_image
-from jumpset.prox.tv import ProxSolution, Terms
+from jumpset.operators.images import per_image, spread
+from jumpset.prox.tv import ProxSolution, Terms, warn_of_gap
 
 _LAG = 4.0  # the momentum is k / (k + _LAG + 1) after k steps
 _CHECK_EVERY = 10
@@ -70,7 +69,7 @@ class WeightedTV:
     def measure(self, u: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """Return the energy of u = ``primal(q)`` and the duality gap, ``(P,)``."""
         g = self.differences(u)
-        norm, weights = self._norm(g), self._spread(self.weights)
+        norm, weights = self._norm(g), self.weights[:, None]
         huber = norm if self.delta == 0 else torch.where(
             norm <= self.delta, norm.square() / (2 * self.delta), norm - self.delta / 2
         )  # fmt: skip
@@ -85,7 +84,7 @@ class WeightedTV:
 
     def ascend(self, y: Tensor, step: Tensor) -> Tensor:
         """Return the dual field after one projected step from y."""
-        q, weights = y + step * self.differences(self.primal(y)), self._spread(self.weights)
+        q, weights = y + step * self.differences(self.primal(y)), self.weights[:, None]
         if self.delta > 0:
             q = torch.where(weights > 0, q * weights / (weights + step * self.delta), 0.0)
         norm = self._norm(q)
@@ -100,10 +99,6 @@ class WeightedTV:
     def _norm(self, g: Tensor) -> Tensor:
         squares = g.square().sum(2, keepdim=True)
         return (squares.sum(1, keepdim=True) if self.isotropic else squares).sqrt()
-
-    @staticmethod
-    def _spread(weights: Tensor) -> Tensor:
-        return weights[:, None]
 
     @staticmethod
     def _modulus(z: Tensor) -> Tensor:
@@ -128,12 +123,13 @@ def solve(
     n_steps = 0
     while True:
         if n_steps % _CHECK_EVERY == 0 or n_steps >= max_steps:
-            energy, gap = problem.measure(problem.primal(q), q)
+            u = problem.primal(q)
+            energy, gap = problem.measure(u, q)
             gaps = torch.where(done, gaps, torch.where(gap > 0, gap / energy, 0.0 * gap))
             age = torch.where(energy - gap < bound, 0.0, age)  # restart the momentum
             bound, done = energy - gap, done | (gaps <= tol)
             if bool(done.all()) or n_steps >= max_steps:
-                return problem.primal(q), gaps, n_steps, q
+                return u, gaps, n_steps, q
         momentum = ((age - 1).clamp_min(0.0) / (age + _LAG)).reshape(each)
         ahead = problem.ascend(q + momentum * (q - old), step)
         keep = done.reshape(each)
@@ -174,7 +170,6 @@ def weighted_prox(
     is_complex
         Whether v consists of real and imaginary parts, coupled.
     """
-    check_tensor(v)
     checks.real("tol", tol, above=0.0, below=1.0)
     checks.integer("max_steps", max_steps, at_least=1)
     if terms.norm not in ("l2", "l2-each") or terms.directions is not None:
@@ -186,7 +181,7 @@ def weighted_prox(
     with torch.no_grad():
         f = v.detach().to("cpu" if v.device.type == "mps" else v.device, torch.float64)
         one = torch.ones(len(f), 1, *f.shape[2:], dtype=f.dtype, device=f.device)
-        weights = one * torch.as_tensor(per_image(tau, v)).to(f).reshape(-1, *[1] * (f.ndim - 1))
+        weights = one * torch.as_tensor(per_image(tau, v)).to(f)
         if weight_map is not None:
             check_weights("weight_map", weight_map)
             if terms.joint and weight_map.shape[1] != 1:
@@ -202,7 +197,7 @@ def weighted_prox(
             edges = edges if len(edges) == 1 else edges.repeat_interleave(f.shape[1], 0)
             f = f.flatten(0, 1)[:, None]
         known = torch.isfinite(f).flatten(1).all(1)
-        one_per_image = known.reshape(-1, *[1] * (f.ndim - 1))
+        one_per_image = spread(known, f)
         problem = WeightedTV(
             torch.where(one_per_image, f, 0.0), weights, edges.to(f), terms.norm == "l2", terms.delta,
             terms.ratio * weights, low, high, is_complex,
@@ -210,13 +205,7 @@ def weighted_prox(
         image, gaps, n_steps, dual = solve(problem, tol, max_steps, dual)
         image = torch.where(one_per_image, image, torch.nan)
         gap = torch.where(known, gaps, torch.nan).reshape(len(v), -1).amax(1).cpu() if len(v) else gaps
-    if bool((gap > tol).any()):
-        warnings.warn(
-            f"the prox stopped after {n_steps} steps at a relative duality gap of {float(gap.max()):.1e};"
-            " raise max_steps or tol",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+    warn_of_gap(gap, n_steps, tol, stacklevel=4)
     return ProxSolution(image.reshape(v.shape).to(v), gap, n_steps, dual)
 
 

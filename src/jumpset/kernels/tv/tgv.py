@@ -6,16 +6,14 @@ The plain formula is :func:`jumpset.prox.tgv.advance_plain`. Fields are those of
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from jumpset.kernels.jit import njit
+from jumpset.kernels.tv.dual import FAST
 
 _MIXED = 0.5**0.5  # of the mixed second difference, so that the norm is that of the whole matrix
-_FAST: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": True}
 
 
 def has_loops(f: Tensor) -> bool:
@@ -59,7 +57,7 @@ def advance(
     return tuple(torch.from_numpy(x) for x in (u, w, p, q))
 
 
-@njit(**_FAST)
+@njit(**FAST)
 def _steps(f, u, w, p, q, tau, sigma, jump, bend, joint, n_steps):
     ahead_u, ahead_w = np.empty_like(u), np.empty_like(w)
     for _ in range(n_steps):
@@ -67,7 +65,7 @@ def _steps(f, u, w, p, q, tau, sigma, jump, bend, joint, n_steps):
         _dual(p, q, ahead_u, ahead_w, sigma, jump, bend, joint)
 
 
-@njit(**_FAST)
+@njit(**FAST)
 def _primal(f, u, w, p, q, ahead_u, ahead_w, tau):
     channels, height, width = f.shape
     for c in range(channels):
@@ -96,7 +94,7 @@ def _primal(f, u, w, p, q, ahead_u, ahead_w, tau):
                 w[1, c, i, j] = new
 
 
-@njit(**_FAST)
+@njit(**FAST)
 def _dual(p, q, ahead_u, ahead_w, sigma, jump, bend, joint):
     channels, height, width = ahead_u.shape
     jumps, bends = np.zeros((channels, width)), np.zeros((channels, width))
